@@ -1,0 +1,187 @@
+// Package check is the vocabulary of hmad: what a check is, what it may say
+// and how that is judged.
+//
+// A Def declares one kind of check in the operator's words: its reasons (the
+// verdicts it may reach), its metrics and how to build it for a target. A
+// Check is a Def bound to one target of the config. Running it gives a Report
+// (findings, samples, notes) or an error, which means «could not tell»; the
+// runner stamps both into a Result. The package imports the standard library
+// and the config only, so that a check can be written and tested without
+// knowing of Prometheus, cron, logs or disk.
+package check
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/hmad/hmad/internal/config"
+)
+
+// Def declares one kind of check.
+type Def struct {
+	Name    string        // as in the config, labels and commands: "activesync"
+	Doc     string        // one paragraph in the operator's words
+	Every   string        // default schedule, a cron expression in UTC
+	Timeout time.Duration // default deadline of a run, confirming attempt included
+	Metrics []*Metric     // every family that it may emit, beside the common ones
+	Reasons []*Reason     // every verdict it may reach, in order of judgement
+
+	// New validates the target and builds the check's functions. It does no
+	// I/O but read the files that the config names. A nil Run means that the
+	// target does not configure this check's inputs: there is no such check.
+	New func(config.Target, Env) (Parts, error)
+}
+
+// Parts are the functions of one built check.
+type Parts struct {
+	// Run looks once and judges. An error means that it could not tell.
+	Run func(context.Context) (Report, error)
+	// Doubt, where set, is asked when findings that need confirming have
+	// stood up to the confirming attempt: is our own side to blame? It gives
+	// the report that remains, and an error where hmad could not tell.
+	Doubt func(context.Context, Report) (Report, error)
+	// Background, where set, works until its context ends, beside the runs.
+	Background func(context.Context) error
+}
+
+// Check is a Def bound to one target.
+type Check struct {
+	*Def
+	Parts
+	Target   string
+	Schedule string        // the cron expression in force
+	Timeout  time.Duration // the deadline in force
+	Accept   []config.Waiver
+	Hash     string // changes when anything changes that the check was built from
+}
+
+// ID names a check of a target.
+type ID struct{ Check, Target string }
+
+// ID names this check.
+func (c *Check) ID() ID { return ID{c.Name, c.Target} }
+
+// Env is all that a check may use of the world. Dial and Resolve are the only
+// way out of the process.
+type Env struct {
+	// Dial connects to addr, an IP address with port (network tcp, tcp4, tcp6)
+	// except where it reaches a proxy by name.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Resolve looks up host in the target's resolver; network is ip, ip4 or ip6.
+	Resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// ReadFile reads a file of at most max bytes.
+	ReadFile func(name string, max int64) ([]byte, error)
+	Now      func() time.Time
+	Memory   Memory
+	Meter    Meter
+	// Vantage asks whether this target's way out is open: nil when it is. It
+	// is nil itself where the target does not share its way out with the
+	// vantage check.
+	Vantage func(context.Context) error
+	// Version is hmad's own, for User-Agent.
+	Version string
+}
+
+// Memory is a target's small persisted memory: values survive restarts.
+type Memory interface {
+	// Get reads what was put under key into the value that into points to. It
+	// gives false when there is nothing, or nothing that fits.
+	Get(key string, into any) bool
+	// Put keeps v, which must encode as JSON.
+	Put(key string, v any)
+}
+
+// Meter counts: for counters and histograms, which live as long as the
+// process. The target and check labels are stamped by whoever gives the Meter
+// to a check.
+type Meter interface {
+	Add(m *Metric, v float64, labels ...string)
+	Observe(m *Metric, v float64, labels ...string)
+}
+
+// Severity says how bad a finding is.
+type Severity string
+
+// The two severities: phones are or will at once be affected, or not yet.
+const (
+	Critical Severity = "critical"
+	Warning  Severity = "warning"
+)
+
+// Reason is one verdict of a closed vocabulary.
+type Reason struct {
+	Name     string // snake case, unique within its check; the full name is check.reason
+	Severity Severity
+	For      time.Duration // how long it must stand before it alerts; 0: the rules' default
+	Confirm  bool          // one more attempt in the same run must see it too
+	Summary  string        // what it means for phones
+	Fix      string        // the command or place to look
+}
+
+// Finding is a verdict on the customer's estate.
+type Finding struct {
+	Reason   *Reason
+	Detail   string // what was seen and what was wanted, for this run
+	Accepted bool   // a waiver of the config covers it: shown, not alerted
+}
+
+// Kind is a metric's Prometheus type.
+type Kind string
+
+// The kinds of metric. Gauges come from Reports, counters and histograms from
+// a Meter.
+const (
+	Gauge     Kind = "gauge"
+	Counter   Kind = "counter"
+	Histogram Kind = "histogram"
+)
+
+// Metric declares a family. The labels check and target are stamped on every
+// series and not listed in Labels, except where NoTarget says otherwise.
+type Metric struct {
+	Name, Help string
+	Kind       Kind
+	Labels     []string
+	NoTarget   bool // a family of the process: neither check nor target is stamped
+	Buckets    []float64
+}
+
+// Sample is one gauge value; Labels are the values of Metric.Labels in order.
+type Sample struct {
+	Metric *Metric
+	Value  float64
+	Labels []string
+}
+
+// Report is what one run saw.
+type Report struct {
+	Findings    []Finding
+	Unevaluated []*Reason // reasons that this run could not judge: absent, never 0
+	Samples     []Sample
+	Notes       []string // for page, JSON and CLI; never labels
+}
+
+// Result is a Report, stamped.
+type Result struct {
+	Check, Target string
+	Start         time.Time
+	Took          time.Duration
+	Report        Report
+	Err           error
+}
+
+// ID names the check that gave this result.
+func (r Result) ID() ID { return ID{r.Check, r.Target} }
+
+// After gives the reasons that follow r in reasons: those that a run which
+// stopped at r could not judge.
+func After(reasons []*Reason, r *Reason) []*Reason {
+	for i, x := range reasons {
+		if x == r {
+			return reasons[i+1:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package check
+
+// The families that every check has. The exporter derives the gauges from the
+// Store; the runner counts the rest through its Meter.
+var (
+	Success = &Metric{Name: "hmad_check_success", Kind: Gauge,
+		Help: "1 when the last decided run passed or warned, 0 when it failed; absent before the first verdict and after three schedule gaps (at least 15 minutes) without one."}
+	FindingFound = &Metric{Name: "hmad_finding", Kind: Gauge, Labels: []string{"reason", "severity"},
+		Help: "1 when the last decided run found this reason, 0 when it looked and did not; absent when it could not look. A finding that a waiver accepts is 0 here and 1 in hmad_finding_accepted."}
+	FindingAccepted = &Metric{Name: "hmad_finding_accepted", Kind: Gauge, Labels: []string{"reason"},
+		Help: "1 for a finding that stands and that a waiver of the config accepts."}
+	Decided = &Metric{Name: "hmad_check_decided", Kind: Gauge,
+		Help: "1 when the last run came to a verdict, 0 when it could not tell."}
+	LastDecided = &Metric{Name: "hmad_check_last_decided_timestamp_seconds", Kind: Gauge,
+		Help: "Unix time of the last run that came to a verdict."}
+	LastRun = &Metric{Name: "hmad_check_last_run_timestamp_seconds", Kind: Gauge,
+		Help: "Unix time at which the last recorded run started."}
+	LastSuccess = &Metric{Name: "hmad_check_last_success_timestamp_seconds", Kind: Gauge,
+		Help: "Unix time of the last run that passed or warned."}
+	NextRun = &Metric{Name: "hmad_check_next_run_timestamp_seconds", Kind: Gauge,
+		Help: "Unix time at which the next run is due, phase included."}
+	MaxGap = &Metric{Name: "hmad_check_schedule_max_gap_seconds", Kind: Gauge,
+		Help: "Largest time between two runs that the schedule plans."}
+
+	Runs = &Metric{Name: "hmad_check_runs_total", Kind: Counter, Labels: []string{"outcome"},
+		Help: "Runs by outcome: passed, warned, failed, undecided, skipped."}
+	Errors = &Metric{Name: "hmad_check_errors_total", Kind: Counter, Labels: []string{"class"},
+		Help: "Runs that could not tell, by class of error."}
+	Missed = &Metric{Name: "hmad_check_missed_runs_total", Kind: Counter, Labels: []string{"cause"},
+		Help: "Planned runs that did not start, by cause: overlap (the run before was still going), late (this process was held up), clock (the clock jumped or the host slept)."}
+	Duration = &Metric{Name: "hmad_check_duration_seconds", Kind: Histogram,
+		Help:    "Time a run took, confirming attempt included.",
+		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40, 60, 120}}
+)
+
+// Phase is the family of request phases that every check that asks a host
+// shares. Labels: address is empty unless several addresses were asked.
+var Phase = &Metric{Name: "hmad_check_phase_duration_seconds", Kind: Gauge, Labels: []string{"phase", "host", "address"},
+	Help: "Time of each phase of the last run's request: dns, connect, tls, processing (until the first byte of the answer), transfer."}
+
+// Causes of a missed run.
+const (
+	Overlap = "overlap"
+	Late    = "late"
+	Clock   = "clock"
+)
+
+// Common lists the families that every check has.
+var Common = []*Metric{Success, FindingFound, FindingAccepted, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
+	Runs, Errors, Missed, Duration}

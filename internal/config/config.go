@@ -1,0 +1,95 @@
+// Package config is hmad's YAML file as typed data.
+//
+// Load reads a file strictly: unknown keys are errors, every error of the file
+// is reported at once, each with its line, and nothing is half applied. The
+// package knows no check: settings that only a check can judge are judged
+// where the check is built (package catalog), which asks File.At for the line.
+package config
+
+import "time"
+
+// Vantage points: where hmad stands as seen from the target.
+const (
+	Internal = "internal"
+	External = "external"
+)
+
+// Which addresses of a name are asked.
+const (
+	FirstAddress = "first"
+	AllAddresses = "all"
+)
+
+// File is the whole config.
+type File struct {
+	// ConfirmAfter is the pause before a failing attempt is confirmed.
+	ConfirmAfter time.Duration `yaml:"confirm_after"`
+	// MaxConcurrentRuns bounds the runs in flight.
+	MaxConcurrentRuns int      `yaml:"max_concurrent_runs"`
+	Targets           []Target `yaml:"targets"`
+
+	path  string
+	lines lines
+}
+
+// Target is one namespace with its probe mailbox.
+type Target struct {
+	Name    string `yaml:"name"`    // the target label
+	Mailbox string `yaml:"mailbox"` // a real mailbox on premises
+	Tenant  string `yaml:"tenant"`  // the Entra tenant's id, a GUID
+	Vantage string `yaml:"vantage"` // internal or external
+
+	Autodiscover Autodiscover `yaml:"autodiscover"`
+	ActiveSync   ActiveSync   `yaml:"activesync"`
+	Entra        Entra        `yaml:"entra"`
+
+	Resolver  string            `yaml:"resolver"`   // DNS server, host:port; empty: the system's
+	ConnectTo map[string]string `yaml:"connect_to"` // "host:port" → "address:port", as curl --connect-to has it
+	Addresses string            `yaml:"addresses"`  // first or all
+	CAFile    string            `yaml:"ca_file"`    // PEM; empty: the system's roots
+	Proxy     string            `yaml:"proxy"`      // http://host:port, CONNECT
+	UserAgent string            `yaml:"user_agent"` // empty: hmad/VERSION
+
+	Checks map[string]CheckSettings `yaml:"checks"`
+}
+
+// Autodiscover is where the phone's first question goes.
+type Autodiscover struct {
+	Host string `yaml:"host"` // host or host:port
+	// RedirectHosts may be followed to, beside Host and the ActiveSync host.
+	RedirectHosts []string `yaml:"redirect_hosts"`
+}
+
+// ActiveSync is where the bearer challenge is asked for.
+type ActiveSync struct {
+	URL     string   `yaml:"url"`     // empty: the one that AutoDiscover gives
+	Members []string `yaml:"members"` // front ends behind the name, address:port
+}
+
+// Entra is Microsoft's side.
+type Entra struct {
+	// OpenIDConfiguration is the URL that the vantage check asks for; {tenant}
+	// stands for the tenant's id.
+	OpenIDConfiguration string `yaml:"openid_configuration"`
+}
+
+// CheckSettings override a check's defaults for one target.
+type CheckSettings struct {
+	Schedule string        `yaml:"schedule"` // cron expression, UTC
+	Timeout  time.Duration `yaml:"timeout"`
+	Enabled  *bool         `yaml:"enabled"`
+	Accept   []Waiver      `yaml:"accept"`
+}
+
+// Waiver accepts a finding: it is shown, not alerted, until its last day (UTC)
+// has passed.
+type Waiver struct {
+	Reason string    `yaml:"reason"`
+	Until  time.Time `yaml:"until"`
+	Note   string    `yaml:"note"`
+}
+
+// Covers says whether the waiver accepts the reason at the given moment.
+func (w Waiver) Covers(reason string, at time.Time) bool {
+	return w.Reason == reason && at.Before(w.Until.AddDate(0, 0, 1))
+}

@@ -1,0 +1,2 @@
+package config
+type lines map[string]int
