@@ -6,7 +6,12 @@
 // where the check is built (package catalog), which asks File.At for the line.
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
 
 // Vantage points: where hmad stands as seen from the target.
 const (
@@ -84,12 +89,28 @@ type CheckSettings struct {
 // Waiver accepts a finding: it is shown, not alerted, until its last day (UTC)
 // has passed.
 type Waiver struct {
-	Reason string    `yaml:"reason"`
-	Until  time.Time `yaml:"until"`
-	Note   string    `yaml:"note"`
+	Reason string `yaml:"reason"`
+	Until  Date   `yaml:"until"`
+	Note   string `yaml:"note"`
 }
 
 // Covers says whether the waiver accepts the reason at the given moment.
 func (w Waiver) Covers(reason string, at time.Time) bool {
 	return w.Reason == reason && at.Before(w.Until.AddDate(0, 0, 1))
 }
+
+// Date is a day in UTC, written 2027-03-31.
+type Date struct{ time.Time }
+
+// UnmarshalYAML reads a day.
+func (d *Date) UnmarshalYAML(n *yaml.Node) error {
+	day, err := time.Parse(time.DateOnly, n.Value)
+	if err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: got %q, want a date such as 2027-03-31", n.Line, n.Value)}}
+	}
+	d.Time = day
+	return nil
+}
+
+// MarshalYAML writes the day as it is read.
+func (d Date) MarshalYAML() (any, error) { return d.Format(time.DateOnly), nil }

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Error is one fault of a config, in one line: file, line, setting, what was
+// got and what was wanted.
+type Error struct {
+	File string
+	Line int    // 0: unknown
+	Path string // "targets[0].activesync.url"; empty: the file as a whole
+	Msg  string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, ":%d", e.Line)
+	}
+	b.WriteString(": ")
+	if e.Path != "" {
+		b.WriteString(e.Path + ": ")
+	}
+	b.WriteString(strings.ReplaceAll(e.Msg, "\n", " "))
+	return b.String()
+}
+
+// Errors are all faults of a config, in the order of their lines; its text has
+// one line for each.
+type Errors []*Error
+
+func (es Errors) Error() string {
+	texts := make([]string, len(es))
+	for i, e := range es {
+		texts[i] = e.Error()
+	}
+	return strings.Join(texts, "\n")
+}
+
+// sorted gives es ordered by line, or nil when there are none.
+func (es Errors) sorted() error {
+	if len(es) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(es, func(a, b *Error) int { return a.Line - b.Line })
+	return es
+}
+
+// FieldError is a fault that a check found in a setting of its target; Path is
+// relative to the target ("activesync.url").
+type FieldError struct{ Path, Msg string }
+
+func (e *FieldError) Error() string { return e.Path + ": " + e.Msg }
+
+// Invalid makes a FieldError; the verbs are those of fmt.Sprintf.
+func Invalid(path, format string, args ...any) error {
+	return &FieldError{path, fmt.Sprintf(format, args...)}
+}
+
+// At makes an Error for the setting at path ("targets[0].checks.vantage"), with
+// its line in this file.
+func (f *File) At(path, format string, args ...any) *Error {
+	return &Error{File: f.path, Line: f.lines.of(path), Path: path, Msg: fmt.Sprintf(format, args...)}
+}
+
+// InTarget turns the error with which a check refused target i into an Error
+// of this file.
+func (f *File) InTarget(i int, err error) *Error {
+	path := fmt.Sprintf("targets[%d]", i)
+	var field *FieldError
+	if errors.As(err, &field) {
+		return f.At(path+"."+field.Path, "%s", field.Msg)
+	}
+	return f.At(path, "%s", err)
+}
+
+// JoinErrors gives all errors as one, ordered by line; nil when there are none.
+func JoinErrors(es ...*Error) error { return Errors(es).sorted() }
+
+var (
+	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type .*$`)
+	yamlWrongType = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(.*)`)? into (.*)$")
+)
+
+// fromYAML turns an error of the YAML library into ours, one for each fault.
+func fromYAML(file string, err error) Errors {
+	var typed *yaml.TypeError
+	if !errors.As(err, &typed) {
+		return Errors{yamlError(file, err.Error())}
+	}
+	var es Errors
+	for _, text := range typed.Errors {
+		es = append(es, yamlError(file, text))
+	}
+	return es
+}
+
+func yamlError(file, text string) *Error {
+	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
+	line, _ := strconv.Atoi(m[1])
+	return &Error{File: file, Line: line, Msg: yamlMessage(m[2])}
+}
+
+// wanted names Go types in the words of the file's author.
+var wanted = map[string]string{
+	"time.Duration": `a duration such as "20s"`, "string": "a text", "bool": "true or false", "int": "a whole number",
+	"[]string": "a list of texts",
+}
+
+func yamlMessage(text string) string {
+	if m := yamlUnknown.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("unknown key %q", m[1])
+	}
+	if m := yamlWrongType.FindStringSubmatch(text); m != nil {
+		want, ok := wanted[m[3]]
+		if !ok {
+			want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[3], "[]")]
+		}
+		got := strconv.Quote(m[2])
+		if m[2] == "" {
+			got = map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"}[m[1]]
+		}
+		return fmt.Sprintf("got %s, want %s", got, want)
+	}
+	return text
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFile bounds a config file, in bytes.
+const maxFile = 4 << 20
+
+// Defaults of settings that the file leaves out.
+const (
+	defaultConfirmAfter      = 5 * time.Second
+	defaultMaxConcurrentRuns = 64
+	defaultOpenID            = "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
+)
+
+// Load reads and validates the file at path. Its error is an Errors with every
+// fault of the file.
+func Load(path string) (*File, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, Errors{{File: path, Msg: err.Error()}}
+	}
+	return Parse(path, data)
+}
+
+// readFile reads a regular file of at most maxFile bytes.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			return nil, pathErr.Err
+		}
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, errors.New("got a directory, want a YAML file")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = errors.New("got a file over 4 MiB, want a config")
+	}
+	return data, err
+}
+
+// Parse reads and validates the text of a config; name stands for the file in
+// errors. Its error is an Errors with every fault of the text.
+func Parse(name string, data []byte) (*File, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, fromYAML(name, err)
+	}
+	f := &File{path: name, lines: linesOf(&doc)}
+	var es Errors
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(f); err != nil && !errors.Is(err, io.EOF) {
+		es = fromYAML(name, err)
+	} else if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		es = append(es, &Error{File: name, Msg: "got more than one YAML document, want one"})
+	}
+	f.setDefaults()
+	es = append(es, f.judge(es)...)
+	if err := es.sorted(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// judge validates what could be read. A setting that could not looks as if it
+// were missing, and a mapping with a key twice is not read at all: neither is
+// reported a second time.
+func (f *File) judge(unread Errors) Errors {
+	told := map[int]bool{}
+	for _, e := range unread {
+		if strings.HasPrefix(e.Msg, "mapping key") {
+			return nil
+		}
+		told[e.Line] = true
+	}
+	return slices.DeleteFunc(f.validate(), func(e *Error) bool { return told[e.Line] })
+}
+
+func (f *File) setDefaults() {
+	if f.ConfirmAfter == 0 {
+		f.ConfirmAfter = defaultConfirmAfter
+	}
+	if f.MaxConcurrentRuns == 0 {
+		f.MaxConcurrentRuns = defaultMaxConcurrentRuns
+	}
+	for i := range f.Targets {
+		t := &f.Targets[i]
+		setDefault(&t.Vantage, Internal)
+		setDefault(&t.Addresses, FirstAddress)
+		setDefault(&t.Entra.OpenIDConfiguration, defaultOpenID)
+	}
+}
+
+func setDefault(s *string, v string) {
+	if *s == "" {
+		*s = v
+	}
+}

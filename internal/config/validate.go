@@ -1,0 +1,168 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	guidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+)
+
+// validator collects the faults of one part of the file; path is its prefix.
+type validator struct {
+	file   *File
+	path   string
+	errors *Errors
+}
+
+func (v validator) fail(path, format string, args ...any) {
+	*v.errors = append(*v.errors, v.file.At(join(v.path, path), format, args...))
+}
+
+// want reports the setting at path unless it is ok.
+func (v validator) want(ok bool, path, got, want string) {
+	if !ok {
+		v.fail(path, "got %q, want %s", got, want)
+	}
+}
+
+func (f *File) validate() Errors {
+	var es Errors
+	v := validator{f, "", &es}
+	if f.ConfirmAfter < 0 {
+		v.fail("confirm_after", "got %s, want a duration of at least 0", f.ConfirmAfter)
+	}
+	if f.MaxConcurrentRuns < 1 {
+		v.fail("max_concurrent_runs", "got %d, want at least 1", f.MaxConcurrentRuns)
+	}
+	if len(f.Targets) == 0 {
+		v.fail("targets", "got none, want at least one target")
+	}
+	first := map[string]int{}
+	for i := range f.Targets {
+		t := &f.Targets[i]
+		tv := validator{f, fmt.Sprintf("targets[%d]", i), &es}
+		if line, taken := first[t.Name]; taken && t.Name != "" {
+			tv.fail("name", "got %q, which the target in line %d has already, want a name of its own", t.Name, line)
+		} else {
+			first[t.Name] = f.lines.of(tv.path + ".name")
+		}
+		t.validate(tv)
+	}
+	return es
+}
+
+func (t *Target) validate(v validator) {
+	v.want(nameForm.MatchString(t.Name), "name", t.Name, "a name of letters, digits, '.', '-' and '_'")
+	v.want(isAddress(t.Mailbox), "mailbox", t.Mailbox, "the address of a mailbox on premises, such as hmad-probe@contoso.com")
+	v.want(guidForm.MatchString(t.Tenant), "tenant", t.Tenant, "the tenant's id, a GUID")
+	v.want(t.Vantage == Internal || t.Vantage == External, "vantage", t.Vantage, "internal or external")
+	v.want(t.Addresses == FirstAddress || t.Addresses == AllAddresses, "addresses", t.Addresses, "first or all")
+	v.want(isHost(t.Autodiscover.Host), "autodiscover.host", t.Autodiscover.Host, "a host name, such as autodiscover.contoso.com")
+	for i, h := range t.Autodiscover.RedirectHosts {
+		v.want(isHost(h), fmt.Sprintf("autodiscover.redirect_hosts[%d]", i), h, "a host name")
+	}
+	if t.ActiveSync.URL != "" {
+		v.wantHTTPS("activesync.url", t.ActiveSync.URL)
+	}
+	v.wantHTTPS("entra.openid_configuration", strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", "tenant"))
+	t.validateWay(v)
+	t.validateChecks(v)
+}
+
+// validateWay judges the settings that say how hosts are reached.
+func (t *Target) validateWay(v validator) {
+	for i, m := range t.ActiveSync.Members {
+		_, err := netip.ParseAddrPort(m)
+		v.want(err == nil, fmt.Sprintf("activesync.members[%d]", i), m, "an address with port, such as 10.0.0.11:443")
+	}
+	if t.Resolver != "" {
+		v.want(isHostPort(t.Resolver), "resolver", t.Resolver, "a DNS server with port, such as 10.0.0.53:53")
+	}
+	for from, to := range t.ConnectTo {
+		path := "connect_to." + from
+		v.want(isHostPort(from), path, from, `a key "host:port"`)
+		v.want(isHostPort(to), path, to, `a value "address:port"`)
+	}
+	if strings.ContainsAny(t.UserAgent, "\r\n") || len(t.UserAgent) > 256 {
+		v.fail("user_agent", "got %d bytes, want one line of at most 256", len(t.UserAgent))
+	}
+	if t.Proxy == "" {
+		return
+	}
+	u, err := url.Parse(t.Proxy)
+	switch {
+	case err == nil && u.User != nil:
+		v.fail("proxy", "got a URL with credentials, want http://host:port (secrets do not stand in this file)")
+	case err != nil || u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "":
+		v.fail("proxy", "got %q, want http://host:port", t.Proxy)
+	}
+	if len(t.ConnectTo) > 0 || len(t.ActiveSync.Members) > 0 || t.Addresses == AllAddresses {
+		v.fail("proxy", "a proxy chooses the address itself: want no connect_to, no activesync.members and addresses: first beside it")
+	}
+}
+
+func (t *Target) validateChecks(v validator) {
+	for name, c := range t.Checks {
+		path := "checks." + name
+		if c.Timeout < 0 {
+			v.fail(path+".timeout", "got %s, want a duration over 0", c.Timeout)
+		}
+		for i, w := range c.Accept {
+			at := fmt.Sprintf("%s.accept[%d]", path, i)
+			v.want(w.Reason != "", at+".reason", w.Reason, "the name of a reason, such as certificate_expiring")
+			if w.Until.IsZero() {
+				v.fail(at+".until", "got nothing, want the last day of the waiver, such as 2027-03-31")
+			}
+		}
+	}
+}
+
+// wantHTTPS reports the setting at path unless it is an https URL without
+// credentials, query and fragment. Credentials are not shown again.
+func (v validator) wantHTTPS(path, s string) {
+	u, err := url.Parse(s)
+	if err == nil && u.User != nil || strings.Contains(s, "@") {
+		v.fail(path, "got a URL with credentials, want one without")
+		return
+	}
+	ok := err == nil && u.Scheme == "https" && isHost(u.Host) && u.RawQuery == "" && u.Fragment == ""
+	v.want(ok, path, s, "an https URL without query")
+}
+
+func isAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
+}
+
+// isHost says whether s is a host name or IP address, with or without port.
+func isHost(s string) bool {
+	if host, port, err := net.SplitHostPort(s); err == nil {
+		return isPort(port) && isBareHost(host)
+	}
+	return isBareHost(strings.Trim(s, "[]"))
+}
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && isPort(port) && isBareHost(host)
+}
+
+func isBareHost(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil || len(s) <= 253 && hostForm.MatchString(s)
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n > 0 && n < 1<<16
+}
