@@ -185,3 +185,13 @@ func After(reasons []*Reason, r *Reason) []*Reason {
 	}
 	return nil
 }
+
+// Reason gives the Def's reason of that name, or nil.
+func (d *Def) Reason(name string) *Reason {
+	for _, r := range d.Reasons {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}

@@ -28,10 +28,8 @@ const (
 // File is the whole config.
 type File struct {
 	// ConfirmAfter is the pause before a failing attempt is confirmed.
-	ConfirmAfter time.Duration `yaml:"confirm_after"`
-	// MaxConcurrentRuns bounds the runs in flight.
-	MaxConcurrentRuns int      `yaml:"max_concurrent_runs"`
-	Targets           []Target `yaml:"targets"`
+	ConfirmAfter time.Duration `yaml:"confirm_after,omitempty"`
+	Targets      []Target      `yaml:"targets"`
 
 	path  string
 	lines lines
@@ -39,51 +37,51 @@ type File struct {
 
 // Target is one namespace with its probe mailbox.
 type Target struct {
-	Name    string `yaml:"name"`    // the target label
-	Mailbox string `yaml:"mailbox"` // a real mailbox on premises
-	Tenant  string `yaml:"tenant"`  // the Entra tenant's id, a GUID
-	Vantage string `yaml:"vantage"` // internal or external
+	Name    string `yaml:"name"`              // the target label
+	Mailbox string `yaml:"mailbox"`           // a real mailbox on premises
+	Tenant  string `yaml:"tenant"`            // the Entra tenant's id, a GUID
+	Vantage string `yaml:"vantage,omitempty"` // internal or external
 
-	Autodiscover Autodiscover `yaml:"autodiscover"`
-	ActiveSync   ActiveSync   `yaml:"activesync"`
-	Entra        Entra        `yaml:"entra"`
+	Autodiscover Autodiscover `yaml:"autodiscover,omitempty"`
+	ActiveSync   ActiveSync   `yaml:"activesync,omitempty"`
+	Entra        Entra        `yaml:"entra,omitempty"`
 
-	Resolver  string            `yaml:"resolver"`   // DNS server, host:port; empty: the system's
-	ConnectTo map[string]string `yaml:"connect_to"` // "host:port" → "address:port", as curl --connect-to has it
-	Addresses string            `yaml:"addresses"`  // first or all
-	CAFile    string            `yaml:"ca_file"`    // PEM; empty: the system's roots
-	Proxy     string            `yaml:"proxy"`      // http://host:port, CONNECT
-	UserAgent string            `yaml:"user_agent"` // empty: hmad/VERSION
+	Resolver  string            `yaml:"resolver,omitempty"`   // DNS server, host:port; empty: the system's
+	ConnectTo map[string]string `yaml:"connect_to,omitempty"` // "host:port" → "address:port", as curl --connect-to has it
+	Addresses string            `yaml:"addresses,omitempty"`  // first or all
+	CAFile    string            `yaml:"ca_file,omitempty"`    // PEM; empty: the system's roots
+	Proxy     string            `yaml:"proxy,omitempty"`      // http://host:port, CONNECT
+	UserAgent string            `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
 
-	Checks map[string]CheckSettings `yaml:"checks"`
+	Checks map[string]CheckSettings `yaml:"checks,omitempty"`
 }
 
 // Autodiscover is where the phone's first question goes.
 type Autodiscover struct {
-	Host string `yaml:"host"` // host or host:port
+	Host string `yaml:"host,omitempty"` // host or host:port
 	// RedirectHosts may be followed to, beside Host and the ActiveSync host.
-	RedirectHosts []string `yaml:"redirect_hosts"`
+	RedirectHosts []string `yaml:"redirect_hosts,omitempty"`
 }
 
 // ActiveSync is where the bearer challenge is asked for.
 type ActiveSync struct {
-	URL     string   `yaml:"url"`     // empty: the one that AutoDiscover gives
-	Members []string `yaml:"members"` // front ends behind the name, address:port
+	URL     string   `yaml:"url,omitempty"`     // empty: the one that AutoDiscover gives
+	Members []string `yaml:"members,omitempty"` // front ends behind the name, address:port
 }
 
 // Entra is Microsoft's side.
 type Entra struct {
 	// OpenIDConfiguration is the URL that the vantage check asks for; {tenant}
 	// stands for the tenant's id.
-	OpenIDConfiguration string `yaml:"openid_configuration"`
+	OpenIDConfiguration string `yaml:"openid_configuration,omitempty"`
 }
 
 // CheckSettings override a check's defaults for one target.
 type CheckSettings struct {
-	Schedule string        `yaml:"schedule"` // cron expression, UTC
-	Timeout  time.Duration `yaml:"timeout"`
-	Enabled  *bool         `yaml:"enabled"`
-	Accept   []Waiver      `yaml:"accept"`
+	Schedule string        `yaml:"schedule,omitempty"` // cron expression, UTC
+	Timeout  time.Duration `yaml:"timeout,omitempty"`
+	Enabled  *bool         `yaml:"enabled,omitempty"`
+	Accept   []Waiver      `yaml:"accept,omitempty"`
 }
 
 // Waiver accepts a finding: it is shown, not alerted, until its last day (UTC)
@@ -91,7 +89,7 @@ type CheckSettings struct {
 type Waiver struct {
 	Reason string `yaml:"reason"`
 	Until  Date   `yaml:"until"`
-	Note   string `yaml:"note"`
+	Note   string `yaml:"note,omitempty"`
 }
 
 // Covers says whether the waiver accepts the reason at the given moment.

@@ -113,3 +113,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What is shown is what was read, defaults included, and reads the same again.
+func TestShowReadsTheSameAgain(t *testing.T) {
+	text := six + "    checks: {activesync: {schedule: '*/2 * * * *', timeout: 20s, enabled: true, accept: [{reason: timeout, until: 2027-03-31, note: patch}]}}\n"
+	f, err := config.Parse("hmad.yaml", []byte(text))
+	require.NoError(t, err)
+	shown, err := f.Show()
+	require.NoError(t, err)
+	again, err := config.Parse("shown", shown)
+	require.NoError(t, err, string(shown))
+	assert.Equal(t, f.Targets, again.Targets)
+	assert.Contains(t, string(shown), `until: "2027-03-31"`)
+}

@@ -18,9 +18,8 @@ const maxFile = 4 << 20
 
 // Defaults of settings that the file leaves out.
 const (
-	defaultConfirmAfter      = 5 * time.Second
-	defaultMaxConcurrentRuns = 64
-	defaultOpenID            = "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
+	defaultConfirmAfter = 5 * time.Second
+	defaultOpenID       = "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
 )
 
 // Load reads and validates the file at path. Its error is an Errors with every
@@ -96,9 +95,6 @@ func (f *File) setDefaults() {
 	if f.ConfirmAfter == 0 {
 		f.ConfirmAfter = defaultConfirmAfter
 	}
-	if f.MaxConcurrentRuns == 0 {
-		f.MaxConcurrentRuns = defaultMaxConcurrentRuns
-	}
 	for i := range f.Targets {
 		t := &f.Targets[i]
 		setDefault(&t.Vantage, Internal)
@@ -112,3 +108,7 @@ func setDefault(s *string, v string) {
 		*s = v
 	}
 }
+
+// Show writes the config as it is in force, defaults included, as YAML. There
+// are no secrets in it: a config only names the files that hold them.
+func (f *File) Show() ([]byte, error) { return yaml.Marshal(f) }

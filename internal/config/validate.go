@@ -41,9 +41,6 @@ func (f *File) validate() Errors {
 	if f.ConfirmAfter < 0 {
 		v.fail("confirm_after", "got %s, want a duration of at least 0", f.ConfirmAfter)
 	}
-	if f.MaxConcurrentRuns < 1 {
-		v.fail("max_concurrent_runs", "got %d, want at least 1", f.MaxConcurrentRuns)
-	}
 	if len(f.Targets) == 0 {
 		v.fail("targets", "got none, want at least one target")
 	}
