@@ -2,6 +2,7 @@ package probes
 
 import (
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -10,14 +11,22 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
+// What a host may send before an answer counts as invalid.
+const (
+	maxBody   = 256 << 10
+	maxHeader = 64 << 10
+)
+
 // Answer is one HTTP response as far as it was read: the header whole, the
-// body up to maxBody bytes.
+// body up to maxBody bytes. The body of a status 101 is never read.
 type Answer struct {
-	URL    *url.URL // what was asked
-	Proto  string   // HTTP/1.1
-	Status int
-	Header http.Header
-	Body   []byte
+	URL      *url.URL // what was asked
+	Proto    string   // HTTP/1.1
+	Status   int
+	Header   http.Header
+	Body     []byte
+	Received time.Time     // when its first byte came, by the check's clock
+	Waited   time.Duration // from the request's last byte to the answer's first
 }
 
 // Phases are the parts of one request's time; a phase that did not happen is 0.
@@ -27,11 +36,27 @@ type Phases struct{ DNS, Connect, TLS, Processing, Transfer time.Duration }
 // showed.
 type Visit struct {
 	Host    string              // the name in the URL, without port
-	Address netip.AddrPort      // where the connection went; zero when it never came to that (or behind a proxy)
+	Address netip.AddrPort      // where the connection went; zero behind a proxy
 	Phases  Phases              // of the first request
 	Chain   []*x509.Certificate // as presented, also when verification failed
-	Faults  []check.Finding     // transport reasons; a fault other than a warning ended the visit
-	Answers []*Answer           // one per request that was answered, in order
+	Faults  []check.Finding     // transport reasons, certificate warnings among them
+	Ended   bool                // the last of Faults ended the visit: not every request was answered in full
+	Answers []*Answer           // in order; when Ended, the last one's body may have broken off
+
+	way   way
+	route *route
+	asked []*http.Request // in order, the unanswered last one included
+	tls   uint16          // the version agreed on
+
+	noRoute bool // this host has no route to the address's family
+}
+
+// peer names the other end of the connection.
+func (v *Visit) peer() string {
+	if v.Address.IsValid() {
+		return v.Address.String()
+	}
+	return net.JoinHostPort(v.way.host, v.way.port)
 }
 
 // verdict is what a judge says of an observation: what it found and, when a

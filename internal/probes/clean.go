@@ -1,0 +1,41 @@
+package probes
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean makes s, which came from the network, fit to be shown: control and
+// other unprintable characters and invalid UTF-8 are escaped as in Go source,
+// and what exceeds max bytes is cut off with an ellipsis.
+func clean(s string, max int) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		part := s[i : i+n]
+		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) {
+			part = strings.Trim(strconv.Quote(part), `"`)
+		}
+		if b.Len()+len(part) > max {
+			return b.String() + "…"
+		}
+		b.WriteString(part)
+		i += n
+	}
+	return b.String()
+}
+
+// round shortens a duration to what a person reads.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond)
+	default:
+		return d.Round(time.Microsecond)
+	}
+}

@@ -1,0 +1,109 @@
+package probes
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// fault is the error of a visit that its host is to blame for.
+type fault struct {
+	check.Finding
+	noRoute bool // this host cannot reach the address's family at all
+}
+
+func (f *fault) Error() string { return f.Reason.Name + ": " + f.Detail }
+
+func newFault(r *check.Reason, format string, args ...any) *fault {
+	return &fault{Finding: check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)}}
+}
+
+// connectFault judges an error of the TCP connection.
+func connectFault(ctx context.Context, addr string, took time.Duration, err error) *fault {
+	if isTimeout(ctx, err) {
+		return newFault(connectFailed, "no TCP connection to %s within %s", addr, round(took))
+	}
+	return newFault(connectFailed, "no TCP connection to %s: %s", addr, cause(err))
+}
+
+// handshakeFault judges an error of the TLS handshake other than our own
+// verdict on the certificate.
+func handshakeFault(ctx context.Context, addr string, took time.Duration, err error) *fault {
+	var record tls.RecordHeaderError
+	switch {
+	case isTimeout(ctx, err):
+		return newFault(tlsFailed, "the TLS handshake with %s did not end within %s", addr, round(took))
+	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
+		return newFault(tlsFailed, "%s answers the TLS handshake with plain HTTP", addr)
+	case hungUp(err):
+		return newFault(tlsFailed, "%s closed the connection during the TLS handshake (%s)", addr, cause(err))
+	default:
+		return newFault(tlsFailed, "the TLS handshake with %s failed: %s", addr, cause(err))
+	}
+}
+
+// answerFault judges an error between the request and the end of the answer's
+// header.
+func answerFault(ctx context.Context, took time.Duration, err error) *fault {
+	var op *net.OpError
+	switch {
+	case isTimeout(ctx, err):
+		return newFault(timedOut, "the request was sent and no whole answer header came within %s", round(took))
+	case errors.As(err, &op) && op.Op == "remote error":
+		// In TLS 1.3 a server refuses a client without certificate only now.
+		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", cause(err))
+	case hungUp(err):
+		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s)", cause(err))
+	default:
+		return newFault(responseInvalid, "the answer is not valid HTTP: %s", cause(err))
+	}
+}
+
+// bodyFault judges an error in the answer's body, of which n bytes had come.
+func bodyFault(ctx context.Context, n int, took time.Duration, err error) *fault {
+	if isTimeout(ctx, err) {
+		return newFault(timedOut, "the answer's body did not end within %s: %d bytes came", round(took), n)
+	}
+	return newFault(responseInvalid, "the answer broke off in its body after %d bytes: %s", n, cause(err))
+}
+
+// isTimeout says whether err comes of the deadline. The network's own time-out
+// may come a moment before the context's.
+func isTimeout(ctx context.Context, err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// noRoute says whether this host has no way to an address of that family, by
+// the error of connecting. Other errors, among them a router's «host
+// unreachable», are about the far side.
+func noRoute(err error) bool {
+	for _, e := range []syscall.Errno{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// cause gives the part of a network error that says why, fit to be shown.
+func cause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return clean(strings.TrimPrefix(err.Error(), "net/http: "), 200)
+}

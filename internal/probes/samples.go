@@ -1,0 +1,65 @@
+package probes
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// certificateNotAfter is the end of the certificate that each host presented.
+var certificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge,
+	Labels: []string{"host", "address"},
+	Help:   "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless several addresses were asked."}
+
+// samples gives the phases and certificate facts of a run's visits. A host
+// that was visited more than once at one address counts with its first visit.
+func samples(visits []Visit) []check.Sample {
+	type place struct {
+		host    string
+		address netip.AddrPort
+	}
+	places := make(map[place]bool)
+	count := make(map[string]int)
+	for _, v := range visits {
+		if p := (place{v.Host, v.Address}); !places[p] {
+			places[p] = true
+			count[v.Host]++
+		}
+	}
+	var out []check.Sample
+	for _, v := range visits {
+		p := place{v.Host, v.Address}
+		if !places[p] {
+			continue
+		}
+		places[p] = false
+		address := ""
+		if count[v.Host] > 1 {
+			address = v.Address.String()
+		}
+		out = append(out, v.samples(address)...)
+	}
+	return out
+}
+
+// samples leaves out what did not happen: a failed step has no old or zero
+// value.
+func (v Visit) samples(address string) []check.Sample {
+	var out []check.Sample
+	phase := func(name string, d time.Duration) {
+		if d > 0 {
+			out = append(out, check.Sample{Metric: check.Phase, Value: d.Seconds(), Labels: []string{name, v.Host, address}})
+		}
+	}
+	phase("dns", v.Phases.DNS)
+	phase("connect", v.Phases.Connect)
+	phase("tls", v.Phases.TLS)
+	phase("processing", v.Phases.Processing)
+	phase("transfer", v.Phases.Transfer)
+	if len(v.Chain) > 0 {
+		out = append(out, check.Sample{Metric: certificateNotAfter, Labels: []string{v.Host, address},
+			Value: float64(v.Chain[0].NotAfter.Unix())})
+	}
+	return out
+}

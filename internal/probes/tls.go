@@ -1,0 +1,160 @@
+package probes
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// How long before its end a certificate is spoken of.
+const (
+	expiringSoon = 3 * 24 * time.Hour
+	expiring     = 21 * 24 * time.Hour
+)
+
+// handshake speaks TLS on conn and judges the certificate inside the
+// handshake. Go's own verification is off because it names only the first
+// fault it meets and keeps no facts of a chain that it refuses; ours records
+// the chain first and judges it always.
+func (s *session) handshake(ctx context.Context, raw net.Conn) (net.Conn, error) {
+	start := time.Now()
+	conn := tls.Client(raw, &tls.Config{
+		ServerName:         s.visit.Host,
+		NextProtos:         []string{"http/1.1"},
+		InsecureSkipVerify: true, // VerifyConnection does it
+		VerifyConnection:   s.verify,
+	})
+	err := conn.HandshakeContext(ctx)
+	var judged *fault
+	switch {
+	case errors.As(err, &judged):
+		return nil, judged
+	case err != nil:
+		return nil, handshakeFault(ctx, s.visit.peer(), time.Since(start), err)
+	}
+	return conn, nil
+}
+
+// verify records and judges the certificates of a handshake. The error is the
+// fault that ends the visit. A second connection of the same visit is verified
+// too, and adds no second warning.
+func (s *session) verify(cs tls.ConnectionState) error {
+	v := s.visit
+	first := len(v.Chain) == 0
+	v.Chain, v.tls = cs.PeerCertificates, cs.Version
+	findings, ends := judgeChain(v.Chain, v.Host, v.route.roots, v.route.env.Now())
+	if ends {
+		return &fault{Finding: findings[0]}
+	}
+	if first {
+		v.Faults = append(v.Faults, findings...)
+	}
+	return nil
+}
+
+// judgeChain judges the certificates that a server presented for host, leaf
+// first: date, name, chain and trust, and then how long the leaf still lasts.
+// roots nil are the system's. When ends is true the first finding forbids to
+// talk to the server.
+func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, now time.Time) (findings []check.Finding, ends bool) {
+	leaf := chain[0]
+	found := func(r *check.Reason, format string, args ...any) []check.Finding {
+		return append(findings, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case now.After(leaf.NotAfter):
+		return found(certificateExpired, "the certificate of %s expired on %s", host, day(leaf.NotAfter)), true
+	case now.Before(leaf.NotBefore):
+		return found(certificateExpired, "the certificate of %s is not valid before %s", host, day(leaf.NotBefore)), true
+	case leaf.VerifyHostname(host) != nil:
+		return found(certificateNameMismatch, "the certificate is for %s, not for %s", names(leaf), host), true
+	}
+	if err := verifyChain(chain, roots, now); err != nil {
+		reason, detail := judgeTrust(chain, err)
+		findings = found(reason, "%s", detail)
+		if reason != certificateChainIncomplete {
+			return findings, true
+		}
+	}
+	left := leaf.NotAfter.Sub(now)
+	switch {
+	case left < expiringSoon:
+		findings = found(certificateExpiringSoon, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+	case left < expiring:
+		findings = found(certificateExpiring, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+	}
+	return findings, false
+}
+
+func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) error {
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: now})
+	return err
+}
+
+// judgeTrust names the fault of a chain that does not lead to a root. It is
+// merely incomplete when the leaf says where its issuer's certificate can be
+// fetched (RFC 5280 section 4.2.2.1) and the server did not send that; some
+// clients fetch it and go on.
+func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
+	leaf := chain[0]
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown) && fetchable(leaf) && !presented(chain[1:], leaf):
+		return certificateChainIncomplete, fmt.Sprintf("the server does not send the certificate of the issuer %s", issuer(leaf))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return certificateExpired, fmt.Sprintf("a certificate of the chain has expired or is not valid yet: %s, until %s",
+			clean(invalid.Cert.Subject.String(), 200), day(invalid.Cert.NotAfter))
+	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
+		return certificateUntrusted, "the certificate is self-signed: " + issuer(leaf)
+	default:
+		return certificateUntrusted, fmt.Sprintf("no trusted root for the issuer %s: %s", issuer(leaf), clean(err.Error(), 200))
+	}
+}
+
+func fetchable(c *x509.Certificate) bool {
+	for _, u := range c.IssuingCertificateURL {
+		if strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "https://") {
+			return !bytes.Equal(c.RawIssuer, c.RawSubject)
+		}
+	}
+	return false
+}
+
+func presented(others []*x509.Certificate, leaf *x509.Certificate) bool {
+	for _, c := range others {
+		if bytes.Equal(c.RawSubject, leaf.RawIssuer) {
+			return true
+		}
+	}
+	return false
+}
+
+func issuer(c *x509.Certificate) string { return clean(c.Issuer.String(), 200) }
+
+// names lists the names of a certificate, or its subject when it has none.
+func names(c *x509.Certificate) string {
+	list := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	if len(list) == 0 {
+		return clean(c.Subject.String(), 200)
+	}
+	return clean(strings.Join(list, ", "), 200)
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

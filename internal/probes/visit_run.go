@@ -1,0 +1,248 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// visit asks w's address the requests, in order, on one fresh connection:
+// nothing is reused across visits, neither connection nor TLS session, because
+// a reused one would hide a new certificate. HTTP/1.1 only, as Microsoft's own
+// test asks it; redirects are answers like any other.
+//
+// A fault of the host's ends the visit and stands in it. The error is our own
+// side's: the context's when it was cancelled (a shutdown says nothing about
+// the host), class vantage_offline when the proxy refused us.
+func (r *route) visit(ctx context.Context, w way, reqs ...*http.Request) (Visit, error) {
+	v := Visit{Host: w.host, Address: w.address, Phases: Phases{DNS: w.dns}, way: w, route: r}
+	s := newSession(&v)
+	defer s.close()
+	for _, req := range reqs {
+		v.asked = append(v.asked, req)
+		if err := s.ask(ctx, req); err != nil {
+			return v, v.end(ctx, err)
+		}
+	}
+	return v, nil
+}
+
+// end keeps a fault of the host's and gives back any other error.
+func (v *Visit) end(ctx context.Context, err error) error {
+	var f *fault
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case errors.As(err, &f):
+		v.Faults, v.Ended, v.noRoute = append(v.Faults, f.Finding), true, f.noRoute
+		return nil
+	default:
+		return err
+	}
+}
+
+// visitAll visits every way at once, each with the same requests. Where this
+// host has no route to one family of addresses and the name has the other too,
+// that family is only noted: what hmad cannot reach says nothing about the
+// host.
+func (r *route) visitAll(ctx context.Context, ws []way, reqs ...*http.Request) (vs []Visit, notes []string, err error) {
+	all := make([]Visit, len(ws))
+	errs := make([]error, len(ws))
+	parallel(len(ws), func(i int) { all[i], errs[i] = r.visit(ctx, ws[i], reqs...) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+	vs, notes = setAside(all)
+	return vs, notes, nil
+}
+
+// setAside turns visits without a route into notes, unless no other address of
+// the name was reached for either.
+func setAside(all []Visit) (kept []Visit, notes []string) {
+	routed := false
+	for _, v := range all {
+		routed = routed || !v.way.member && !v.noRoute
+	}
+	for _, v := range all {
+		if routed && v.noRoute && !v.way.member {
+			notes = append(notes, v.Host+": "+v.Address.Addr().String()+" was not asked: this host has no route to its address family")
+			continue
+		}
+		kept = append(kept, v)
+	}
+	return kept, notes
+}
+
+// parallel calls f(0) to f(n-1) at once and waits. A panic comes out in the
+// caller's goroutine, where the runner holds it.
+func parallel(n int, f func(int)) {
+	var wg sync.WaitGroup
+	panics := make([]any, n)
+	for i := range n {
+		wg.Go(func() {
+			defer func() { panics[i] = recover() }()
+			f(i)
+		})
+	}
+	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+}
+
+// session is a visit while it lasts. Its connections are opened here, one step
+// after the other, so that a time-out is known by the step in which it came;
+// http.Transport gets them ready made and speaks HTTP on them.
+type session struct {
+	visit     *Visit
+	transport *http.Transport
+	ready     chan net.Conn // opened, and not yet taken by the transport
+	raw       net.Conn      // the socket under the newest connection
+	reusable  bool          // the last answer left the connection open
+}
+
+// errSpent is the transport's asking for a connection when there is none: the
+// server closed the one that it had left open.
+var errSpent = errors.New("the connection is spent")
+
+func newSession(v *Visit) *session {
+	s := &session{visit: v, ready: make(chan net.Conn, 1)}
+	s.transport = &http.Transport{
+		DialTLSContext:         s.take,
+		DisableCompression:     true, // send no Accept-Encoding: the answer as it is
+		MaxResponseHeaderBytes: maxHeader,
+	}
+	return s
+}
+
+func (s *session) take(context.Context, string, string) (net.Conn, error) {
+	select {
+	case c := <-s.ready:
+		return c, nil
+	default:
+		return nil, errSpent
+	}
+}
+
+// close ends every goroutine and connection of the session. Closing the socket
+// comes last and always, because the transport detaches what it still reads
+// from the request's context.
+func (s *session) close() {
+	s.transport.CloseIdleConnections()
+	if s.raw != nil {
+		s.raw.Close()
+	}
+}
+
+// ask puts one request and keeps its answer. A server that closes after each
+// answer (HTTP/1.0, or a kept connection that ran into its limit) is asked on
+// a second fresh connection to the same address.
+func (s *session) ask(ctx context.Context, req *http.Request) error {
+	if s.reusable {
+		if err := s.exchange(ctx, req); !errors.Is(err, errSpent) {
+			return err
+		}
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	return s.exchange(ctx, req)
+}
+
+// exchange sends a request and reads its answer, both bounded.
+func (s *session) exchange(ctx context.Context, req *http.Request) error {
+	s.reusable = false
+	var asked, answered time.Time
+	trace := &httptrace.ClientTrace{
+		GotConn:              func(httptrace.GotConnInfo) { asked = time.Now() },
+		GotFirstResponseByte: func() { answered = time.Now() },
+	}
+	start := time.Now()
+	resp, err := s.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	switch {
+	case errors.Is(err, errSpent):
+		return err
+	case err != nil:
+		return answerFault(ctx, time.Since(start), err)
+	}
+	defer resp.Body.Close()
+	received := s.visit.route.env.Now().Add(-time.Since(answered))
+	a := &Answer{URL: req.URL, Proto: resp.Proto, Status: resp.StatusCode, Header: resp.Header,
+		Received: received, Waited: answered.Sub(asked)}
+	s.visit.Answers = append(s.visit.Answers, a)
+	a.Body, err = readBody(ctx, resp, answered)
+	if len(s.visit.Answers) == 1 {
+		s.visit.Phases.Processing, s.visit.Phases.Transfer = a.Waited, time.Since(answered)
+	}
+	s.reusable = err == nil && !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols
+	return err
+}
+
+// readBody reads at most maxBody bytes. After a status 101 the connection is
+// no longer HTTP, and nothing would bound a read from it.
+func readBody(ctx context.Context, resp *http.Response, since time.Time) ([]byte, error) {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return body, bodyFault(ctx, len(body), time.Since(since), err)
+	case len(body) > maxBody:
+		return body[:maxBody], newFault(responseInvalid, "the answer's body is over the limit of %d bytes", maxBody)
+	}
+	return body, nil
+}
+
+// open gets a fresh connection ready: TCP, the proxy's tunnel, TLS.
+func (s *session) open(ctx context.Context) error {
+	s.transport.CloseIdleConnections()
+	if s.raw != nil {
+		s.raw.Close()
+	}
+	start := time.Now()
+	var err error
+	s.raw, err = s.visit.route.dial(ctx, s.visit.way)
+	if err != nil {
+		s.raw = nil
+		return err
+	}
+	connected := time.Now()
+	conn, err := s.handshake(ctx, s.raw)
+	if err != nil {
+		return err
+	}
+	if len(s.visit.Answers) == 0 {
+		s.visit.Phases.Connect, s.visit.Phases.TLS = connected.Sub(start), time.Since(connected)
+	}
+	s.ready <- conn
+	return nil
+}
+
+// dial connects to the way's address, or through the proxy to its name. Each
+// address is dialled by itself and by its family, so that neither family can
+// stand in for the other.
+func (r *route) dial(ctx context.Context, w way) (net.Conn, error) {
+	if r.proxy != nil {
+		return r.dialProxy(ctx, w)
+	}
+	network := "tcp4"
+	if w.address.Addr().Is6() {
+		network = "tcp6"
+	}
+	start := time.Now()
+	conn, err := r.env.Dial(ctx, network, w.address.String())
+	if err != nil {
+		f := connectFault(ctx, w.address.String(), time.Since(start), err)
+		f.noRoute = noRoute(err)
+		return nil, f
+	}
+	return conn, nil
+}

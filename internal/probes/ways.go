@@ -1,0 +1,178 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// maxAddresses bounds how many addresses of one name are asked.
+const maxAddresses = 16
+
+// way is one address at which a URL's host is asked. SNI and Host stay the
+// URL's whatever the address: only the socket goes elsewhere, because the
+// certificate and the virtual host that a phone meets are chosen by name.
+type way struct {
+	host, port string         // the URL's
+	address    netip.AddrPort // zero: the proxy resolves the name
+	dns        time.Duration  // what resolving took
+	member     bool           // a front end that the config names
+}
+
+// ways gives the addresses at which u's host is asked: the first IPv4 and the
+// first IPv6 address of the name, or all of them, and each member ("address:port",
+// a front end behind the name). A name that cannot be resolved, or only to
+// addresses that nobody can reach, is found (dns_failed); members are ways
+// even then. The error is our own side's: the context's when it was cancelled,
+// class resolver when the resolver itself is out of reach.
+func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []way, found []check.Finding, notes []string, err error) {
+	w := way{host: u.Hostname(), port: portOf(u)}
+	if r.proxy != nil {
+		return []way{w}, nil, nil, nil
+	}
+	end, ok := r.connectTo[strings.ToLower(net.JoinHostPort(w.host, w.port))]
+	if !ok {
+		end = hostPort{w.host, w.port}
+	}
+	port, err := strconv.ParseUint(end.port, 10, 16)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%s: no such port", u.Host)
+	}
+	addrs, took, err := r.resolve(ctx, end.host)
+	w.dns = took
+	var failed *nameError
+	switch {
+	case errors.As(err, &failed):
+		found = append(found, check.Finding{Reason: dnsFailed, Detail: failed.Error()})
+	case err != nil:
+		return nil, nil, nil, err
+	default:
+		var usable []netip.Addr
+		usable, notes = choose(end.host, addrs, r.all)
+		if len(usable) == 0 {
+			found = append(found, check.Finding{Reason: dnsFailed, Detail: end.host + " has no address that can be asked"})
+		}
+		for _, a := range usable {
+			ws = append(ws, w.at(netip.AddrPortFrom(a, uint16(port))))
+		}
+	}
+	ws, err = addMembers(ws, w, members)
+	return ws, found, notes, err
+}
+
+func (w way) at(a netip.AddrPort) way {
+	w.address = a
+	return w
+}
+
+func addMembers(ws []way, w way, members []string) ([]way, error) {
+	w.dns, w.member = 0, true
+	for _, m := range members {
+		a, err := parseMember(m)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(ws, func(x way) bool { return x.address == a }) {
+			ws = append(ws, w.at(a))
+		}
+	}
+	return ws, nil
+}
+
+// nameError says why the customer's name leads nowhere.
+type nameError struct{ detail string }
+
+func (e *nameError) Error() string { return e.detail }
+
+// resolve asks for both families at once. Names are resolved anew in every
+// run, so that a changed record is seen at once.
+func (r *route) resolve(ctx context.Context, host string) ([]netip.Addr, time.Duration, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, 0, nil
+	}
+	start := time.Now()
+	addrs, err := r.env.Resolve(ctx, "ip", host)
+	took := time.Since(start)
+	if err != nil {
+		err = judgeResolve(ctx, host, took, err)
+	}
+	return addrs, took, err
+}
+
+// judgeResolve tells the customer's side (a nameError) from ours.
+func judgeResolve(ctx context.Context, host string, took time.Duration, err error) error {
+	var dns *net.DNSError
+	isDNS := errors.As(err, &dns)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	case isDNS && dns.IsNotFound:
+		return &nameError{host + " does not resolve: no such name, or no address of it"}
+	case isTimeout(ctx, err):
+		return &nameError{fmt.Sprintf("no answer about %s from the resolver within %s", host, round(took))}
+	case isDNS && !resolverOut(err, dns):
+		return &nameError{fmt.Sprintf("%s does not resolve: %s", host, clean(dns.Err, 200))}
+	default:
+		return check.Errorf(check.Resolver, "the resolver cannot be asked about %s: %s", host, clean(err.Error(), 200))
+	}
+}
+
+// resolverOut says whether the resolver itself is out of reach. Package net
+// keeps of such an error only the text, hence the comparison by text.
+func resolverOut(err error, dns *net.DNSError) bool {
+	for _, e := range []syscall.Errno{syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
+		if errors.Is(err, e) || strings.HasSuffix(dns.Err, e.Error()) {
+			return true
+		}
+	}
+	return false
+}
+
+// choose picks the addresses to ask: those that can lead anywhere, each once,
+// and of these the first of each family or, at most maxAddresses, all. The
+// notes say what was left out.
+func choose(host string, addrs []netip.Addr, all bool) (chosen []netip.Addr, notes []string) {
+	left := 0
+	for _, a := range addrs {
+		a = a.Unmap()
+		sameFamily := func(b netip.Addr) bool { return a.Is4() == b.Is4() }
+		switch {
+		case slices.Contains(chosen, a):
+		case !dialable(a):
+			notes = append(notes, fmt.Sprintf("%s also resolves to %s, which is never asked", host, a))
+		case !all && slices.ContainsFunc(chosen, sameFamily), len(chosen) == maxAddresses:
+			left++
+		default:
+			chosen = append(chosen, a)
+		}
+	}
+	if all && left > 0 {
+		notes = append(notes, fmt.Sprintf("%s has %d more addresses than the %d that are asked", host, left, maxAddresses))
+	}
+	return chosen, notes
+}
+
+// dialable refuses what DNS must not make us connect to: addresses that mean
+// this link, this host or many hosts.
+func dialable(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && a != broadcast
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+func portOf(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return "443"
+}
