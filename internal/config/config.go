@@ -53,6 +53,10 @@ type Target struct {
 	Proxy     string            `yaml:"proxy,omitempty"`      // http://host:port, CONNECT
 	UserAgent string            `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
 
+	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
+	Metadata       Metadata       `yaml:"metadata,omitempty"`
+	ExchangeOnline ExchangeOnline `yaml:"exchange_online,omitempty"`
+
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`
 }
 

@@ -100,6 +100,7 @@ func (f *File) setDefaults() {
 		setDefault(&t.Vantage, Internal)
 		setDefault(&t.Addresses, FirstAddress)
 		setDefault(&t.Entra.OpenIDConfiguration, defaultOpenID)
+		t.setOnPremDefaults()
 	}
 }
 

@@ -1,0 +1,47 @@
+# make demo   build hmad and watch a healthy lab on loopback (installs nothing)
+# make test   install what the tests need, then lint and run them all
+# make bench  probes beside bare net/http, dispatcher, scrape
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BIN     := $(CURDIR)/bin
+
+.PHONY: all build demo test deps lint unit fuzz bench generate clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/hmad ./cmd/hmad
+
+demo: build
+	$(BIN)/hmad demo
+
+test: deps lint unit
+
+deps:
+	@scripts/test-deps
+
+lint: $(BIN)/staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not gofmt-clean:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(BIN)/staticcheck ./...
+
+$(BIN)/staticcheck: tools/go.mod
+	$(GO) build -C tools -o $@ honnef.co/go/tools/cmd/staticcheck
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+# Every fuzz target for FUZZTIME.
+FUZZTIME ?= 30s
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// OnPrem says how facts from the Exchange side reach hmad: by a report that a
+// collector on the Exchange servers writes, or by reading the directory.
+type OnPrem struct {
+	Report Report `yaml:"report,omitempty"`
+	LDAP   LDAP   `yaml:"ldap,omitempty"`
+}
+
+// Report says where the collector's reports arrive: pushed to a TLS listener of
+// their own, or as files in a folder. Both together are an error.
+type Report struct {
+	Listen       string   `yaml:"listen,omitempty"`         // address:port for the push
+	CertFile     string   `yaml:"cert_file,omitempty"`      // of the listener, PEM
+	KeyFile      string   `yaml:"key_file,omitempty"`       // of the listener, PEM
+	TokenFile    string   `yaml:"token_file,omitempty"`     // the bearer token that pushes carry
+	ClientCAFile string   `yaml:"client_ca_file,omitempty"` // roots of the client certificates that pushes carry
+	Folder       string   `yaml:"file,omitempty"`           // a folder of reports, one file per host, or one file
+	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report
+}
+
+// Configured says whether reports arrive at all.
+func (r Report) Configured() bool { return r.Listen != "" || r.Folder != "" }
+
+// LDAP says how the auth server objects are read from a domain controller.
+type LDAP struct {
+	URL          string `yaml:"url,omitempty"`       // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
+	BindDN       string `yaml:"bind_dn,omitempty"`   // who reads
+	PasswordFile string `yaml:"password_file,omitempty"`
+	CAFile       string `yaml:"ca_file,omitempty"` // PEM; empty: the system's roots
+	BaseDN       string `yaml:"base_dn,omitempty"` // the configuration partition; empty: as the root DSE has it
+}
+
+// Metadata are the windows in which Exchange must have copied Microsoft's
+// signing certificates.
+type Metadata struct {
+	URL          string        `yaml:"url,omitempty"`           // the federation metadata; empty: the auth server's own, or the tenant's
+	Window       time.Duration `yaml:"window,omitempty"`        // default 8h, the guide's
+	PageAfter    time.Duration `yaml:"page_after,omitempty"`    // default 13h
+	OverdueAfter time.Duration `yaml:"overdue_after,omitempty"` // default 13h
+}
+
+// ExchangeOnline is hmad's own access to the tenant: an app registration and
+// exactly one credential. A certificate is the default for a jump host.
+type ExchangeOnline struct {
+	ClientID              string `yaml:"client_id,omitempty"`
+	CertificateFile       string `yaml:"certificate_file,omitempty"`        // PEM with key, RSA
+	SecretFile            string `yaml:"secret_file,omitempty"`             // last resort
+	ManagedIdentity       bool   `yaml:"managed_identity,omitempty"`        // Azure VM or Arc
+	WorkloadIdentityFile  string `yaml:"workload_identity_file,omitempty"`  // federated token
+	AuthorityHost         string `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
+	DisableAuthorityCheck bool   `yaml:"disable_authority_check,omitempty"` // for an authority that Microsoft does not list
+}
+
+// Configured says whether hmad has a credential.
+func (e ExchangeOnline) Configured() bool {
+	return e.CertificateFile != "" || e.SecretFile != "" || e.ManagedIdentity || e.WorkloadIdentityFile != ""
+}
+
+func (t *Target) setOnPremDefaults() {
+	setDuration(&t.Metadata.Window, 8*time.Hour)
+	setDuration(&t.Metadata.PageAfter, 13*time.Hour)
+	setDuration(&t.Metadata.OverdueAfter, 13*time.Hour)
+	setDefault(&t.ExchangeOnline.AuthorityHost, "https://login.microsoftonline.com/")
+}
+
+func setDuration(d *time.Duration, v time.Duration) {
+	if *d == 0 {
+		*d = v
+	}
+}
+
+func (t *Target) validateOnPrem(v validator) {
+	t.OnPrem.Report.validate(v)
+	t.OnPrem.LDAP.validate(v)
+	m := t.Metadata
+	if m.URL != "" {
+		v.wantHTTPS("metadata.url", m.URL)
+	}
+	if m.Window < 0 || m.PageAfter < m.Window {
+		v.fail("metadata.page_after", "got %s, want at least the window, %s", m.PageAfter, m.Window)
+	}
+	if m.OverdueAfter < 0 {
+		v.fail("metadata.overdue_after", "got %s, want a duration over 0", m.OverdueAfter)
+	}
+	t.ExchangeOnline.validate(v)
+}
+
+func (r Report) validate(v validator) {
+	if r.Listen != "" {
+		_, err := netip.ParseAddrPort(r.Listen)
+		v.want(err == nil, "onprem.report.listen", r.Listen, "an address with port, such as 0.0.0.0:9751")
+		v.want(r.CertFile != "" && r.KeyFile != "", "onprem.report.cert_file", r.CertFile, "cert_file and key_file beside listen: reports are pushed over TLS")
+		v.want(r.TokenFile != "" || r.ClientCAFile != "", "onprem.report.token_file", "", "token_file or client_ca_file beside listen")
+	}
+	if r.Listen != "" && r.Folder != "" {
+		v.fail("onprem.report.file", "reports are pushed (listen) or laid in a folder (file): want one of them")
+	}
+	for i, h := range r.Hosts {
+		v.want(isBareHost(h), fmt.Sprintf("onprem.report.hosts[%d]", i), h, "the name of an Exchange server")
+	}
+}
+
+func (l LDAP) validate(v validator) {
+	if l.URL == "" {
+		return
+	}
+	u, err := url.Parse(l.URL)
+	ok := err == nil && (u.Scheme == "ldaps" || u.Scheme == "ldap") && isHost(u.Host) && u.User == nil && u.Path == ""
+	v.want(ok, "onprem.ldap.url", l.URL, "ldaps://host or ldap://host (StartTLS)")
+	v.want(l.BindDN != "", "onprem.ldap.bind_dn", l.BindDN, "the account that reads")
+	v.want(l.PasswordFile != "", "onprem.ldap.password_file", l.PasswordFile, "the file with its password")
+}
+
+func (e ExchangeOnline) validate(v validator) {
+	kinds := 0
+	for _, given := range []bool{e.CertificateFile != "", e.SecretFile != "", e.ManagedIdentity, e.WorkloadIdentityFile != ""} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds > 1 {
+		v.fail("exchange_online", "got %d credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file", kinds)
+	}
+	if kinds == 1 && !e.ManagedIdentity {
+		v.want(guidForm.MatchString(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
+	}
+	v.wantHTTPS("exchange_online.authority_host", e.AuthorityHost)
+}
