@@ -1,0 +1,150 @@
+package lab
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// leaf says what is wrong with a host's certificate. Its zero value but for
+// days is a good one.
+type leaf struct {
+	days       int    // of validity left; negative: expired
+	name       string // the name that it is for; empty: the host's own
+	alone      bool   // sent without its intermediate
+	selfSigned bool
+}
+
+// authority is the lab's certification authority, made in memory: a root, one
+// intermediate and the hosts' leaves, all ECDSA P-256.
+type authority struct {
+	now                func() time.Time
+	root, intermediate *keyPair
+	issuerURL          string // where a leaf says that its issuer is found
+
+	mu     sync.Mutex
+	leaves map[leafKey]issued
+}
+
+type leafKey struct {
+	host string
+	leaf leaf
+}
+
+type issued struct {
+	at   time.Time
+	cert *tls.Certificate
+}
+
+type keyPair struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(now func() time.Time) (*authority, error) {
+	a := &authority{now: now, leaves: map[leafKey]issued{}}
+	var err error
+	if a.root, err = a.issue(nil, a.caTemplate("hmad lab root")); err != nil {
+		return nil, err
+	}
+	a.intermediate, err = a.issue(a.root, a.caTemplate("hmad lab issuing CA"))
+	return a, err
+}
+
+func (a *authority) caTemplate(name string) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               pkix.Name{CommonName: name, Organization: []string{"hmad lab"}},
+		NotBefore:             a.now().Add(-365 * day),
+		NotAfter:              a.now().Add(3650 * day),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+}
+
+// issue signs a certificate with a fresh key; nil signs with that key itself.
+func (a *authority) issue(by *keyPair, template *x509.Certificate) (*keyPair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if by == nil {
+		by = &keyPair{template, key}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, &key.PublicKey, by.key)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return &keyPair{cert, key}, err
+}
+
+// leaf gives a certificate for the host. It is made anew after an hour, so
+// that «ten days left» stays true in a lab that runs for weeks.
+func (a *authority) leaf(host string, want leaf) (*tls.Certificate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	key := leafKey{host, want}
+	if have, ok := a.leaves[key]; ok && a.now().Sub(have.at).Abs() < time.Hour {
+		return have.cert, nil
+	}
+	cert, err := a.newLeaf(host, want)
+	if err != nil {
+		return nil, err
+	}
+	a.leaves[key] = issued{a.now(), cert}
+	return cert, nil
+}
+
+func (a *authority) newLeaf(host string, want leaf) (*tls.Certificate, error) {
+	if want.name != "" {
+		host = want.name
+	}
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: host},
+		DNSNames:              []string{host},
+		NotBefore:             a.now().Add(-60 * day),
+		NotAfter:              a.now().Add(time.Duration(want.days) * day),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IssuingCertificateURL: []string{a.issuerURL},
+	}
+	by := a.intermediate
+	if want.selfSigned {
+		by, template.IssuingCertificateURL = nil, nil
+	}
+	pair, err := a.issue(by, template)
+	if err != nil {
+		return nil, err
+	}
+	chain := [][]byte{pair.cert.Raw}
+	if by != nil && !want.alone {
+		chain = append(chain, by.cert.Raw)
+	}
+	return &tls.Certificate{Certificate: chain, PrivateKey: pair.key, Leaf: pair.cert}, nil
+}
+
+// rootPEM gives the certificate to trust.
+func (a *authority) rootPEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.cert.Raw})
+}
+
+// ServeHTTP hands out the intermediate certificate, DER.
+func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/intermediate.cer" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/pkix-cert") // RFC 2585, section 4.1
+	_, _ = w.Write(a.intermediate.cert.Raw)
+}

@@ -1,0 +1,60 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+)
+
+// controlHandler is the control port: GET /faults lists, PUT and DELETE
+// /faults/NAME switch. Answers are JSON or one line of text. A browser must
+// not be led here by a page from elsewhere, hence the guards.
+func (l *Lab) controlHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, l.Faults())
+	})
+	mux.HandleFunc("PUT /faults/{name}", l.switchTo(true))
+	mux.HandleFunc("DELETE /faults/{name}", l.switchTo(false))
+	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
+}
+
+func (l *Lab) switchTo(on bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := l.Set(r.PathValue("name"), on)
+		switch {
+		case errors.Is(err, ErrUnknownFault):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}
+}
+
+// loopbackOnly refuses requests that name another host than this one: a page
+// whose name was rebound to 127.0.0.1 sends its own.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLoopbackHost(r.Host) {
+			http.Error(w, fmt.Sprintf("the lab is not %q", r.Host), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isLoopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,91 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"text/template"
+)
+
+// The estate's names. contoso.test is reserved for tests (RFC 6761, section
+// 6.2).
+const (
+	domain           = "contoso.test"
+	mailName         = "mail." + domain
+	autodiscoverName = "autodiscover." + domain
+	loginName        = "login." + domain
+	caName           = "ca." + domain
+
+	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
+	mailbox = "hmad-probe@" + domain
+)
+
+// frontEnds are the Exchange servers' addresses; the names answer with the
+// first.
+var frontEnds = []netip.Addr{
+	netip.AddrFrom4([4]byte{127, 0, 0, 1}),
+	netip.AddrFrom4([4]byte{127, 0, 0, 2}),
+	netip.AddrFrom4([4]byte{127, 0, 0, 3}),
+}
+
+// Facts are what a config needs to know of a lab.
+type Facts struct {
+	Tenant              string   // the Entra tenant's GUID
+	Mailbox             string   // the probe mailbox
+	AutodiscoverHost    string   // host:port
+	ActiveSyncURL       string   // its host is 127.0.0.1 in the lab's DNS
+	Members             []string // the other ActiveSync front ends, address:port
+	OpenIDConfiguration string   // URL; {tenant} stands for the tenant's GUID
+	Resolver            string   // the lab's DNS server, address:port, UDP and TCP
+	CAFile              string   // the root certificate, PEM, an absolute path
+	Control             string   // the control port's URL, without path
+}
+
+func (f *Facts) learn(hosts map[string]*host) {
+	eas := hosts["activesync"]
+	f.AutodiscoverHost = hosts["autodiscover"].authority()
+	f.ActiveSyncURL = "https://" + eas.authority() + activeSyncPath
+	f.OpenIDConfiguration = "https://" + hosts["vantage"].authority() + "/{tenant}/v2.0/.well-known/openid-configuration"
+	for _, a := range eas.addrs[1:] {
+		f.Members = append(f.Members, netip.AddrPortFrom(a, uint16(eas.port)).String())
+	}
+}
+
+// Facts gives what a config needs to know of this lab.
+func (l *Lab) Facts() Facts { return l.facts }
+
+// Config gives an hmad config, YAML, whose one target contoso is this lab,
+// looked at often and from outside.
+func (l *Lab) Config() []byte {
+	var b bytes.Buffer
+	t := template.Must(template.New("config").Funcs(template.FuncMap{"quote": quote}).Parse(configText))
+	if err := t.Execute(&b, l.facts); err != nil {
+		panic(err) // the template and its data are both ours
+	}
+	return b.Bytes()
+}
+
+// quote writes a string as a YAML double-quoted scalar.
+func quote(s string) string { return fmt.Sprintf("%q", s) }
+
+const configText = `# A hybrid estate on loopback: hmad's lab.
+confirm_after: 200ms
+targets:
+  - name: contoso
+    mailbox: {{quote .Mailbox}}
+    tenant: {{quote .Tenant}}
+    vantage: external
+    autodiscover:
+      host: {{quote .AutodiscoverHost}}
+    activesync:
+      url: {{quote .ActiveSyncURL}}
+      members: [{{range $i, $m := .Members}}{{if $i}}, {{end}}{{quote $m}}{{end}}]
+    entra:
+      openid_configuration: {{quote .OpenIDConfiguration}}
+    resolver: {{quote .Resolver}}
+    ca_file: {{quote .CAFile}}
+    checks:
+      vantage: {schedule: "@every 10s", timeout: 4s}
+      autodiscover: {schedule: "@every 10s", timeout: 4s}
+      activesync: {schedule: "@every 10s", timeout: 4s}
+`

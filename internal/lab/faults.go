@@ -1,0 +1,120 @@
+package lab
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrUnknownFault is in the error of Set for a name that no fault has.
+var ErrUnknownFault = errors.New("unknown fault")
+
+// Fault is one switch of the estate.
+type Fault struct {
+	// Name is CHECK.REASON after what the fault makes the check find;
+	// CHECK.REASON.VARIANT is another way to the same finding.
+	Name string `json:"name"`
+	Doc  string `json:"doc"` // one sentence: what is simulated
+	On   bool   `json:"on"`
+}
+
+// fault is a named change to the host of one check. Faults that are on at
+// once are applied in the table's order; where two set the same thing, the
+// later one wins.
+type fault struct {
+	check, reason string // reason may carry a variant
+	doc           string
+	change        func(*behaviour)
+}
+
+func (f fault) name() string { return f.check + "." + f.reason }
+
+// allFaults is the one table of faults.
+func allFaults(f Facts) []fault {
+	return slices.Concat(
+		vantageFaults(),
+		transportFaults("autodiscover"), autodiscoverFaults(f),
+		transportFaults("activesync"), activeSyncFaults(),
+	)
+}
+
+// Faults lists every fault and whether it is on.
+func (l *Lab) Faults() []Fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Fault, len(l.faults))
+	for i, f := range l.faults {
+		all[i] = Fault{f.name(), f.doc, l.on[f.name()]}
+	}
+	return all
+}
+
+// Set switches a fault; from the next connection on the estate behaves so.
+// The error for a name that is not there is ErrUnknownFault, with the names
+// nearest to it.
+func (l *Lab) Set(name string, on bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name() == name }) {
+		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(l.near(name), ", "))
+	}
+	if l.on[name] == on {
+		return nil
+	}
+	l.on[name] = on
+	l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])
+	return l.apply()
+}
+
+// apply makes every host behave as the faults that are on have it.
+func (l *Lab) apply() error {
+	if l.closed {
+		return errors.New("the lab is closed")
+	}
+	var errs []error
+	for _, h := range l.hosts {
+		b := healthy()
+		for _, f := range l.faults {
+			if f.check == h.check && l.on[f.name()] {
+				f.change(&b)
+			}
+		}
+		errs = append(errs, h.change(b))
+	}
+	return errors.Join(errs...)
+}
+
+// near gives the three names that are most like the given one.
+func (l *Lab) near(name string) []string {
+	names := make([]string, len(l.faults))
+	for i, f := range l.faults {
+		names[i] = f.name()
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
+	return names[:3]
+}
+
+// distance is the number of characters to insert, drop or replace between two
+// words (Levenshtein's); only the first 100 of each count.
+func distance(a, b string) int {
+	a, b = a[:min(len(a), 100)], b[:min(len(b), 100)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			step := diagonal
+			if a[i] != b[j] {
+				step++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(step, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

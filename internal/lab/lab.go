@@ -1,0 +1,224 @@
+// Package lab is a hybrid Exchange estate on loopback, for the demo and the
+// tests.
+//
+// It is what hmad looks at, small and without Microsoft or an Exchange server:
+// a certificate authority, a name server, AutoDiscover and ActiveSync on three
+// front ends that answer like Exchange Server SE, and a stand-in for Entra's
+// OpenID configuration. Every host behaves as its behaviour says; a fault is a
+// named change of one host's behaviour, switched by Lab.Set or through the
+// control port. With no fault on, every check passes; with the fault
+// CHECK.REASON on, the check CHECK finds exactly REASON.
+//
+// Everything listens on 127.0.0.1 to 127.0.0.3, which Linux has without any
+// set-up; there is no other traffic.
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// DefaultControl is where the control port listens unless Options say
+// otherwise.
+const DefaultControl = "127.0.0.1:9750"
+
+// Options say where a lab lives. The zero value of each but Dir will do.
+type Options struct {
+	// Dir is where the root certificate goes, as ca.pem. It is made when it is
+	// not there.
+	Dir string
+	// Control is the control port's address: loopback only, DefaultControl
+	// when empty, a free port when the port is 0.
+	Control string
+	// Port is the first of the five ports that follow each other: ActiveSync,
+	// AutoDiscover, Entra, DNS, certificates. 0 picks free ones.
+	Port int
+	// Now is the clock that certificates and Date headers go by.
+	Now func() time.Time
+	// Log is told of every switched fault, in the manner of fmt.Printf.
+	Log func(format string, args ...any)
+}
+
+// Lab is a running estate.
+type Lab struct {
+	opt     Options
+	ca      *authority
+	facts   Facts
+	hosts   map[string]*host // by check
+	faults  []fault
+	closers []func() error
+
+	mu     sync.Mutex // over on, closed and the switching of hosts
+	on     map[string]bool
+	closed bool
+
+	wg sync.WaitGroup // every goroutine of the lab
+}
+
+// Start brings up a healthy estate and its control port. It fails when an
+// address is taken, the control address is not loopback or Dir cannot be
+// written; nothing is left running then.
+func Start(opt Options) (*Lab, error) {
+	l := &Lab{opt: opt, on: map[string]bool{}}
+	if err := l.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("lab: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) start() error {
+	l.opt.setDefaults()
+	control, err := loopback(l.opt.Control)
+	if err != nil {
+		return err
+	}
+	if l.ca, err = newAuthority(l.opt.Now); err != nil {
+		return err
+	}
+	for _, step := range []func() error{l.listenHosts, l.listenDNS, l.listenCA, l.writeRoot} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	l.faults = allFaults(l.facts)
+	if err := l.apply(); err != nil {
+		return err
+	}
+	return l.listenControl(control)
+}
+
+func (o *Options) setDefaults() {
+	if o.Control == "" {
+		o.Control = DefaultControl
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+}
+
+// loopback reads the control port's address and refuses one that others can
+// reach: whoever reaches it breaks the estate at will.
+func loopback(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("control address %q: %w", addr, err)
+	}
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("control address %q is not on loopback", addr)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// port gives the i-th of the lab's ports, or 0 for a free one.
+func (l *Lab) port(i int) int {
+	if l.opt.Port == 0 {
+		return 0
+	}
+	return l.opt.Port + i
+}
+
+func (l *Lab) listenHosts() error {
+	l.facts = Facts{Tenant: tenant, Mailbox: mailbox}
+	l.hosts = map[string]*host{}
+	for i, h := range []*host{
+		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
+		{check: "autodiscover", name: autodiscoverName, app: l.serveAutodiscover, addrs: frontEnds},
+		{check: "vantage", name: loginName, app: serveEntra, addrs: frontEnds[:1]},
+	} {
+		h.ca, h.wg, h.clock = l.ca, &l.wg, l.opt.Now
+		h.srv = newServer(h, &l.wg)
+		l.closers = append(l.closers, h.close)
+		if err := h.claim(l.port(i)); err != nil {
+			return err
+		}
+		l.hosts[h.check] = h
+	}
+	l.facts.learn(l.hosts)
+	return nil
+}
+
+func (l *Lab) listenDNS() error {
+	d, err := listenDNS(l.port(3), l.lookup)
+	if err != nil {
+		return err
+	}
+	l.closers = append(l.closers, d.close)
+	l.facts.Resolver = d.addr()
+	l.wg.Go(d.serveUDP)
+	l.wg.Go(d.serveTCP)
+	return nil
+}
+
+// listenCA serves the intermediate certificate at the URL that every leaf
+// names (RFC 5280, section 4.2.2.1, caIssuers).
+func (l *Lab) listenCA() error {
+	var ln net.Listener
+	err := claim(l.port(4), func(port int) (err error) {
+		ln, err = net.Listen("tcp", netip.AddrPortFrom(frontEnds[0], uint16(port)).String())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l.ca.issuerURL = fmt.Sprintf("http://%s:%d/intermediate.cer", caName, portOf(ln))
+	l.serve(l.ca, ln)
+	return nil
+}
+
+func (l *Lab) listenControl(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	l.facts.Control = "http://" + ln.Addr().String()
+	l.serve(l.controlHandler(), ln)
+	return nil
+}
+
+// serve answers on a plain HTTP listener until the lab is closed.
+func (l *Lab) serve(h http.Handler, ln net.Listener) {
+	srv := newServer(h, &l.wg)
+	l.closers = append(l.closers, srv.Close, ln.Close)
+	l.wg.Go(func() { _ = srv.Serve(limited(ln)) }) // ends with srv.Close
+}
+
+func (l *Lab) writeRoot() error {
+	dir, err := filepath.Abs(l.opt.Dir)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	l.facts.CAFile = filepath.Join(dir, "ca.pem")
+	return os.WriteFile(l.facts.CAFile, l.ca.rootPEM(), 0o644)
+}
+
+// Close ends the lab: listeners, connections and goroutines. The root
+// certificate's file stays. A second call does nothing.
+func (l *Lab) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	var errs []error
+	for _, c := range l.closers {
+		errs = append(errs, ignoreClosed(c()))
+	}
+	l.closers = nil
+	l.mu.Unlock() // a request that switches a fault may hold up a connection
+	l.wg.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,303 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"gopkg.in/yaml.v3"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start brings up a lab on free ports for the length of a test.
+func start(t testing.TB) *Lab {
+	t.Helper()
+	l, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	return l
+}
+
+// resolver asks the lab's name server.
+func resolver(l *Lab, network string) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, l.Facts().Resolver)
+	}}
+}
+
+// request is what the check of that name asks of a healthy or a broken lab.
+func request(t testing.TB, l *Lab, check string) *http.Request {
+	t.Helper()
+	f := l.Facts()
+	target := map[string]string{
+		"autodiscover": "https://" + f.AutodiscoverHost + autodiscoverPath + "?Email=" + url.QueryEscape(f.Mailbox) + "&Protocol=activesync&RedirectCount=3",
+		"activesync":   f.ActiveSyncURL,
+		"vantage":      strings.ReplaceAll(f.OpenIDConfiguration, "{tenant}", f.Tenant),
+	}[check]
+	r, err := http.NewRequest(http.MethodGet, target, nil)
+	require.NoError(t, err)
+	if check == "activesync" {
+		r.Header.Set("Authorization", "Bearer ")
+	}
+	return r
+}
+
+// seen is what one request on a fresh connection showed.
+type seen struct {
+	lookup  error // of resolving the name
+	connect error // of TCP
+	err     error // of anything later but the certificate
+	trust   error // of the certificate
+	chain   []*x509.Certificate
+	ip6     []netip.Addr
+	status  int
+	header  http.Header
+	body    string
+}
+
+// ask puts a request to the name's own address, or to another one.
+func ask(t testing.TB, l *Lab, r *http.Request, limit time.Duration, at ...string) (s seen) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), limit)
+	defer stop()
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			addr, s.ip6, s.lookup = place(ctx, l, addr, at)
+			if s.lookup != nil {
+				return nil, s.lookup
+			}
+			var c net.Conn
+			c, s.connect = new(net.Dialer).DialContext(ctx, "tcp", addr)
+			return c, s.connect
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(cs tls.ConnectionState) error {
+			s.chain = cs.PeerCertificates
+			s.trust = verify(t, l, cs)
+			return nil
+		}},
+	}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		s.err = err
+		return s
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	s.status, s.header, s.body, s.err = resp.StatusCode, resp.Header, string(body), err
+	return s
+}
+
+func place(ctx context.Context, l *Lab, addr string, at []string) (string, []netip.Addr, error) {
+	if len(at) > 0 {
+		return at[0], nil, nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", nil, err
+	}
+	ip4, err := resolver(l, "udp").LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return "", nil, err
+	}
+	ip6, err := resolver(l, "udp").LookupNetIP(ctx, "ip6", host)
+	var none *net.DNSError
+	if err != nil && !(errors.As(err, &none) && none.IsNotFound) {
+		return "", nil, err
+	}
+	return net.JoinHostPort(ip4[0].String(), port), ip6, nil
+}
+
+func verify(t testing.TB, l *Lab, cs tls.ConnectionState) error {
+	pem, err := os.ReadFile(l.Facts().CAFile)
+	require.NoError(t, err)
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(pem))
+	for _, c := range cs.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	_, err = cs.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: cs.ServerName, Roots: roots, Intermediates: between})
+	return err
+}
+
+// checkHealthy asserts that a host answers as it does without faults.
+func checkHealthy(t *testing.T, l *Lab, check string) {
+	t.Helper()
+	s := ask(t, l, request(t, l, check), 5*time.Second)
+	require.NoError(t, s.err, check)
+	require.NoError(t, s.trust, check)
+	assert.Greater(t, time.Until(s.chain[0].NotAfter), 80*day, check)
+	assert.Empty(t, s.ip6, check)
+	date, err := http.ParseTime(s.header.Get("Date"))
+	require.NoError(t, err, check)
+	assert.WithinDuration(t, time.Now(), date, 5*time.Second, check)
+	switch check {
+	case "activesync":
+		assert.Equal(t, 401, s.status)
+		assert.Contains(t, s.header.Get("WWW-Authenticate"), `authorization_uri="https://login.windows.net/common/oauth2/authorize", issuer_kind="AzureAD"`)
+	case "autodiscover":
+		assert.Equal(t, 200, s.status)
+		assert.JSONEq(t, `{"Protocol":"activesync","Url":"`+l.Facts().ActiveSyncURL+`"}`, s.body)
+	case "vantage":
+		assert.Equal(t, 200, s.status)
+		assert.Contains(t, s.body, `"issuer":"https://login.microsoftonline.com/`+tenant+`/v2.0"`)
+	}
+}
+
+func TestHealthyLab(t *testing.T) {
+	l := start(t)
+	for _, check := range []string{"vantage", "autodiscover", "activesync"} {
+		checkHealthy(t, l, check)
+	}
+	for _, f := range l.Faults() {
+		assert.False(t, f.On, f.Name)
+	}
+}
+
+func TestTwoLabsSideBySideDoNotDisturbEachOther(t *testing.T) {
+	a, b := start(t), start(t)
+	require.NoError(t, a.Set("activesync.connect_failed", true))
+	assert.Error(t, ask(t, a, request(t, a, "activesync"), 5*time.Second).connect)
+	checkHealthy(t, b, "activesync")
+	assert.NotEqual(t, a.Facts().Resolver, b.Facts().Resolver)
+}
+
+func TestPortsFollowTheFirst(t *testing.T) {
+	for range 10 { // somebody else may take one of the five meanwhile
+		l := start(t)
+		first := l.hosts["activesync"].port
+		require.NoError(t, l.Close())
+		l, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Port: first})
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		f := l.Facts()
+		got := []int{l.hosts["activesync"].port, l.hosts["autodiscover"].port, l.hosts["vantage"].port, int(netip.MustParseAddrPort(f.Resolver).Port())}
+		assert.Equal(t, []int{first, first + 1, first + 2, first + 3}, got)
+		return
+	}
+	t.Fatal("no five free ports in ten tries")
+}
+
+func TestStartRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, c := range map[string]struct {
+		opt  Options
+		want string
+	}{
+		"a control port for everybody":     {Options{Dir: t.TempDir(), Control: "0.0.0.0:9750"}, "not on loopback"},
+		"a control port without address":   {Options{Dir: t.TempDir(), Control: ":9750"}, "not on loopback"},
+		"a control port by name":           {Options{Dir: t.TempDir(), Control: "lab.contoso.test:9750"}, "not on loopback"},
+		"a control address without a port": {Options{Dir: t.TempDir(), Control: "127.0.0.1"}, "missing port"},
+		"a control address in use":         {Options{Dir: t.TempDir(), Control: taken.Addr().String()}, "in use"},
+		"a first port in use":              {Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Port: portOf(taken)}, "in use"},
+		"a directory that is a file":       {Options{Dir: file, Control: "127.0.0.1:0"}, "not a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := Start(c.opt)
+			assert.ErrorContains(t, err, c.want)
+			assert.Nil(t, l)
+		})
+	}
+}
+
+func TestClosedLab(t *testing.T) {
+	l := start(t)
+	require.NoError(t, l.Set("activesync.timeout", true))
+	held := make(chan seen)
+	go func() { held <- ask(t, l, request(t, l, "activesync"), 10*time.Second) }()
+	require.NoError(t, l.Close())
+	assert.Error(t, (<-held).err, "a held request ends")
+	assert.NoError(t, l.Close(), "again")
+	assert.ErrorContains(t, l.Set("activesync.timeout", false), "closed")
+	for _, a := range append(l.Facts().Members, l.Facts().Resolver, strings.TrimPrefix(l.Facts().Control, "http://")) {
+		_, err := net.Dial("tcp", a)
+		assert.ErrorContains(t, err, "refused", a)
+	}
+}
+
+func TestConfigNamesTheLab(t *testing.T) {
+	l := start(t)
+	var c struct {
+		ConfirmAfter time.Duration `yaml:"confirm_after"`
+		Targets      []struct {
+			Name, Mailbox, Tenant, Vantage, Resolver string
+			CAFile                                   string `yaml:"ca_file"`
+			Autodiscover                             struct{ Host string }
+			ActiveSync                               struct {
+				URL     string
+				Members []string
+			}
+			Entra struct {
+				URL string `yaml:"openid_configuration"`
+			}
+			Checks map[string]struct {
+				Schedule string
+				Timeout  time.Duration
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(l.Config(), &c))
+	require.Len(t, c.Targets, 1)
+	got, f := c.Targets[0], l.Facts()
+	assert.Equal(t, 200*time.Millisecond, c.ConfirmAfter)
+	assert.Equal(t, []string{"contoso", "hmad-probe@contoso.test", f.Tenant, "external", f.Resolver, f.CAFile},
+		[]string{got.Name, got.Mailbox, got.Tenant, got.Vantage, got.Resolver, got.CAFile})
+	assert.Equal(t, f.AutodiscoverHost, got.Autodiscover.Host)
+	assert.Equal(t, f.ActiveSyncURL, got.ActiveSync.URL)
+	assert.Equal(t, f.Members, got.ActiveSync.Members)
+	assert.Equal(t, f.OpenIDConfiguration, got.Entra.URL)
+	require.Len(t, got.Checks, 3)
+	for name, c := range got.Checks {
+		assert.Equal(t, "@every 10s", c.Schedule, name)
+		assert.Equal(t, 4*time.Second, c.Timeout, name)
+	}
+}
+
+func TestIssuerOfTheCertificatesIsFetchable(t *testing.T) {
+	l := start(t)
+	s := ask(t, l, request(t, l, "activesync"), 5*time.Second)
+	require.NoError(t, s.err)
+	require.Len(t, s.chain[0].IssuingCertificateURL, 1)
+	r, err := http.NewRequest(http.MethodGet, s.chain[0].IssuingCertificateURL[0], nil)
+	require.NoError(t, err)
+	got := ask(t, l, r, 5*time.Second)
+	require.NoError(t, got.err)
+	assert.Equal(t, string(s.chain[1].Raw), got.body)
+}
+
+func TestCertificatesOfALongRunningLabStayFresh(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	a, err := newAuthority(func() time.Time { return now })
+	require.NoError(t, err)
+	first, err := a.leaf(mailName, leaf{days: 10})
+	require.NoError(t, err)
+	again, err := a.leaf(mailName, leaf{days: 10})
+	require.NoError(t, err)
+	assert.Same(t, first, again)
+	now = now.Add(5 * day)
+	later, err := a.leaf(mailName, leaf{days: 10})
+	require.NoError(t, err)
+	assert.Equal(t, now.Add(10*day), later.Leaf.NotAfter)
+}
