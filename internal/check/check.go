@@ -73,6 +73,8 @@ type Env struct {
 	Resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// ReadFile reads a file of at most max bytes.
 	ReadFile func(name string, max int64) ([]byte, error)
+	// ReadDir lists the regular files of a folder, sorted, their paths in full.
+	ReadDir func(name string) ([]string, error)
 	Now      func() time.Time
 	Memory   Memory
 	Meter    Meter
@@ -80,6 +82,9 @@ type Env struct {
 	// is nil itself where the target does not share its way out with the
 	// vantage check.
 	Vantage func(context.Context) error
+	// Reports is the folder where the target's on-premises reports lie; empty
+	// where none are configured.
+	Reports string
 	// Version is hmad's own, for User-Agent.
 	Version string
 }

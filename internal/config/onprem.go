@@ -31,8 +31,8 @@ func (r Report) Configured() bool { return r.Listen != "" || r.Folder != "" }
 
 // LDAP says how the auth server objects are read from a domain controller.
 type LDAP struct {
-	URL          string `yaml:"url,omitempty"`       // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
-	BindDN       string `yaml:"bind_dn,omitempty"`   // who reads
+	URL          string `yaml:"url,omitempty"`     // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
+	BindDN       string `yaml:"bind_dn,omitempty"` // who reads
 	PasswordFile string `yaml:"password_file,omitempty"`
 	CAFile       string `yaml:"ca_file,omitempty"` // PEM; empty: the system's roots
 	BaseDN       string `yaml:"base_dn,omitempty"` // the configuration partition; empty: as the root DSE has it
