@@ -75,9 +75,9 @@ type Env struct {
 	ReadFile func(name string, max int64) ([]byte, error)
 	// ReadDir lists the regular files of a folder, sorted, their paths in full.
 	ReadDir func(name string) ([]string, error)
-	Now      func() time.Time
-	Memory   Memory
-	Meter    Meter
+	Now     func() time.Time
+	Memory  Memory
+	Meter   Meter
 	// Vantage asks whether this target's way out is open: nil when it is. It
 	// is nil itself where the target does not share its way out with the
 	// vantage check.
