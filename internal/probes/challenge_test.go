@@ -1,0 +1,142 @@
+package probes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func params(kv ...string) (ps []Param) {
+	for i := 0; i < len(kv); i += 2 {
+		ps = append(ps, Param{kv[i], kv[i+1]})
+	}
+	return ps
+}
+
+func TestParseChallenges(t *testing.T) {
+	basic := Challenge{Scheme: "Basic", Params: params("realm", "x")}
+	for name, tc := range map[string]struct {
+		fields []string
+		want   []Challenge
+	}{
+		"nothing":                           {nil, nil},
+		"an empty field":                    {[]string{""}, nil},
+		"only commas and blanks":            {[]string{" , ,\t,"}, nil},
+		"a scheme alone":                    {[]string{"Negotiate"}, []Challenge{{Scheme: "Negotiate"}}},
+		"schemes alone in one field":        {[]string{"Negotiate,NTLM , Bearer"}, []Challenge{{Scheme: "Negotiate"}, {Scheme: "NTLM"}, {Scheme: "Bearer"}}},
+		"a trailing blank":                  {[]string{"Bearer "}, []Challenge{{Scheme: "Bearer"}}},
+		"a blank before a comma":            {[]string{"Bearer ,Basic realm=x"}, []Challenge{{Scheme: "Bearer"}, basic}},
+		"a token as value":                  {[]string{"Basic realm=x"}, []Challenge{basic}},
+		"blanks round the equals sign":      {[]string{"Basic realm\t= \"x\""}, []Challenge{basic}},
+		"two fields":                        {[]string{"Basic realm=x", "NTLM"}, []Challenge{basic, {Scheme: "NTLM"}}},
+		"a scheme twice":                    {[]string{"Basic realm=x, Basic realm=x"}, []Challenge{basic, basic}},
+		"commas inside quotes":              {[]string{`Bearer a="x,Basic realm=y",b=""`}, []Challenge{{Scheme: "Bearer", Params: params("a", "x,Basic realm=y", "b", "")}}},
+		"escapes":                           {[]string{`Bearer a="\"\\\x"`}, []Challenge{{Scheme: "Bearer", Params: params("a", `"\x`)}}},
+		"bytes above ASCII":                 {[]string{"Basic realm=\"Z\xfcrich\""}, []Challenge{{Scheme: "Basic", Params: params("realm", "Z\xfcrich")}}},
+		"empty elements between parameters": {[]string{"Bearer a=1,, ,b=2,"}, []Challenge{{Scheme: "Bearer", Params: params("a", "1", "b", "2")}}},
+		"repeated parameters are kept":      {[]string{"Bearer a=1, A=2"}, []Challenge{{Scheme: "Bearer", Params: params("a", "1", "A", "2")}}},
+		"token68":                           {[]string{"Negotiate YII-._~+/== , NTLM TlRM"}, []Challenge{{Scheme: "Negotiate", Token68: "YII-._~+/=="}, {Scheme: "NTLM", Token68: "TlRM"}}},
+		"a parameter that begins like one":  {[]string{"Digest a=b"}, []Challenge{{Scheme: "Digest", Params: params("a", "b")}}},
+		"parameters after a comma":          {[]string{"Bearer, a=1"}, []Challenge{{Scheme: "Bearer", Params: params("a", "1")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseChallenges(tc.fields)
+			require.NoError(t, err)
+			assert.Empty(t, cmp.Diff(tc.want, got))
+		})
+	}
+}
+
+func TestParseChallengesRefuses(t *testing.T) {
+	many := strings.Repeat("NTLM,", maxChallenges)
+	for name, tc := range map[string]struct {
+		fields []string
+		want   string
+		read   int
+	}{
+		"a control character in a value":     {[]string{"Basic realm=\"a\x00b\""}, "control character", 1},
+		"an escaped control character":       {[]string{"Basic realm=\"a\\\x01b\""}, "control character", 1},
+		"a control character outside":        {[]string{"Basic realm=x\x7f"}, "comma", 1},
+		"a line break":                       {[]string{"NTLM\r\nBasic"}, "comma", 1},
+		"an open quote":                      {[]string{`NTLM, Basic realm="x`}, "field 1, byte 21: unterminated", 2},
+		"an open quote after a backslash":    {[]string{`Basic realm="x\`}, "unterminated", 1},
+		"no comma":                           {[]string{`Basic realm="x" NTLM`}, "comma", 1},
+		"text after token68":                 {[]string{"Negotiate a== b"}, "value", 1},
+		"a value that is no token":           {[]string{"Bearer authorization_uri=https://x"}, "comma", 1},
+		"no value":                           {[]string{"Bearer a=1, b="}, "value", 1},
+		"a parameter without a scheme":       {[]string{"Bearer", "a=1"}, "field 2, byte 3: a parameter without a scheme", 1},
+		"a parameter after token68":          {[]string{"Negotiate abc, a=1"}, "after a token68", 1},
+		"a quoted string where a name is":    {[]string{`"Bearer"`}, "name is expected", 0},
+		"more challenges than 32":            {[]string{many, "Basic realm=x"}, "more than 32 challenges", 32},
+		"more parameters than 64":            {[]string{"Bearer " + strings.Repeat("a=1,", maxParams+1)}, "more than 64 parameters", 1},
+		"a huge field":                       {[]string{"NTLM", "Basic realm=\"" + strings.Repeat("x", maxChallengeLength) + "\""}, "longer than", 1},
+		"many fields that are huge together": {slices.Repeat([]string{strings.Repeat(",", 1<<10)}, 33), "longer than", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseChallenges(tc.fields)
+			require.ErrorContains(t, err, tc.want)
+			assert.Len(t, got, tc.read, "what stands before the error is kept")
+		})
+	}
+}
+
+func TestParseChallengesTakesExactlyTheLimit(t *testing.T) {
+	got, err := ParseChallenges([]string{strings.Repeat("NTLM,", maxChallenges)})
+	require.NoError(t, err)
+	assert.Len(t, got, maxChallenges)
+}
+
+func TestChallengeNamesIgnoreCase(t *testing.T) {
+	got, err := ParseChallenges([]string{`bEARER Client_ID="1"`})
+	require.NoError(t, err)
+	assert.True(t, got[0].Is("Bearer"))
+	assert.Equal(t, "1", got[0].Param("client_id"))
+	assert.Empty(t, got[0].Param("realm"))
+}
+
+func FuzzParseChallenges(f *testing.F) {
+	for _, s := range recordedShapes {
+		f.Add(strings.Join(s.challenges, "\n"))
+	}
+	for _, s := range []string{"", "Bearer ", `Bearer a="\"\\", b=c`, "Negotiate YII==", "Basic realm=\"\x00\"", "a=,b", strings.Repeat("NTLM,", 40)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		got, err := ParseChallenges(strings.Split(in, "\n"))
+		require.LessOrEqual(t, len(got), maxChallenges)
+		size := 0
+		var rendered []string
+		for _, c := range got {
+			require.NotEmpty(t, c.Scheme)
+			require.LessOrEqual(t, len(c.Params), maxParams)
+			require.False(t, c.Token68 != "" && c.Params != nil, "token68 and parameters at once")
+			require.False(t, hasControl(c.String()), "control character in %q", c)
+			size += len(c.Scheme) + len(c.Token68)
+			for _, p := range c.Params {
+				size += len(p.Name) + len(p.Value)
+			}
+			rendered = append(rendered, c.String())
+		}
+		require.LessOrEqual(t, size, len(in), "more read than was there")
+		if err != nil || len(in) > maxChallengeLength/4 {
+			return // quoting may make the rendered text too long to be read
+		}
+		one, err := ParseChallenges([]string{strings.Join(rendered, ", ")})
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(got, one), "joined into one field")
+		each, err := ParseChallenges(rendered)
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(got, each), "a field each")
+	})
+}
+
+// The parser runs in every probe: it must not copy what it reads.
+func TestParseChallengesAllocatesLittle(t *testing.T) {
+	fields := []string{healthyBearer, `Basic realm="mail.contoso.com"`}
+	allocs := testing.AllocsPerRun(100, func() { _, _ = ParseChallenges(fields) })
+	assert.LessOrEqual(t, allocs, 4.0, "a slice of challenges, grown once, and one of parameters for each")
+}

@@ -1,0 +1,195 @@
+package probes
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// device is a product known to stand in front of Exchange, and its
+// fingerprints (domain notes, section 4): any one names it.
+type device struct {
+	name string
+	// signIn: the fingerprint comes from asking for a sign-in, so the device
+	// answered by itself. Without it the device may only have let pass.
+	signIn    bool
+	cookies   []string // beginnings of names of cookies that it sets
+	locations []string // parts of a redirect's Location, in lower case
+	hosts     []string // endings of the host that was asked or is redirected to
+	bodies    []string // parts of its pages, in lower case
+	schemes   []string // authentication schemes of its own
+}
+
+// devices, those that ask for a sign-in first: a device's sign-in part says
+// more than its load balancing part.
+var devices = []device{
+	{name: "F5 BIG-IP APM", signIn: true,
+		cookies: []string{"MRHSession", "LastMRH_Session", "F5_ST"}, locations: []string{"/my.policy"},
+		bodies: []string{"/my.policy", "<title>authentication failured</title>", "error: authentication failure"}},
+	{name: "Citrix NetScaler (AAA or Gateway)", signIn: true,
+		cookies:   []string{"NSC_TMAA", "NSC_TMAS", "NSC_TASS", "NSC_TEMP", "NSC_AAAC", "NSC_PERS"},
+		locations: []string{"/vpn/index.html", "/vpn/tmindex.html", "/logon/logonpoint/", "/nf/auth/"},
+		bodies:    []string{"/vpn/index.html", "/vpn/tmindex.html", "/logon/logonpoint/", "/nf/auth/"},
+		schemes:   []string{"CitrixAGBasic"}},
+	{name: "Kemp LoadMaster ESP", signIn: true,
+		locations: []string{"/lm_auth_proxy"}, bodies: []string{"/lm_auth_proxy"}},
+	{name: "Entra application proxy", signIn: true,
+		cookies:   []string{"AzureAppProxyAccessCookie_"},
+		locations: []string{"//login.microsoftonline.com/", "//login.windows.net/"}},
+	{name: "AD FS Web Application Proxy", signIn: true,
+		cookies: []string{"EdgeAccessCookie"}, locations: []string{"/adfs/ls/", "urn:appproxy:com"}},
+	{name: "Hybrid Agent or application proxy (msappproxy.net)", hosts: []string{".msappproxy.net"}},
+	{name: "F5 BIG-IP (LTM or ASM)", cookies: []string{"BIGipServer"},
+		bodies: []string{"the requested url was rejected"}},
+	{name: "FortiWeb", cookies: []string{"cookiesession1"}},
+	{name: "Imperva", cookies: []string{"incap_ses"}},
+	{name: "Sophos UTM", bodies: []string{"powered by utm web protection"}},
+	{name: "SonicWall", bodies: []string{"nsa_banner"}},
+}
+
+// maxPage is how much of a page is searched for a fingerprint.
+const maxPage = 64 << 10
+
+// fingerprint gives the device whose marks the answer bears; the zero device
+// when there is none.
+func fingerprint(a *Answer) device {
+	page := bytes.ToLower(a.Body[:min(len(a.Body), maxPage)])
+	location := strings.ToLower(a.Header.Get("Location"))
+	cookies := cookieNames(a.Header)
+	for _, d := range devices {
+		if d.marks(a, cookies, location, page) {
+			return d
+		}
+	}
+	for _, c := range cookies {
+		if isASMCookie(c) {
+			return device{name: "F5 BIG-IP (LTM or ASM)"}
+		}
+	}
+	return device{}
+}
+
+func (d device) marks(a *Answer, cookies []string, location string, page []byte) bool {
+	for _, want := range d.cookies {
+		for _, c := range cookies {
+			if strings.HasPrefix(c, want) {
+				return true
+			}
+		}
+	}
+	for _, want := range d.locations {
+		if strings.Contains(location, want) {
+			return true
+		}
+	}
+	for _, want := range d.hosts {
+		if strings.HasSuffix(strings.ToLower(a.URL.Hostname()), want) || strings.HasSuffix(locationHost(a), want) {
+			return true
+		}
+	}
+	for _, want := range d.bodies {
+		if bytes.Contains(page, []byte(want)) {
+			return true
+		}
+	}
+	for _, want := range d.schemes {
+		if offers(a.Header, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// isASMCookie: TS and at least eight hexadecimal digits.
+func isASMCookie(name string) bool {
+	digits, ok := strings.CutPrefix(name, "TS")
+	return ok && len(digits) >= 8 && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
+}
+
+func cookieNames(h http.Header) (names []string) {
+	for _, c := range h.Values("Set-Cookie") {
+		name, _, _ := strings.Cut(c, "=")
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names
+}
+
+// offers says whether a WWW-Authenticate field names the scheme.
+func offers(h http.Header, scheme string) bool {
+	cs, _ := ParseChallenges(h.Values("WWW-Authenticate"))
+	for _, c := range cs {
+		if c.Is(scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// behind words a device for the end of a detail: "; F5 … stands in front".
+func (d device) behind() string {
+	if d.name == "" {
+		return ""
+	}
+	return "; " + d.name + " stands in front"
+}
+
+// exchangeAnswered says whether the answer surely comes from Exchange itself:
+// what it bears is not added by devices (domain notes, section 4). Proxies
+// strip headers, so a Bearer challenge in Exchange's name alone is enough.
+func exchangeAnswered(a *Answer, cs []Challenge) bool {
+	h := a.Header
+	return h.Get("X-Feserver") != "" || h.Get("X-Owa-Version") != "" ||
+		h.Get("Request-Id") != "" && h.Get("X-Ms-Diagnostics") != "" ||
+		exchangeBearer(cs) != nil
+}
+
+// exchangeHeader says whether any header stands there that a device in front
+// has no reason to make up, request-id alone among them.
+func exchangeHeader(a *Answer) bool {
+	for _, name := range []string{"X-Feserver", "X-Owa-Version", "Request-Id", "X-Ms-Diagnostics", "X-Calculatedbetarget", "X-Beserver", "X-Diaginfo"} {
+		if a.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// cloudMark names what in the answer's header only Exchange Online sends; ""
+// when there is nothing of that kind (domain notes, section 2.3).
+func cloudMark(a *Answer) string {
+	for _, name := range []string{"X-FEProxyInfo", "X-FEEFZInfo", "X-CalculatedFETarget", "X-Proxy-RoutingCorrectness"} {
+		if a.Header.Get(name) != "" {
+			return "header " + name
+		}
+	}
+	for _, name := range []string{"X-CalculatedBETarget", "X-BEServer", "X-FEServer"} {
+		if v := a.Header.Get(name); strings.HasSuffix(strings.ToLower(v), ".prod.outlook.com") {
+			return "header " + name + ": " + clean(v, 80)
+		}
+	}
+	if u, err := url.Parse(a.Header.Get("X-Ms-Location")); err == nil && a.Status == 451 && isCloudHost(u.Hostname()) {
+		return "redirect to " + clean(u.Hostname(), 80)
+	}
+	return ""
+}
+
+// isCloudHost says whether Exchange Online answers under the name.
+func isCloudHost(host string) bool {
+	host = "." + strings.ToLower(host)
+	for _, domain := range []string{".outlook.com", ".office365.com", ".outlook.office.com", ".cloud.microsoft", ".office365.us", ".partner.outlook.cn"} {
+		if strings.HasSuffix(host, domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPage says whether the answer's body is a web page.
+func isPage(a *Answer) bool {
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Header.Get("Content-Type"))), "text/html") {
+		return true
+	}
+	start := bytes.ToLower(bytes.TrimSpace(a.Body[:min(len(a.Body), 512)]))
+	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
+}

@@ -1,0 +1,33 @@
+package probes
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// maxDetail bounds a finding's detail in bytes.
+const maxDetail = 300
+
+// found makes a finding; the detail may quote the network: it is made fit to
+// be shown and cut.
+func found(r *check.Reason, format string, args ...any) check.Finding {
+	return check.Finding{Reason: r, Detail: clean(fmt.Sprintf(format, args...), maxDetail)}
+}
+
+// shownURL renders a URL without what may hold secrets or addresses: user,
+// query and fragment.
+func shownURL(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// shownLocation does the same for text from the network. What is no URL is not
+// shown at all, because nobody knows which part of it is the query.
+func shownLocation(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Opaque != "" {
+		return "(not a URL)"
+	}
+	return shownURL(u)
+}
