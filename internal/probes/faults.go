@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -23,7 +22,7 @@ type fault struct {
 func (f *fault) Error() string { return f.Reason.Name + ": " + f.Detail }
 
 func newFault(r *check.Reason, format string, args ...any) *fault {
-	return &fault{Finding: check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)}}
+	return &fault{Finding: found(r, format, args...)}
 }
 
 // connectFault judges an error of the TCP connection.

@@ -46,7 +46,7 @@ func newRoute(t config.Target, env check.Env) (*route, error) {
 	var errs [3]error
 	r.connectTo, errs[0] = parseConnectTo(t.ConnectTo)
 	r.proxy, errs[1] = parseProxy(t.Proxy)
-	r.roots, errs[2] = readRoots(t.CAFile, env)
+	r.roots, errs[2] = addRoots(x509.NewCertPool(), t.CAFile, env)
 	return r, errors.Join(errs[:]...)
 }
 
@@ -111,9 +111,9 @@ func parseProxy(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// readRoots gives the certificates of file as roots; nil, the system's, when
-// there is no file.
-func readRoots(file string, env check.Env) (*x509.CertPool, error) {
+// addRoots adds the certificates of file to pool, and gives nil, the system's
+// roots, when there is no file.
+func addRoots(pool *x509.CertPool, file string, env check.Env) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -121,7 +121,6 @@ func readRoots(file string, env check.Env) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
-	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", file)
 	}

@@ -67,20 +67,20 @@ func (s *session) verify(cs tls.ConnectionState) error {
 // talk to the server.
 func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, now time.Time) (findings []check.Finding, ends bool) {
 	leaf := chain[0]
-	found := func(r *check.Reason, format string, args ...any) []check.Finding {
-		return append(findings, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
+	with := func(r *check.Reason, format string, args ...any) []check.Finding {
+		return append(findings, found(r, format, args...))
 	}
 	switch {
 	case now.After(leaf.NotAfter):
-		return found(certificateExpired, "the certificate of %s expired on %s", host, day(leaf.NotAfter)), true
+		return with(certificateExpired, "the certificate of %s expired on %s", host, day(leaf.NotAfter)), true
 	case now.Before(leaf.NotBefore):
-		return found(certificateExpired, "the certificate of %s is not valid before %s", host, day(leaf.NotBefore)), true
+		return with(certificateExpired, "the certificate of %s is not valid before %s", host, day(leaf.NotBefore)), true
 	case leaf.VerifyHostname(host) != nil:
-		return found(certificateNameMismatch, "the certificate is for %s, not for %s", names(leaf), host), true
+		return with(certificateNameMismatch, "the certificate is for %s, not for %s", names(leaf), host), true
 	}
 	if err := verifyChain(chain, roots, now); err != nil {
 		reason, detail := judgeTrust(chain, err)
-		findings = found(reason, "%s", detail)
+		findings = with(reason, "%s", detail)
 		if reason != certificateChainIncomplete {
 			return findings, true
 		}
@@ -88,9 +88,9 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	left := leaf.NotAfter.Sub(now)
 	switch {
 	case left < expiringSoon:
-		findings = found(certificateExpiringSoon, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+		findings = with(certificateExpiringSoon, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
 	case left < expiring:
-		findings = found(certificateExpiring, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+		findings = with(certificateExpiring, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
 	}
 	return findings, false
 }

@@ -35,7 +35,7 @@ type way struct {
 // addresses that nobody can reach, is found (dns_failed); members are ways
 // even then. The error is our own side's: the context's when it was cancelled,
 // class resolver when the resolver itself is out of reach.
-func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []way, found []check.Finding, notes []string, err error) {
+func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []way, faults []check.Finding, notes []string, err error) {
 	w := way{host: u.Hostname(), port: portOf(u)}
 	if r.proxy != nil {
 		return []way{w}, nil, nil, nil
@@ -53,21 +53,21 @@ func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []w
 	var failed *nameError
 	switch {
 	case errors.As(err, &failed):
-		found = append(found, check.Finding{Reason: dnsFailed, Detail: failed.Error()})
+		faults = append(faults, found(dnsFailed, "%s", failed))
 	case err != nil:
 		return nil, nil, nil, err
 	default:
 		var usable []netip.Addr
 		usable, notes = choose(end.host, addrs, r.all)
 		if len(usable) == 0 {
-			found = append(found, check.Finding{Reason: dnsFailed, Detail: end.host + " has no address that can be asked"})
+			faults = append(faults, found(dnsFailed, "%s has no address that can be asked", end.host))
 		}
 		for _, a := range usable {
 			ws = append(ws, w.at(netip.AddrPortFrom(a, uint16(port))))
 		}
 	}
 	ws, err = addMembers(ws, w, members)
-	return ws, found, notes, err
+	return ws, faults, notes, err
 }
 
 func (w way) at(a netip.AddrPort) way {
