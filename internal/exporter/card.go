@@ -1,0 +1,155 @@
+package exporter
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// overdueAfter is how late a run may be before the page calls it overdue: runs
+// wait for one another and for their confirming attempts.
+const overdueAfter = time.Minute
+
+// card shows one check of a target.
+type card struct {
+	look
+	Check, Target, Anchor string
+	Doc, Schedule         string
+	Since, Ran, Next      *moment
+	Overdue               bool
+	Took                  string
+	MayPost               bool
+
+	Error    *failure
+	Earlier  *earlier // the last verdict, where the last run came to none
+	Findings []finding
+	Unjudged []string // reasons that the run could not judge
+
+	Phases  []phases
+	Numbers []measured
+	Repeat  []string // commands to see the same by hand
+	Notes   string
+	Runs    []run // newest first
+	Marks   []run // the same, oldest first
+	Tally   string
+}
+
+type failure struct{ Class, Meaning, Message string }
+
+type earlier struct {
+	look
+	At *moment
+}
+
+type finding struct {
+	Severity, Reason, Detail, Summary, Fix string
+	Since                                  *moment
+	Accepted                               bool
+	Until, Note                            string // of the waiver
+}
+
+func newCard(f facts, st state.Status) card {
+	c := card{
+		look: notRun, Check: line(st.ID.Check), Target: line(st.ID.Target), Anchor: anchor(st.ID),
+		MayPost: f.mayPost,
+		Next:    momentOf(st.Next, f.now), Overdue: !st.Next.IsZero() && f.now.Sub(st.Next) > overdueAfter,
+	}
+	if def := f.defs[st.ID.Check]; def != nil {
+		c.Doc = def.Doc
+	}
+	if chk := f.checks[st.ID]; chk != nil {
+		c.Schedule = chk.Schedule
+	}
+	if st.Last.Start.IsZero() {
+		return c
+	}
+	c.look, c.Took = lookOf(st.Last.Outcome()), took(st.Last.Took)
+	c.Since, c.Ran = momentOf(st.Since, f.now), momentOf(st.Last.Start, f.now)
+	verdict := st.Last
+	if st.Last.Err != nil {
+		c.Error = newFailure(st.Last)
+	}
+	if !st.Last.Outcome().Decided() && st.Decided != nil {
+		verdict = *st.Decided
+		c.Earlier = &earlier{lookOf(verdict.Outcome()), momentOf(verdict.Start, f.now)}
+	}
+	c.Findings = findings(f, st, verdict)
+	for _, u := range verdict.Report.Unevaluated {
+		c.Unjudged = append(c.Unjudged, line(u.Name))
+	}
+	c.Phases, c.Numbers = newPhases(st.Last.Report.Samples), numbers(st.Last.Report.Samples, f.now)
+	c.Repeat, c.Notes = notes(st.Last.Report.Notes)
+	c.Runs, c.Tally = runs(st.History, f.now)
+	c.Marks = slices.Clone(c.Runs)
+	slices.Reverse(c.Marks)
+	return c
+}
+
+func newFailure(r check.Result) *failure {
+	class := errorClass(r)
+	meaning := "what it needs from another check is missing"
+	if class != string(check.Skipped) {
+		meaning = classMeaning(check.Class(class))
+	}
+	return &failure{line(class), meaning, line(r.Err.Error())}
+}
+
+// findings gives those that stand, worst first, then the accepted.
+func findings(f facts, st state.Status, r check.Result) []finding {
+	var out []finding
+	for _, x := range r.Report.Findings {
+		v := finding{
+			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
+			Summary: x.Reason.Summary, Fix: x.Reason.Fix,
+			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted,
+		}
+		if chk := f.checks[st.ID]; chk != nil && x.Accepted {
+			v.Until, v.Note = waiver(chk, x.Reason.Name, r)
+		}
+		out = append(out, v)
+	}
+	slices.SortStableFunc(out, func(a, b finding) int { return rank(a) - rank(b) })
+	return out
+}
+
+func rank(f finding) int {
+	switch {
+	case f.Accepted:
+		return 2
+	case f.Severity == string(check.Warning):
+		return 1
+	default:
+		return 0
+	}
+}
+
+// waiver finds the waiver that accepted a reason when the run began.
+func waiver(c *check.Check, reason string, r check.Result) (until, note string) {
+	for _, w := range c.Accept {
+		if w.Covers(reason, r.Start) {
+			return w.Until.Format("2006-01-02"), block(w.Note, maxText)
+		}
+	}
+	return "", ""
+}
+
+// notes parts the commands that repeat a run by hand from what was seen.
+func notes(all []string) (repeat []string, seen string) {
+	var b strings.Builder
+	for _, n := range all {
+		if b.Len() > maxNotes {
+			b.WriteString("…\n")
+			break
+		}
+		text := block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes)
+		if strings.HasPrefix(text, "curl ") {
+			repeat = append(repeat, text)
+		} else {
+			b.WriteString(text + "\n")
+		}
+	}
+	return repeat, b.String()
+}

@@ -1,0 +1,226 @@
+package exporter
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// staleAfter is how long a verdict or a run's values are shown as current:
+// three gaps of the schedule, at least 15 minutes.
+func staleAfter(maxGap time.Duration) time.Duration { return max(3*maxGap, 15*time.Minute) }
+
+// commonSamples derives the common families of one check. Success and findings
+// are those of the last decided run. Once that is too old to speak for the
+// present, success and the findings that were not there are withdrawn (a good
+// verdict must not come from missing data) and those that were there stay.
+func commonSamples(st state.Status, reasons []*check.Reason, now time.Time) []check.Sample {
+	var out []check.Sample
+	add := func(m *check.Metric, v float64, labels ...string) {
+		out = append(out, check.Sample{Metric: m, Value: v, Labels: labels})
+	}
+	at := func(m *check.Metric, t time.Time) {
+		if !t.IsZero() {
+			add(m, unix(t))
+		}
+	}
+	at(check.NextRun, st.Next)
+	at(check.LastSuccess, st.LastSuccess)
+	if st.MaxGap > 0 {
+		add(check.MaxGap, st.MaxGap.Seconds())
+	}
+	if !st.Last.Start.IsZero() {
+		at(check.LastRun, st.Last.Start)
+		add(check.Decided, truth(st.Last.Outcome().Decided()))
+	}
+	if st.Decided == nil {
+		return out
+	}
+	at(check.LastDecided, st.Decided.Start)
+	fresh := now.Sub(st.Decided.Start) <= staleAfter(st.MaxGap)
+	if fresh {
+		add(check.Success, truth(st.Decided.Outcome().Good()))
+	}
+	return append(out, findingSamples(st.Decided.Report, reasons, fresh)...)
+}
+
+// findingSamples gives hmad_finding for every reason that the report judged,
+// and hmad_finding_accepted. Without zeros only what was found is given.
+func findingSamples(r check.Report, reasons []*check.Reason, zeros bool) []check.Sample {
+	var out []check.Sample
+	standing, accepted := map[string]bool{}, map[string]bool{}
+	for _, f := range r.Findings {
+		if f.Accepted {
+			accepted[f.Reason.Name] = true
+		} else {
+			standing[f.Reason.Name] = true
+		}
+	}
+	for _, reason := range withFound(reasons, r.Findings) {
+		labels := []string{reason.Name, string(reason.Severity)}
+		switch {
+		case standing[reason.Name]:
+			out = append(out, check.Sample{Metric: check.FindingFound, Value: 1, Labels: labels})
+		case zeros && (accepted[reason.Name] || !slices.ContainsFunc(r.Unevaluated, named(reason.Name))):
+			out = append(out, check.Sample{Metric: check.FindingFound, Value: 0, Labels: labels})
+		}
+		if accepted[reason.Name] {
+			out = append(out, check.Sample{Metric: check.FindingAccepted, Value: 1, Labels: labels[:1]})
+		}
+	}
+	return out
+}
+
+// withFound gives the declared reasons and, after them, what was found without
+// being declared: a finding is never lost.
+func withFound(reasons []*check.Reason, found []check.Finding) []*check.Reason {
+	all := slices.Clone(reasons)
+	for _, f := range found {
+		if !slices.ContainsFunc(all, named(f.Reason.Name)) {
+			all = append(all, f.Reason)
+		}
+	}
+	return all
+}
+
+func named(name string) func(*check.Reason) bool {
+	return func(r *check.Reason) bool { return r.Name == name }
+}
+
+// lastSamples gives the values of the last run, and of no other: a value that
+// the last run could not see is absent, not old.
+func lastSamples(st state.Status, now time.Time) []check.Sample {
+	if now.Sub(st.Last.Start) > staleAfter(st.MaxGap) {
+		return nil
+	}
+	return st.Last.Report.Samples
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// collector makes const metrics from a snapshot of the Store at every scrape,
+// so that no series of a removed check stays and none freezes. It is unchecked
+// (Describe sends nothing): a fault in one family must not refuse the rest.
+type collector struct {
+	source   Source
+	defs     map[string]*check.Def
+	families map[string]*family
+	own      func() []check.Sample
+	now      func() time.Time
+}
+
+type family struct {
+	desc     *prometheus.Desc
+	noTarget bool
+	sampled  bool // a check's reports give its values
+}
+
+func newCollector(o Options, own func() []check.Sample) *collector {
+	c := &collector{source: o.Store, defs: map[string]*check.Def{}, families: map[string]*family{}, own: own, now: o.Now}
+	c.declare(false, check.Common...)
+	c.declare(false, Own...)
+	for _, d := range o.Defs {
+		c.defs[d.Name] = d
+		c.declare(true, d.Metrics...)
+	}
+	return c
+}
+
+// declare makes a family known; the first declaration of a name is the one
+// that counts.
+func (c *collector) declare(sampled bool, metrics ...*check.Metric) {
+	for _, m := range metrics {
+		if c.families[m.Name] == nil {
+			c.families[m.Name] = &family{prometheus.NewDesc(m.Name, m.Help, labelNames(m), nil), m.NoTarget, sampled && m.Kind == check.Gauge}
+		}
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	e := emitter{families: c.families, ch: ch, seen: map[string]bool{}, dropped: map[string]int{}}
+	now := c.now()
+	for _, st := range c.source.Statuses() {
+		var reasons []*check.Reason
+		if def := c.defs[st.ID.Check]; def != nil {
+			reasons = def.Reasons
+		}
+		for _, s := range commonSamples(st, reasons, now) {
+			e.emit(st.ID, s)
+		}
+		for _, s := range lastSamples(st, now) {
+			e.emitSampled(st.ID, s)
+		}
+	}
+	for _, s := range c.own() {
+		e.emit(check.ID{}, s)
+	}
+	e.emitDropped()
+}
+
+// emitter hands the series of one scrape on; one that is not as declared or
+// comes twice is left out and counted.
+type emitter struct {
+	families map[string]*family
+	ch       chan<- prometheus.Metric
+	seen     map[string]bool
+	dropped  map[string]int
+}
+
+// emitSampled emits a check's own sample, which must not pretend to be a family
+// of another kind.
+func (e *emitter) emitSampled(id check.ID, s check.Sample) {
+	if f := e.families[s.Metric.Name]; f == nil || !f.sampled {
+		e.dropped[s.Metric.Name]++
+		return
+	}
+	e.emit(id, s)
+}
+
+func (e *emitter) emit(id check.ID, s check.Sample) {
+	f := e.families[s.Metric.Name]
+	values := labelValues(s.Metric, id, s.Labels)
+	key := s.Metric.Name + "\xff" + strings.Join(values, "\xff")
+	if f == nil || e.seen[key] {
+		e.dropped[s.Metric.Name]++
+		return
+	}
+	kind := prometheus.GaugeValue
+	if s.Metric.Kind == check.Counter {
+		kind = prometheus.CounterValue
+	}
+	m, err := prometheus.NewConstMetric(f.desc, kind, s.Value, values...)
+	if err != nil {
+		e.dropped[s.Metric.Name]++
+		return
+	}
+	e.seen[key] = true
+	e.ch <- m
+}
+
+// emitDropped says what is not shown: 0 for every family that checks sample.
+func (e *emitter) emitDropped() {
+	for name, f := range e.families {
+		if f.sampled && e.dropped[name] == 0 {
+			e.dropped[name] = 0
+		}
+	}
+	for name, n := range e.dropped {
+		e.emit(check.ID{}, check.Sample{Metric: SeriesDropped, Value: float64(n), Labels: []string{name}})
+	}
+}

@@ -1,0 +1,47 @@
+package exporter
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// The daemon's own families. They carry neither check nor target.
+var (
+	BuildInfo = &check.Metric{Name: "hmad_build_info", Kind: check.Gauge, NoTarget: true,
+		Labels: []string{"version", "revision", "goversion"},
+		Help:   "Always 1; the labels say which hmad runs."}
+	ReloadSuccessful = &check.Metric{Name: "hmad_config_last_reload_successful", Kind: check.Gauge, NoTarget: true,
+		Help: "1 when the config was taken over at the last attempt, 0 when it was refused and the one before stays in force."}
+	ReloadTime = &check.Metric{Name: "hmad_config_last_reload_success_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
+		Help: "Unix time at which the config in force was taken over."}
+	StateHealthy = &check.Metric{Name: "hmad_state_healthy", Kind: check.Gauge, NoTarget: true,
+		Help: "1 when results are kept on disk as configured, 0 when they are in memory alone or the state file had to be set aside; checks run either way."}
+	StateLastWrite = &check.Metric{Name: "hmad_state_last_write_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
+		Help: "Unix time of the last write to the state file; absent before the first."}
+	StateWriteErrors = &check.Metric{Name: "hmad_state_write_errors_total", Kind: check.Counter, NoTarget: true,
+		Help: "Writes to the state file that failed."}
+	SeriesDropped = &check.Metric{Name: "hmad_series_dropped", Kind: check.Gauge, NoTarget: true, Labels: []string{"family"},
+		Help: "Series of a family that this scrape does not show: over a cap, given twice, or not as declared."}
+	MeterRejected = &check.Metric{Name: "hmad_meter_rejected_total", Kind: check.Counter, NoTarget: true,
+		Help: "Counts and observations thrown away because they were not as declared: a defect in hmad."}
+)
+
+// Own lists the families that the exporter adds of its own, beside those of
+// client_golang's Go, process and promhttp collectors.
+var Own = []*check.Metric{BuildInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateLastWrite, StateWriteErrors,
+	SeriesDropped, MeterRejected}
+
+// buildLabels gives the label values of BuildInfo.
+func buildLabels(version string) []string {
+	revision := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	return []string{version, revision, runtime.Version()}
+}

@@ -1,0 +1,203 @@
+// Package exporter shows what the Store knows: as Prometheus metrics, as a
+// status page for people and as JSON. It only reads: a scrape or a page never
+// waits for a check.
+//
+// Metrics and page are pure functions of the Store's snapshot (commonSamples,
+// newPage); around them stand the HTTP endpoints, among them the two that do
+// something: run a check now, and reload the config.
+package exporter
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// Bounds of a scrape: the default scrape timeout is 10 s, and more than a few
+// at once are nobody's Prometheus.
+const (
+	scrapeTimeout     = 10 * time.Second
+	scrapesInFlight   = 10
+	maxPostBody       = 4 << 10
+	contentPolicy     = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	permissionsPolicy = "camera=(), geolocation=(), microphone=()"
+)
+
+// Source is what the exporter reads; *state.Store is one.
+type Source interface {
+	Statuses() []state.Status
+	Health() state.Health
+}
+
+// Options are what the exporter needs. Store is required; the rest may be zero.
+type Options struct {
+	Store Source
+	Meter *Meter       // counters and histograms; nil: none
+	Defs  []*check.Def // the declarations of reasons and metrics
+
+	// Run runs a check now and waits for its result; check.ErrUnknown and
+	// check.ErrBusy are told apart. Nil: nothing can be run.
+	Run func(context.Context, check.ID) (check.Result, error)
+	// Reload reads the config again and takes it over, or gives every reason
+	// why not, one a line. Nil: there is nothing to reload.
+	Reload func(context.Context) error
+	// Ready says whether checks are being dispatched; nil: always.
+	Ready func() bool
+	// Checks gives the checks in force, for schedules and the notes of
+	// waivers on the page; nil: the page does without.
+	Checks func() []*check.Check
+	// MayPost allows the two POSTs: the listener is on loopback, or whoever
+	// talks to it has authenticated.
+	MayPost bool
+
+	Version  string
+	Now      func() time.Time // nil: time.Now
+	ErrorLog promhttp.Logger  // what goes wrong in a scrape; nil: nobody is told
+}
+
+// Server answers over HTTP.
+type Server struct {
+	Options
+	registry *prometheus.Registry
+	build    []string // label values of BuildInfo
+
+	mu     sync.Mutex
+	reload reload
+}
+
+// reload is how the last attempt at a new config went.
+type reload struct {
+	err     error
+	at      time.Time // of the last attempt
+	success time.Time // of the last that was taken over
+}
+
+// New makes a Server. The config that the process started with counts as taken
+// over now.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version)}
+	s.Reloaded(nil)
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newCollector(o, s.ownSamples))
+	if o.Meter != nil {
+		s.registry.MustRegister(o.Meter)
+	}
+	return s
+}
+
+// Reloaded tells of an attempt to take over a new config, by POST or SIGHUP;
+// nil: it was taken over.
+func (s *Server) Reloaded(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reload.err, s.reload.at = err, s.Now()
+	if err == nil {
+		s.reload.success = s.reload.at
+	}
+}
+
+func (s *Server) lastReload() reload {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reload
+}
+
+// ownSamples gives the daemon's own families.
+func (s *Server) ownSamples() []check.Sample {
+	health, last := s.Store.Health(), s.lastReload()
+	out := []check.Sample{
+		{Metric: BuildInfo, Value: 1, Labels: s.build},
+		{Metric: ReloadSuccessful, Value: truth(last.err == nil)},
+		{Metric: ReloadTime, Value: unix(last.success)},
+		{Metric: StateHealthy, Value: truth(health.OK)},
+		{Metric: StateWriteErrors, Value: float64(health.WriteErrors)},
+	}
+	if !health.LastWrite.IsZero() {
+		out = append(out, check.Sample{Metric: StateLastWrite, Value: unix(health.LastWrite)})
+	}
+	return out
+}
+
+// Handler gives every endpoint. Cross-origin POSTs are refused here, other
+// than a path's own methods with 405; time-outs of the connection are the
+// http.Server's.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics())
+	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /api/v1/results", s.results)
+	mux.HandleFunc("POST /api/v1/run", s.run)
+	mux.HandleFunc("POST /-/reload", s.reloadNow)
+	s.health(mux)
+	handleAssets(mux)
+	return secured(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// HealthHandler gives /-/healthy and /-/ready alone, for a listener without
+// authentication.
+func (s *Server) HealthHandler() http.Handler {
+	mux := http.NewServeMux()
+	s.health(mux)
+	return secured(mux)
+}
+
+func (s *Server) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "hmad is healthy.")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if s.Ready != nil && !s.Ready() {
+			answer(w, http.StatusServiceUnavailable, "hmad is not ready: its checks are not being dispatched yet.")
+			return
+		}
+		answer(w, http.StatusOK, "hmad is ready.")
+	})
+}
+
+// metrics serves the registry. One bad series costs itself, not the scrape,
+// and shows in promhttp_metric_handler_errors_total.
+func (s *Server) metrics() http.Handler {
+	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
+		ErrorLog:            s.ErrorLog,
+		ErrorHandling:       promhttp.ContinueOnError,
+		Registry:            s.registry,
+		EnableOpenMetrics:   true,
+		MaxRequestsInFlight: scrapesInFlight,
+		Timeout:             scrapeTimeout,
+	})
+}
+
+// secured puts the headers on every answer that keep a browser from doing more
+// with it than showing it.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("Permissions-Policy", permissionsPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answer writes one line of text.
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
