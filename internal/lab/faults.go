@@ -86,13 +86,20 @@ func (l *Lab) apply() error {
 	return errors.Join(errs...)
 }
 
-// near gives the three names that are most like the given one.
+// near gives the three names that are most like the given one: those that
+// hold it first, then by distance.
 func (l *Lab) near(name string) []string {
 	names := make([]string, len(l.faults))
 	for i, f := range l.faults {
 		names[i] = f.name()
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(a, name), distance(b, name)) })
+	far := func(s string) int {
+		if strings.Contains(s, name) {
+			return 0
+		}
+		return distance(s, name)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
 	return names[:3]
 }
 
