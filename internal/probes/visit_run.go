@@ -54,8 +54,10 @@ func (r *route) visitAll(ctx context.Context, ws []way, reqs ...*http.Request) (
 	all := make([]Visit, len(ws))
 	errs := make([]error, len(ws))
 	parallel(len(ws), func(i int) { all[i], errs[i] = r.visit(ctx, ws[i], reqs...) })
-	if err := errors.Join(errs...); err != nil {
-		return nil, nil, err
+	for _, err := range errs {
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	vs, notes = setAside(all)
 	return vs, notes, nil
@@ -207,21 +209,25 @@ func (s *session) open(ctx context.Context) error {
 	if s.raw != nil {
 		s.raw.Close()
 	}
+	first := len(s.visit.Answers) == 0
+	phase := func(d *time.Duration, since time.Time) {
+		if first {
+			*d = time.Since(since)
+		}
+	}
 	start := time.Now()
-	var err error
-	s.raw, err = s.visit.route.dial(ctx, s.visit.way)
-	if err != nil {
-		s.raw = nil
-		return err
-	}
-	connected := time.Now()
-	conn, err := s.handshake(ctx, s.raw)
+	raw, err := s.visit.route.dial(ctx, s.visit.way)
 	if err != nil {
 		return err
 	}
-	if len(s.visit.Answers) == 0 {
-		s.visit.Phases.Connect, s.visit.Phases.TLS = connected.Sub(start), time.Since(connected)
+	s.raw = raw
+	phase(&s.visit.Phases.Connect, start)
+	start = time.Now()
+	conn, err := s.handshake(ctx, raw)
+	if err != nil {
+		return err
 	}
+	phase(&s.visit.Phases.TLS, start)
 	s.ready <- conn
 	return nil
 }
