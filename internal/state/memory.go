@@ -53,4 +53,5 @@ func (s *Store) put(target, key string, value []byte) {
 		s.values[target] = targetsMemory{}
 	}
 	s.values[target][key] = value
+	s.mark(valueKey(target, key), json.RawMessage(value))
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -87,7 +88,7 @@ func (e *entry) remember(r check.Result) {
 			history, numbers = append(history, h), append(numbers, e.numbers[i])
 		}
 	}
-	e.status.History, e.numbers = history, numbers
+	e.status.History, e.numbers = slices.Clip(history), slices.Clip(numbers)
 }
 
 // foundSince gives the rows of findings after the decided run r.

@@ -7,6 +7,8 @@ package state
 
 import (
 	"cmp"
+	"errors"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -34,7 +36,11 @@ type Store struct {
 	order   []check.ID               // of Statuses
 	kept    map[string]bool          // targets of the last Keep; nil before the first
 	values  map[string]targetsMemory // by target
+	dirty   map[key]any              // rows to write; see dirty.go
 	health  Health
+
+	writer  *writer // nil: memory only
+	closing sync.Once
 }
 
 // Health says how the Store's file fares.
@@ -51,18 +57,27 @@ type Health struct {
 // It never fails: whatever is wrong with the file, the Store works from memory
 // and its Health says why. An empty path asks for memory only.
 func Open(path string, o Options) *Store {
+	return open(path, o, settings{every: flushEvery, open: os.OpenFile})
+}
+
+func open(path string, o Options, set settings) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Logf == nil {
 		o.Logf = func(string, error) {}
 	}
-	return &Store{
+	s := &Store{
 		options: o,
 		entries: map[check.ID]*entry{},
 		values:  map[string]targetsMemory{},
-		health:  Health{Path: path, OK: true},
+		health:  Health{OK: true},
 	}
+	if path != "" {
+		s.health = Health{Path: path, Problem: "the disk does not answer"}
+		s.writer = startWriter(s, path, set)
+	}
+	return s
 }
 
 // Record keeps a result as its check's latest and gives the outcome of the one
@@ -76,8 +91,9 @@ func (s *Store) Record(r check.Result) check.Outcome {
 	if e == nil {
 		return ""
 	}
-	before := e.outcome()
+	before, held := e.outcome(), append(e.numbers, e.decided)
 	e.add(r)
+	s.markRun(e, &r, held)
 	return before
 }
 
@@ -117,11 +133,25 @@ func (s *Store) Keep(ids []check.ID) {
 		}
 		s.kept[id.Target] = true
 	}
-	s.entries, s.order = entries, sorted(slices.Clone(ids))
-	for target := range s.values {
-		if !s.kept[target] {
-			delete(s.values, target)
+	for id, e := range s.entries {
+		if entries[id] == nil {
+			s.markGone(e)
 		}
+	}
+	s.entries, s.order = entries, sorted(slices.Clone(ids))
+	s.forgetValues()
+}
+
+// forgetValues drops the memories of targets that are not kept.
+func (s *Store) forgetValues() {
+	for target, values := range s.values {
+		if s.kept[target] {
+			continue
+		}
+		for name := range values {
+			s.mark(valueKey(target, name), nil)
+		}
+		delete(s.values, target)
 	}
 }
 
@@ -151,5 +181,22 @@ func (s *Store) Health() Health {
 	return s.health
 }
 
-// Close writes what is not written yet and gives the file back.
-func (s *Store) Close() error { return nil }
+// Close writes what is not written yet and gives the file back. It waits for a
+// few seconds at most. The error says that the file lacks something.
+func (s *Store) Close() error {
+	if s.writer == nil {
+		return nil
+	}
+	s.closing.Do(func() { close(s.writer.stop) })
+	patience := time.NewTimer(closePatience)
+	defer patience.Stop()
+	select {
+	case <-s.writer.done:
+	case <-patience.C:
+		return errors.New("state not saved: the disk does not answer")
+	}
+	if h := s.Health(); !h.OK {
+		return errors.New("state not saved: " + h.Problem)
+	}
+	return nil
+}

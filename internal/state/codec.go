@@ -1,0 +1,108 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// storedResult is a check.Result as the file has it: reasons and metrics by
+// name, the error as class and message.
+type storedResult struct {
+	Start       time.Time       `json:"start"`
+	Took        time.Duration   `json:"took"`
+	Outcome     check.Outcome   `json:"outcome"`
+	Findings    []storedFinding `json:"findings,omitempty"`
+	Unevaluated []string        `json:"unevaluated,omitempty"`
+	Samples     []storedSample  `json:"samples,omitempty"`
+	Notes       []string        `json:"notes,omitempty"`
+	Error       *storedError    `json:"error,omitempty"`
+}
+
+type storedFinding struct {
+	Reason   string `json:"reason"`
+	Detail   string `json:"detail,omitempty"`
+	Accepted bool   `json:"accepted,omitempty"`
+}
+
+type storedSample struct {
+	Metric string   `json:"metric"`
+	Value  number   `json:"value"`
+	Labels []string `json:"labels,omitempty"`
+}
+
+type storedError struct {
+	Class   check.Class `json:"class"`
+	Message string      `json:"message"`
+	Skipped bool        `json:"skipped,omitempty"`
+}
+
+// number is a float64 that may be NaN or infinite, which JSON's numbers cannot.
+type number float64
+
+func (n number) MarshalText() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
+}
+
+func (n *number) UnmarshalText(text []byte) error {
+	f, err := strconv.ParseFloat(string(text), 64)
+	*n = number(f)
+	return err
+}
+
+// skipped is a persisted error that was check.ErrSkipped.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+func (s skipped) Unwrap() error { return check.ErrSkipped }
+
+// encode gives what is kept as JSON. It recovers, since what it is given comes
+// from checks and it runs where a panic would end the process.
+func encode(content any) (value []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	if r, ok := content.(*check.Result); ok {
+		content = store(r)
+	}
+	value, err = json.Marshal(content)
+	if err == nil && len(value) > maxValue {
+		err = fmt.Errorf("%d bytes, over the limit of %d", len(value), maxValue)
+	}
+	return value, err
+}
+
+// store gives the stored form of a result.
+func store(r *check.Result) storedResult {
+	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Notes: r.Report.Notes}
+	for _, f := range r.Report.Findings {
+		s.Findings = append(s.Findings, storedFinding{f.Reason.Name, f.Detail, f.Accepted})
+	}
+	for _, u := range r.Report.Unevaluated {
+		s.Unevaluated = append(s.Unevaluated, u.Name)
+	}
+	for _, x := range r.Report.Samples {
+		s.Samples = append(s.Samples, storedSample{x.Metric.Name, number(x.Value), x.Labels})
+	}
+	if r.Err != nil {
+		s.Error = &storedError{check.ClassOf(r.Err), r.Err.Error(), errors.Is(r.Err, check.ErrSkipped)}
+	}
+	return s
+}
+
+func (e *storedError) restore() error {
+	switch {
+	case e == nil:
+		return nil
+	case e.Skipped:
+		return skipped(e.Message)
+	default:
+		return &check.Error{Class: e.Class, Err: errors.New(e.Message)}
+	}
+}

@@ -1,0 +1,100 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// names finds the reasons and metrics that stored results name.
+type names struct {
+	checks  map[string]vocabulary
+	dropped map[string]int // what could not be used, and how often
+}
+
+type vocabulary struct {
+	reasons map[string]*check.Reason
+	metrics map[string]*check.Metric
+}
+
+func newNames(defs []*check.Def) *names {
+	n := &names{checks: map[string]vocabulary{}, dropped: map[string]int{}}
+	for _, d := range defs {
+		v := vocabulary{map[string]*check.Reason{}, map[string]*check.Metric{}}
+		for _, r := range d.Reasons {
+			v.reasons[r.Name] = r
+		}
+		for _, metrics := range [][]*check.Metric{check.Common, {check.Phase}, d.Metrics} {
+			for _, m := range metrics {
+				v.metrics[m.Name] = m
+			}
+		}
+		n.checks[d.Name] = v
+	}
+	return n
+}
+
+// check says whether there is a check of this name.
+func (n *names) check(name string) bool {
+	_, ok := n.checks[name]
+	if !ok {
+		n.dropped["unknown check "+name]++
+	}
+	return ok
+}
+
+// reason finds a check's reason; nil when there is none of this name.
+func (n *names) reason(of, name string) *check.Reason {
+	r := n.checks[of].reasons[name]
+	if r == nil {
+		n.dropped["unknown reason "+of+"."+name]++
+	}
+	return r
+}
+
+// metric finds a check's metric; nil when there is none of this name with so
+// many labels.
+func (n *names) metric(of, name string, labels int) *check.Metric {
+	m := n.checks[of].metrics[name]
+	if m == nil || len(m.Labels) != labels {
+		n.dropped["unknown metric "+name]++
+		return nil
+	}
+	return m
+}
+
+// decode reads a stored result. What this version has no name for is dropped,
+// and the whole result where that would turn its verdict into another.
+func (n *names) decode(id check.ID, value []byte) (*check.Result, error) {
+	var s storedResult
+	if err := json.Unmarshal(value, &s); err != nil {
+		return nil, err
+	}
+	r := &check.Result{Check: id.Check, Target: id.Target, Start: s.Start, Took: s.Took,
+		Report: n.report(id.Check, s), Err: s.Error.restore()}
+	if len(r.Report.Findings) < len(s.Findings) && r.Outcome() != s.Outcome {
+		return nil, fmt.Errorf("its verdict, %s, rests on a reason that is no more", s.Outcome)
+	}
+	return r, nil
+}
+
+func (n *names) report(of string, s storedResult) check.Report {
+	report := check.Report{Notes: s.Notes}
+	for _, f := range s.Findings {
+		if reason := n.reason(of, f.Reason); reason != nil {
+			report.Findings = append(report.Findings, check.Finding{Reason: reason, Detail: f.Detail, Accepted: f.Accepted})
+		}
+	}
+	for _, u := range s.Unevaluated {
+		if reason := n.reason(of, u); reason != nil {
+			report.Unevaluated = append(report.Unevaluated, reason)
+		}
+	}
+	for _, x := range s.Samples {
+		if m := n.metric(of, x.Metric, len(x.Labels)); m != nil {
+			report.Samples = append(report.Samples, check.Sample{Metric: m, Value: float64(x.Value), Labels: x.Labels})
+		}
+	}
+	return report
+}
