@@ -1,0 +1,113 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// examine looks, looks again where a finding needs confirming, and asks the
+// check's doubt about what still stands. A panic anywhere in it is an answer.
+func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (last answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			last = answer{err: r.panicked(c, p)}
+		}
+	}()
+	first := attempt(ctx, c)
+	if !unconfirmed(c, first.report, at) {
+		return first
+	}
+	if !pause(ctx, r.ConfirmAfter) {
+		return answer{
+			report: check.Report{Notes: first.account(c, 1)},
+			err:    check.Errorf(check.Timeout, "no time was left to confirm what the first attempt found"),
+		}
+	}
+	second := attempt(ctx, c)
+	last = second
+	if c.Doubt != nil && unconfirmed(c, second.report, at) {
+		last = doubt(ctx, c, second)
+	}
+	last.report.Notes = slices.Concat(first.account(c, 1), second.account(c, 2), last.report.Notes)
+	return last
+}
+
+// attempt runs the check once. Where a second attempt may have to follow, it
+// gets half of the time that is left.
+func attempt(ctx context.Context, c *check.Check) answer {
+	if deadline, ok := ctx.Deadline(); ok && slices.ContainsFunc(c.Reasons, func(r *check.Reason) bool { return r.Confirm }) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	report, err := c.Run(ctx)
+	return declared(c.Def, answer{report, err})
+}
+
+// doubt asks the check whether hmad's own side is to blame for what a found.
+func doubt(ctx context.Context, c *check.Check, a answer) answer {
+	report, err := c.Doubt(ctx, a.report)
+	if err == nil {
+		err = a.err
+	}
+	return declared(c.Def, answer{report, err})
+}
+
+// unconfirmed says whether a finding needs confirming. One that a waiver
+// accepts does not: it alerts nobody.
+func unconfirmed(c *check.Check, report check.Report, at time.Time) bool {
+	return slices.ContainsFunc(report.Findings, func(f check.Finding) bool {
+		_, waived := waiver(c, f.Reason, at)
+		return f.Reason.Confirm && !waived
+	})
+}
+
+// pause waits for d, or for half of the time left where that is shorter, so
+// that a second attempt always has its share. It gives false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok {
+		d = min(d, time.Until(deadline)/2)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// account says for the notes what the n-th attempt of two found.
+func (a answer) account(c *check.Check, n int) []string {
+	var notes []string
+	add := func(format string, args ...any) {
+		notes = append(notes, fmt.Sprintf("attempt %d of 2: ", n)+fmt.Sprintf(format, args...))
+	}
+	for _, f := range a.report.Findings {
+		add("%s.%s: %s", c.Name, f.Reason.Name, f.Detail)
+	}
+	switch {
+	case a.err != nil:
+		add("could not tell: %s", a.err)
+	case len(notes) == 0:
+		add("nothing found")
+	}
+	return notes
+}
+
+// panicked logs a recovered panic with its stack and gives the one-line error
+// that stands for it.
+func (r *Runner) panicked(c *check.Check, p any) error {
+	text, _, _ := strings.Cut(fmt.Sprint(p), "\n")
+	r.log().Error("panic in a check", zap.String("check", c.Name), zap.String("target", c.Target),
+		zap.String("panic", text), zap.ByteString("stack", debug.Stack()))
+	return check.Errorf(check.Panic, "panic: %.200s", text)
+}

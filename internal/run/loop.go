@@ -1,0 +1,229 @@
+package run
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+const (
+	// maxSleep bounds the time until the wall clock is read again: a timer
+	// runs on the monotonic clock and does not see it jump.
+	maxSleep = 30 * time.Second
+	// clockStep is the difference between the wall clock and the monotonic
+	// one beyond which the wall clock was set or the host slept.
+	clockStep = 10 * time.Second
+	// drainTime bounds the wait for runs in flight at the end.
+	drainTime = 4 * time.Second
+)
+
+// Serve starts runs and Backgrounds until ctx ends, which ends those in flight
+// too; it returns when they have returned, or after four seconds. It is called
+// once. The error is always nil.
+func (d *Dispatcher) Serve(ctx context.Context) error {
+	d.begin(ctx)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.drain()
+			return nil
+		case <-d.wake:
+		case <-timer.C:
+		}
+		timer.Reset(d.step())
+		d.onTick()
+	}
+}
+
+func (d *Dispatcher) begin(ctx context.Context) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ctx = ctx
+	d.wall, d.up = d.now(), d.uptime()
+	for _, j := range d.plan {
+		d.launch(j)
+	}
+}
+
+// drain refuses what waits, and waits for what works.
+func (d *Dispatcher) drain() {
+	d.mu.Lock()
+	d.stopped = true
+	log := d.runner.log()
+	for _, j := range d.jobs {
+		j.answer(reply{err: errStopping})
+	}
+	d.mu.Unlock()
+
+	returned := make(chan struct{})
+	go func() {
+		d.working.Wait()
+		close(returned)
+	}()
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case <-returned:
+	case <-timer.C:
+		log.Warn("gave up waiting for runs that ignore the shutdown")
+	}
+}
+
+// step does what is to be done now and gives the time until there is more.
+func (d *Dispatcher) step() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now, cause := d.look()
+	for len(d.plan) > 0 && !d.plan[0].at.After(now) {
+		d.due(d.plan[0], now, cause)
+		heap.Fix(&d.plan, 0)
+	}
+	sleep := min(maxSleep, d.startReady())
+	if len(d.plan) > 0 {
+		sleep = min(sleep, d.plan[0].at.Sub(d.now()))
+	}
+	return sleep
+}
+
+// look reads the clocks. The cause is that of runs found missed now: the clock
+// jumped against the monotonic one (it was set, or the host slept), or this
+// process was held up. After a jump back all is planned anew, or nothing would
+// run until the old time is reached again.
+func (d *Dispatcher) look() (now time.Time, cause string) {
+	now, up := d.now(), d.uptime()
+	step := now.Sub(d.wall) - (up - d.up)
+	d.wall, d.up = now, up
+	if step.Abs() < clockStep {
+		return now, check.Late
+	}
+	d.runner.log().Warn("the clock jumped", zap.Duration("by", step))
+	if step < 0 {
+		for _, j := range d.plan {
+			j.replan(now, step)
+			d.report(j)
+		}
+		heap.Init(&d.plan)
+	}
+	return now, check.Clock
+}
+
+// due has a job whose time has come wait for its turn, once however many
+// planned runs have passed.
+func (d *Dispatcher) due(j *job, now time.Time, cause string) {
+	planned := j.pass(now)
+	d.report(j)
+	switch {
+	case !j.flying && !j.queued:
+		j.queued = true
+		d.ready = append(d.ready, j)
+	case planned == 0: // a first run; of a changed check, the old one's may still fly
+		j.again = j.flying
+	default:
+		d.missed(j, check.Overlap, 1)
+	}
+	d.missed(j, cause, planned-1)
+}
+
+// first has a job wait at the head of the queue, for a person waits too.
+func (d *Dispatcher) first(j *job) {
+	j.queued = true
+	d.ready = append([]*job{j}, d.ready...)
+}
+
+// startReady starts what has its turn and gives the time until the pace allows
+// the next start.
+func (d *Dispatcher) startReady() time.Duration {
+	for d.ctx != nil && d.ctx.Err() == nil && len(d.ready) > 0 && d.inFlight < d.maxRuns {
+		if j := d.ready[0]; j.queued {
+			up := d.uptime()
+			if wait := d.pacer.wait(up); wait > 0 {
+				return wait
+			}
+			d.pacer.start(up)
+			d.start(j)
+		}
+		d.ready = d.ready[1:]
+	}
+	return maxSleep
+}
+
+func (d *Dispatcher) start(j *job) {
+	runner, ctx, c, served := d.runner, j.ctx, j.check, j.waiting
+	j.queued, j.flying, j.waiting = false, true, nil
+	d.inFlight++
+	d.working.Go(func() {
+		result, ok, answers := runner.run(ctx, c)
+		d.ended(j, result, ok, served)
+		for range answers { // until a stuck check has really returned
+		}
+		d.landed(j)
+	})
+}
+
+// ended gives the run's place free and answers those whom it served. A run
+// that a reload cut off is made again for them.
+func (d *Dispatcher) ended(j *job, result check.Result, ok bool, served []chan<- reply) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inFlight--
+	d.poke()
+	r := reply{result: result}
+	switch {
+	case ok:
+	case d.ctx.Err() != nil:
+		r = reply{err: errStopping}
+	case j.removed:
+		r = reply{err: check.ErrUnknown}
+	default:
+		j.waiting = append(served, j.waiting...)
+		return
+	}
+	for _, w := range served {
+		w <- r
+	}
+}
+
+// landed ends the single flight.
+func (d *Dispatcher) landed(j *job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j.flying = false
+	switch {
+	case j.removed:
+		delete(d.jobs, j.check.ID())
+	case j.again || len(j.waiting) > 0:
+		j.again = false
+		d.first(j)
+		d.poke()
+	}
+}
+
+func (d *Dispatcher) missed(j *job, cause string, n int) {
+	if d.runner.MeterFor != nil && n > 0 {
+		d.runner.MeterFor(j.check.ID()).Add(check.Missed, float64(n), cause)
+	}
+}
+
+// zero makes the counters of a new check exist, so that the first event of
+// each is seen as an increase.
+func (d *Dispatcher) zero(id check.ID) {
+	if d.runner.MeterFor == nil {
+		return
+	}
+	m := d.runner.MeterFor(id)
+	for _, o := range check.Outcomes {
+		m.Add(check.Runs, 0, string(o))
+	}
+	for _, class := range check.Classes {
+		m.Add(check.Errors, 0, string(class))
+	}
+	for _, cause := range []string{check.Overlap, check.Late, check.Clock} {
+		m.Add(check.Missed, 0, cause)
+	}
+}
