@@ -15,13 +15,31 @@ import (
 
 const day = 24 * time.Hour
 
-// leaf says what is wrong with a host's certificate. Its zero value but for
-// days is a good one.
-type leaf struct {
-	days       int    // of validity left; negative: expired
-	name       string // the name that it is for; empty: the host's own
-	alone      bool   // sent without its intermediate
-	selfSigned bool
+// Leaf says what is wrong with a host's certificate: nothing, when only Days
+// are set.
+type Leaf struct {
+	Days       int    // of validity left; negative: expired
+	Name       string // the name that it is for; empty: the host's own
+	Alone      bool   // sent without its intermediate
+	SelfSigned bool
+}
+
+// KeyPair makes a certificate for a host that is not the lab's own, such as a
+// proxy in front of it: the chain to send, leaf first, and its key (PKCS #8),
+// both PEM.
+func (l *Lab) KeyPair(host string, want Leaf) (chain, key []byte, err error) {
+	cert, err := l.ca.newLeaf(host, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range cert.Certificate {
+		chain = append(chain, certificatePEM(c)...)
+	}
+	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 // authority is the lab's certification authority, made in memory: a root, one
@@ -37,7 +55,7 @@ type authority struct {
 
 type leafKey struct {
 	host string
-	leaf leaf
+	leaf Leaf
 }
 
 type issued struct {
@@ -90,7 +108,7 @@ func (a *authority) issue(by *keyPair, template *x509.Certificate) (*keyPair, er
 
 // leaf gives a certificate for the host. It is made anew after an hour, so
 // that «ten days left» stays true in a lab that runs for weeks.
-func (a *authority) leaf(host string, want leaf) (*tls.Certificate, error) {
+func (a *authority) leaf(host string, want Leaf) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key := leafKey{host, want}
@@ -105,22 +123,22 @@ func (a *authority) leaf(host string, want leaf) (*tls.Certificate, error) {
 	return cert, nil
 }
 
-func (a *authority) newLeaf(host string, want leaf) (*tls.Certificate, error) {
-	if want.name != "" {
-		host = want.name
+func (a *authority) newLeaf(host string, want Leaf) (*tls.Certificate, error) {
+	if want.Name != "" {
+		host = want.Name
 	}
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: host},
 		DNSNames:              []string{host},
 		NotBefore:             a.now().Add(-60 * day),
-		NotAfter:              a.now().Add(time.Duration(want.days) * day),
+		NotAfter:              a.now().Add(time.Duration(want.Days) * day),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		IssuingCertificateURL: []string{a.issuerURL},
 	}
 	by := a.intermediate
-	if want.selfSigned {
+	if want.SelfSigned {
 		by, template.IssuingCertificateURL = nil, nil
 	}
 	pair, err := a.issue(by, template)
@@ -128,15 +146,17 @@ func (a *authority) newLeaf(host string, want leaf) (*tls.Certificate, error) {
 		return nil, err
 	}
 	chain := [][]byte{pair.cert.Raw}
-	if by != nil && !want.alone {
+	if by != nil && !want.Alone {
 		chain = append(chain, by.cert.Raw)
 	}
 	return &tls.Certificate{Certificate: chain, PrivateKey: pair.key, Leaf: pair.cert}, nil
 }
 
 // rootPEM gives the certificate to trust.
-func (a *authority) rootPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.cert.Raw})
+func (a *authority) rootPEM() []byte { return certificatePEM(a.root.cert.Raw) }
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // ServeHTTP hands out the intermediate certificate, DER.

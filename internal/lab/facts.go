@@ -43,9 +43,9 @@ type Facts struct {
 
 func (f *Facts) learn(hosts map[string]*host) {
 	eas := hosts["activesync"]
-	f.AutodiscoverHost = hosts["autodiscover"].authority()
-	f.ActiveSyncURL = "https://" + eas.authority() + activeSyncPath
-	f.OpenIDConfiguration = "https://" + hosts["vantage"].authority() + "/{tenant}/v2.0/.well-known/openid-configuration"
+	f.AutodiscoverHost = hosts["autodiscover"].hostPort()
+	f.ActiveSyncURL = "https://" + eas.hostPort() + activeSyncPath
+	f.OpenIDConfiguration = "https://" + hosts["vantage"].hostPort() + "/{tenant}/v2.0/.well-known/openid-configuration"
 	for _, a := range eas.addrs[1:] {
 		f.Members = append(f.Members, netip.AddrPortFrom(a, uint16(eas.port)).String())
 	}

@@ -25,7 +25,7 @@ type behaviour struct {
 	ipv6    []netip.Addr     // what DNS answers beside the host's own address
 	refuse  bool             // nothing listens
 	hangUp  bool             // the connection ends during the handshake
-	leaf    leaf             // the certificate shown
+	leaf    Leaf             // the certificate shown
 	skew    time.Duration    // how far the Date header is off
 	answer  http.HandlerFunc // answers in the application's place
 
@@ -38,7 +38,7 @@ type behaviour struct {
 }
 
 func healthy() behaviour {
-	return behaviour{leaf: leaf{days: 90}, challenge: healthyChallenge()}
+	return behaviour{leaf: Leaf{Days: 90}, challenge: healthyChallenge()}
 }
 
 // host is one name of the estate with its front ends: one TLS listener on
@@ -57,8 +57,8 @@ type host struct {
 	listeners []net.Listener // none while it refuses
 }
 
-// authority gives host:port, as it stands in URLs.
-func (h *host) authority() string { return net.JoinHostPort(h.name, strconv.Itoa(h.port)) }
+// hostPort gives host:port, as it stands in URLs.
+func (h *host) hostPort() string { return net.JoinHostPort(h.name, strconv.Itoa(h.port)) }
 
 // claim takes the port, or a free one for 0, on all of the host's addresses.
 // Nothing is accepted before the first change.

@@ -75,6 +75,9 @@ func Start(opt Options) (*Lab, error) {
 
 func (l *Lab) start() error {
 	l.opt.setDefaults()
+	if l.opt.Dir == "" {
+		return errors.New("no directory for the root certificate")
+	}
 	control, err := loopback(l.opt.Control)
 	if err != nil {
 		return err

@@ -212,6 +212,7 @@ func TestStartRefuses(t *testing.T) {
 		"a control address without a port": {Options{Dir: t.TempDir(), Control: "127.0.0.1"}, "missing port"},
 		"a control address in use":         {Options{Dir: t.TempDir(), Control: taken.Addr().String()}, "in use"},
 		"a first port in use":              {Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Port: portOf(taken)}, "in use"},
+		"no directory":                     {Options{Control: "127.0.0.1:0"}, "no directory"},
 		"a directory that is a file":       {Options{Dir: file, Control: "127.0.0.1:0"}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -291,13 +292,47 @@ func TestCertificatesOfALongRunningLabStayFresh(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a, err := newAuthority(func() time.Time { return now })
 	require.NoError(t, err)
-	first, err := a.leaf(mailName, leaf{days: 10})
+	first, err := a.leaf(mailName, Leaf{Days: 10})
 	require.NoError(t, err)
-	again, err := a.leaf(mailName, leaf{days: 10})
+	again, err := a.leaf(mailName, Leaf{Days: 10})
 	require.NoError(t, err)
 	assert.Same(t, first, again)
 	now = now.Add(5 * day)
-	later, err := a.leaf(mailName, leaf{days: 10})
+	later, err := a.leaf(mailName, Leaf{Days: 10})
 	require.NoError(t, err)
 	assert.Equal(t, now.Add(10*day), later.Leaf.NotAfter)
+}
+
+func TestKeyPairsAreTheAuthoritys(t *testing.T) {
+	l := start(t)
+	for name, c := range map[string]struct {
+		want  Leaf
+		certs int
+		err   any
+	}{
+		"a good one":            {Leaf{Days: 90}, 2, nil},
+		"without intermediate":  {Leaf{Days: 90, Alone: true}, 1, new(x509.UnknownAuthorityError)},
+		"expired":               {Leaf{Days: -1}, 2, new(x509.CertificateInvalidError)},
+		"for another name":      {Leaf{Days: 90, Name: "webmail.contoso.test"}, 2, new(x509.HostnameError)},
+		"of no authority's own": {Leaf{Days: 90, SelfSigned: true}, 1, new(x509.UnknownAuthorityError)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain, key, err := l.KeyPair("proxy.contoso.test", c.want)
+			require.NoError(t, err)
+			pair, err := tls.X509KeyPair(chain, key)
+			require.NoError(t, err)
+			assert.Len(t, pair.Certificate, c.certs)
+			cs := tls.ConnectionState{ServerName: "proxy.contoso.test"}
+			for _, der := range pair.Certificate {
+				cert, err := x509.ParseCertificate(der)
+				require.NoError(t, err)
+				cs.PeerCertificates = append(cs.PeerCertificates, cert)
+			}
+			if err := verify(t, l, cs); c.err == nil {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorAs(t, err, c.err)
+			}
+		})
+	}
 }
