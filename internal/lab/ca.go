@@ -15,20 +15,42 @@ import (
 
 const day = 24 * time.Hour
 
-// Leaf says what is wrong with a host's certificate: nothing, when only Days
-// are set.
-type Leaf struct {
-	Days       int    // of validity left; negative: expired
-	Name       string // the name that it is for; empty: the host's own
-	Alone      bool   // sent without its intermediate
-	SelfSigned bool
+// Certificate says what is wrong with a certificate: Good, or any of the others
+// joined by |.
+type Certificate uint8
+
+// The kinds of certificate.
+const (
+	Good         Certificate = 0         // ninety days left
+	Expired      Certificate = 1 << iota // a day ago
+	ExpiringSoon                         // in two days
+	Expiring                             // in ten days
+	WrongName                            // for webmail.contoso.test
+	Incomplete                           // sent without its intermediate
+	SelfSigned
+)
+
+func (c Certificate) has(kind Certificate) bool { return c&kind != 0 }
+
+// left is how long the certificate is still valid.
+func (c Certificate) left() time.Duration {
+	switch {
+	case c.has(Expired):
+		return -day
+	case c.has(ExpiringSoon):
+		return 2 * day
+	case c.has(Expiring):
+		return 10 * day
+	default:
+		return 90 * day
+	}
 }
 
-// KeyPair makes a certificate for a host that is not the lab's own, such as a
+// Issue makes a certificate for a server that is not the lab's own, such as a
 // proxy in front of it: the chain to send, leaf first, and its key (PKCS #8),
 // both PEM.
-func (l *Lab) KeyPair(host string, want Leaf) (chain, key []byte, err error) {
-	cert, err := l.ca.newLeaf(host, want)
+func (l *Lab) Issue(host string, kind Certificate) (chain, key []byte, err error) {
+	cert, err := l.ca.newLeaf(host, kind)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +77,7 @@ type authority struct {
 
 type leafKey struct {
 	host string
-	leaf Leaf
+	kind Certificate
 }
 
 type issued struct {
@@ -108,14 +130,14 @@ func (a *authority) issue(by *keyPair, template *x509.Certificate) (*keyPair, er
 
 // leaf gives a certificate for the host. It is made anew after an hour, so
 // that «ten days left» stays true in a lab that runs for weeks.
-func (a *authority) leaf(host string, want Leaf) (*tls.Certificate, error) {
+func (a *authority) leaf(host string, kind Certificate) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := leafKey{host, want}
+	key := leafKey{host, kind}
 	if have, ok := a.leaves[key]; ok && a.now().Sub(have.at).Abs() < time.Hour {
 		return have.cert, nil
 	}
-	cert, err := a.newLeaf(host, want)
+	cert, err := a.newLeaf(host, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -123,22 +145,22 @@ func (a *authority) leaf(host string, want Leaf) (*tls.Certificate, error) {
 	return cert, nil
 }
 
-func (a *authority) newLeaf(host string, want Leaf) (*tls.Certificate, error) {
-	if want.Name != "" {
-		host = want.Name
+func (a *authority) newLeaf(host string, kind Certificate) (*tls.Certificate, error) {
+	if kind.has(WrongName) {
+		host = "webmail." + domain
 	}
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: host},
 		DNSNames:              []string{host},
 		NotBefore:             a.now().Add(-60 * day),
-		NotAfter:              a.now().Add(time.Duration(want.Days) * day),
+		NotAfter:              a.now().Add(kind.left()),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 		IssuingCertificateURL: []string{a.issuerURL},
 	}
 	by := a.intermediate
-	if want.SelfSigned {
+	if kind.has(SelfSigned) {
 		by, template.IssuingCertificateURL = nil, nil
 	}
 	pair, err := a.issue(by, template)
@@ -146,7 +168,7 @@ func (a *authority) newLeaf(host string, want Leaf) (*tls.Certificate, error) {
 		return nil, err
 	}
 	chain := [][]byte{pair.cert.Raw}
-	if by != nil && !want.Alone {
+	if by != nil && !kind.has(Incomplete) {
 		chain = append(chain, by.cert.Raw)
 	}
 	return &tls.Certificate{Certificate: chain, PrivateKey: pair.key, Leaf: pair.cert}, nil

@@ -5,8 +5,17 @@ import (
 	"net/url"
 )
 
-// The devices that stand in front of Exchange and answer in its place, by
-// what gives them away on the wire.
+// deviceFaults are the devices that stand in front of Exchange and answer in
+// its place, by what gives them away on the wire.
+func deviceFaults(check string) []fault {
+	return []fault{
+		answering(check, check+".preauth_device", "F5 BIG-IP APM in front asks for a sign-in first (/my.policy).", f5APM()),
+		answering(check, "netscaler."+check, "Citrix NetScaler Gateway in front asks for a sign-in first, /vpn/index.html (preauth_device).", netScaler()),
+		answering(check, "kemp."+check, "Kemp LoadMaster's Edge Security Pack in front answers with a form (preauth_device).", kempESP),
+		answering(check, "entra_proxy."+check, "Microsoft Entra application proxy in front sends the caller to sign in (preauth_device).", applicationProxy),
+		answering(check, "adfs_proxy."+check, "The ADFS Web Application Proxy in front sends the caller to sign in (preauth_device).", adfsProxy),
+	}
+}
 
 // logonPage is what a device serves at the address that it sends browsers to.
 const logonPage = `<!DOCTYPE html><html><head><title>Sign in</title></head><body><form method="post"><input name="username"><input name="password" type="password"></form></body></html>`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -13,8 +14,8 @@ var ErrUnknownFault = errors.New("unknown fault")
 
 // Fault is one switch of the estate.
 type Fault struct {
-	// Name is CHECK.REASON after what the fault makes the check find;
-	// CHECK.REASON.VARIANT is another way to the same finding.
+	// Name is CHECK.REASON after what the fault makes the check find. Another
+	// way to the same finding is named VARIANT.CHECK.
 	Name string `json:"name"`
 	Doc  string `json:"doc"` // one sentence: what is simulated
 	On   bool   `json:"on"`
@@ -24,19 +25,21 @@ type Fault struct {
 // once are applied in the table's order; where two set the same thing, the
 // later one wins.
 type fault struct {
-	check, reason string // reason may carry a variant
-	doc           string
-	change        func(*behaviour)
+	check, name, doc string
+	change           func(*behaviour)
 }
 
-func (f fault) name() string { return f.check + "." + f.reason }
+// answering gives a fault in which somebody or something else answers.
+func answering(check, name, doc string, h http.HandlerFunc) fault {
+	return fault{check, name, doc, func(b *behaviour) { b.answer = h }}
+}
 
 // allFaults is the one table of faults.
 func allFaults(f Facts) []fault {
 	return slices.Concat(
 		vantageFaults(),
-		transportFaults("autodiscover"), autodiscoverFaults(f),
-		transportFaults("activesync"), activeSyncFaults(),
+		transportFaults("autodiscover"), deviceFaults("autodiscover"), autodiscoverFaults(f),
+		transportFaults("activesync"), deviceFaults("activesync"), activeSyncFaults(),
 	)
 }
 
@@ -46,7 +49,7 @@ func (l *Lab) Faults() []Fault {
 	defer l.mu.Unlock()
 	all := make([]Fault, len(l.faults))
 	for i, f := range l.faults {
-		all[i] = Fault{f.name(), f.doc, l.on[f.name()]}
+		all[i] = Fault{f.name, f.doc, l.on[f.name]}
 	}
 	return all
 }
@@ -57,7 +60,7 @@ func (l *Lab) Faults() []Fault {
 func (l *Lab) Set(name string, on bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name() == name }) {
+	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name == name }) {
 		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(l.near(name), ", "))
 	}
 	if l.on[name] == on {
@@ -77,7 +80,7 @@ func (l *Lab) apply() error {
 	for _, h := range l.hosts {
 		b := healthy()
 		for _, f := range l.faults {
-			if f.check == h.check && l.on[f.name()] {
+			if f.check == h.check && l.on[f.name] {
 				f.change(&b)
 			}
 		}
@@ -91,7 +94,7 @@ func (l *Lab) apply() error {
 func (l *Lab) near(name string) []string {
 	names := make([]string, len(l.faults))
 	for i, f := range l.faults {
-		names[i] = f.name()
+		names[i] = f.name
 	}
 	far := func(s string) int {
 		if strings.Contains(s, name) {

@@ -6,19 +6,13 @@ import "net/http"
 // change one part of it each, so that several may be on at once.
 func activeSyncFaults() []fault {
 	answer := func(reason, doc string, h http.HandlerFunc) fault {
-		return fault{"activesync", reason, doc, func(b *behaviour) { b.answer = h }}
+		return answering("activesync", "activesync."+reason, doc, h)
 	}
 	change := func(reason, doc string, f func(*challenge)) fault {
-		return fault{"activesync", reason, doc, func(b *behaviour) { f(&b.challenge) }}
+		return fault{"activesync", "activesync." + reason, doc, func(b *behaviour) { f(&b.challenge) }}
 	}
 	return []fault{
 		answer("points_to_cloud", "The ActiveSync name leads to Exchange Online, which answers itself.", cloudChallenge),
-		answer("preauth_device", "F5 BIG-IP APM in front asks for a sign-in first (/my.policy).", f5APM()),
-		answer("preauth_device.f5_deny", "F5 BIG-IP's ActiveSync rule in front refuses the caller (401 with a page of its own).", f5Deny),
-		answer("preauth_device.netscaler", "Citrix NetScaler Gateway in front asks for a sign-in first (/vpn/index.html).", netScaler()),
-		answer("preauth_device.kemp", "Kemp LoadMaster's Edge Security Pack in front answers with a form.", kempESP),
-		answer("preauth_device.entra", "Microsoft Entra application proxy in front sends the caller to sign in.", applicationProxy),
-		answer("preauth_device.adfs", "The ADFS Web Application Proxy in front sends the caller to sign in.", adfsProxy),
 		answer("blocked", "IIS refuses the caller's address (403).", iisError(http.StatusForbidden, "Forbidden: Access is denied.")),
 		answer("server_error", "MSExchangeSyncAppPool is stopped (503).", stoppedPool),
 		answer("unexpected_status", "ActiveSync is not published here: IIS knows no such path (404).", iisError(http.StatusNotFound, "File or directory not found.")),
@@ -47,12 +41,16 @@ func activeSyncFaults() []fault {
 			func(c *challenge) { c.trustedIssuers = issuerOf + "00c118a9-2de9-41d3-b39a-81648a7a5e4d" }),
 		change("token_error", "The challenge is complete and carries an error all the same (2000007).",
 			func(c *challenge) { *c = c.refused(2000007, "An unexpected error occurred.", "internal_error") }),
-		{"activesync", "mailbox_oauth_off", "An authentication policy keeps the probe mailbox from modern sign-in: diagnostics 4000000 when it is named.",
+		{"activesync", "activesync.mailbox_oauth_off", "An authentication policy keeps the probe mailbox from modern sign-in: diagnostics 4000000 when it is named.",
 			func(b *behaviour) { b.mailboxOff = true }},
-		{"activesync", "addresses_disagree", "One of the three front ends, EX03, offers Basic alone.",
+		{"activesync", "activesync.addresses_disagree", "One of the three front ends, EX03, offers Basic alone.",
 			func(b *behaviour) { b.basicOnly = 3 }},
-		change("oauth_not_available.behind_f5", "As oauth_not_available, behind an F5 that only passes on: a TS cookie, both challenges in one field.",
-			func(c *challenge) { *c = c.unavailable(mailName); c.joined, c.cookie = true, "TS01a32329=01c0ffee" }),
+		answering("activesync", "f5_deny.activesync", "F5 BIG-IP's ActiveSync rule in front refuses the caller, 401 with a page of its own (preauth_device).", f5Deny),
+		{"activesync", "oauth_off_behind_f5.activesync", "Hybrid Modern Authentication is off, behind an F5 that only passes on: a TS cookie, both challenges in one field (oauth_not_available).",
+			func(b *behaviour) {
+				b.challenge = b.challenge.unavailable(mailName)
+				b.challenge.joined, b.challenge.cookie = true, "TS01a32329=01c0ffee"
+			}},
 	}
 }
 

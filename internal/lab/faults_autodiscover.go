@@ -10,18 +10,13 @@ import (
 // autodiscoverFaults are those in AutoDiscover's answers.
 func autodiscoverFaults(f Facts) []fault {
 	answer := func(reason, doc string, h http.HandlerFunc) fault {
-		return fault{"autodiscover", reason, doc, func(b *behaviour) { b.answer = h }}
+		return answering("autodiscover", "autodiscover."+reason, doc, h)
 	}
 	giving := func(reason, doc, u string) fault {
-		return fault{"autodiscover", reason, doc, func(b *behaviour) { b.url = &u }}
+		return fault{"autodiscover", "autodiscover." + reason, doc, func(b *behaviour) { b.url = &u }}
 	}
 	return []fault{
 		answer("points_to_cloud", "The AutoDiscover name leads to Exchange Online, which answers itself.", cloudEndpoint),
-		answer("preauth_device", "F5 BIG-IP APM in front asks for a sign-in first (/my.policy).", f5APM()),
-		answer("preauth_device.netscaler", "Citrix NetScaler Gateway in front asks for a sign-in first (/vpn/index.html).", netScaler()),
-		answer("preauth_device.kemp", "Kemp LoadMaster's Edge Security Pack in front answers with a form.", kempESP),
-		answer("preauth_device.entra", "Microsoft Entra application proxy in front sends the caller to sign in.", applicationProxy),
-		answer("preauth_device.adfs", "The ADFS Web Application Proxy in front sends the caller to sign in.", adfsProxy),
 		answer("authentication_required", "Anonymous access to the AutoDiscover directory is off: Exchange answers 401.", credentialsWanted),
 		answer("blocked", "IIS refuses the caller's address (403).", iisError(http.StatusForbidden, "Forbidden: Access is denied.")),
 		answer("server_error", "MSExchangeAutodiscoverAppPool is stopped (503).", stoppedPool),
@@ -30,16 +25,16 @@ func autodiscoverFaults(f Facts) []fault {
 		answer("redirects_to_cloud", "The probe mailbox was moved to Exchange Online: AutoDiscover redirects there.", redirect(cloudAutodiscover)),
 		answer("unexpected_status", "AutoDiscover is not published here: IIS knows no such path (404).", iisError(http.StatusNotFound, "File or directory not found.")),
 		answer("probe_mailbox_unknown", "Exchange does not find the probe mailbox (UserNotFound).", writeDiscoveryError(userNotFound)),
-		answer("probe_mailbox_unknown.domain", "Exchange does not accept the probe mailbox's domain (DomainNotFound).",
+		answering("autodiscover", "domain_unknown.autodiscover", "Exchange does not accept the probe mailbox's domain: DomainNotFound (probe_mailbox_unknown).",
 			writeDiscoveryError(discoveryError{http.StatusNotFound, "DomainNotFound", "The given domain is not found"})),
 		answer("autodiscover_error", "AutoDiscover refuses the question with an error of its own (InvalidUserId).",
 			writeDiscoveryError(discoveryError{http.StatusBadRequest, "InvalidUserId", "The given SMTP address is invalid '" + mailbox + "'"})),
-		{"autodiscover", "protocol_wrong", "AutoDiscover answers for Ews, whatever is asked.",
+		{"autodiscover", "autodiscover.protocol_wrong", "AutoDiscover answers for Ews, whatever is asked.",
 			func(b *behaviour) { p := "Ews"; b.protocol = &p }},
 		giving("url_missing", "AutoDiscover's answer has no Url.", ""),
 		giving("url_insecure", "The virtual directory's ExternalUrl begins with http.", strings.Replace(f.ActiveSyncURL, "https:", "http:", 1)),
 		giving("url_mismatch", "The virtual directory's ExternalUrl names another host, owa.contoso.test.", strings.Replace(f.ActiveSyncURL, mailName, "owa."+domain, 1)),
-		{"autodiscover", "private_address", "DNS also answers a link-local address, fe80::1, for the AutoDiscover name.",
+		{"autodiscover", "autodiscover.private_address", "DNS also answers a link-local address, fe80::1, for the AutoDiscover name.",
 			func(b *behaviour) { b.ipv6 = append(b.ipv6, netip.MustParseAddr("fe80::1")) }},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,14 +26,14 @@ func TestFaults(t *testing.T) {
 	shows := wire(t, l)
 	for _, f := range l.Faults() {
 		t.Run(f.Name, func(t *testing.T) {
-			check, reason, _ := strings.Cut(f.Name, ".")
+			check := checkOf(f.Name)
 			assertion, ok := shows[f.Name]
 			if !ok {
-				assertion, ok = shows["*."+reason]
+				assertion, ok = shows[strings.Replace(f.Name, check, "*", 1)]
 			}
 			require.True(t, ok, "no row for this fault")
 			limit := 5 * time.Second
-			if reason == "timeout" {
+			if strings.HasSuffix(f.Name, ".timeout") {
 				limit = 200 * time.Millisecond
 			}
 			require.NoError(t, l.Set(f.Name, true))
@@ -45,6 +47,15 @@ func TestFaults(t *testing.T) {
 			checkHealthy(t, l, check)
 		})
 	}
+}
+
+// checkOf gives the check of CHECK.REASON or VARIANT.CHECK.
+func checkOf(fault string) string {
+	first, second, _ := strings.Cut(fault, ".")
+	if slices.Contains([]string{"vantage", "autodiscover", "activesync"}, first) {
+		return first
+	}
+	return second
 }
 
 type row func(*testing.T, seen)
@@ -116,49 +127,49 @@ func wire(t *testing.T, l *Lab) map[string]row {
 			assert.ErrorContains(t, s.err, "deadline exceeded")
 		},
 		"*.response_invalid": func(t *testing.T, s seen) { assert.ErrorContains(t, s.err, "malformed HTTP") },
-		"*.response_invalid.oversized": func(t *testing.T, s seen) {
+		"oversized_body.*": func(t *testing.T, s seen) {
 			assert.Len(t, s.body, 512<<10)
 		},
 
-		"*.preauth_device":                  answer(302, "Location: /my.policy", "MRHSession=", "LastMRH_Session=", "F5_ST=", device),
-		"*.preauth_device.netscaler":        answer(302, "Location: /vpn/index.html", "NSC_TMAA=", device),
-		"*.preauth_device.kemp":             answer(200, "/lm_auth_proxy?LMimage=", "Content-Type: text/html", device),
-		"*.preauth_device.entra":            answer(302, "Location: https://login.microsoftonline.com/"+tenant+"/oauth2/authorize?", "AzureAppProxyAccessCookie_", device),
-		"*.preauth_device.adfs":             answer(307, "Location: https://sts.contoso.test/adfs/ls/?", "realm=urn%3AAppProxy%3Acom", device),
-		"activesync.preauth_device.f5_deny": answer(401, "<title>Authentication Failured</title>", "!Www-Authenticate", device),
-		"*.blocked":                         answer(403, "X-Feserver: EX01"),
-		"*.server_error":                    answer(503, "The service is unavailable."),
-		"*.unexpected_status":               answer(404, "X-Feserver: EX01", "!Jsonerror"),
+		"*.preauth_device":    answer(302, "Location: /my.policy", "MRHSession=", "LastMRH_Session=", "F5_ST=", device),
+		"netscaler.*":         answer(302, "Location: /vpn/index.html", "NSC_TMAA=", device),
+		"kemp.*":              answer(200, "/lm_auth_proxy?LMimage=", "Content-Type: text/html", device),
+		"entra_proxy.*":       answer(302, "Location: https://login.microsoftonline.com/"+tenant+"/oauth2/authorize?", "AzureAppProxyAccessCookie_", device),
+		"adfs_proxy.*":        answer(307, "Location: https://sts.contoso.test/adfs/ls/?", "realm=urn%3AAppProxy%3Acom", device),
+		"f5_deny.activesync":  answer(401, "<title>Authentication Failured</title>", "!Www-Authenticate", device),
+		"*.blocked":           answer(403, "X-Feserver: EX01"),
+		"*.server_error":      answer(503, "The service is unavailable."),
+		"*.unexpected_status": answer(404, "X-Feserver: EX01", "!Jsonerror"),
 
-		"autodiscover.points_to_cloud":              answer(200, `"Url":"https://outlook.office365.com/`, "X-Feproxyinfo: AM0PR04CA0012.EURPRD04.PROD.OUTLOOK.COM"),
-		"autodiscover.authentication_required":      answer(401, "X-Feserver: EX01", "Www-Authenticate: Negotiate", "Www-Authenticate: Basic"),
-		"autodiscover.redirect_loop":                answer(302, "Location: "+request(t, l, "autodiscover").URL.String()),
-		"autodiscover.redirect_insecure":            answer(302, "Location: http://autodiscover.contoso.test/autodiscover/autodiscover.json?"),
-		"autodiscover.redirects_to_cloud":           answer(302, "Location: https://outlook.office365.com/autodiscover/autodiscover.json?Email=hmad-probe%40contoso.mail.onmicrosoft.com&Protocol=activesync&RedirectCount=3", "X-Beserver: EX01"),
-		"autodiscover.probe_mailbox_unknown":        answer(404, `"ErrorCode":"UserNotFound"`, "Jsonerror: true"),
-		"autodiscover.probe_mailbox_unknown.domain": answer(404, `"ErrorCode":"DomainNotFound"`, "Jsonerror: true"),
-		"autodiscover.autodiscover_error":           answer(400, `"ErrorCode":"InvalidUserId"`, "Jsonerror: true"),
-		"autodiscover.protocol_wrong":               answer(200, `{"Protocol":"Ews","Url":"`+l.Facts().ActiveSyncURL+`"}`),
-		"autodiscover.url_missing":                  answer(200, `{"Protocol":"activesync"}`),
-		"autodiscover.url_insecure":                 answer(200, `{"Protocol":"activesync","Url":"http://mail.contoso.test:`),
-		"autodiscover.url_mismatch":                 answer(200, `{"Protocol":"activesync","Url":"https://owa.contoso.test:`),
+		"autodiscover.points_to_cloud":         answer(200, `"Url":"https://outlook.office365.com/`, "X-Feproxyinfo: AM0PR04CA0012.EURPRD04.PROD.OUTLOOK.COM"),
+		"autodiscover.authentication_required": answer(401, "X-Feserver: EX01", "Www-Authenticate: Negotiate", "Www-Authenticate: Basic"),
+		"autodiscover.redirect_loop":           answer(302, "Location: "+request(t, l, "autodiscover").URL.String()),
+		"autodiscover.redirect_insecure":       answer(302, "Location: http://autodiscover.contoso.test/autodiscover/autodiscover.json?"),
+		"autodiscover.redirects_to_cloud":      answer(302, "Location: https://outlook.office365.com/autodiscover/autodiscover.json?Email=hmad-probe%40contoso.mail.onmicrosoft.com&Protocol=activesync&RedirectCount=3", "X-Beserver: EX01"),
+		"autodiscover.probe_mailbox_unknown":   answer(404, `"ErrorCode":"UserNotFound"`, "Jsonerror: true"),
+		"domain_unknown.autodiscover":          answer(404, `"ErrorCode":"DomainNotFound"`, "Jsonerror: true"),
+		"autodiscover.autodiscover_error":      answer(400, `"ErrorCode":"InvalidUserId"`, "Jsonerror: true"),
+		"autodiscover.protocol_wrong":          answer(200, `{"Protocol":"Ews","Url":"`+l.Facts().ActiveSyncURL+`"}`),
+		"autodiscover.url_missing":             answer(200, `{"Protocol":"activesync"}`),
+		"autodiscover.url_insecure":            answer(200, `{"Protocol":"activesync","Url":"http://mail.contoso.test:`),
+		"autodiscover.url_mismatch":            answer(200, `{"Protocol":"activesync","Url":"https://owa.contoso.test:`),
 		"autodiscover.private_address": func(t *testing.T, s seen) {
 			assert.Equal(t, []netip.Addr{netip.MustParseAddr("fe80::1")}, s.ip6)
 			assert.Equal(t, 200, s.status)
 		},
 
-		"activesync.points_to_cloud":               answer(401, `trusted_issuers="00000001-0000-0000-c000-000000000000@*"`, `authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="invalid_token"`, "X-Feefzinfo: ", `Basic Realm=""`),
-		"activesync.challenge_missing":             answer(401, "!Www-Authenticate", "X-Feserver: EX01"),
-		"activesync.bearer_missing":                answer(401, "!Bearer", `Www-Authenticate: Basic realm="mail.contoso.test"`, "X-Feserver: EX01"),
-		"activesync.oauth_not_available":           answer(401, bearer+types+`, error="invalid_token"`, `X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'mail.contoso.test'.";error_category="oauth_not_available"`),
-		"activesync.oauth_not_available.behind_f5": answer(401, bearer+types+`, error="invalid_token",Basic realm="mail.contoso.test"`, "Set-Cookie: TS01a32329=", "X-Feserver: EX01"),
-		"activesync.client_id_wrong":               answer(401, `Bearer client_id="00000003-0000-0ff1-ce00-000000000000"`, uri),
-		"activesync.authorization_uri_missing":     answer(401, bearer+types+"\n", "!X-Ms-Diagnostics"),
-		"activesync.authorization_uri_foreign":     answer(401, `authorization_uri="https://adfs.contoso.test/adfs/oauth2/authorize", issuer_kind="ADFS"`, "!error="),
-		"activesync.authorization_uri_unusual":     answer(401, `authorization_uri="https://login.windows.net/common/oauth2/token"`),
-		"activesync.tls_offloaded":                 answer(401, bearer+uri+`, error="invalid_token"`, `X-Ms-Diagnostics: 2000003;reason="The hostname component of the audience claim value is invalid. Expected 'https://mail.contoso.test'. Actual 'http://mail.contoso.test'.";error_category="invalid_resource"`),
-		"activesync.tenant_mismatch":               answer(401, "@00c118a9-2de9-41d3-b39a-81648a7a5e4d", "!"+tenant, uri),
-		"activesync.token_error":                   answer(401, bearer+types+uri, `error="invalid_token"`, `X-Ms-Diagnostics: 2000007;`),
+		"activesync.points_to_cloud":           answer(401, `trusted_issuers="00000001-0000-0000-c000-000000000000@*"`, `authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="invalid_token"`, "X-Feefzinfo: ", `Basic Realm=""`),
+		"activesync.challenge_missing":         answer(401, "!Www-Authenticate", "X-Feserver: EX01"),
+		"activesync.bearer_missing":            answer(401, "!Bearer", `Www-Authenticate: Basic realm="mail.contoso.test"`, "X-Feserver: EX01"),
+		"activesync.oauth_not_available":       answer(401, bearer+types+`, error="invalid_token"`, `X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'mail.contoso.test'.";error_category="oauth_not_available"`),
+		"oauth_off_behind_f5.activesync":       answer(401, bearer+types+`, error="invalid_token",Basic realm="mail.contoso.test"`, "Set-Cookie: TS01a32329=", "X-Feserver: EX01"),
+		"activesync.client_id_wrong":           answer(401, `Bearer client_id="00000003-0000-0ff1-ce00-000000000000"`, uri),
+		"activesync.authorization_uri_missing": answer(401, bearer+types+"\n", "!X-Ms-Diagnostics"),
+		"activesync.authorization_uri_foreign": answer(401, `authorization_uri="https://adfs.contoso.test/adfs/oauth2/authorize", issuer_kind="ADFS"`, "!error="),
+		"activesync.authorization_uri_unusual": answer(401, `authorization_uri="https://login.windows.net/common/oauth2/token"`),
+		"activesync.tls_offloaded":             answer(401, bearer+uri+`, error="invalid_token"`, `X-Ms-Diagnostics: 2000003;reason="The hostname component of the audience claim value is invalid. Expected 'https://mail.contoso.test'. Actual 'http://mail.contoso.test'.";error_category="invalid_resource"`),
+		"activesync.tenant_mismatch":           answer(401, "@00c118a9-2de9-41d3-b39a-81648a7a5e4d", "!"+tenant, uri),
+		"activesync.token_error":               answer(401, bearer+types+uri, `error="invalid_token"`, `X-Ms-Diagnostics: 2000007;`),
 		"activesync.mailbox_oauth_off": func(t *testing.T, s seen) {
 			answer(401, bearer+types+uri)(t, s)
 			r := request(t, l, "activesync")
@@ -215,17 +226,21 @@ func TestSeveralFaultsAtOnce(t *testing.T) {
 
 func TestFaultNames(t *testing.T) {
 	l := start(t)
-	names := map[string]bool{}
+	names, variants := map[string]bool{}, map[string]string{}
 	for _, f := range l.Faults() {
-		assert.Regexp(t, `^(vantage|autodiscover|activesync)\.[a-z_]+(\.[a-z0-9_]+)?$`, f.Name)
+		assert.Regexp(t, `^[a-z0-9_]+\.[a-z_]+$`, f.Name)
+		assert.Contains(t, []string{"vantage", "autodiscover", "activesync"}, checkOf(f.Name))
 		assert.False(t, names[f.Name], "%s twice", f.Name)
 		assert.Regexp(t, `^[A-Z].*\.$`, f.Doc, f.Name)
 		names[f.Name] = true
-	}
-	for name := range names {
-		if parts := strings.Split(name, "."); len(parts) == 3 {
-			assert.True(t, names[parts[0]+"."+parts[1]], "%s is a variant of no fault", name)
+		if check := checkOf(f.Name); strings.HasSuffix(f.Name, "."+check) {
+			reason := regexp.MustCompile(`[(; ](\w+)\)\.$`).FindStringSubmatch(f.Doc)
+			require.Len(t, reason, 2, "%s does not say what it leads to", f.Name)
+			variants[f.Name] = check + "." + reason[1]
 		}
+	}
+	for name, of := range variants {
+		assert.True(t, names[of], "%s is another way to %s, which there is not", name, of)
 	}
 }
 

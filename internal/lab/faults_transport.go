@@ -10,9 +10,9 @@ import (
 // vantageFaults are those of hmad's own way out.
 func vantageFaults() []fault {
 	return []fault{
-		{"vantage", "vantage_offline", "The way out is shut: Microsoft Entra refuses connections.",
+		{"vantage", "vantage.vantage_offline", "The way out is shut: Microsoft Entra refuses connections.",
 			func(b *behaviour) { b.refuse = true }},
-		{"vantage", "clock_skew", "The clocks disagree: Entra's Date header is ten minutes ahead.",
+		{"vantage", "vantage.clock_skew", "The clocks disagree: Entra's Date header is ten minutes ahead.",
 			func(b *behaviour) { b.skew = 10 * time.Minute }},
 	}
 }
@@ -21,29 +21,29 @@ func vantageFaults() []fault {
 // its framing. They concern all of the host's front ends alike.
 func transportFaults(check string) []fault {
 	return []fault{
-		{check, "dns_failed", "DNS does not know the host's name (NXDOMAIN).",
+		{check, check + ".dns_failed", "DNS does not know the host's name (NXDOMAIN).",
 			func(b *behaviour) { b.unknown = true }},
-		{check, "connect_failed", "Nothing listens: every front end refuses TCP connections.",
+		{check, check + ".connect_failed", "Nothing listens: every front end refuses TCP connections.",
 			func(b *behaviour) { b.refuse = true }},
-		{check, "tls_failed", "The connection ends during the TLS handshake, as behind a firewall with a list of source addresses.",
+		{check, check + ".tls_failed", "The connection ends during the TLS handshake, as behind a firewall with a list of source addresses.",
 			func(b *behaviour) { b.hangUp = true }},
-		{check, "certificate_untrusted", "The certificate is self-signed, as Exchange's set-up makes it.",
-			func(b *behaviour) { b.leaf.SelfSigned = true }},
-		{check, "certificate_chain_incomplete", "The server sends its certificate without the intermediate one.",
-			func(b *behaviour) { b.leaf.Alone = true }},
-		{check, "certificate_name_mismatch", "The certificate is for another name, webmail.contoso.test.",
-			func(b *behaviour) { b.leaf.Name = "webmail." + domain }},
-		{check, "certificate_expired", "The certificate expired a day ago.",
-			func(b *behaviour) { b.leaf.Days = -1 }},
-		{check, "certificate_expiring", "The certificate expires in ten days.",
-			func(b *behaviour) { b.leaf.Days = 10 }},
-		{check, "certificate_expiring_soon", "The certificate expires in two days.",
-			func(b *behaviour) { b.leaf.Days = 2 }},
-		{check, "timeout", "The request is taken and never answered, as by a hung application pool.",
+		{check, check + ".certificate_untrusted", "The certificate is self-signed, as Exchange's set-up makes it.",
+			func(b *behaviour) { b.shown |= SelfSigned }},
+		{check, check + ".certificate_chain_incomplete", "The server sends its certificate without the intermediate one.",
+			func(b *behaviour) { b.shown |= Incomplete }},
+		{check, check + ".certificate_name_mismatch", "The certificate is for another name, webmail.contoso.test.",
+			func(b *behaviour) { b.shown |= WrongName }},
+		{check, check + ".certificate_expired", "The certificate expired a day ago.",
+			func(b *behaviour) { b.shown |= Expired }},
+		{check, check + ".certificate_expiring", "The certificate expires in ten days.",
+			func(b *behaviour) { b.shown |= Expiring }},
+		{check, check + ".certificate_expiring_soon", "The certificate expires in two days.",
+			func(b *behaviour) { b.shown |= ExpiringSoon }},
+		{check, check + ".timeout", "The request is taken and never answered, as by a hung application pool.",
 			func(b *behaviour) { b.answer = silence }},
-		{check, "response_invalid", "The answer is not HTTP: its status is no number.",
+		{check, check + ".response_invalid", "The answer is not HTTP: its status is no number.",
 			func(b *behaviour) { b.answer = garble }},
-		{check, "response_invalid.oversized", "The answer's body is larger than hmad reads (512 KiB).",
+		{check, "oversized_body." + check, "The answer's body is larger than hmad reads (512 KiB; response_invalid).",
 			func(b *behaviour) { b.answer = oversize }},
 	}
 }

@@ -21,11 +21,11 @@ import (
 // behaviour is how one host acts at present, from its name to its answers.
 // Faults change it; healthy gives where they start from.
 type behaviour struct {
-	unknown bool             // DNS does not know the name
-	ipv6    []netip.Addr     // what DNS answers beside the host's own address
-	refuse  bool             // nothing listens
-	hangUp  bool             // the connection ends during the handshake
-	leaf    Leaf             // the certificate shown
+	unknown bool         // DNS does not know the name
+	ipv6    []netip.Addr // what DNS answers beside the host's own address
+	refuse  bool         // nothing listens
+	hangUp  bool         // the connection ends during the handshake
+	shown   Certificate
 	skew    time.Duration    // how far the Date header is off
 	answer  http.HandlerFunc // answers in the application's place
 
@@ -38,7 +38,7 @@ type behaviour struct {
 }
 
 func healthy() behaviour {
-	return behaviour{leaf: Leaf{Days: 90}, challenge: healthyChallenge()}
+	return behaviour{challenge: healthyChallenge()}
 }
 
 // host is one name of the estate with its front ends: one TLS listener on
@@ -119,7 +119,7 @@ func (h *host) tlsConfig() *tls.Config {
 			if b.hangUp {
 				return nil, errors.Join(errors.New("hanging up"), hello.Conn.Close())
 			}
-			return h.ca.leaf(h.name, b.leaf)
+			return h.ca.leaf(h.name, b.shown)
 		},
 	}
 }

@@ -292,32 +292,32 @@ func TestCertificatesOfALongRunningLabStayFresh(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a, err := newAuthority(func() time.Time { return now })
 	require.NoError(t, err)
-	first, err := a.leaf(mailName, Leaf{Days: 10})
+	first, err := a.leaf(mailName, Expiring)
 	require.NoError(t, err)
-	again, err := a.leaf(mailName, Leaf{Days: 10})
+	again, err := a.leaf(mailName, Expiring)
 	require.NoError(t, err)
 	assert.Same(t, first, again)
 	now = now.Add(5 * day)
-	later, err := a.leaf(mailName, Leaf{Days: 10})
+	later, err := a.leaf(mailName, Expiring)
 	require.NoError(t, err)
 	assert.Equal(t, now.Add(10*day), later.Leaf.NotAfter)
 }
 
-func TestKeyPairsAreTheAuthoritys(t *testing.T) {
+func TestIssuedCertificates(t *testing.T) {
 	l := start(t)
 	for name, c := range map[string]struct {
-		want  Leaf
+		kind  Certificate
 		certs int
 		err   any
 	}{
-		"a good one":            {Leaf{Days: 90}, 2, nil},
-		"without intermediate":  {Leaf{Days: 90, Alone: true}, 1, new(x509.UnknownAuthorityError)},
-		"expired":               {Leaf{Days: -1}, 2, new(x509.CertificateInvalidError)},
-		"for another name":      {Leaf{Days: 90, Name: "webmail.contoso.test"}, 2, new(x509.HostnameError)},
-		"of no authority's own": {Leaf{Days: 90, SelfSigned: true}, 1, new(x509.UnknownAuthorityError)},
+		"a good one":            {Good, 2, nil},
+		"without intermediate":  {Incomplete, 1, new(x509.UnknownAuthorityError)},
+		"expired":               {Expired, 2, new(x509.CertificateInvalidError)},
+		"for another name":      {WrongName, 2, new(x509.HostnameError)},
+		"of no authority's own": {SelfSigned, 1, new(x509.UnknownAuthorityError)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			chain, key, err := l.KeyPair("proxy.contoso.test", c.want)
+			chain, key, err := l.Issue("proxy.contoso.test", c.kind)
 			require.NoError(t, err)
 			pair, err := tls.X509KeyPair(chain, key)
 			require.NoError(t, err)
