@@ -18,7 +18,7 @@ type device struct {
 	locations []string // parts of a redirect's Location, in lower case
 	hosts     []string // endings of the host that was asked or is redirected to
 	bodies    []string // parts of its pages, in lower case
-	schemes   []string // authentication schemes of its own
+	scheme    string   // an authentication scheme of its own
 }
 
 // devices, those that ask for a sign-in first: a device's sign-in part says
@@ -31,7 +31,7 @@ var devices = []device{
 		cookies:   []string{"NSC_TMAA", "NSC_TMAS", "NSC_TASS", "NSC_TEMP", "NSC_AAAC", "NSC_PERS"},
 		locations: []string{"/vpn/index.html", "/vpn/tmindex.html", "/logon/logonpoint/", "/nf/auth/"},
 		bodies:    []string{"/vpn/index.html", "/vpn/tmindex.html", "/logon/logonpoint/", "/nf/auth/"},
-		schemes:   []string{"CitrixAGBasic"}},
+		scheme:    "CitrixAGBasic"},
 	{name: "Kemp LoadMaster ESP", signIn: true,
 		locations: []string{"/lm_auth_proxy"}, bodies: []string{"/lm_auth_proxy"}},
 	{name: "Entra application proxy", signIn: true,
@@ -51,14 +51,14 @@ var devices = []device{
 // maxPage is how much of a page is searched for a fingerprint.
 const maxPage = 64 << 10
 
-// fingerprint gives the device whose marks the answer bears; the zero device
-// when there is none.
-func fingerprint(a *Answer) device {
+// fingerprint gives the device whose marks the answer (with the challenges cs)
+// bears; the zero device when there is none.
+func fingerprint(a *Answer, cs []Challenge) device {
 	page := bytes.ToLower(a.Body[:min(len(a.Body), maxPage)])
 	location := strings.ToLower(a.Header.Get("Location"))
 	cookies := cookieNames(a.Header)
 	for _, d := range devices {
-		if d.marks(a, cookies, location, page) {
+		if d.marks(a, cookies, location, page) || d.scheme != "" && scheme(cs, d.scheme) != nil {
 			return d
 		}
 	}
@@ -93,11 +93,6 @@ func (d device) marks(a *Answer, cookies []string, location string, page []byte)
 			return true
 		}
 	}
-	for _, want := range d.schemes {
-		if offers(a.Header, want) {
-			return true
-		}
-	}
 	return false
 }
 
@@ -113,17 +108,6 @@ func cookieNames(h http.Header) (names []string) {
 		names = append(names, strings.TrimSpace(name))
 	}
 	return names
-}
-
-// offers says whether a WWW-Authenticate field names the scheme.
-func offers(h http.Header, scheme string) bool {
-	cs, _ := ParseChallenges(h.Values("WWW-Authenticate"))
-	for _, c := range cs {
-		if c.Is(scheme) {
-			return true
-		}
-	}
-	return false
 }
 
 // behind words a device for the end of a detail: "; F5 … stands in front".

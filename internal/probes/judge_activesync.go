@@ -70,7 +70,7 @@ func judgeChallenge(a *Answer, tenant string) verdict {
 // judgeAnswerer finds what keeps a challenge from being looked at: someone
 // other than the on-premises Exchange answered, or the status is not 401.
 func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
-	d, exchange := fingerprint(a), exchangeAnswered(a, cs)
+	d, exchange := fingerprint(a, cs), exchangeAnswered(a, cs)
 	mark := cloudMark(a)
 	if mark == "" {
 		mark = cloudIssuers(cs)
@@ -100,7 +100,7 @@ func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
 // Exchange's beside it Exchange offers none (or something took it out),
 // without one a device answered.
 func judgeNoBearer(a *Answer, cs []Challenge) check.Finding {
-	behind := fingerprint(a).behind()
+	behind := fingerprint(a, cs).behind()
 	switch offered := schemes(cs); {
 	case !exchangeHeader(a) && len(cs) == 0:
 		return found(activesyncPreauthDevice, "401 without WWW-Authenticate and without any header of Exchange's%s", behind)

@@ -14,8 +14,8 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// location gives where a redirect leads, resolved against what was asked; nil
-// when there is none that can be read.
+// location gives where a redirect leads, resolved against what was asked and
+// without credentials; nil when there is none that can be read.
 func location(a *Answer) *url.URL {
 	to := a.Header.Get("Location")
 	if !isRedirect(a.Status) || to == "" {
@@ -25,6 +25,7 @@ func location(a *Answer) *url.URL {
 	if err != nil || u.Hostname() == "" {
 		return nil
 	}
+	u.User, u.Fragment = nil, ""
 	return u
 }
 

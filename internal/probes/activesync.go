@@ -1,0 +1,193 @@
+package probes
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+// schemeOffered tells which authentication schemes the endpoint offers.
+var schemeOffered = &check.Metric{Name: "hmad_challenge_scheme_offered", Kind: check.Gauge, Labels: []string{"scheme", "address"},
+	Help: "1 when the ActiveSync endpoint's answer offered the authentication scheme (bearer, basic, negotiate, ntlm, digest, other), else 0; address is empty unless several addresses were asked."}
+
+// ActiveSync is the check of the phone's second question: where does one sign
+// in for this endpoint (the guide's connection flow, step 2)?
+var ActiveSync = &check.Def{
+	Name: "activesync",
+	Doc: "Asks the ActiveSync endpoint with an empty bearer token, once for the host and once for the probe mailbox, and reads the 401 challenge in full: " +
+		"it must be Exchange's own and send phones to Microsoft Entra. Every address of the name and every configured front end is asked over a fresh connection.",
+	Every:   "*/5 * * * *",
+	Timeout: 20 * time.Second,
+	Metrics: []*check.Metric{check.Phase, certificateNotAfter, schemeOffered, buildInfo},
+	Reasons: activesyncReasons,
+	New: func(t config.Target, env check.Env) (check.Parts, error) {
+		a, err := newActiveSync(t, env)
+		if err != nil {
+			return check.Parts{}, err
+		}
+		return check.Parts{Run: a.run, Doubt: doubt(env)}, nil
+	},
+}
+
+// activesync is the compiled check of one target.
+type activesync struct {
+	route        *route
+	url          *url.URL // nil: AutoDiscover gives it
+	autodiscover *autodiscover
+	members      []string
+	mailbox      string
+	tenant       string
+	env          check.Env
+}
+
+func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
+	r, err := newRoute(t, env)
+	if err != nil {
+		return nil, err
+	}
+	u, err := configuredURL(t)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range t.ActiveSync.Members {
+		if _, err := parseMember(m); err != nil {
+			return nil, err
+		}
+	}
+	a := &activesync{route: r, url: u, members: t.ActiveSync.Members, mailbox: t.Mailbox, tenant: t.Tenant, env: env}
+	if u == nil {
+		a.autodiscover, err = newAutodiscover(t, env)
+	}
+	return a, err
+}
+
+// endpoint gives the URL to ask: the configured one, else the one that
+// AutoDiscover gave last, else the one that it gives now.
+func (a *activesync) endpoint(ctx context.Context) (u *url.URL, source string, err error) {
+	if a.url != nil {
+		return a.url, "configured", nil
+	}
+	var kept string
+	if a.env.Memory.Get(rememberedURL, &kept) {
+		if u, err := url.Parse(kept); err == nil && u.Scheme == "https" && u.Hostname() != "" {
+			return u, "given by AutoDiscover before", nil
+		}
+	}
+	seen, err := a.autodiscover.ask(ctx)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case seen.given == nil:
+		return nil, "", check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
+	default:
+		return seen.given, "given by AutoDiscover now", nil
+	}
+}
+
+// why names what was found, for the error of a check that hangs on it. The
+// detail may hold the mailbox's address, which no error may.
+func (s asked) why() string {
+	if len(s.findings) == 0 {
+		return "no finding"
+	}
+	return s.findings[0].Reason.Name
+}
+
+// run looks once at every address.
+func (a *activesync) run(ctx context.Context) (check.Report, error) {
+	u, source, err := a.endpoint(ctx)
+	if err != nil {
+		return check.Report{}, err
+	}
+	notes := []string{"endpoint: " + clean(shownURL(u), maxDetail) + ", " + source}
+	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
+	if err != nil {
+		return check.Report{}, err
+	}
+	notes = append(notes, more...)
+	if len(ws) == 0 {
+		return report(activesyncReasons, stop(activesyncReasons, faults[0]), nil, notes), nil
+	}
+	visits, more, err := a.route.visitAll(ctx, ws, a.requests(u)...)
+	if err != nil {
+		return check.Report{}, err
+	}
+	v := a.judge(visits).add(verdict{findings: faults})
+	out := report(activesyncReasons, v, visits, append(notes, more...))
+	out.Samples = slices.Concat(out.Samples, schemeSamples(visits), a.builds(visits))
+	return out, nil
+}
+
+// requests are the empty bearer for the host and for the mailbox. Go leaves
+// out the blank after «Bearer» that Microsoft's script sends; Exchange treats
+// both alike (domain notes, section 3.1).
+func (a *activesync) requests(u *url.URL) []*http.Request {
+	return []*http.Request{
+		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer"),
+		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer", "X-User-Identity", a.mailbox),
+	}
+}
+
+// judge judges every address and what they say together.
+func (a *activesync) judge(visits []Visit) verdict {
+	var all []addressed
+	for _, v := range visits {
+		all = append(all, a.judgeVisit(v))
+	}
+	return agree(activesyncReasons, all)
+}
+
+func (a *activesync) judgeVisit(v Visit) addressed {
+	answers := v.whole()
+	if len(answers) == 0 {
+		return addressed{address: v.peer(), verdict: v.cutShort(activesyncReasons)}
+	}
+	seen := challenged{host: answers[0], tenant: a.tenant}
+	if len(answers) > 1 {
+		seen.mailbox = answers[1]
+	}
+	return addressed{v.peer(), true, verdict{findings: v.Faults}.add(judgeActiveSync(seen))}
+}
+
+// challengeSchemes are the values of the label scheme.
+var challengeSchemes = []string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
+
+// schemeSamples tells what each address's answer offers; nothing of one that
+// did not answer.
+func schemeSamples(visits []Visit) []check.Sample {
+	var out []check.Sample
+	for _, v := range visits {
+		answers := v.whole()
+		if len(answers) == 0 {
+			continue
+		}
+		address := ""
+		if len(visits) > 1 {
+			address = v.peer()
+		}
+		offered := offeredSchemes(answers[0])
+		for _, s := range challengeSchemes {
+			out = append(out, check.Sample{Metric: schemeOffered, Value: offered[s], Labels: []string{s, address}})
+		}
+	}
+	return out
+}
+
+func offeredSchemes(a *Answer) map[string]float64 {
+	offered := map[string]float64{}
+	cs, _ := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+	for _, c := range cs {
+		name := strings.ToLower(c.Scheme)
+		if !slices.Contains(challengeSchemes, name) {
+			name = "other"
+		}
+		offered[name] = 1
+	}
+	return offered
+}

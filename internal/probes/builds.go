@@ -1,0 +1,62 @@
+package probes
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// buildInfo tells which Exchange builds answer. It is kept a day, because a
+// load balancer shows another front end in every run.
+var buildInfo = &check.Metric{Name: "hmad_exchange_build_info", Kind: check.Gauge, Labels: []string{"frontend", "build"},
+	Help: "1 for each front end (X-FEServer) and build (X-OWA-Version) that answered within the last 24 hours, at most 64."}
+
+const (
+	rememberedBuilds = "exchange_builds" // the memory's key
+	keepBuilds       = 24 * time.Hour
+	maxBuilds        = 64
+	maxBuildName     = 64 // bytes of a label value
+)
+
+// seenBuild is a front end with its build, as the memory has it.
+type seenBuild struct {
+	Frontend, Build string
+	Seen            time.Time
+}
+
+// builds adds what the visits show to the memory and gives all that it knows.
+func (a *activesync) builds(visits []Visit) []check.Sample {
+	var known []seenBuild
+	a.env.Memory.Get(rememberedBuilds, &known)
+	now := a.env.Now()
+	for _, v := range visits {
+		for _, answer := range v.Answers {
+			known = addBuild(known, answer, now)
+		}
+	}
+	known = pruneBuilds(known, now)
+	a.env.Memory.Put(rememberedBuilds, known)
+	var out []check.Sample
+	for _, b := range known {
+		out = append(out, check.Sample{Metric: buildInfo, Value: 1, Labels: []string{b.Frontend, b.Build}})
+	}
+	return out
+}
+
+func addBuild(known []seenBuild, a *Answer, now time.Time) []seenBuild {
+	b := seenBuild{clean(a.Header.Get("X-FEServer"), maxBuildName), clean(a.Header.Get("X-OWA-Version"), maxBuildName), now}
+	if b.Frontend == "" && b.Build == "" {
+		return known
+	}
+	known = slices.DeleteFunc(known, func(k seenBuild) bool { return k.Frontend == b.Frontend && k.Build == b.Build })
+	return append(known, b)
+}
+
+// pruneBuilds drops what was not seen for a day and, above the limit, what was
+// seen longest ago.
+func pruneBuilds(known []seenBuild, now time.Time) []seenBuild {
+	known = slices.DeleteFunc(known, func(b seenBuild) bool { return now.Sub(b.Seen) > keepBuilds })
+	slices.SortStableFunc(known, func(a, b seenBuild) int { return a.Seen.Compare(b.Seen) })
+	return known[max(0, len(known)-maxBuilds):]
+}

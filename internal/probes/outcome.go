@@ -1,0 +1,62 @@
+package probes
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// whole gives the answers that were read to their end.
+func (v Visit) whole() []*Answer {
+	if v.Ended && len(v.Answers) == len(v.asked) && len(v.Answers) > 0 {
+		return v.Answers[:len(v.Answers)-1]
+	}
+	return v.Answers
+}
+
+// cutShort is the verdict of a visit that ended before there was an answer.
+func (v Visit) cutShort(reasons []*check.Reason) verdict {
+	return verdict{v.Faults, check.After(reasons, v.Faults[len(v.Faults)-1].Reason)}
+}
+
+// doubt gives the function that asks whether our own side is to blame for
+// transport findings: nil where the target does not share its way out. What
+// cannot be laid at the customer's door is taken back.
+func doubt(env check.Env) func(context.Context, check.Report) (check.Report, error) {
+	if env.Vantage == nil {
+		return nil
+	}
+	return func(ctx context.Context, r check.Report) (check.Report, error) {
+		doubtful := func(f check.Finding) bool {
+			return f.Reason.Confirm && slices.Contains(transportReasons, f.Reason)
+		}
+		if !slices.ContainsFunc(r.Findings, doubtful) {
+			return r, nil
+		}
+		err := env.Vantage(ctx)
+		if err == nil {
+			return r, nil
+		}
+		var kept []check.Finding
+		for _, f := range r.Findings {
+			if doubtful(f) {
+				r.Unevaluated = append(slices.Clone(r.Unevaluated), f.Reason)
+				r.Notes = append(slices.Clone(r.Notes), "taken back, our own way out is closed: "+f.Reason.Name+": "+f.Detail)
+				continue
+			}
+			kept = append(kept, f)
+		}
+		r.Findings = kept
+		return r, check.Errorf(check.VantageOffline, "our own way out is closed: %w", err)
+	}
+}
+
+// report stamps a verdict into a report, in the order of judgement.
+func report(reasons []*check.Reason, v verdict, visits []Visit, notes []string) check.Report {
+	v = v.in(reasons)
+	for _, x := range visits {
+		notes = append(notes, x.notes()...)
+	}
+	return check.Report{Findings: v.findings, Unevaluated: v.unevaluated, Samples: samples(visits), Notes: notes}
+}
