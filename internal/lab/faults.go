@@ -63,12 +63,11 @@ func (l *Lab) Set(name string, on bool) error {
 	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name == name }) {
 		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(l.near(name), ", "))
 	}
-	if l.on[name] == on {
-		return nil
+	if l.on[name] != on {
+		l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])
 	}
 	l.on[name] = on
-	l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])
-	return l.apply()
+	return l.apply() // also when nothing changed: a host may have failed to listen again
 }
 
 // apply makes every host behave as the faults that are on have it.

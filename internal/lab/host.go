@@ -21,11 +21,11 @@ import (
 // behaviour is how one host acts at present, from its name to its answers.
 // Faults change it; healthy gives where they start from.
 type behaviour struct {
-	unknown bool         // DNS does not know the name
-	ipv6    []netip.Addr // what DNS answers beside the host's own address
-	refuse  bool         // nothing listens
-	hangUp  bool         // the connection ends during the handshake
-	shown   Certificate
+	unknown bool             // DNS does not know the name
+	ipv6    []netip.Addr     // what DNS answers beside the host's own address
+	refuse  bool             // nothing listens
+	hangUp  bool             // the connection ends during the handshake
+	shown   Certificate      // what is wrong with the certificate
 	skew    time.Duration    // how far the Date header is off
 	answer  http.HandlerFunc // answers in the application's place
 
