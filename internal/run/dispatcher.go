@@ -100,7 +100,7 @@ func (d *Dispatcher) Set(checks []*check.Check) error {
 		}
 	}
 	d.planFirst(fresh)
-	heap.Init(&d.plan)
+	heap.Init(d.plan)
 	for _, j := range d.plan {
 		d.report(j)
 	}

@@ -116,15 +116,16 @@ func timingsOf(checks []*check.Check) (map[string]timing, error) {
 	return timings, nil
 }
 
-// jobs is a heap: what is due next comes first.
+// jobs is a heap: what is due next comes first. Set replaces it as a whole, so
+// that nothing is pushed or popped.
 type jobs []*job
 
-var _ heap.Interface = (*jobs)(nil)
+var _ heap.Interface = jobs(nil)
 
 func (h jobs) Len() int      { return len(h) }
 func (h jobs) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *jobs) Push(x any)   { *h = append(*h, x.(*job)) }
-func (h *jobs) Pop() any     { panic("jobs are replaced as a whole") }
+func (h jobs) Push(any)      {}
+func (h jobs) Pop() any      { return nil }
 func (h jobs) Less(i, j int) bool {
 	if h[i].at.Equal(h[j].at) {
 		return h[i].order < h[j].order

@@ -82,7 +82,7 @@ func (d *Dispatcher) step() time.Duration {
 	now, cause := d.look()
 	for len(d.plan) > 0 && !d.plan[0].at.After(now) {
 		d.due(d.plan[0], now, cause)
-		heap.Fix(&d.plan, 0)
+		heap.Fix(d.plan, 0)
 	}
 	sleep := min(maxSleep, d.startReady())
 	if len(d.plan) > 0 {
@@ -108,7 +108,7 @@ func (d *Dispatcher) look() (now time.Time, cause string) {
 			j.replan(now, step)
 			d.report(j)
 		}
-		heap.Init(&d.plan)
+		heap.Init(d.plan)
 	}
 	return now, check.Clock
 }
