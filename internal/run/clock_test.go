@@ -1,6 +1,7 @@
 package run
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,17 +119,16 @@ func TestAProcessThatWasHeldUpCatchesUpOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, c := newBench(), checkOf(good)
 		d := NewDispatcher(b.Runner, 1)
-		hold := false
+		var hold atomic.Bool
 		d.OnTick(func() {
-			if hold { // both clocks go on, as while the process is stopped
-				hold = false
+			if hold.CompareAndSwap(true, false) { // both clocks go on, as while the process is stopped
 				time.Sleep(20 * time.Minute)
 			}
 		})
 		require.NoError(t, d.Set([]*check.Check{c}))
 		b.start(t, d)
 		pass(phase + 10*time.Second)
-		hold = true
+		hold.Store(true)
 		pass(25 * time.Minute)
 		// Of the runs at 8, 13, 18 and 23 minutes the last is made up for.
 		assert.EqualValues(t, 3, b.meters.count(c, check.Missed, check.Late))
