@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/state"
 )
 
-const mayNotPost = "refused: this listener is neither on loopback nor protected by authentication. " +
+const mayNotPost = "this listener is neither on loopback nor protected by authentication. " +
 	"Listen on 127.0.0.1, or set basic_auth_users or client certificates in --web.config.file."
 
 // results answers GET /api/v1/results: the latest result of every check.
@@ -117,7 +117,7 @@ func (s *Server) reloadNow(w http.ResponseWriter, r *http.Request) {
 // mayPost refuses a POST on a listener that anybody may reach.
 func (s *Server) mayPost(w http.ResponseWriter) bool {
 	if !s.MayPost {
-		answer(w, http.StatusForbidden, mayNotPost)
+		answer(w, http.StatusForbidden, "refused: "+mayNotPost)
 	}
 	return s.MayPost
 }

@@ -17,7 +17,8 @@ const overdueAfter = time.Minute
 type card struct {
 	look
 	Check, Target, Anchor string
-	Doc, Schedule         string
+	Doc                   []segment
+	Schedule              string
 	Since, Ran, Next      *moment
 	Overdue               bool
 	Took                  string
@@ -45,10 +46,11 @@ type earlier struct {
 }
 
 type finding struct {
-	Severity, Reason, Detail, Summary, Fix string
-	Since                                  *moment
-	Accepted                               bool
-	Until, Note                            string // of the waiver
+	Severity, Reason, Detail string
+	Summary, Fix             []segment
+	Since                    *moment
+	Accepted                 bool
+	Until, Note              string // of the waiver
 }
 
 func newCard(f facts, st state.Status) card {
@@ -58,7 +60,7 @@ func newCard(f facts, st state.Status) card {
 		Next:    momentOf(st.Next, f.now), Overdue: !st.Next.IsZero() && f.now.Sub(st.Next) > overdueAfter,
 	}
 	if def := f.defs[st.ID.Check]; def != nil {
-		c.Doc = def.Doc
+		c.Doc = prose(def.Doc)
 	}
 	if chk := f.checks[st.ID]; chk != nil {
 		c.Schedule = chk.Schedule
@@ -103,7 +105,7 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 	for _, x := range r.Report.Findings {
 		v := finding{
 			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
-			Summary: x.Reason.Summary, Fix: x.Reason.Fix,
+			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
 			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted,
 		}
 		if chk := f.checks[st.ID]; chk != nil && x.Accepted {

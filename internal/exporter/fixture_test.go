@@ -29,14 +29,14 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 var (
 	bearerMissing = &check.Reason{Name: "bearer_missing", Severity: check.Critical,
 		Summary: "Exchange answers without offering Bearer: Outlook mobile cannot sign in with modern authentication and asks for a password, or stops.",
-		Fix:     "On an Exchange server: Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled\nIf it is False: Set-OrganizationConfig -OAuth2ClientProfileEnabled $true"}
+		Fix:     "On an Exchange server: `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled`; if it is False, `Set-OrganizationConfig -OAuth2ClientProfileEnabled $true`."}
 	chainIncomplete = &check.Reason{Name: "certificate_chain_incomplete", Severity: check.Warning,
 		Summary: "The server does not send its intermediate certificate. Phones that do not fetch it themselves refuse the connection.",
-		Fix:     "Install the intermediate certificate on the load balancer and check: openssl s_client -connect mail.contoso.com:443 -showcerts"}
+		Fix:     "Install the intermediate certificate on the load balancer and check with `openssl s_client -connect mail.contoso.com:443 -showcerts`."}
 	expiring = &check.Reason{Name: "certificate_expiring", Severity: check.Warning,
 		Summary: "The certificate ends soon; after that no phone connects.", Fix: "Renew the certificate and bind it to the front end."}
 	dnsFailed = &check.Reason{Name: "dns_failed", Severity: check.Critical, Confirm: true,
-		Summary: "The name does not resolve: phones do not find the server.", Fix: "Look the name up: dig autodiscover.contoso.com"}
+		Summary: "The name does not resolve: phones do not find the server.", Fix: "Look the name up: `dig autodiscover.contoso.com`."}
 	offline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Summary: "hmad's own way out is closed.", Fix: "Look at the proxy and the firewall of this host."}
 
 	notAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host", "address"},

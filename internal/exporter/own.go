@@ -17,7 +17,9 @@ var (
 	ReloadTime = &check.Metric{Name: "hmad_config_last_reload_success_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
 		Help: "Unix time at which the config in force was taken over."}
 	StateHealthy = &check.Metric{Name: "hmad_state_healthy", Kind: check.Gauge, NoTarget: true,
-		Help: "1 when results are kept on disk as configured, 0 when they are in memory alone or the state file had to be set aside; checks run either way."}
+		Help: "1 when results reach the state file or none is configured, 0 when they are in memory alone; checks run either way."}
+	StateSetAside = &check.Metric{Name: "hmad_state_set_aside", Kind: check.Gauge, NoTarget: true,
+		Help: "1 when this process found the state file damaged, put it aside and began a new one."}
 	StateLastWrite = &check.Metric{Name: "hmad_state_last_write_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
 		Help: "Unix time of the last write to the state file; absent before the first."}
 	StateWriteErrors = &check.Metric{Name: "hmad_state_write_errors_total", Kind: check.Counter, NoTarget: true,
@@ -30,7 +32,7 @@ var (
 
 // Own lists the families that the exporter adds of its own, beside those of
 // client_golang's Go, process and promhttp collectors.
-var Own = []*check.Metric{BuildInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateLastWrite, StateWriteErrors,
+var Own = []*check.Metric{BuildInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
 // buildLabels gives the label values of BuildInfo.

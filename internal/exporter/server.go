@@ -121,6 +121,7 @@ func (s *Server) ownSamples() []check.Sample {
 		{Metric: ReloadSuccessful, Value: truth(last.err == nil)},
 		{Metric: ReloadTime, Value: unix(last.success)},
 		{Metric: StateHealthy, Value: truth(health.OK)},
+		{Metric: StateSetAside, Value: truth(health.SetAside != "")},
 		{Metric: StateWriteErrors, Value: float64(health.WriteErrors)},
 	}
 	if !health.LastWrite.IsZero() {

@@ -37,6 +37,9 @@ func visible(s, keep string) string {
 
 // hidden says whether a rune acts rather than shows.
 func hidden(r rune) bool {
+	if ' ' <= r && r <= '~' { // nearly all
+		return false
+	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 

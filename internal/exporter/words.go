@@ -162,3 +162,20 @@ func anchor(id check.ID) string {
 		return '-'
 	}, id.Target+"-"+id.Check)
 }
+
+// segment is a stretch of prose, or a command or name within it.
+type segment struct {
+	Code bool
+	Text string
+}
+
+// prose parts a declared text at its backticks, as Markdown has them.
+func prose(text string) []segment {
+	var out []segment
+	for i, part := range strings.Split(text, "`") {
+		if part != "" {
+			out = append(out, segment{i%2 == 1, part})
+		}
+	}
+	return out
+}
