@@ -95,6 +95,8 @@ func TestEndpoints(t *testing.T) {
 		"a cross-site run":              {method: "POST", path: "/api/v1/run?check=vantage", header: map[string]string{"Sec-Fetch-Site": "cross-site"}, status: 403, says: "cross-origin"},
 		"a run from another origin":     {method: "POST", path: "/api/v1/run?check=vantage", header: map[string]string{"Origin": "https://contoso.test"}, status: 403, says: "cross-origin"},
 		"a cross-site reload":           {method: "POST", path: "/-/reload", header: map[string]string{"Sec-Fetch-Site": "same-site"}, status: 403, says: "cross-origin"},
+		"a run from an origin withheld": {method: "POST", path: "/api/v1/run?check=vantage", header: map[string]string{"Origin": "null"}, status: 403, says: "cross-origin"},
+		"a same-origin run over HTTP":   {method: "POST", path: "/api/v1/run?check=vantage", header: map[string]string{"Origin": "http://example.com"}, status: 200},
 		"a same-origin run":             {method: "POST", path: "/api/v1/run?check=vantage", header: map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://example.com"}, status: 200},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +118,7 @@ func assertSecured(t *testing.T, resp *http.Response) {
 	assert.Equal(t, "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 		resp.Header.Get("Content-Security-Policy"))
 	assert.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
-	assert.Equal(t, "no-referrer", resp.Header.Get("Referrer-Policy"))
+	assert.Equal(t, "same-origin", resp.Header.Get("Referrer-Policy"))
 	assert.Contains(t, []string{"no-store", "no-cache"}, resp.Header.Get("Cache-Control"))
 }
 
