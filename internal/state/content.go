@@ -39,47 +39,34 @@ func sum(k key, value []byte) uint32 {
 	return crc32.Update(crc, table, value)
 }
 
-// load gives every row to take. An error may come after some of them.
+// load gives every row that can be trusted to take. Damage leaves it with those
+// beside it; a newer file's rows are not to be used.
 func (f *file) load(take func(k key, value []byte)) error {
+	version, rows := 0, 0
 	var bad error
 	err := f.guard(func() error {
 		return f.db.View(func(tx *bbolt.Tx) error {
-			if err := sound(tx, f.os, f.db.Info().PageSize); err != nil {
-				return err
-			}
-			if err := checkSchema(tx); err != nil {
-				return err
-			}
-			return each(tx, func(k key, value []byte) {
-				if content, ok := unseal(k, value); ok {
-					take(k, content)
-				} else {
+			return walk(tx, f.os, f.db.Info().PageSize, func(k key, sealed []byte) {
+				rows++
+				value, ok := unseal(k, sealed)
+				switch {
+				case !ok:
 					bad = damagef("%s %q: its checksum is wrong", k.bucket, k.name)
+				case k == schemaKey:
+					_ = json.Unmarshal(value, &version)
+				default:
+					take(k, value)
 				}
 			})
 		})
 	})
-	return cmp.Or(err, bad)
-}
-
-// checkSchema says whether the file is of this version's layout.
-func checkSchema(tx *bbolt.Tx) error {
-	if name, _ := tx.Cursor().First(); name == nil {
-		return nil // new
-	}
-	b := tx.Bucket([]byte(schemaKey.bucket))
-	if b == nil {
-		return damagef("it has no schema")
-	}
-	var version int
-	value, ok := unseal(schemaKey, b.Get([]byte(schemaKey.name)))
-	if !ok || json.Unmarshal(value, &version) != nil {
-		return damagef("its schema is unreadable")
-	}
 	if version > schema {
 		return errNewer
 	}
-	return nil
+	if rows > 0 && version == 0 {
+		bad = damagef("it has no schema")
+	}
+	return cmp.Or(err, bad)
 }
 
 // each calls f for every row of every bucket.

@@ -65,16 +65,49 @@ func (f *file) guard(use func() error) error {
 	return err
 }
 
-// openFile opens and locks the file, or makes a new one where there is none or
-// an empty one.
-func openFile(path string, readOnly bool, open opener) (*file, error) {
+// isNew says whether there is no file at path, or an empty one. The error says
+// that there is something else.
+func isNew(path string) (bool, error) {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, errNotRegular
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err == nil && !info.Mode().IsRegular():
+		return false, errNotRegular
+	case err != nil:
+		return false, err
 	}
-	isNew := errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
+	return info.Size() == 0, nil
+}
+
+// readFile gives every row of the file to take, as load does. bbolt opened
+// read-only holds its lock, shared, and looks at the meta pages alone.
+func readFile(path string, open opener, take func(k key, value []byte)) error {
+	f, err := openFile(path, true, open)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	return f.load(take)
+}
+
+// newFile opens the file for writing, or makes one.
+func newFile(path string, open opener) (*file, error) {
+	empty, err := isNew(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFile(path, false, open)
+	if err != nil && empty && !errors.Is(err, errLocked) {
+		_ = os.Truncate(path, 0) // half made, as on a full disk
+	}
+	return f, err
+}
+
+// openFile opens and locks the file.
+func openFile(path string, readOnly bool, open opener) (*file, error) {
 	f := &file{}
-	err = guard(func() (err error) {
+	err := f.guard(func() (err error) {
 		f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			ReadOnly: readOnly,
 			Timeout:  time.Millisecond, // one try: it is made again with each batch
@@ -85,17 +118,13 @@ func openFile(path string, readOnly bool, open opener) (*file, error) {
 		})
 		return err
 	})
-	if err == nil {
-		return f, nil
+	if f.panicked {
+		f.close()
 	}
-	err = openError(err)
-	if isDamage(err) && f.os != nil {
-		_ = f.os.Close() // after a panic; else bbolt has closed it
+	if err != nil {
+		return nil, openError(err)
 	}
-	if isNew && !errors.Is(err, errLocked) {
-		_ = os.Truncate(path, 0) // half made, as on a full disk
-	}
-	return nil, err
+	return f, nil
 }
 
 // openError tells the troubles of the system from damage.
@@ -112,12 +141,6 @@ func openError(err error) error {
 	default:
 		return damage{error: err}
 	}
-}
-
-// isReadOnly says whether the error is that of a file or a directory which
-// must not be written.
-func isReadOnly(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // close gives the file back. After a panic bbolt's own Close could wait for

@@ -8,127 +8,192 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// bbolt trusts its pages. Damage that makes it panic or fault can be caught,
-// but a branch page that leads back to itself makes it loop until memory ends,
-// which nothing catches: every start would die of it. So the tree is walked
-// once, before bbolt follows it, as bbolt's own checker would (which is itself
-// caught by such loops). The layout is that of bbolt's internal/common, file
-// format 2, in the byte order of the machine.
+// The file is read by a walk of its own, before bbolt follows its pages: bbolt
+// trusts them. Damage that makes it panic or fault can be caught, but a branch
+// page that leads back to itself makes it loop until memory ends, and a
+// damaged free list can make it ask for all memory at once. Nothing catches
+// these: every start would die of them. bbolt's own checker is caught likewise.
+// The walk also finds what lies beside the damage. The layout is
+// that of bbolt's internal/common (page.go, bucket.go), file format 2, in the
+// byte order of the machine.
 const (
 	pageHeader   = 16 // id u64, flags u16, count u16, overflow u32
 	elementSize  = 16 // branch: pos, ksize u32, child u64; leaf: flags, pos, ksize, vsize u32
 	bucketHeader = 16 // root u64, sequence u64
 	branchPage   = 0x01
 	leafPage     = 0x02
+	freeListPage = 0x10
 	bucketLeaf   = 0x01
 	maxDepth     = 64
+
+	// In a meta page, after the page's header.
+	metaRoot     = 16 // u64
+	metaFreeList = 32 // u64
+	metaEnd      = 40 // u64: the first page beyond those in use
+	metaSize     = 64
 )
 
 var order = binary.NativeEndian
 
-// walker reads the pages of one transaction.
+// walker reads the rows of one file.
 type walker struct {
-	tx       *bbolt.Tx
 	file     io.ReaderAt
 	pageSize int
 	end      uint64 // the first page that is not in use
 	seen     map[uint64]bool
+	visit    func(k key, value []byte)
+	err      error // the first damage
 }
 
-// sound says whether the file's tree can be followed safely: every page is
-// reached once, is not in the free list, lies within the file and holds its
-// elements; keys ascend.
-func sound(tx *bbolt.Tx, file io.ReaderAt, pageSize int) error {
-	w := &walker{tx, file, pageSize, uint64(tx.Size()) / uint64(pageSize), map[uint64]bool{}}
-	return w.walk(uint64(tx.Cursor().Bucket().Root()), nil, nil, 0)
+// walk gives every row that can be reached to visit. The error says that the
+// tree is damaged: sound is one whose every page is reached once, is not in
+// the free list and holds its elements, with ascending keys. Of the meta pages
+// bbolt has chosen the one that tx rests on, and verified its checksum.
+func walk(tx *bbolt.Tx, file io.ReaderAt, pageSize int, visit func(k key, value []byte)) error {
+	meta := make([]byte, metaSize)
+	if _, err := file.ReadAt(meta, int64(tx.ID()%2*pageSize+pageHeader)); err != nil {
+		return damage{error: err}
+	}
+	w := &walker{file: file, pageSize: pageSize, end: order.Uint64(meta[metaEnd:]), seen: map[uint64]bool{}, visit: visit}
+	w.page(order.Uint64(meta[metaRoot:]), subtree{})
+	w.freeList(order.Uint64(meta[metaFreeList:]))
+	return w.err
 }
 
-// walk judges the subtree of page id, of which the keys are from lo up to, not
-// including, hi; nil: no limit.
-func (w *walker) walk(id uint64, lo, hi []byte, depth int) error {
+// freeList judges the list of free pages: as long as its page has room for,
+// and of pages that nothing uses.
+func (w *walker) freeList(id uint64) {
 	page, err := w.read(id)
+	if err != nil {
+		w.damaged("free list: %w", err)
+		return
+	}
+	count, ids := uint64(order.Uint16(page[10:])), page[pageHeader:]
+	if count == 0xFFFF { // then the first one is the count
+		count, ids = order.Uint64(ids), ids[8:]
+	}
+	if order.Uint16(page[8:]) != freeListPage || count > uint64(len(ids)/8) {
+		w.damaged("free list: its header is wrong")
+		return
+	}
+	for i := range count {
+		if err := w.use(order.Uint64(ids[8*i:]), 1); err != nil {
+			w.damaged("free list: %w", err)
+			return
+		}
+	}
+}
+
+// subtree is where a page lies: in which bucket ("" is the root of them all)
+// and how deep, with keys from lo up to, not including, hi; nil: no limit.
+type subtree struct {
+	bucket string
+	lo, hi []byte
+	depth  int
+}
+
+func (w *walker) damaged(format string, args ...any) {
+	if w.err == nil {
+		w.err = damagef(format, args...)
+	}
+}
+
+// page walks what lies below a page.
+func (w *walker) page(id uint64, at subtree) {
+	page, err := w.read(id)
+	if err == nil && at.depth > maxDepth {
+		err = damagef("the tree is too deep")
+	}
+	if err == nil {
+		err = w.elements(page, at)
+	}
+	if err != nil {
+		w.damaged("page %d: %w", id, err)
+	}
+}
+
+// elements walks what the elements of a page hold or lead to.
+func (w *walker) elements(page []byte, at subtree) error {
+	all, err := elements(page)
 	if err != nil {
 		return err
 	}
-	if depth > maxDepth {
-		return damagef("page %d: the tree is too deep", id)
+	if !ascending(all, at.lo, at.hi) {
+		w.damaged("bucket %q: keys are out of order", at.bucket)
 	}
-	p, err := elements(page)
-	if err != nil {
-		return damagef("page %d: %w", id, err)
-	}
-	if err := ascending(p, lo, hi); err != nil {
-		return damagef("page %d: %w", id, err)
-	}
-	for i, e := range p {
-		upper := hi
-		if i+1 < len(p) {
-			upper = p[i+1].key
+	for i, e := range all {
+		below := subtree{at.bucket, e.key, at.hi, at.depth + 1}
+		if i+1 < len(all) {
+			below.hi = all[i+1].key
 		}
-		if err := w.follow(e, upper, depth); err != nil {
-			return err
-		}
+		w.element(e, below)
 	}
 	return nil
 }
 
-// follow walks what an element leads to: a child page, or a bucket.
-func (w *walker) follow(e element, hi []byte, depth int) error {
+// element walks one element: a child page, a bucket or a row.
+func (w *walker) element(e element, at subtree) {
 	switch {
 	case e.child != 0:
-		return w.walk(e.child, e.key, hi, depth+1)
-	case !e.bucket:
-		return nil
-	case len(e.value) < bucketHeader:
-		return damagef("bucket %q is cut off", e.key)
+		w.page(e.child, at)
+	case e.bucket != (at.bucket == ""):
+		w.damaged("%q: buckets and rows are mixed", e.key)
+	case e.bucket:
+		w.bucket(e, subtree{bucket: string(e.key), depth: at.depth})
+	default:
+		w.visit(key{at.bucket, string(e.key)}, e.value)
 	}
-	if root := order.Uint64(e.value); root != 0 {
-		return w.walk(root, nil, nil, depth+1)
-	}
-	return inline(e)
 }
 
-// inline judges a bucket that is small enough to lie in its parent's page.
-func inline(e element) error {
-	p, err := elements(e.value[bucketHeader:])
-	if err == nil {
-		err = ascending(p, nil, nil)
+// bucket walks a bucket: its root page, or the page that its value ends with
+// while it is small.
+func (w *walker) bucket(e element, at subtree) {
+	if len(e.value) < bucketHeader || at.bucket == "" {
+		w.damaged("bucket %q is cut off", e.key)
+		return
 	}
-	for _, x := range p {
-		if x.bucket || x.child != 0 {
-			err = damagef("more than keys and values")
-		}
+	if root := order.Uint64(e.value); root != 0 {
+		w.page(root, at)
+	} else if err := w.elements(e.value[bucketHeader:], at); err != nil {
+		w.damaged("bucket %q: %w", e.key, err)
 	}
-	if err != nil {
-		return damagef("bucket %q: %w", e.key, err)
-	}
-	return nil
 }
 
 // read gives a page with its overflow, once.
 func (w *walker) read(id uint64) ([]byte, error) {
 	header := make([]byte, pageHeader)
-	if id < 2 || id >= w.end {
-		return nil, damagef("page %d is outside of the file", id)
+	if id >= w.end {
+		return nil, damagef("it is outside of the file")
 	}
 	if _, err := w.file.ReadAt(header, int64(id)*int64(w.pageSize)); err != nil {
-		return nil, damagef("page %d: %w", id, err)
+		return nil, damage{error: err}
 	}
 	pages := uint64(order.Uint32(header[12:])) + 1
-	if order.Uint64(header) != id || id+pages > w.end {
-		return nil, damagef("page %d: its header is wrong", id)
+	if order.Uint64(header) != id {
+		return nil, damagef("its header is wrong")
 	}
-	for i := id; i < id+pages; i++ {
-		if info, err := w.tx.Page(int(i)); w.seen[i] || err != nil || info.Type == "free" {
-			return nil, damagef("page %d is used twice", i)
-		}
-		w.seen[i] = true
+	if err := w.use(id, pages); err != nil {
+		return nil, err
 	}
 	page := make([]byte, pages*uint64(w.pageSize))
 	if _, err := w.file.ReadAt(page, int64(id)*int64(w.pageSize)); err != nil {
-		return nil, damagef("page %d: %w", id, err)
+		return nil, damage{error: err}
 	}
 	return page, nil
+}
+
+// use notes that pages from id on have a use, which must be their only one.
+func (w *walker) use(id, pages uint64) error {
+	if id < 2 || id >= w.end || pages > w.end-id {
+		return damagef("page %d is outside of the file", id)
+	}
+	for i := id; i < id+pages; i++ {
+		if w.seen[i] {
+			return damagef("page %d is used twice", i)
+		}
+		w.seen[i] = true
+	}
+	return nil
 }
 
 // element is a branch page's key and child, or a leaf page's key and value.
@@ -181,12 +246,15 @@ func elementAt(b []byte, flags uint16) (element, bool) {
 }
 
 // ascending says whether the keys ascend from lo to below hi.
-func ascending(page []element, lo, hi []byte) error {
-	for i, e := range page {
-		if bytes.Compare(e.key, lo) < 0 || hi != nil && bytes.Compare(e.key, hi) >= 0 || i > 0 && bytes.Equal(e.key, lo) {
-			return damagef("key %d is out of order", i)
+func ascending(all []element, lo, hi []byte) bool {
+	for i, e := range all {
+		if order := bytes.Compare(e.key, lo); order < 0 || i > 0 && order == 0 {
+			return false
+		}
+		if hi != nil && bytes.Compare(e.key, hi) >= 0 {
+			return false
 		}
 		lo = e.key
 	}
-	return nil
+	return true
 }

@@ -57,10 +57,10 @@ type Health struct {
 // It never fails: whatever is wrong with the file, the Store works from memory
 // and its Health says why. An empty path asks for memory only.
 func Open(path string, o Options) *Store {
-	return open(path, o, settings{every: flushEvery, open: os.OpenFile})
+	return openWith(path, o, settings{every: flushEvery, open: os.OpenFile})
 }
 
-func open(path string, o Options, set settings) *Store {
+func openWith(path string, o Options, set settings) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}

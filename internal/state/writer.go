@@ -105,7 +105,7 @@ func (w *writer) attach() {
 				return
 			}
 		}
-		err := w.openAndLoad()
+		err := w.openFile()
 		if !isDamage(err) {
 			w.report(err)
 			return
@@ -115,42 +115,33 @@ func (w *writer) attach() {
 	w.report(w.damage)
 }
 
-// openAndLoad opens the file, and the first time takes over what it knows.
-func (w *writer) openAndLoad() error {
-	f, err := openFile(w.path, false, w.open)
-	if isReadOnly(err) && !w.loaded {
-		w.readOnly()
+// openFile opens the file once it is found sound, and the first time takes
+// over what it knows, also of a damaged one or one that can only be read.
+// Later files are only judged: memory is right, and they get all of it.
+func (w *writer) openFile() error {
+	empty, err := isNew(w.path)
+	if err == nil && !empty {
+		err = w.load()
 	}
 	if err != nil {
 		return err
 	}
-	if err := w.load(f); err != nil {
-		f.close()
-		return err
-	}
-	w.file = f
-	return nil
+	w.file, err = newFile(w.path, w.open)
+	return err
 }
 
-// readOnly takes over what a file knows that can only be read.
-func (w *writer) readOnly() {
-	if f, err := openFile(w.path, true, w.open); err == nil {
-		_ = w.load(f)
-		f.close()
+// load reads the file.
+func (w *writer) load() error {
+	if w.loaded {
+		w.store.untrack()
+		return readFile(w.path, w.open, func(key, []byte) {})
 	}
-}
-
-// load takes over what the file knows, of a damaged one what can be trusted.
-// Later files are only judged: memory is right, and they get all of it.
-func (w *writer) load(f *file) error {
 	l := newLoaded(w.store.options.Defs)
-	err := f.load(l.take)
-	if !w.loaded && (err == nil || isDamage(err)) {
+	err := readFile(w.path, w.open, l.take)
+	if err == nil || isDamage(err) {
 		w.loaded = true
 		l.report(w.store.options.Logf)
 		w.store.adopt(l)
-	} else {
-		w.store.untrack()
 	}
 	return err
 }

@@ -1,0 +1,156 @@
+package state
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// stateFile is the environment variable that makes a test play its part in a
+// process of its own, on that file.
+const stateFile = "HMAD_STATE_FILE"
+
+// inChild gives the command that runs the present test again as a child.
+func inChild(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), stateFile+"="+path)
+	return cmd
+}
+
+// TestFullDisk runs in a process that may not make files larger than a little:
+// for bbolt the same as a full disk, and needing neither root nor a mount.
+func TestFullDisk(t *testing.T) {
+	if os.Getenv(stateFile) == "" {
+		path := statePath(t)
+		said, err := inChild(t, path).CombinedOutput()
+		require.NoError(t, err, "%s", said)
+		require.Contains(t, string(said), "--- PASS: TestFullDisk")
+		require.Empty(t, asideFiles(t, path))
+		s := Open(path, options())
+		require.Equal(t, after(102), statusOf(t, s, activesync).Last.Start)
+		require.NoError(t, s.Close())
+		return
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	path := os.Getenv(stateFile)
+	limit := func(bytes uint64) {
+		var l syscall.Rlimit
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l))
+		l.Cur = min(bytes, l.Max)
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l))
+	}
+	large := func(n int) check.Result {
+		r := run(activesync, n)
+		r.Report.Notes = []string{strings.Repeat("x", 50000)}
+		return r
+	}
+	limit(8192) // no room even for an empty file
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
+		require.Contains(t, s.Health().Problem, "file too large")
+		limit(256 << 10)
+		s.Record(run(activesync, 1))
+		pass()
+		require.True(t, s.Health().OK, "%v", s.Health())
+
+		for n := range 20 {
+			s.Record(large(2 + n))
+		}
+		pass()
+		require.Contains(t, s.Health().Problem, "file too large")
+		require.Equal(t, uint64(1), s.Health().WriteErrors)
+		s.Record(run(activesync, 101))
+		pass()
+		require.Equal(t, uint64(2), s.Health().WriteErrors, "tried again")
+		require.Len(t, statusOf(t, s, activesync).History, lastRuns)
+		killed := Open(copied(t, path), options())
+		require.Equal(t, after(1), statusOf(t, killed, activesync).Last.Start, "the file holds what it held")
+		require.NoError(t, killed.Close())
+
+		limit(1 << 40)
+		s.Record(run(activesync, 102))
+		pass()
+		require.True(t, s.Health().OK, "%v", s.Health())
+		require.Empty(t, s.Health().SetAside)
+		require.Len(t, said.all(), 4, "each trouble and its end once: %v", said.all())
+	})
+}
+
+// TestKilledWhileWriting kills a process that records and writes all the time,
+// with SIGKILL and at random moments.
+func TestKilledWhileWriting(t *testing.T) {
+	if path := os.Getenv(stateFile); path != "" {
+		recordForEver(path)
+	}
+	path := statePath(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for kill := range 10 {
+		written, killedAt := killedRecorder(t, path, 3+random.IntN(40))
+		s := Open(path, options())
+		require.True(t, s.Health().OK, "kill %d: %v", kill, s.Health())
+		require.Empty(t, s.Health().SetAside, "kill %d", kill)
+		for _, st := range s.Statuses() {
+			require.False(t, st.Last.Start.Before(written), "kill %d: what a batch had written is there", kill)
+			require.Less(t, killedAt.Sub(st.Last.Start), 10*time.Second, "kill %d", kill)
+		}
+		require.Len(t, s.Statuses(), len(recorded))
+		require.NoError(t, s.Close())
+	}
+}
+
+// recorded are the checks of the killed process.
+var recorded = []check.ID{activesync, autodiscover, {Check: "activesync", Target: "fabrikam"}}
+
+// recordForEver records runs that start now, tells which a batch has surely
+// written, and never returns.
+func recordForEver(path string) {
+	s := openWith(path, Options{Defs: defs}, settings{every: 10 * time.Millisecond, open: osOpen})
+	pace := time.NewTicker(time.Millisecond)
+	var round, seen, surely time.Time
+	for range pace.C {
+		if h := s.Health(); h.LastWrite.After(seen) { // what was recorded before the write before this one is written
+			fmt.Println("written", surely.Format(time.RFC3339Nano))
+			seen, surely = h.LastWrite, round
+		}
+		round = time.Now()
+		for _, id := range recorded {
+			r := check.Result{Check: id.Check, Target: id.Target, Start: round}
+			r.Report.Notes = []string{strings.Repeat("WWW-Authenticate: Bearer ", 100)}
+			s.Record(r)
+		}
+	}
+}
+
+// killedRecorder runs the child until it has told of so many batches, and
+// gives the start of a round that is in the file for sure.
+func killedRecorder(t *testing.T, path string, batches int) (written, killedAt time.Time) {
+	t.Helper()
+	cmd := inChild(t, path)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for n := 0; n < batches && lines.Scan(); {
+		if at, ok := strings.CutPrefix(lines.Text(), "written "); ok {
+			written, err = time.Parse(time.RFC3339Nano, at)
+			require.NoError(t, err)
+			n++
+		}
+	}
+	require.NoError(t, cmd.Process.Kill())
+	killedAt = time.Now()
+	require.ErrorContains(t, cmd.Wait(), "killed")
+	require.False(t, written.IsZero(), "the child wrote nothing")
+	return written, killedAt
+}
