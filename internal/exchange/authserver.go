@@ -1,0 +1,126 @@
+package exchange
+
+import "time"
+
+// The types of auth server that matter here, as Get-AuthServer has them. Only
+// AzureAD carries hybrid Modern Authentication.
+const (
+	TypeAzureAD      = "AzureAD"
+	TypeMicrosoftACS = "MicrosoftACS"
+	TypeADFS         = "ADFS"
+)
+
+// AuthServer is an issuer of tokens that Exchange trusts, as Get-AuthServer or
+// the directory shows it.
+type AuthServer struct {
+	Name                  string // "EvoSts - {GUID}", or what an admin called it: not an identity
+	Type                  string // TypeAzureAD, ...
+	Enabled               bool
+	Default               bool   // IsDefaultAuthorizationEndpoint: phones are sent there
+	Issuer                string // https://sts.windows.net/{tenant}/
+	Realm                 string // the tenant
+	AuthorizationEndpoint string
+	TokenEndpoint         string
+	MetadataURL           string
+	ApplicationID         string   // of a dedicated hybrid app, else empty
+	DomainNames           []string // empty where the directory is the source
+	Certificates          [][]byte // the stored signing certificates, DER
+	WhenChanged           time.Time
+}
+
+// AuthServers reads Get-AuthServer.
+func (r Report) AuthServers() ([]AuthServer, error) {
+	return rowsOf(r, sectionAuthServers, func(w *row) AuthServer {
+		return AuthServer{
+			Name: w.need("name"), Type: w.need("type"),
+			Enabled: w.flag("enabled"), Default: w.flag("isDefaultAuthorizationEndpoint"),
+			Issuer: w.text("issuerIdentifier"), Realm: w.text("realm"),
+			AuthorizationEndpoint: w.text("authorizationEndpoint"), TokenEndpoint: w.text("tokenIssuingEndpoint"),
+			MetadataURL: w.text("authMetadataUrl"), ApplicationID: w.text("applicationIdentifier"),
+			DomainNames: w.texts("domainName"), Certificates: w.der("certificateStrings"),
+			WhenChanged: w.when("whenChanged"),
+		}
+	})
+}
+
+// AuthConfig names the certificate by which Exchange itself signs.
+type AuthConfig struct {
+	CurrentThumbprint  string // SHA-1, upper-case hex; empty: none
+	NextThumbprint     string
+	PreviousThumbprint string
+	NextEffective      time.Time // when Next becomes Current; zero: not planned
+	ServiceName        string
+	Realm              string
+}
+
+// AuthConfig reads Get-AuthConfig.
+func (r Report) AuthConfig() (AuthConfig, error) {
+	return rowOf(r, sectionAuthConfig, func(w *row) AuthConfig {
+		return AuthConfig{
+			CurrentThumbprint: upper(w.text("currentCertificateThumbprint")), NextThumbprint: upper(w.text("nextCertificateThumbprint")),
+			PreviousThumbprint: upper(w.text("previousCertificateThumbprint")), NextEffective: w.when("nextCertificateEffectiveDate"),
+			ServiceName: w.text("serviceName"), Realm: w.text("realm"),
+		}
+	})
+}
+
+// ExchangeCertificate is one of a server's own certificates.
+type ExchangeCertificate struct {
+	Server        string
+	Thumbprint    string // SHA-1, upper-case hex
+	Subject       string
+	NotBefore     time.Time
+	NotAfter      time.Time
+	Services      []string
+	HasPrivateKey bool
+}
+
+// ExchangeCertificates reads Get-ExchangeCertificate of the reporting server:
+// those certificates that AuthConfig names.
+func (r Report) ExchangeCertificates() ([]ExchangeCertificate, error) {
+	return rowsOf(r, sectionCertificates, func(w *row) ExchangeCertificate {
+		return ExchangeCertificate{
+			Server: w.need("server"), Thumbprint: upper(w.need("thumbprint")), Subject: w.text("subject"),
+			NotBefore: w.when("notBefore"), NotAfter: w.needTime("notAfter"),
+			Services: w.texts("services"), HasPrivateKey: w.flag("hasPrivateKey"),
+		}
+	})
+}
+
+// RefreshCapability is that of the arbitration mailbox whose active database
+// copy decides which server runs the AuthAdmin job.
+const RefreshCapability = "OrganizationCapabilityManagement"
+
+// ArbitrationMailbox is a system mailbox.
+type ArbitrationMailbox struct {
+	Name         string
+	Database     string
+	Capabilities []string // PersistedCapabilities: RefreshCapability, ...
+}
+
+// Arbitration reads Get-Mailbox -Arbitration: those mailboxes whose
+// capabilities name RefreshCapability.
+func (r Report) Arbitration() ([]ArbitrationMailbox, error) {
+	return rowsOf(r, sectionArbitration, func(w *row) ArbitrationMailbox {
+		return ArbitrationMailbox{Name: w.need("name"), Database: w.text("database"), Capabilities: w.texts("persistedCapabilities")}
+	})
+}
+
+// Mounted is the status of a database's active copy.
+const Mounted = "Mounted"
+
+// DatabaseCopy is a copy of an arbitration mailbox's database.
+type DatabaseCopy struct {
+	Name     string // database\server
+	Database string
+	Server   string
+	Status   string // Mounted on the server that runs the AuthAdmin job; Healthy and others elsewhere
+}
+
+// DatabaseCopies reads Get-MailboxDatabaseCopyStatus of the databases that
+// Arbitration names.
+func (r Report) DatabaseCopies() ([]DatabaseCopy, error) {
+	return rowsOf(r, sectionDatabaseCopies, func(w *row) DatabaseCopy {
+		return DatabaseCopy{Name: w.text("name"), Database: w.need("databaseName"), Server: w.need("mailboxServer"), Status: w.need("status")}
+	})
+}

@@ -1,0 +1,210 @@
+package exchange
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// Schema is the version of the report that this hmad reads.
+const Schema = 1
+
+// MaxReport bounds a report, in bytes.
+const MaxReport = 8 << 20
+
+const (
+	maxDepth    = 32                 // of nested objects and arrays; the collector needs 6
+	maxSections = 100                // of one report; the collector writes about 20
+	maxInterval = 7 * 24 * time.Hour // between two reports of a host
+)
+
+var (
+	// ErrMissing: the report has no such section.
+	ErrMissing = errors.New("the section is missing")
+	// ErrTruncated: the report ends in its middle, as a file does that is
+	// still being written.
+	ErrTruncated = errors.New("the report ends in its middle")
+	// ErrSchema: the report has a schema that this hmad does not read.
+	ErrSchema = errors.New("unknown schema")
+)
+
+// Report is what one collector run saw on one Exchange server.
+type Report struct {
+	Schema      int
+	Collector   string        // version of the collector
+	Host        string        // the Exchange server's own name
+	Interval    time.Duration // between two runs of the collector
+	GeneratedAt time.Time     // by the server's clock, UTC
+	Took        time.Duration
+	Sections    map[string]Section // by name: authServers, oauthEvents, ...
+}
+
+// Section is one part of a report: data, or why there is none.
+type Section struct {
+	OK    bool
+	Error string // one line, where not OK
+	Data  json.RawMessage
+}
+
+// DecodeReport reads a report's envelope; the sections are read by the methods
+// of Report. It tolerates what PowerShell 5.1 does to JSON: a byte order mark,
+// dates as /Date(ms)/, arrays of one element collapsed to the element. Errors
+// are one line; ErrTruncated and ErrSchema can be told apart.
+func DecodeReport(data []byte) (Report, error) {
+	data, err := utf8JSON(data)
+	if err != nil {
+		return Report{}, err
+	}
+	var w wire
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Report{}, jsonError(err)
+	}
+	if w.Schema != Schema {
+		return Report{}, fmt.Errorf("%w: got %d, want %d", ErrSchema, w.Schema, Schema)
+	}
+	return w.report()
+}
+
+// wire is the envelope as written.
+type wire struct {
+	Schema          int                    `json:"schema"`
+	Collector       string                 `json:"collector"`
+	Host            string                 `json:"host"`
+	IntervalSeconds float64                `json:"intervalSeconds"`
+	GeneratedAt     any                    `json:"generatedAt"`
+	DurationMs      float64                `json:"durationMs"`
+	Sections        map[string]wireSection `json:"sections"`
+}
+
+type wireSection struct {
+	OK    *bool           `json:"ok"`
+	Error string          `json:"error"`
+	Data  json.RawMessage `json:"data"`
+}
+
+// hostForm is that of a computer name or a DNS name: letters, digits, dashes
+// and underscores between dots. A report's host becomes a file name.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*$`)
+
+// sectionForm is that of a section's name.
+var sectionForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
+
+// report checks the envelope.
+func (w wire) report() (Report, error) {
+	generated, err := readTime(w.GeneratedAt)
+	interval := time.Duration(w.IntervalSeconds * float64(time.Second))
+	switch {
+	case len(w.Host) > 253 || !hostForm.MatchString(w.Host):
+		return Report{}, errors.New("host: want the server's name, letters, digits, dashes and dots")
+	case err != nil:
+		return Report{}, fmt.Errorf("generatedAt: %w", err)
+	case generated.IsZero():
+		return Report{}, errors.New("generatedAt: missing")
+	case w.IntervalSeconds <= 0 || interval > maxInterval:
+		return Report{}, fmt.Errorf("intervalSeconds: want over 0, at most %.0f", maxInterval.Seconds())
+	case w.DurationMs < 0 || w.DurationMs > float64(maxInterval.Milliseconds()):
+		return Report{}, errors.New("durationMs: out of range")
+	}
+	r := Report{Schema: w.Schema, Collector: cut(w.Collector, 40), Host: w.Host, Interval: interval,
+		GeneratedAt: generated, Took: time.Duration(w.DurationMs * float64(time.Millisecond))}
+	r.Sections, err = w.sections()
+	return r, err
+}
+
+func (w wire) sections() (map[string]Section, error) {
+	if len(w.Sections) == 0 || len(w.Sections) > maxSections {
+		return nil, fmt.Errorf("sections: got %d, want 1 to %d", len(w.Sections), maxSections)
+	}
+	all := make(map[string]Section, len(w.Sections))
+	for name, s := range w.Sections {
+		if !sectionForm.MatchString(name) || s.OK == nil {
+			return nil, errors.New("sections: want names of letters and digits, each with ok")
+		}
+		all[name] = Section{OK: *s.OK, Error: cut(s.Error, maxMessage), Data: s.Data}
+	}
+	return all, nil
+}
+
+// section gives the data of a section, or why there is none, as an error of
+// class report.
+func (r Report) section(name string) (json.RawMessage, error) {
+	s, ok := r.Sections[name]
+	switch {
+	case !ok:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, name, ErrMissing)
+	case !s.OK:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: the collector could not read it: %s", r.Host, name, s.Error)
+	case len(s.Data) == 0:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet without data", r.Host, name)
+	}
+	return s.Data, nil
+}
+
+// FileName is the name under which a report of this host is kept: one file per
+// host, whatever the case of its name.
+func (r Report) FileName() string { return strings.ToLower(r.Host) + ".json" }
+
+// utf8JSON strips a byte order mark and refuses what cannot be a report before
+// anything is decoded.
+func utf8JSON(data []byte) ([]byte, error) {
+	if len(data) > MaxReport {
+		return nil, fmt.Errorf("the report is over %d bytes", MaxReport)
+	}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, errors.New("the report is UTF-16, want UTF-8")
+	}
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	switch {
+	case len(data) == 0:
+		return nil, fmt.Errorf("%w: it is empty", ErrTruncated)
+	case data[0] != '{':
+		return nil, errors.New("the report is no JSON object")
+	case tooDeep(data):
+		return nil, fmt.Errorf("the report nests deeper than %d", maxDepth)
+	}
+	return data, nil
+}
+
+// tooDeep says whether objects and arrays nest deeper than maxDepth.
+func tooDeep(data []byte) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// jsonError says where JSON goes wrong, in one line without its values.
+func jsonError(err error) error {
+	var syntax *json.SyntaxError
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end"):
+		return ErrTruncated
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the report is no valid JSON: byte %d: %s", syntax.Offset, cut(syntax.Error(), 100))
+	case errors.As(err, &typed):
+		return fmt.Errorf("%s: got a JSON %s", cut(typed.Field, 100), strings.Fields(typed.Value + " value")[0])
+	default:
+		return errors.New(cut(err.Error(), 200))
+	}
+}
