@@ -138,7 +138,8 @@ func waiver(c *check.Check, reason string, r check.Result) (until, note string) 
 	return "", ""
 }
 
-// notes parts the commands that repeat a run by hand from what was seen.
+// notes parts the commands that repeat a run by hand, each once (a confirming
+// attempt asks the same again), from what was seen.
 func notes(all []string) (repeat []string, seen string) {
 	var b strings.Builder
 	for _, n := range all {
@@ -147,10 +148,11 @@ func notes(all []string) (repeat []string, seen string) {
 			break
 		}
 		text := block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes)
-		if strings.HasPrefix(text, "curl ") {
-			repeat = append(repeat, text)
-		} else {
+		switch {
+		case !strings.HasPrefix(text, "curl "):
 			b.WriteString(text + "\n")
+		case !slices.Contains(repeat, text):
+			repeat = append(repeat, text)
 		}
 	}
 	return repeat, b.String()

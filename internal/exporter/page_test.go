@@ -237,3 +237,9 @@ func TestOldRunsAreMarked(t *testing.T) {
 	assert.False(t, got[19].Old)
 	assert.Equal(t, "20 passed", tally)
 }
+
+func TestNotes(t *testing.T) {
+	repeat, seen := notes([]string{"attempt 1", "curl -i https://mail.contoso.com/", "HTTP/1.1 401\r\nX: y\r\n", "attempt 2", "curl -i https://mail.contoso.com/"})
+	assert.Equal(t, []string{"curl -i https://mail.contoso.com/"}, repeat)
+	assert.Equal(t, "attempt 1\nHTTP/1.1 401\nX: y\n\nattempt 2\n", seen)
+}
