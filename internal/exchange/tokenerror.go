@@ -1,0 +1,63 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// aadsts is the number of an Entra error, as its description begins.
+var aadsts = regexp.MustCompile(`AADSTS[0-9]{1,9}`)
+
+// tokenError puts an error of azidentity in one line without secrets: Entra's
+// code and the first sentence of its description. Errors on the way keep their
+// own class.
+func tokenError(ctx context.Context, err error, secret string) error {
+	var classed *check.Error
+	var failed *azidentity.AuthenticationFailedError
+	switch {
+	case errors.As(err, &classed):
+		return check.Errorf(classed.Class, "no token: %s", withoutSecret(classed.Error(), secret))
+	case ctx.Err() != nil:
+		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
+	case errors.As(err, &failed) && failed.RawResponse != nil:
+		body, _ := io.ReadAll(io.LimitReader(failed.RawResponse.Body, maxHeader))
+		return check.Errorf(check.Token, "no token: Entra answers %d: %s", failed.RawResponse.StatusCode, withoutSecret(entraError(body), secret))
+	}
+	return check.Errorf(check.Token, "no token: %s", withoutSecret(err.Error(), secret))
+}
+
+// entraError reads an OAuth error answer (RFC 6749 section 5.2): the AADSTS
+// code and what follows it up to the first line break or trace id, else the
+// error's name.
+func entraError(body []byte) string {
+	var answer struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Error == "" {
+		return "the answer is no OAuth error"
+	}
+	text, _, _ := strings.Cut(answer.Description, "\n")
+	text, _, _ = strings.Cut(text, "Trace ID:")
+	if !aadsts.MatchString(text) {
+		return cut(answer.Error, 100)
+	}
+	return cut(text, 300)
+}
+
+// withoutSecret makes a text of others one short line, without the secret and
+// without tokens.
+func withoutSecret(s, secret string) string {
+	if secret != "" {
+		s = strings.ReplaceAll(s, secret, "(secret)")
+	}
+	return cut(withoutSecrets(s), 400)
+}
