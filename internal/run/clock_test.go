@@ -105,9 +105,10 @@ func TestAClockSetBackKeepsFirstRunsSoon(t *testing.T) {
 func TestASmallStepOfTheClockRepeatsNoRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, c := newBench(), checkOf(good)
-		b.serve(t, 1, c)
+		d, _ := b.serve(t, 1, c)
 		pass(phase + time.Second) // it has just run
 		b.clock.jump(-3 * time.Second)
+		d.poke()
 		pass(4 * time.Minute)
 		assert.Len(t, b.book.of(c), 2)
 		pass(time.Minute + 3*time.Second)

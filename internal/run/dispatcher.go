@@ -117,7 +117,7 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 		j.cancel()
 	}
 	j.check, j.timing, j.schedule = c, t, t.schedule.Phased(Phase(c.Target, t.least, c.Timeout))
-	j.removed, j.again, j.queued = false, false, j.queued && len(j.waiting) > 0
+	j.removed, j.again, j.queued = false, false, false // its first run comes, and serves who waits
 	j.cancel = func() {}
 	d.zero(c.ID())
 	if d.ctx != nil {
@@ -193,7 +193,8 @@ func (d *Dispatcher) ask(id check.ID) (<-chan reply, error) {
 	return answer, nil
 }
 
-func (d *Dispatcher) now() time.Time { return d.runner.Now().UTC().Round(0) }
+// now reads the wall clock; UTC drops the monotonic reading.
+func (d *Dispatcher) now() time.Time { return d.runner.Now().UTC() }
 
 // poke has Serve look again.
 func (d *Dispatcher) poke() {

@@ -142,6 +142,28 @@ func TestRunsInFlightAreBounded(t *testing.T) {
 	})
 }
 
+func TestChecksOfOneMomentStartInTheOrderOfTheConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		var checks []*check.Check
+		want := []string{"vantage", "autodiscover", "activesync", "tls_offload", "configuration"}
+		for _, name := range want {
+			c := checkOf(func(context.Context) (check.Report, error) {
+				got = append(got, name)
+				return check.Report{}, nil
+			})
+			c.Name = name
+			checks = append(checks, c)
+		}
+		newBench().serve(t, 1, checks...)
+		pass(time.Hour)
+		require.Len(t, got, 13*len(want))
+		for round := range 12 { // after the first runs, which a hash spreads
+			assert.Equal(t, want, got[(round+1)*len(want):][:len(want)])
+		}
+	})
+}
+
 func TestTheLoopTicksAtLeastEveryThirtySeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -62,7 +62,7 @@ type answer struct {
 // run is Run; the channel that it also gives closes when the check's own
 // goroutine has really ended, which a stuck check's may do much later.
 func (r *Runner) run(parent context.Context, c *check.Check) (check.Result, bool, <-chan answer) {
-	result := check.Result{Check: c.Name, Target: c.Target, Start: r.Now().UTC().Round(0)}
+	result := check.Result{Check: c.Name, Target: c.Target, Start: r.Now().UTC()}
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(parent, c.Timeout)
 	defer cancel()

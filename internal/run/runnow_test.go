@@ -114,6 +114,37 @@ func TestRunNowGoesBeforeWhatIsDue(t *testing.T) {
 	})
 }
 
+func TestRunNowOfWhatIsDueRunsItOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, checks := newBench(), fleet(3, taking(10*time.Second))
+		for _, c := range checks {
+			c.Schedule = "0 12 * * *"
+		}
+		d, _ := b.serve(t, 1, checks...)
+		pass(5 * time.Second) // one runs, two wait
+		for _, c := range checks {
+			ask(t.Context(), d, c.ID())
+		}
+		pass(time.Minute)
+		total := 0
+		for _, c := range checks {
+			total += len(b.book.of(c))
+		}
+		assert.Equal(t, 4, total, "the one in flight twice")
+	})
+}
+
+func TestRunNowEndsWithShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, c := newBench(), checkOf(taking(10*time.Second))
+		d, stop := b.serve(t, 1, c)
+		pass(time.Minute)
+		answer := ask(t.Context(), d, c.ID()) // in flight
+		stop()
+		assert.ErrorIs(t, (<-answer).err, errStopping)
+	})
+}
+
 func TestRunNowIsMadeAgainWhenAReloadCutItOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, c := newBench(), checkOf(taking(10*time.Second))

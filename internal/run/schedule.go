@@ -65,7 +65,7 @@ func (s Schedule) Phased(phase time.Duration) Schedule { return Schedule{s.cron,
 
 // Next gives the first planned moment after t, in UTC.
 func (s Schedule) Next(t time.Time) time.Time {
-	t = t.UTC().Round(0).Add(-s.phase)
+	t = t.UTC().Add(-s.phase)
 	next := s.cron.Next(t)
 	if next.IsZero() {
 		// cron looks five years ahead, and between 2096 and 2104 no year leaps.
