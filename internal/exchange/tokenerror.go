@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"regexp"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/hmad/hmad/internal/check"
@@ -17,18 +17,15 @@ import (
 var aadsts = regexp.MustCompile(`AADSTS[0-9]{1,9}`)
 
 // tokenError puts an error of azidentity in one line without secrets: Entra's
-// code and the first sentence of its description. Errors on the way keep their
-// own class.
+// code and the first line of its description. The class is token, or timeout
+// where the caller's time is over; azidentity keeps no other error apart.
 func tokenError(ctx context.Context, err error, secret string) error {
-	var classed *check.Error
 	var failed *azidentity.AuthenticationFailedError
 	switch {
-	case errors.As(err, &classed):
-		return check.Errorf(classed.Class, "no token: %s", withoutSecret(classed.Error(), secret))
 	case ctx.Err() != nil:
 		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
 	case errors.As(err, &failed) && failed.RawResponse != nil:
-		body, _ := io.ReadAll(io.LimitReader(failed.RawResponse.Body, maxHeader))
+		body, _ := runtime.Payload(failed.RawResponse)
 		return check.Errorf(check.Token, "no token: Entra answers %d: %s", failed.RawResponse.StatusCode, withoutSecret(entraError(body), secret))
 	}
 	return check.Errorf(check.Token, "no token: %s", withoutSecret(err.Error(), secret))

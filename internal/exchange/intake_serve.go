@@ -1,0 +1,129 @@
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/hmad/hmad/internal/config"
+)
+
+const (
+	maxTokenFile   = 4096
+	minToken       = 16 // characters
+	maxConnections = 64
+)
+
+// authorise wants the bearer token or a verified client certificate. The token
+// file is read for each push, so a new token needs no reload.
+func (in *Intake) authorise(r *http.Request) error {
+	if in.cfg.ClientCAFile != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return nil
+	}
+	if in.cfg.TokenFile == "" {
+		return refuse(http.StatusUnauthorized, "want a client certificate")
+	}
+	want, err := in.token()
+	if err != nil {
+		return err
+	}
+	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	// Hashes have one length: comparing them tells nothing of the token's.
+	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256(want)
+	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+		return refuse(http.StatusUnauthorized, "want the bearer token")
+	}
+	return nil
+}
+
+func (in *Intake) token() ([]byte, error) {
+	data, err := in.env.ReadFile(in.cfg.TokenFile, maxTokenFile)
+	if err != nil {
+		return nil, &config.FieldError{Path: "onprem.report.token_file", Msg: err.Error()}
+	}
+	token := bytes.TrimSpace(data)
+	if len(token) < minToken {
+		return nil, &config.FieldError{Path: "onprem.report.token_file",
+			Msg: fmt.Sprintf("%s: want at least %d characters", in.cfg.TokenFile, minToken)}
+	}
+	return token, nil
+}
+
+// Check reads the files that the config names, so that a fault shows at the
+// start and not at the first push.
+func (in *Intake) Check() error {
+	if in.cfg.TokenFile != "" {
+		if _, err := in.token(); err != nil {
+			return err
+		}
+	}
+	_, err := in.tlsConfig(nil)
+	return err
+}
+
+// Serve takes pushes on ln, which it closes, until ctx ends. Certificate, key
+// and client CA are read for each connection, so that new ones need no reload.
+func (in *Intake) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           in,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // strangers' handshakes are no news
+	}
+	stop := context.AfterFunc(ctx, func() {
+		patience, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if srv.Shutdown(patience) != nil {
+			srv.Close()
+		}
+	})
+	defer stop()
+	ln = tls.NewListener(netutil.LimitListener(ln, maxConnections), &tls.Config{GetConfigForClient: in.tlsConfig, MinVersion: tls.VersionTLS12})
+	err := srv.Serve(ln)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// tlsConfig reads the listener's files. Where the token is the only proof, no
+// client certificate is asked for; where the certificate is, none is missing.
+func (in *Intake) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
+	cert, err := in.env.ReadFile(in.cfg.CertFile, maxSecretFile)
+	if err != nil {
+		return nil, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+	}
+	key, err := in.env.ReadFile(in.cfg.KeyFile, maxSecretFile)
+	if err != nil {
+		return nil, &config.FieldError{Path: "onprem.report.key_file", Msg: err.Error()}
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	if in.cfg.ClientCAFile == "" {
+		return c, nil
+	}
+	c.ClientCAs = x509.NewCertPool()
+	c.ClientAuth = tls.VerifyClientCertIfGiven
+	if in.cfg.TokenFile == "" {
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, addRoots(c.ClientCAs, "onprem.report.client_ca_file", in.cfg.ClientCAFile, in.env)
+}
