@@ -45,6 +45,9 @@ func (v Visit) curl(req *http.Request) string {
 	if v.route.caFile != "" {
 		args = append(args, "--cacert", v.route.caFile)
 	}
+	if req.Header.Get("Accept") == "" {
+		args = append(args, "-H", "Accept:") // which curl would else send
+	}
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
 		for _, value := range req.Header[name] {
 			args = append(args, "-H", name+": "+value)

@@ -119,10 +119,10 @@ func addRoots(pool *x509.CertPool, file string, env check.Env) (*x509.CertPool, 
 	}
 	pem, err := env.ReadFile(file, maxCAFile)
 	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", err)
+		return nil, config.Invalid("ca_file", "%s", err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", file)
+		return nil, config.Invalid("ca_file", "%s holds no certificate in PEM", file)
 	}
 	return pool, nil
 }

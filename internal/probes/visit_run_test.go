@@ -44,6 +44,7 @@ func TestAFaultOfTheAnswerHasItsReason(t *testing.T) {
 		"one byte over the limit":       {answers(ok + "Content-Length: 262145\r\n\r\n" + strings.Repeat("a", maxBody+1)), "response_invalid", "over the limit", true},
 		"reset in the body":             {reset(ok + "Content-Length: 10\r\n\r\nabc"), "response_invalid", "broke off in its body", true},
 		"reset without an answer":       {reset(""), "response_invalid", "closed before the answer's header ended", false},
+		"control characters in a value": {answers("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"\x1b[31m\"\r\n\r\n"), "response_invalid", `\x1b`, false},
 		"control characters in a fault": {answers("HTTP/1.1 \x1b[31m\x00\r\n\r\n"), "response_invalid", `\x1b`, false},
 	}
 	for name, test := range tests {

@@ -1,0 +1,239 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+const tenant = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
+
+const openID = `{"issuer":"https://login.contoso.test/` + tenant + `/v2.0","authorization_endpoint":"https://login.contoso.test/authorize"}`
+
+// entra answers as Microsoft's sign-in service does, with the given status,
+// clock and body.
+func entra(status int, date time.Time, body string) func(net.Conn) {
+	return answers(fmt.Sprintf("HTTP/1.1 %d X\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
+		status, date.UTC().Format(http.TimeFormat), len(body), body))
+}
+
+// vantageOf builds the check for a sign-in service at the given place.
+func vantageOf(t *testing.T, env check.Env, to string) check.Parts {
+	t.Helper()
+	parts, err := Vantage.New(vantageTarget(to), env)
+	require.NoError(t, err)
+	require.NotNil(t, parts.Run)
+	return parts
+}
+
+func vantageTarget(to string) config.Target {
+	return config.Target{Tenant: tenant, CAFile: "ca.pem",
+		Entra:     config.Entra{OpenIDConfiguration: "https://" + testHost + "/{tenant}/v2.0/.well-known/openid-configuration"},
+		ConnectTo: map[string]string{testHost + ":443": to}}
+}
+
+func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	cert := ca.leaf(t, nil)
+	now := time.Now()
+	tests := map[string]struct {
+		serve   func(net.Conn)
+		reasons []string
+		words   string
+		offset  bool
+		left    []string // unevaluated
+	}{
+		"open":                      {entra(200, now, openID), []string{}, "", true, nil},
+		"our clock 2 min behind":    {entra(200, now.Add(2*time.Minute), openID), []string{"clock_skew"}, "this host's clock is 2m0s behind Microsoft's", true, nil},
+		"our clock 2 min ahead":     {entra(200, now.Add(-2*time.Minute), openID), []string{"clock_skew"}, "ahead of", true, nil},
+		"our clock 50 s off":        {entra(200, now.Add(50*time.Second), openID), []string{}, "", true, nil},
+		"no clock":                  {answers("HTTP/1.1 200 OK\r\nContent-Length: " + fmt.Sprint(len(openID)) + "\r\n\r\n" + openID), []string{}, "", false, []string{"clock_skew"}},
+		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
+		"JSON of something else":    {entra(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
+		"no issuer":                 {entra(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
+		"refused by the allow-list": {entra(403, now, openID), []string{"vantage_offline"}, "it answers with status 403", false, []string{"clock_skew"}},
+		"closed":                    {func(net.Conn) {}, []string{"vantage_offline"}, "during the TLS handshake", false, []string{"clock_skew"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report, err := vantageOf(t, testEnv(ca), serveTLS(t, cert, test.serve).String()).Run(t.Context())
+			if name == "closed" {
+				report, err = vantageOf(t, testEnv(ca), serve(t, test.serve).String()).Run(t.Context())
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.reasons, foundNames(report.Findings))
+			if len(report.Findings) > 0 {
+				assert.Contains(t, report.Findings[0].Detail, test.words)
+			}
+			var left []string
+			for _, r := range report.Unevaluated {
+				left = append(left, r.Name)
+			}
+			assert.Equal(t, test.left, left)
+			assert.Equal(t, test.offset, hasSample(report, clockOffset))
+			assert.Contains(t, report.Notes[0], "/"+tenant+"/v2.0/.well-known/openid-configuration")
+		})
+	}
+}
+
+func hasSample(r check.Report, m *check.Metric) bool {
+	for _, s := range r.Samples {
+		if s.Metric == m {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTheClockIsComparedInTheMiddleOfTheExchange(t *testing.T) {
+	received := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	a := &Answer{Header: http.Header{"Date": {"Sun, 22 Nov 2026 09:00:08 GMT"}}, Received: received, Waited: 4 * time.Second}
+	_, offset := judgeClock(a)
+	require.NotNil(t, offset)
+	assert.Equal(t, 10500*time.Millisecond, *offset)
+}
+
+func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	strangers := newAuthority(t, "inspecting proxy", nil)
+	tests := map[string]struct {
+		env   func(*check.Env)
+		to    string
+		words string
+	}{
+		"DNS":          {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{IsNotFound: true}) }, "login.contoso.test:443", "login.contoso.test does not resolve"},
+		"the resolver": {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{Err: "connection refused"}) }, "login.contoso.test:443", "the resolver cannot be asked"},
+		"inspected":    {nil, serveTLS(t, strangers.leaf(t, nil), entra(200, time.Now(), openID)).String(), "no trusted root for the issuer CN=inspecting proxy"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			env := testEnv(ca)
+			if test.env != nil {
+				test.env(&env)
+			}
+			report, err := vantageOf(t, env, test.to).Run(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
+			assert.Contains(t, report.Findings[0].Detail, test.words)
+		})
+	}
+	t.Run("the proxy", func(t *testing.T) {
+		target := vantageTarget("")
+		target.ConnectTo, target.Proxy = nil, "http://"+serve(t, answers("HTTP/1.1 407 No\r\n\r\n")).String()
+		parts, err := Vantage.New(target, testEnv(ca))
+		require.NoError(t, err)
+		report, err := parts.Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
+		assert.Contains(t, report.Findings[0].Detail, "407")
+	})
+}
+
+func refuseNames(err error) func(context.Context, string, string) ([]netip.Addr, error) {
+	return func(context.Context, string, string) ([]netip.Addr, error) { return nil, err }
+}
+
+func TestOneAddressThatAnswersMakesTheWayOpen(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	to := serveTLS(t, ca.leaf(t, nil), entra(200, time.Now(), openID))
+	env := testEnv(ca, "192.0.2.1", "2001:db8::1")
+	env.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		if network == "tcp4" {
+			return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
+		}
+		return (&net.Dialer{}).DialContext(ctx, "tcp", to.String())
+	}
+	target := vantageTarget("")
+	target.ConnectTo = nil
+	parts, err := Vantage.New(target, env)
+	require.NoError(t, err)
+	report, err := parts.Run(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, report.Findings)
+}
+
+func TestVantageNeedsATenantAndAPlaceToAsk(t *testing.T) {
+	for _, target := range []config.Target{{}, {Tenant: tenant}} {
+		parts, err := Vantage.New(target, testEnv(nil))
+		require.NoError(t, err)
+		assert.Nil(t, parts.Run)
+		ask, err := NewWayOut(target, testEnv(nil))
+		require.NoError(t, err)
+		assert.Nil(t, ask)
+	}
+}
+
+func TestWhoSharesTheWayOut(t *testing.T) {
+	assert.True(t, SharesWayOut(config.Target{Vantage: config.External}))
+	assert.True(t, SharesWayOut(config.Target{Vantage: config.Internal, Proxy: "http://proxy.contoso.test:3128"}))
+	assert.False(t, SharesWayOut(config.Target{Vantage: config.Internal}))
+}
+
+func TestTheQuestionForTheWayOut(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	cert := ca.leaf(t, nil)
+	open, err := NewWayOut(vantageTarget(serveTLS(t, cert, entra(200, time.Now().Add(time.Hour), openID)).String()), testEnv(ca))
+	require.NoError(t, err)
+	assert.NoError(t, open(t.Context()), "a wrong clock does not close the way")
+
+	closed, err := NewWayOut(vantageTarget(serveTLS(t, cert, entra(503, time.Now(), "")).String()), testEnv(ca))
+	require.NoError(t, err)
+	err = closed(t.Context())
+	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
+	assert.True(t, strings.HasPrefix(err.Error(), "hmad's own way out is closed: "), err.Error())
+}
+
+func TestManyAskForTheWayOutOnceAndTheAnswerIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		k := &kept{now: time.Now, turn: make(chan struct{}, 1), ask: func(context.Context) error {
+			asked++
+			time.Sleep(time.Second)
+			return check.Errorf(check.VantageOffline, "closed")
+		}}
+		for range 5 {
+			go func() { assert.EqualError(t, k.get(t.Context()), "closed") }()
+		}
+		time.Sleep(30 * time.Second)
+		assert.Equal(t, 1, asked)
+		assert.Error(t, k.get(t.Context()))
+		assert.Equal(t, 1, asked)
+		time.Sleep(2 * time.Second)
+		assert.Error(t, k.get(t.Context()))
+		assert.Equal(t, 2, asked, "after 30 seconds it is asked anew")
+	})
+}
+
+func TestACallerWhoGoesLearnsNothingAndSpoilsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		k := &kept{now: time.Now, turn: make(chan struct{}, 1), ask: func(ctx context.Context) error {
+			asked++
+			if asked == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() { assert.Equal(t, context.DeadlineExceeded, k.get(short)) }()
+		synctest.Wait()
+		assert.Equal(t, context.DeadlineExceeded, k.get(short), "waiting for the turn ends too")
+		assert.NoError(t, k.get(t.Context()))
+		assert.Equal(t, 2, asked)
+	})
+}
