@@ -12,6 +12,9 @@ import (
 // other unprintable characters and invalid UTF-8 are escaped as in Go source,
 // and what exceeds max bytes is cut off with an ellipsis.
 func clean(s string, max int) string {
+	if len(s) <= max && plain(s) {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -26,6 +29,16 @@ func clean(s string, max int) string {
 		i += n
 	}
 	return b.String()
+}
+
+// plain says whether s is printable ASCII, as nearly all that is cleaned is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // round shortens a duration to what a person reads.

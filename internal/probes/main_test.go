@@ -1,9 +1,16 @@
 package probes
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(benchServerVar) != "" {
+		serveBench()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

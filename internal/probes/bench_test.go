@@ -1,0 +1,173 @@
+package probes
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+// The benchmarks set a visit beside bare net/http doing the same: a fresh
+// connection with a full handshake, then one request or two on it. The server
+// is a process of its own, so that cpu-ns/op and the allocations are the
+// client's alone. The aim is at most 1.15 times the bare figure.
+
+// benchServerVar makes the test binary serve instead of test.
+const benchServerVar = "HMAD_BENCH_SERVER"
+
+// serveBench answers as Exchange does until its standard input ends. It prints
+// its address and its CA's certificate.
+func serveBench() {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-FEServer", "EX01")
+		w.Header().Set("Request-Id", "0a7ac4a4-3c1c-4c1a-8a55-b1d2a4d5f9b1")
+		w.Header().Add("WWW-Authenticate", `Bearer client_id="00000002-0000-0ff1-ce00-000000000000", `+
+			`trusted_issuers="00000001-0000-0000-c000-000000000000@5de110f8-2e0f-4d45-891d-bcf2218e253d", `+
+			`token_types="app_asserted_user_v1 service_asserted_app_v1", `+
+			`authorization_uri="https://login.windows.net/common/oauth2/authorize", issuer_kind="AzureAD"`)
+		w.Header().Add("WWW-Authenticate", `Basic realm="`+testHost+`"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t := &testing.B{} // for the helpers below, which only fail where crypto does
+	ca := newAuthority(t, "contoso root", nil)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil)}}
+	s.StartTLS()
+	defer s.Close()
+	fmt.Println(s.Listener.Addr(), base64.StdEncoding.EncodeToString(ca.cert.Raw))
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// benchServer starts the server's process and gives its address and CA.
+func benchServer(b *testing.B) (netip.AddrPort, *authority) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), benchServerVar+"=1")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(b, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, cmd.Start())
+	b.Cleanup(func() { stdin.Close(); cmd.Wait() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(b, err)
+	addr, encoded, _ := strings.Cut(strings.TrimSpace(line), " ")
+	der, err := base64.StdEncoding.DecodeString(encoded)
+	require.NoError(b, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(b, err)
+	return netip.MustParseAddrPort(addr), &authority{cert: cert}
+}
+
+// measure runs f b.N times and reports this process's CPU time and
+// allocations per run.
+func measure(b *testing.B, f func()) {
+	b.Helper()
+	f() // what is only done once, such as reading the roots
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	for range b.N {
+		f()
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func BenchmarkBare(b *testing.B)      { benchBare(b, 1) }
+func BenchmarkBarePair(b *testing.B)  { benchBare(b, 2) }
+func BenchmarkVisit(b *testing.B)     { benchVisit(b, 1) }
+func BenchmarkVisitPair(b *testing.B) { benchVisit(b, 2) }
+
+func benchBare(b *testing.B, requests int) {
+	to, ca := benchServer(b)
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	measure(b, func() {
+		transport := &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots},
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, to.String())
+			},
+		}
+		defer transport.CloseIdleConnections()
+		for range requests {
+			req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://"+testHost+"/Microsoft-Server-ActiveSync", nil)
+			require.NoError(b, err)
+			req.Header.Set("Authorization", "Bearer")
+			resp, err := transport.RoundTrip(req)
+			require.NoError(b, err)
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			require.Equal(b, http.StatusUnauthorized, resp.StatusCode)
+		}
+	})
+}
+
+func benchVisit(b *testing.B, requests int) {
+	to, ca := benchServer(b)
+	r := testRoute(b, ca, to)
+	u := testURL(b, "https://"+testHost+"/Microsoft-Server-ActiveSync")
+	measure(b, func() {
+		ws, _, _, err := r.ways(b.Context(), u)
+		require.NoError(b, err)
+		reqs := make([]*http.Request, requests)
+		for i := range reqs {
+			reqs[i] = r.get(u, "Authorization", "Bearer")
+		}
+		v, err := r.visit(b.Context(), ws[0], reqs...)
+		require.NoError(b, err)
+		require.Empty(b, v.Faults)
+		require.Len(b, v.Answers, requests)
+	})
+}
+
+// BenchmarkActiveSync is a whole run of the check, which asks the pair: it
+// judges and renders notes and samples too.
+func BenchmarkActiveSync(b *testing.B) {
+	to, ca := benchServer(b)
+	parts, err := ActiveSync.New(config.Target{
+		Mailbox: "hmad-probe@contoso.com", Tenant: "5de110f8-2e0f-4d45-891d-bcf2218e253d", CAFile: "ca.pem",
+		ActiveSync: config.ActiveSync{URL: "https://" + testHost + "/Microsoft-Server-ActiveSync"},
+		ConnectTo:  map[string]string{testHost + ":443": to.String()},
+	}, withMemory(testEnv(ca)))
+	require.NoError(b, err)
+	measure(b, func() {
+		report, err := parts.Run(b.Context())
+		require.NoError(b, err)
+		require.Empty(b, report.Findings)
+	})
+}
+
+// forgetful is a memory that keeps nothing.
+type forgetful struct{}
+
+func (forgetful) Get(string, any) bool { return false }
+func (forgetful) Put(string, any)      {}
+
+func withMemory(env check.Env) check.Env {
+	env.Memory = forgetful{}
+	return env
+}
