@@ -87,6 +87,9 @@ func (in *Intake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(code)
 		return
 	}
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="hmad"`)
+	}
 	w.Header().Set("Connection", "close") // what is left of the body is not read
 	http.Error(w, no.text, code)
 }
@@ -102,7 +105,6 @@ func (in *Intake) take(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusMethodNotAllowed, "want POST")
 	}
 	if err := in.authorise(r); err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="hmad"`)
 		return err
 	}
 	if !in.limit.AllowN(in.env.Now(), 1) {

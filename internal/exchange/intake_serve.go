@@ -85,20 +85,23 @@ func (in *Intake) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // strangers' handshakes are no news
 	}
+	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(down)
 		patience, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if srv.Shutdown(patience) != nil {
 			srv.Close()
 		}
 	})
-	defer stop()
 	ln = tls.NewListener(netutil.LimitListener(ln, maxConnections), &tls.Config{GetConfigForClient: in.tlsConfig, MinVersion: tls.VersionTLS12})
 	err := srv.Serve(ln)
-	if ctx.Err() != nil {
-		return nil
+	if stop() {
+		srv.Close()
+		return err
 	}
-	return err
+	<-down
+	return nil
 }
 
 // tlsConfig reads the listener's files. Where the token is the only proof, no

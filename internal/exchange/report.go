@@ -99,7 +99,6 @@ var sectionForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 // report checks the envelope.
 func (w wire) report() (Report, error) {
 	generated, err := readTime(w.GeneratedAt)
-	interval := time.Duration(w.IntervalSeconds * float64(time.Second))
 	switch {
 	case len(w.Host) > 253 || !hostForm.MatchString(w.Host):
 		return Report{}, errors.New("host: want the server's name, letters, digits, dashes and dots")
@@ -107,13 +106,14 @@ func (w wire) report() (Report, error) {
 		return Report{}, fmt.Errorf("generatedAt: %w", err)
 	case generated.IsZero():
 		return Report{}, errors.New("generatedAt: missing")
-	case w.IntervalSeconds <= 0 || interval > maxInterval:
+	case w.IntervalSeconds <= 0 || w.IntervalSeconds > maxInterval.Seconds():
 		return Report{}, fmt.Errorf("intervalSeconds: want over 0, at most %.0f", maxInterval.Seconds())
 	case w.DurationMs < 0 || w.DurationMs > float64(maxInterval.Milliseconds()):
 		return Report{}, errors.New("durationMs: out of range")
 	}
-	r := Report{Schema: w.Schema, Collector: cut(w.Collector, 40), Host: w.Host, Interval: interval,
-		GeneratedAt: generated, Took: time.Duration(w.DurationMs * float64(time.Millisecond))}
+	r := Report{Schema: w.Schema, Collector: cut(w.Collector, 40), Host: w.Host, GeneratedAt: generated,
+		Interval: time.Duration(w.IntervalSeconds * float64(time.Second)),
+		Took:     time.Duration(w.DurationMs * float64(time.Millisecond))}
 	r.Sections, err = w.sections()
 	return r, err
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -104,7 +105,7 @@ func (r Report) IIS() (IIS, error) {
 	return rowOf(r, sectionIIS, func(w *row) IIS {
 		i := IIS{Location: w.text("location"), SSLFlags: w.texts("sslFlags")}
 		if len(i.SSLFlags) == 0 {
-			w.need("sslFlags")
+			w.fail("sslFlags", errors.New("missing"))
 		}
 		return i
 	})

@@ -1,0 +1,66 @@
+package exchange
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzDecodeReport: whatever arrives, a report or an error of one line, never
+// a panic, and a host that is safe as a file name.
+func FuzzDecodeReport(f *testing.F) {
+	f.Add([]byte(sample(f)))
+	f.Add([]byte("\xef\xbb\xbf" + sample(f)))
+	f.Add([]byte(sample(f)[:3000]))
+	f.Add([]byte(`{"schema":1,"host":"EX01","intervalSeconds":9e2,"generatedAt":"/Date(1795338900000)/","sections":{"iis":{"ok":true,"data":{}}}}`))
+	f.Add([]byte(`{"schema":1,"host":"..","intervalSeconds":1e300,"generatedAt":{"value":""},"sections":{}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := DecodeReport(data)
+		if err != nil {
+			wantOneLine(t, err)
+			return
+		}
+		if strings.ContainsAny(r.FileName(), "/\\:\x00\n") || strings.HasPrefix(r.FileName(), ".") {
+			t.Errorf("host %q makes the file name %q", r.Host, r.FileName())
+		}
+		if r.GeneratedAt.IsZero() || r.Interval <= 0 || r.Took < 0 {
+			t.Errorf("got %v, %v, %v", r.GeneratedAt, r.Interval, r.Took)
+		}
+	})
+}
+
+// FuzzSections puts data into every section in turn: facts or an error of one
+// line, and never more rows than the data has bytes.
+func FuzzSections(f *testing.F) {
+	r, err := DecodeReport([]byte(sample(f)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range SectionNames() {
+		f.Add([]byte(r.Sections[name].Data))
+	}
+	for _, seed := range []string{`null`, `[null]`, `{"value":[],"Count":0}`, `[{"time":"/Date(0)/","id":"2006","count":1e9}]`,
+		`{"name":1,"enabled":"TRUE","certificateStrings":[["AQ=="]]}`, `{"maxSendSize":"x (1,,2 bytes)"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for name, read := range accessors() {
+			if _, err := read(withSection(name, string(data))); err != nil {
+				wantOneLine(t, err)
+			}
+		}
+		events, _ := withSection(sectionOAuthEvents, string(data)).OAuthEvents()
+		for _, e := range events {
+			if e.Count < 1 || e.First.After(e.Time) || tokenForm.MatchString(e.Message) {
+				t.Errorf("got %+v", e)
+			}
+		}
+	})
+}
+
+func wantOneLine(t *testing.T, err error) {
+	t.Helper()
+	if s := err.Error(); strings.ContainsAny(s, "\n\r\x00") || !utf8.ValidString(s) || len(s) > 5000 {
+		t.Errorf("the error is not one short line: %q", s)
+	}
+}

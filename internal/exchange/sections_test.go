@@ -1,0 +1,243 @@
+package exchange
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const orgGUID = "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"
+
+// reader hides the type of an accessor.
+func reader[T any](read func(Report) (T, error)) func(Report) (any, error) {
+	return func(r Report) (any, error) { return read(r) }
+}
+
+// accessors has one accessor for each section.
+func accessors() map[string]func(Report) (any, error) {
+	return map[string]func(Report) (any, error){
+		sectionAuthServers:        reader(Report.AuthServers),
+		sectionArbitration:        reader(Report.Arbitration),
+		sectionDatabaseCopies:     reader(Report.DatabaseCopies),
+		sectionOrganization:       reader(Report.OrganizationConfig),
+		sectionActiveSync:         reader(Report.ActiveSyncSettings),
+		sectionAccessRules:        reader(Report.DeviceAccessRules),
+		sectionDirectories:        reader(Report.VirtualDirectories),
+		sectionServers:            reader(Report.ExchangeServers),
+		sectionTransport:          reader(Report.TransportConfig),
+		sectionAuthConfig:         reader(Report.AuthConfig),
+		sectionCertificates:       reader(Report.ExchangeCertificates),
+		sectionHybrid:             reader(Report.HybridConfiguration),
+		sectionConnectors:         reader(Report.IntraOrganizationConnectors),
+		sectionRelationships:      reader(Report.OrganizationRelationships),
+		sectionMigrationEndpoints: reader(Report.MigrationEndpoints),
+		sectionOverrides:          reader(Report.SettingOverrides),
+		sectionAuthAdminEvents:    reader(Report.AuthAdminEvents),
+		sectionOAuthEvents:        reader(Report.OAuthEvents),
+		sectionLocalServer:        reader(Report.LocalServer),
+		sectionWebConfig:          reader(Report.WebConfig),
+		sectionIIS:                reader(Report.IIS),
+	}
+}
+
+func TestEverySectionHasAnAccessor(t *testing.T) {
+	all := accessors()
+	for _, name := range SectionNames() {
+		require.Contains(t, all, name)
+		_, err := all[name](Report{})
+		require.ErrorIs(t, err, ErrMissing)
+		assert.ErrorContains(t, err, "section "+name+":", "the accessor reads its own section")
+	}
+	assert.Len(t, all, len(SectionNames()))
+}
+
+func TestTheSampleSections(t *testing.T) {
+	r, err := DecodeReport([]byte(sample(t)))
+	require.NoError(t, err)
+	at := func(day, hour, minute, second int) time.Time {
+		return time.Date(2026, 11, day, hour, minute, second, 0, time.UTC)
+	}
+	vdir := func(kind, name, path, url, protection string, auth, iis []string) VirtualDirectory {
+		v := VirtualDirectory{Kind: kind, Server: "EX01", Name: name, InternalAuth: auth, ExternalAuth: auth, IISAuth: iis, ExtendedProtection: protection}
+		if url != "" {
+			v.InternalURL, v.ExternalURL = url+path, url+path
+		}
+		return v
+	}
+	const mail = "https://mail.contoso.com"
+	mapiAuth := []string{"Ntlm", "OAuth", "Negotiate"}
+	for name, want := range map[string]any{
+		sectionArbitration: []ArbitrationMailbox{{Name: "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}", Database: "DB01",
+			Capabilities: []string{"OrganizationCapabilityUMGrammarReady", RefreshCapability}}},
+		sectionDatabaseCopies: []DatabaseCopy{{`DB01\EX01`, "DB01", "EX01", Mounted}, {`DB01\EX02`, "DB01", "EX02", "Healthy"}},
+		sectionOrganization:   OrganizationConfig{Name: "Contoso", GUID: orgGUID, OAuth2ClientProfileEnabled: true},
+		sectionActiveSync:     ActiveSyncSettings{AccessBlock},
+		sectionAccessRules: []DeviceAccessRule{
+			{"OutlookService (DeviceType)", "DeviceType", "OutlookService", AccessAllow},
+			{"Outlook for iOS and Android (DeviceModel)", "DeviceModel", "Outlook for iOS and Android", AccessBlock}},
+		sectionDirectories: []VirtualDirectory{
+			vdir(KindActiveSync, "Microsoft-Server-ActiveSync (Default Web Site)", "/Microsoft-Server-ActiveSync", mail, "None", nil, nil),
+			vdir(KindMapi, "mapi (Default Web Site)", "/mapi", mail, "Require", mapiAuth, mapiAuth),
+			vdir(KindWebServices, "EWS (Default Web Site)", "/EWS/Exchange.asmx", mail, "Require", []string{"Ntlm", "WindowsIntegrated", "WSSecurity", "OAuth"}, nil),
+			vdir(KindOAB, "OAB (Default Web Site)", "/OAB", mail, "Require", []string{"WindowsIntegrated", "OAuth"}, nil),
+			vdir(KindAutodiscover, "Autodiscover (Default Web Site)", "", "", "None", []string{"Basic", "Ntlm", "WindowsIntegrated", "WSSecurity", "OAuth"}, nil)},
+		sectionServers: []ExchangeServer{
+			{"EX01", "EX01.contoso.com", "Version 15.2 (Build 1748.10)", "Enterprise", []string{"Mailbox", "ClientAccess"}, "contoso.com/Configuration/Sites/HQ", ""},
+			{"EX02", "EX02.contoso.com", "Version 15.2 (Build 1748.10)", "Enterprise", []string{"Mailbox", "ClientAccess"}, "contoso.com/Configuration/Sites/HQ", "http://proxy.contoso.com:8080/"}},
+		sectionTransport:  TransportConfig{MaxSendSize: Size{Bytes: 36700160}, MaxReceiveSize: Size{Unlimited: true}},
+		sectionAuthConfig: AuthConfig{CurrentThumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567", ServiceName: "00000002-0000-0ff1-ce00-000000000000"},
+		sectionCertificates: []ExchangeCertificate{{Server: "EX01", Thumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567",
+			Subject: "CN=Microsoft Exchange Server Auth Certificate", NotBefore: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC),
+			NotAfter: time.Date(2029, 2, 4, 10, 0, 0, 0, time.UTC), Services: []string{"SMTP"}, HasPrivateKey: true}},
+		sectionHybrid: []HybridConfiguration{{0, []string{"FreeBusy", "MoveMailbox", "Mailtips", "SecureMail"}, []string{"contoso.com"}}},
+		sectionConnectors: []IntraOrganizationConnector{{"HybridIOC - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
+			"https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc", ""}},
+		sectionRelationships: []OrganizationRelationship{{"On-premises to O365 - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
+			"", "https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc/WSSecurity"}},
+		sectionMigrationEndpoints: []MigrationEndpoint{},
+		sectionOverrides:          []SettingOverride{{"EnableExchangeHybrid3PAppFeature", "Global", "ExchangeOnpremAsThirdPartyAppId", []string{"Enabled=true"}, nil}},
+		sectionAuthAdminEvents: []Event{
+			{at(22, 6, 2, 11), at(22, 6, 2, 11), 2015, "Information", "MSExchange AuthAdmin", "The AuthAdmin servicelet completed a run.", 1, ""},
+			{at(21, 22, 4, 12), at(21, 22, 4, 12), 2013, "Information", "MSExchange AuthAdmin", "The trusted issuer EvoSts was updated.", 1, ""}},
+		sectionOAuthEvents: []Event{{at(22, 9, 11, 40), at(22, 8, 0, 3), 2006, "Warning", "MSExchange OAuth",
+			"Failed to authenticate a token: invalid signature.", 12, "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567"}},
+		sectionLocalServer: LocalServer{`C:\Program Files\Microsoft\Exchange Server\V15\`, "15.02.1748.039"},
+		sectionWebConfig:   WebConfig{`C:\Program Files\Microsoft\Exchange Server\V15\FrontEnd\HttpProxy\Sync\web.config`, 10240},
+		sectionIIS:         IIS{"Default Web Site/Microsoft-Server-ActiveSync", []string{"Ssl", "Ssl128"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := accessors()[name](r)
+			require.NoError(t, err)
+			assert.Empty(t, cmp.Diff(want, got))
+		})
+	}
+}
+
+func TestAuthServers(t *testing.T) {
+	r, err := DecodeReport([]byte(sample(t)))
+	require.NoError(t, err)
+	got, err := r.AuthServers()
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	assert.Equal(t, TypeMicrosoftACS, got[0].Type)
+	assert.Empty(t, cmp.Diff(AuthServer{
+		Name: "EvoSts - " + orgGUID, Type: TypeAzureAD, Enabled: true, Default: true,
+		Issuer: "https://sts.windows.net/5de110f8-2e0f-4d45-891d-bcf2218e253d/", Realm: "5de110f8-2e0f-4d45-891d-bcf2218e253d",
+		AuthorizationEndpoint: "https://login.windows.net/common/oauth2/authorize", TokenEndpoint: "https://login.windows.net/common/oauth2/token",
+		MetadataURL:  "https://login.windows.net/5de110f8-2e0f-4d45-891d-bcf2218e253d/federationmetadata/2007-06/federationmetadata.xml",
+		DomainNames:  []string{"contoso.mail.onmicrosoft.com", "contoso.com"},
+		Certificates: [][]byte{{5, 6, 7, 8}, {9, 10, 11, 12}}, WhenChanged: time.Date(2026, 11, 20, 22, 4, 12, 0, time.UTC),
+	}, got[1]))
+}
+
+func TestWhatPowerShellDoesToASection(t *testing.T) {
+	const row = `{"name": "EvoSts", "type": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": "True", "certificateStrings": %s, "domainName": %s}`
+	one := `{"Name": "EvoSts", "TYPE": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": "True", "certificateStrings": "AQID\r\n BA==", "domainName": "contoso.com, contoso.test"}`
+	for name, data := range map[string]string{
+		"a list of one collapsed":     one,
+		"a list":                      `[` + one + `]`,
+		"a list wrapped in an object": `{"value": [` + one + `], "Count": 1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := withSection(sectionAuthServers, data).AuthServers()
+			require.NoError(t, err, row)
+			assert.Empty(t, cmp.Diff([]AuthServer{{Name: "EvoSts", Type: "AzureAD", Enabled: true, Default: true,
+				DomainNames: []string{"contoso.com", "contoso.test"}, Certificates: [][]byte{{1, 2, 3, 4}}}}, got))
+		})
+	}
+	got, err := withSection(sectionAccessRules, `null`).DeviceAccessRules()
+	require.NoError(t, err, "an empty list became null")
+	assert.Empty(t, got)
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{
+		"35 MB (36,700,160 bytes)":           {Bytes: 36700160},
+		"35 MB (36.700.160 bytes)":           {Bytes: 36700160},
+		"35 MB (36 700 160 bytes)":           {Bytes: 36700160},
+		"35 MB (36\u00a0700\u00a0160 bytes)": {Bytes: 36700160},
+		"1 B (1 byte)":                       {Bytes: 1},
+		"36700160":                           {Bytes: 36700160},
+		"Unlimited":                          {Unlimited: true},
+	} {
+		got, err := readSize(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "35 MB", "-1", "(bytes)", "99999999999999999999 bytes", "35 MB (x bytes)"} {
+		_, err := readSize(text)
+		assert.Error(t, err, text)
+	}
+	assert.True(t, Size{Bytes: 10}.Allows(10))
+	assert.False(t, Size{Bytes: 10}.Allows(11))
+	assert.True(t, Size{Unlimited: true}.Allows(1<<60))
+}
+
+func TestDates(t *testing.T) {
+	want := time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC)
+	for _, text := range []any{"2026-11-22T09:15:00Z", "2026-11-22T10:15:00+01:00", "2026-11-22T09:15:00.0000000Z", "/Date(1795338900000)/",
+		`\/Date(1795338900000)\/`, "/Date(1795338900000+0100)/", map[string]any{"value": "/Date(1795338900000)/", "DateTime": "x"}} {
+		got, err := readTime(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []any{nil, "", "0001-01-01T00:00:00Z", "/Date(-62135596800000)/"} {
+		got, err := readTime(text)
+		require.NoError(t, err, text)
+		assert.True(t, got.IsZero(), text)
+	}
+	for _, text := range []any{"yesterday", "2026-11-22T09:15:00", 12.0, []any{}, "/Date(99999999999999999)/", "/Date(999999999999999)/"} {
+		_, err := readTime(text)
+		assert.Error(t, err, text)
+	}
+}
+
+func TestSSLFlags(t *testing.T) {
+	for flags, want := range map[string]bool{`["Ssl","Ssl128"]`: true, `"Ssl, Ssl128"`: true, `"ssl"`: true, `"None"`: false, `"SslNegotiateCert"`: false} {
+		i, err := withSection(sectionIIS, `{"location":"Default Web Site","sslFlags":`+flags+`}`).IIS()
+		require.NoError(t, err, flags)
+		assert.Equal(t, want, i.RequiresTLS(), flags)
+	}
+	_, err := withSection(sectionIIS, `{"location":"Default Web Site","sslFlags":[]}`).IIS()
+	assert.ErrorContains(t, err, "sslFlags: missing")
+}
+
+func TestEvents(t *testing.T) {
+	event := func(more string) (Event, error) {
+		all, err := withSection(sectionOAuthEvents, `{"time":"2026-11-22T09:15:00Z","id":2006,"level":"Warning","source":"MSExchange OAuth"`+more+`}`).OAuthEvents()
+		if err != nil {
+			return Event{}, err
+		}
+		return all[0], nil
+	}
+	e, err := event(``)
+	require.NoError(t, err)
+	assert.Equal(t, 1, e.Count, "an event is counted at least once")
+	assert.Equal(t, e.Time, e.First)
+	e, err = event(`,"first":"2026-11-22T10:15:00Z"`)
+	require.NoError(t, err)
+	assert.True(t, e.First.Before(e.Time), "first and last are told apart by their times")
+	for _, count := range []string{`0`, `-3`, `"many"`, `1.5`} {
+		_, err = event(`,"count":` + count)
+		assert.ErrorContains(t, err, "count:", count)
+	}
+	e, err = event(`,"message":"line one\r\nline two\u0007 by jane@contoso.com with eyJhbGciOiJSUzI1NiJ9.eyJ1cG4iOiJqYW5lIn0.c2ln, issuer 00000001-0000-0000-c000-000000000000@5de110f8-2e0f-4d45-891d-bcf2218e253d"`)
+	require.NoError(t, err)
+	assert.Equal(t, "line one  line two  by (address) with (token), issuer 00000001-0000-0000-c000-000000000000@5de110f8-2e0f-4d45-891d-bcf2218e253d", e.Message)
+}
+
+func TestThumbprint(t *testing.T) {
+	const want = "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567"
+	for _, id := range []string{want, "8a1c2b3d4e5f60718293a4b5c6d7e8f901234567", "ihwrPU5fYHGCk6S1xtfo-QEjRWc", "ihwrPU5fYHGCk6S1xtfo-QEjRWc=", " ihwrPU5fYHGCk6S1xtfo-QEjRWc "} {
+		got, ok := Thumbprint(id)
+		assert.True(t, ok, id)
+		assert.Equal(t, want, got, id)
+	}
+	for _, id := range []string{"", "8A1C", "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11", "ihwrPU5fYHGCk6S1xtfo+QEjRWc"} {
+		_, ok := Thumbprint(id)
+		assert.False(t, ok, id)
+	}
+}
