@@ -162,7 +162,7 @@ func BenchmarkActiveSync(b *testing.B) {
 }
 
 // forgetful is a memory that keeps nothing.
-type forgetful struct{}
+type forgetful struct{ check.Memory }
 
 func (forgetful) Get(string, any) bool { return false }
 func (forgetful) Put(string, any)      {}
