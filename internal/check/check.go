@@ -78,6 +78,10 @@ type Env struct {
 	Now     func() time.Time
 	Memory  Memory
 	Meter   Meter
+	// Table gives the target's table for these gauges, always the same one.
+	Table func(metrics ...*Metric) Table
+	// Fleet gives the target's fleet of that name, always the same one.
+	Fleet func(name string) Fleet
 	// Vantage asks whether this target's way out is open: nil when it is. It
 	// is nil itself where the target does not share its way out with the
 	// vantage check.
@@ -96,6 +100,22 @@ type Memory interface {
 	Get(key string, into any) bool
 	// Put keeps v, which must encode as JSON.
 	Put(key string, v any)
+}
+
+// Fleet keeps one small record for each of up to hundreds of thousands of
+// members, such as mailboxes. Records survive restarts.
+type Fleet interface {
+	Each(func(key string, record []byte))
+	Put(key string, record []byte)
+	Delete(key string)
+}
+
+// Table is a fleet's gauges: one row per key, which is the value of the one own
+// label of its metrics. It is owned by the Store and never part of a Report.
+type Table interface {
+	// Set puts a row, one value per metric; NaN means no series.
+	Set(key string, values ...float64)
+	Delete(key string)
 }
 
 // Meter counts: for counters and histograms, which live as long as the
