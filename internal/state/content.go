@@ -111,12 +111,13 @@ func putRow(tx *bbolt.Tx, r row) error {
 	return nil
 }
 
-// strangers gives a deleting row for each one of the file that rows have not.
+// strangers gives a deleting row for each one of the file that rows have not,
+// its schema apart.
 func (f *file) strangers(rows map[key]any) (gone []row, err error) {
 	err = f.guard(func() error {
 		return f.db.View(func(tx *bbolt.Tx) error {
 			return each(tx, func(k key, _ []byte) {
-				if _, ok := rows[k]; !ok {
+				if _, ok := rows[k]; !ok && k != schemaKey {
 					gone = append(gone, row{key: k})
 				}
 			})

@@ -148,6 +148,23 @@ func TestDamageWhileRunning(t *testing.T) {
 	require.Greater(t, panicked, 50, "bbolt must have met the damage")
 }
 
+// TestFileCutWhileRunning takes the file away from under bbolt's memory map:
+// reading it faults, which no recover catches by itself.
+func TestFileCutWhileRunning(t *testing.T) {
+	good, _ := goodFile(t)
+	path := statePath(t)
+	require.NoError(t, os.WriteFile(path, good, 0o600))
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
+		require.NoError(t, os.Truncate(path, 2*int64(os.Getpagesize())))
+		s.Record(run(activesync, 1000))
+		pass()
+		require.True(t, s.Health().OK, "%v", said.all())
+		require.NotEmpty(t, s.Health().SetAside)
+		require.Len(t, said.all(), 1, "%v", said.all())
+		require.Len(t, rowsOf(t, s), 2+31+30+20, "the new file has everything")
+	})
+}
+
 func TestUnusableFiles(t *testing.T) {
 	good, known := goodFile(t)
 	pages := func(n int) []byte { return append([]byte(nil), good[:n*os.Getpagesize()]...) }
@@ -272,7 +289,7 @@ func renamedFile(t testing.TB, good []byte) []byte {
 
 func foreignFile(t testing.TB) []byte {
 	path := filepath.Join(t.TempDir(), "other.db")
-	f, err := newFile(path, os.OpenFile)
+	f, err := openFile(path, false, os.OpenFile)
 	require.NoError(t, err)
 	require.NoError(t, f.put([]row{{key{"widgets", "name"}, []byte(`1`)}}))
 	f.close()

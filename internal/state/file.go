@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = damage{fmt.Errorf("%v", r), true}
+			err = damage{fmt.Errorf("bbolt gave up: %v", r), true}
 		}
 	}()
 	return f()
@@ -91,17 +92,24 @@ func readFile(path string, open opener, take func(k key, value []byte)) error {
 	return f.load(take)
 }
 
-// newFile opens the file for writing, or makes one.
+// newFile opens the file for writing, or makes one. Its schema comes before
+// any other row, so that a file of which only a part was written is known.
 func newFile(path string, open opener) (*file, error) {
 	empty, err := isNew(path)
 	if err != nil {
 		return nil, err
 	}
 	f, err := openFile(path, false, open)
-	if err != nil && empty && !errors.Is(err, errLocked) {
+	if err == nil {
+		if err = f.put([]row{{schemaKey, strconv.AppendInt(nil, schema, 10)}}); err == nil {
+			return f, nil
+		}
+		f.close()
+	}
+	if empty && !errors.Is(err, errLocked) {
 		_ = os.Truncate(path, 0) // half made, as on a full disk
 	}
-	return f, err
+	return nil, err
 }
 
 // openFile opens and locks the file.

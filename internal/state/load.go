@@ -112,7 +112,7 @@ func (s *Store) adopt(l *loaded) {
 	if !first {
 		return
 	}
-	s.dirty = map[key]any{schemaKey: schema}
+	s.dirty = map[key]any{}
 	for _, k := range l.useless {
 		s.mark(k, nil)
 	}

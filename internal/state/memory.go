@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -23,6 +24,7 @@ type memory struct {
 	target string
 }
 
+// Get reads what was put under key.
 func (m memory) Get(key string, into any) bool {
 	m.store.mu.Lock()
 	value, ok := m.store.values[m.target][key]
@@ -30,6 +32,7 @@ func (m memory) Get(key string, into any) bool {
 	return ok && json.Unmarshal(value, into) == nil
 }
 
+// Put keeps v under key.
 func (m memory) Put(key string, v any) {
 	value, err := json.Marshal(v)
 	if err == nil && len(value) > maxValue {
@@ -40,6 +43,26 @@ func (m memory) Put(key string, v any) {
 		return
 	}
 	m.store.put(m.target, key, value)
+}
+
+// Keys lists the keys with the prefix, in no order.
+func (m memory) Keys(prefix string) (keys []string) {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	for key := range m.store.values[m.target] {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Delete forgets what was put under key.
+func (m memory) Delete(key string) {
+	m.store.mu.Lock()
+	defer m.store.mu.Unlock()
+	delete(m.store.values[m.target], key)
+	m.store.mark(valueKey(m.target, key), nil)
 }
 
 // put keeps a value, unless its target is gone.

@@ -24,7 +24,6 @@ const (
 	leafPage     = 0x02
 	freeListPage = 0x10
 	bucketLeaf   = 0x01
-	maxDepth     = 64
 
 	// In a meta page, after the page's header.
 	metaRoot     = 16 // u64
@@ -84,12 +83,11 @@ func (w *walker) freeList(id uint64) {
 	}
 }
 
-// subtree is where a page lies: in which bucket ("" is the root of them all)
-// and how deep, with keys from lo up to, not including, hi; nil: no limit.
+// subtree is where a page lies: in which bucket ("" is the root of them all),
+// with keys from lo up to, not including, hi; nil: no limit.
 type subtree struct {
 	bucket string
 	lo, hi []byte
-	depth  int
 }
 
 func (w *walker) damaged(format string, args ...any) {
@@ -101,9 +99,6 @@ func (w *walker) damaged(format string, args ...any) {
 // page walks what lies below a page.
 func (w *walker) page(id uint64, at subtree) {
 	page, err := w.read(id)
-	if err == nil && at.depth > maxDepth {
-		err = damagef("the tree is too deep")
-	}
 	if err == nil {
 		err = w.elements(page, at)
 	}
@@ -122,7 +117,7 @@ func (w *walker) elements(page []byte, at subtree) error {
 		w.damaged("bucket %q: keys are out of order", at.bucket)
 	}
 	for i, e := range all {
-		below := subtree{at.bucket, e.key, at.hi, at.depth + 1}
+		below := subtree{at.bucket, e.key, at.hi}
 		if i+1 < len(all) {
 			below.hi = all[i+1].key
 		}
@@ -139,7 +134,7 @@ func (w *walker) element(e element, at subtree) {
 	case e.bucket != (at.bucket == ""):
 		w.damaged("%q: buckets and rows are mixed", e.key)
 	case e.bucket:
-		w.bucket(e, subtree{bucket: string(e.key), depth: at.depth})
+		w.bucket(e, subtree{bucket: string(e.key)})
 	default:
 		w.visit(key{at.bucket, string(e.key)}, e.value)
 	}

@@ -75,10 +75,10 @@ func (e *entry) runs(f func(number uint64, r *check.Result)) {
 	}
 }
 
-// rows gives everything that the file must hold. The caller holds the lock;
+// rows gives everything that the file must hold beside its schema. The caller holds the lock;
 // the contents never change and are encoded outside of it.
 func (s *Store) rows() map[key]any {
-	rows := map[key]any{schemaKey: schema}
+	rows := map[key]any{}
 	for id, e := range s.entries {
 		if e.last == 0 {
 			continue

@@ -136,7 +136,7 @@ func TestHistoryKeepsFailuresLonger(t *testing.T) {
 
 func TestSnapshotDoesNotChange(t *testing.T) {
 	s := Open("", options())
-	for n := range 25 {
+	for n := range 40 {
 		s.Record(run(activesync, n, blocked))
 	}
 	before := statusOf(t, s, activesync)
@@ -147,12 +147,12 @@ func TestSnapshotDoesNotChange(t *testing.T) {
 		return all
 	}
 	want, found := starts(before.History), before.FoundSince["blocked"]
-	_ = append(before.History, run(activesync, 999)) // into spare capacity, were there any
+	require.Equal(t, len(before.History), cap(before.History), "an append of two readers would meet")
 	for n := range 40 {
-		s.Record(run(activesync, 25+n))
-		s.Record(run(activesync, 25+n, expiring))
+		s.Record(run(activesync, 40+n))
+		s.Record(run(activesync, 40+n, expiring))
 	}
 	require.Equal(t, want, starts(before.History))
 	require.Equal(t, map[string]time.Time{"blocked": found}, before.FoundSince)
-	require.Equal(t, after(24), before.Decided.Start)
+	require.Equal(t, after(39), before.Decided.Start)
 }

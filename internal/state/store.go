@@ -1,8 +1,33 @@
 // Package state keeps what hmad knows: of each check its last results, since
 // when they stand and a short history, and each target's small memory.
 //
-// The Store is memory. Whoever asks it or tells it something never waits for a
-// disk.
+// The Store is memory: whoever tells it something or asks it never waits for a
+// disk. Behind it lies a bbolt file, so that a restart, kill -9 too, finds what
+// was known; one goroutine, the writer, reads it once when it opens and then
+// writes what has changed every five seconds, in transactions that bbolt makes
+// whole or not at all. Counters and plans are not kept there.
+//
+// The disk may do what it likes; probing goes on, and Health says what is wrong:
+//
+//   - A damaged file (cut, overwritten, not ours, or of which bbolt panics or
+//     faults) is set aside as NAME.corrupt-TIME, of which the newest three are
+//     kept. What is sound in it is taken over, and a new file gets all that
+//     memory holds. The same is done when damage shows while running.
+//   - A locked file, one that a newer hmad wrote, and what is not a regular file
+//     are left alone: memory only, and tried again with each batch. What a file
+//     knows that becomes free later is put behind what happened meanwhile.
+//   - A file that can only be read is read, and otherwise likewise left alone.
+//   - On a full disk batches fail; they are tried again, and what waits is
+//     bounded: beyond some thousands of rows the next batch is everything.
+//   - A file that somebody removes is made again.
+//   - A disk that does not answer holds up Open for ten seconds and Close for
+//     three, and nothing else.
+//
+// Nothing of the file is believed without proof. Its pages are walked by this
+// package before bbolt follows them (pages.go says why), and each value has a
+// checksum over itself and its key. Results name their reasons and metrics;
+// what the present version does not know of is dropped, and a result whose
+// verdict would change by that is dropped whole.
 package state
 
 import (
@@ -23,7 +48,8 @@ type Options struct {
 	Defs []*check.Def
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
-	// Logf is told of every trouble with the file once; nil: nobody is.
+	// Logf is told of every trouble with the file once, and with a nil error
+	// of its end; nil: nobody is. It is called from several goroutines.
 	Logf func(msg string, err error)
 }
 

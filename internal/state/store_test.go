@@ -43,7 +43,7 @@ func TestKeep(t *testing.T) {
 	var seen bool
 	require.True(t, s.Memory("contoso").Get("seen", &seen))
 	require.False(t, s.Memory("fabrikam").Get("seen", &seen))
-	require.Len(t, rowsOf(t, s), 4, "schema, facts, run, value: nothing of the others is left in the file")
+	require.Len(t, rowsOf(t, s), 3, "facts, run, value: nothing of the others is left in the file")
 
 	s.Keep([]check.ID{activesync, fabrikam})
 	require.True(t, statusOf(t, s, fabrikam).Last.Start.IsZero(), "a target that comes back begins anew")
@@ -56,7 +56,7 @@ func rowsOf(t *testing.T, s *Store) (keys []key) {
 	t.Helper()
 	f := copied(t, s.Health().Path)
 	require.NoError(t, readFile(f, osOpen, func(k key, _ []byte) { keys = append(keys, k) }))
-	return append(keys, schemaKey)
+	return keys
 }
 
 func TestPlanned(t *testing.T) {
@@ -97,6 +97,23 @@ func TestMemory(t *testing.T) {
 	require.Len(t, said.all(), 2)
 	assert.Contains(t, said.all()[0], "over the limit of 1048576")
 	assert.Contains(t, said.all()[1], "unsupported type: func()")
+}
+
+func TestMemoryListsAndForgets(t *testing.T) {
+	s := Open(statePath(t), options())
+	for _, key := range []string{"evosts/a", "evosts/b", "other"} {
+		memory{s, "contoso"}.Put(key, 1)
+	}
+	s = reopened(t, s)
+	m := memory{s, "contoso"}
+	require.ElementsMatch(t, []string{"evosts/a", "evosts/b"}, m.Keys("evosts/"))
+	require.Empty(t, memory{s, "fabrikam"}.Keys(""))
+	m.Delete("evosts/a")
+	m.Delete("nothing")
+	memory{s, "fabrikam"}.Delete("nothing")
+	require.Equal(t, []string{"evosts/b"}, m.Keys("evosts/"))
+	s = reopened(t, s)
+	require.ElementsMatch(t, []string{"evosts/b", "other"}, memory{s, "contoso"}.Keys(""))
 }
 
 func TestUnpersistableResultStaysInMemory(t *testing.T) {
