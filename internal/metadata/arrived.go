@@ -1,0 +1,70 @@
+package metadata
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const (
+	// lateAfter is how many of its intervals may pass until a report is too old.
+	lateAfter = 3
+	// maxAhead is how far in the future a report may be dated and still be
+	// used: one dated next year would be fresh for a year.
+	maxAhead = 10 * time.Minute
+)
+
+// reportsOf gives the function that reads the target's reports. It is for one
+// check, which does not run beside itself.
+func reportsOf(env check.Env) func() ([]exchange.Arrived, error) {
+	reader := new(exchange.Reader)
+	return func() ([]exchange.Arrived, error) {
+		if env.Reports == "" {
+			return nil, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
+		}
+		return reader.Read(env, env.Reports)
+	}
+}
+
+// late says whether a report is too old to speak for the present.
+func late(r exchange.Report, now time.Time) bool {
+	return now.Sub(r.GeneratedAt) > lateAfter*r.Interval
+}
+
+// ahead says whether a report is dated too far in the future to be used.
+func ahead(r exchange.Report, now time.Time) bool { return r.GeneratedAt.Sub(now) > maxAhead }
+
+// freshReports gives the reports that speak for the present, newest first; an
+// error of class report where there is none.
+func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report, error) {
+	var fresh []exchange.Report
+	var seen []string
+	for _, a := range arrived {
+		switch {
+		case a.Host == "":
+		case late(a.Report, now) || ahead(a.Report, now):
+			seen = append(seen, a.Host+"'s of "+moment(a.GeneratedAt))
+		default:
+			fresh = append(fresh, a.Report)
+		}
+	}
+	if len(fresh) == 0 && len(seen) == 0 {
+		return nil, check.Errorf(check.ReportInput, "no on-premises report is there that can be read")
+	}
+	if len(fresh) == 0 {
+		return nil, check.Errorf(check.ReportInput, "no on-premises report speaks for now: the newest of each host are %s", clean(strings.Join(seen, ", "), maxDetail))
+	}
+	slices.SortStableFunc(fresh, func(a, b exchange.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
+	return fresh, nil
+}
+
+// sameHost compares the names of servers, one of which may be qualified.
+func sameHost(a, b string) bool { return strings.EqualFold(shortHost(a), shortHost(b)) }
+
+func shortHost(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), ".")
+	return s
+}

@@ -1,0 +1,214 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// EvoSTSMetadata is the check of the stored signing certificates against those
+// that are published.
+var EvoSTSMetadata = &check.Def{
+	Name: "evosts_metadata",
+	Doc: "Does Exchange hold the certificates with which Microsoft signs tokens? It fetches the metadata that Microsoft publishes for the tenant " +
+		"and compares it with the stored copy, as the on-premises report or the directory shows it. A certificate that is published and not yet stored is in order for as long " +
+		"as the refresh job may take (`metadata.window`, 8h as the guide has it, and `metadata.page_after`, 13h, because other sources report a 12-hour job). " +
+		"With a credential it also looks which key signs the tokens that hmad itself gets.",
+	Every:   "*/15 * * * *",
+	Timeout: 55 * time.Second,
+	Metrics: []*check.Metric{certificates, missingSince, deadline, windowSeconds, pageAfterSeconds, credentialNotAfter},
+	Reasons: evostsReasons,
+	New:     newEvoSTS,
+}
+
+// tokenTimeout bounds getting a token; fetchTimeout bounds each document.
+const tokenTimeout = 10 * time.Second
+
+func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
+	if t.Tenant == "" || !t.OnPrem.Report.Configured() && t.OnPrem.LDAP.URL == "" {
+		return check.Parts{}, nil
+	}
+	client, err := exchange.NewHTTPClient(t, env)
+	if err != nil {
+		return check.Parts{}, err
+	}
+	e := buildEvoSTS(t, env, overHTTP(client))
+	if t.ExchangeOnline.Configured() {
+		credential, err := exchange.NewCredential(t, env)
+		if err != nil {
+			return check.Parts{}, err
+		}
+		e.keyID = keyIDOf(credential)
+		e.expires = func() (string, time.Time, bool) {
+			notAfter, ok := credential.NotAfter()
+			return credential.Kind(), notAfter, ok
+		}
+	}
+	return check.Parts{Run: e.run}, nil
+}
+
+// buildEvoSTS builds the check without a credential; f is its way to documents.
+func buildEvoSTS(t config.Target, env check.Env, f fetch) *evosts {
+	return &evosts{target: t, env: env, sources: newSources(t, env), library: newLibrary(f, env.Now)}
+}
+
+// keyIDOf gives the function that gets a token and tells which key signed it.
+func keyIDOf(credential azcore.TokenCredential) func(context.Context) (Thumbprint, error) {
+	return func(ctx context.Context) (t Thumbprint, err error) {
+		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{exchange.ScopeExchangeOnline}})
+		if err != nil {
+			return t, err
+		}
+		id, err := exchange.KeyID(token.Token)
+		if err != nil {
+			return t, err
+		}
+		return ParseKeyID(id)
+	}
+}
+
+// evosts is the check for one target. Its runs do not overlap.
+type evosts struct {
+	target  config.Target
+	env     check.Env
+	sources sources
+	library *library
+	keyID   func(context.Context) (Thumbprint, error)         // nil without a credential
+	expires func() (kind string, notAfter time.Time, ok bool) // of the credential; nil without one
+}
+
+// run looks at both sides, writes down what is new in the ledger and judges.
+// What is published is looked at whether or not the stored copy can be read:
+// ages must not wait for it.
+func (e *evosts) run(ctx context.Context) (check.Report, error) {
+	o := e.observe(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return check.Report{}, ctx.Err()
+	}
+	v := judge(o)
+	report, err := v.report(evostsReasons)
+	report.Samples = append(samples(o), e.credentialSamples()...)
+	report.Notes = append(timeline(o), o.notes...)
+	return report, err
+}
+
+// observe looks at both sides once.
+func (e *evosts) observe(ctx context.Context) observation {
+	o := observation{now: e.env.Now(), tenant: e.target.Tenant, override: e.target.Metadata.URL,
+		window: e.target.Metadata.Window, pageAfter: e.target.Metadata.PageAfter}
+	o.ledger = loadLedger(e.env.Memory, o.now)
+	var notes []string
+	o.held, notes, o.heldErr = e.sources.read(ctx, o.tenant)
+	o.notes = append(o.notes, notes...)
+	o.servers = tenantsServers(o.tenant, o.held.Servers)
+	e.lookPublished(ctx, &o)
+	e.lookKeys(ctx, &o)
+	o.notes = append(o.notes, e.repeat(o)...)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return o
+	}
+	for _, s := range o.servers {
+		o.ledger.storedNow(s.Name, o.asOf(), certificatesOf(s))
+	}
+	if len(o.enabled()) > 0 && o.override == "" {
+		o.ledger.Places = o.places()
+	}
+	o.ledger.save(e.env.Memory, o.now)
+	return o
+}
+
+// lookPublished fetches the document of every auth server, or the tenant's own
+// where none is known, and beside it the OpenID keys.
+func (e *evosts) lookPublished(ctx context.Context, o *observation) {
+	o.published = map[string]Published{}
+	var all []Certificate
+	for _, at := range o.places() {
+		p, err := e.library.published(ctx, at)
+		if err != nil {
+			o.publishedErr = joined(o.publishedErr, err)
+			continue
+		}
+		o.published[at] = p
+		all = append(all, p.Certificates...)
+	}
+	if o.publishedErr == nil {
+		o.ledger.publishedNow(o.now, all)
+	}
+	o.known = setOf(all)
+	e.lookOpenID(ctx, o)
+}
+
+// lookOpenID fetches the OpenID keys: a second view of what is published. It
+// decides nothing by itself, so its failure is a note.
+func (e *evosts) lookOpenID(ctx context.Context, o *observation) {
+	at := strings.ReplaceAll(e.target.Entra.OpenIDConfiguration, "{tenant}", o.tenant)
+	if at == "" {
+		return
+	}
+	p, err := e.library.published(ctx, at)
+	if err != nil {
+		o.note("the OpenID keys cannot be compared: %s", err)
+		return
+	}
+	keys := setOf(p.Certificates)
+	if o.publishedErr == nil {
+		for _, c := range keys.without(o.known) {
+			o.note("only the OpenID keys have the certificate %s", c.Thumbprint)
+		}
+		for _, c := range o.known.without(keys) {
+			o.note("the OpenID keys lack the certificate %s", c.Thumbprint)
+		}
+	}
+	for t, c := range keys {
+		if _, there := o.known[t]; !there {
+			o.known[t] = c
+		}
+	}
+}
+
+// lookKeys gets a token, if there is a credential, and sees what key signed it.
+func (e *evosts) lookKeys(ctx context.Context, o *observation) {
+	if e.keyID == nil {
+		return
+	}
+	o.credential = true
+	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
+	defer cancel()
+	t, err := e.keyID(ctx)
+	if err == nil {
+		o.ledger.keyUsed(t, o.now)
+		o.usedNow = &t
+	}
+	o.keyErr = classed(check.Token, "hmad's own token", err)
+	o.used = o.ledger.usedKeys(o.now)
+	switch {
+	case err != nil && len(o.used) > 0:
+		o.note("no token now, the keys of the last 24 hours are compared: %s", err)
+	case err == nil && !o.recognised(t):
+		o.note("hmad's own token is signed with %s, which is neither published nor stored: it says nothing", t)
+	}
+}
+
+// repeat gives what a person needs to look by hand.
+func (e *evosts) repeat(o observation) []string {
+	var notes []string
+	for _, at := range o.places() {
+		line := "curl -sS -m 20 "
+		if e.target.Proxy != "" {
+			line += "--proxy " + quote(e.target.Proxy) + " "
+		}
+		notes = append(notes, line+quote(shownURL(at)))
+	}
+	return append(notes, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
+}
+
+// quote makes s one word of a POSIX shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(clean(s, maxDetail), "'", `'\''`) + "'" }

@@ -1,0 +1,133 @@
+package metadata
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// defaultMetadata is the tenant's document, as the Hybrid Configuration Wizard
+// enters it (domain notes, section 6.1).
+const defaultMetadata = "https://login.windows.net/{tenant}/federationmetadata/2007-06/federationmetadata.xml"
+
+// observation is what one run saw of both sides, and the ledger up to and with
+// it.
+type observation struct {
+	now               time.Time
+	tenant            string
+	override          string // metadata.url of the config
+	window, pageAfter time.Duration
+
+	held    holding
+	heldErr error                 // the stored copy could not be read
+	servers []exchange.AuthServer // the tenant's
+
+	published    map[string]Published // by URL
+	publishedErr error                // some document could not be had
+	known        set                  // published in any document, the OpenID keys included
+
+	credential bool         // there is one
+	usedNow    *Thumbprint  // the key of hmad's own token; nil where there was none
+	used       []Thumbprint // keys of its tokens in the last 24 hours
+	keyErr     error
+
+	ledger *ledger
+	notes  []string
+}
+
+func (o *observation) note(format string, args ...any) {
+	o.notes = append(o.notes, clean(fmt.Sprintf(format, args...), maxDetail))
+}
+
+// asOf gives the moment of which the stored copy speaks: what is missing in a
+// report of ten minutes ago had been missing for so long ten minutes ago.
+func (o *observation) asOf() time.Time {
+	if o.held.At.After(o.now) {
+		return o.now
+	}
+	return o.held.At
+}
+
+// recognised says whether a key is published or stored anywhere.
+func (o *observation) recognised(k Thumbprint) bool {
+	if _, known := o.known[k]; known {
+		return true
+	}
+	return slices.ContainsFunc(o.servers, func(s exchange.AuthServer) bool {
+		return slices.ContainsFunc(s.Certificates, func(der []byte) bool { return ThumbprintOf(der) == k })
+	})
+}
+
+// enabled gives the tenant's auth servers that are in use.
+func (o *observation) enabled() []exchange.AuthServer {
+	return slices.DeleteFunc(slices.Clone(o.servers), func(s exchange.AuthServer) bool { return !s.Enabled })
+}
+
+// place gives where an auth server's document is: where the config says, else
+// the server's own address, else the tenant's.
+func (o *observation) place(s exchange.AuthServer) string {
+	at := defaultMetadata
+	switch {
+	case o.override != "":
+		at = o.override
+	case s.MetadataURL != "":
+		return s.MetadataURL
+	}
+	return strings.ReplaceAll(at, "{tenant}", o.tenant)
+}
+
+// places gives the documents to fetch: one for each auth server; where none is
+// known the last ones, else the tenant's own.
+func (o *observation) places() []string {
+	servers := o.enabled()
+	if len(servers) == 0 && o.override == "" && len(o.ledger.Places) > 0 {
+		return o.ledger.Places
+	}
+	if len(servers) == 0 {
+		servers = []exchange.AuthServer{{}}
+	}
+	var out []string
+	for _, s := range servers {
+		if at := o.place(s); !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// comparison is an auth server's stored copy beside what is published for it.
+type comparison struct {
+	server         exchange.AuthServer
+	document       Published
+	stored         []Certificate
+	missing, extra []Certificate
+	ages           []age // how long each of missing has been
+	since          since // when the oldest of missing began to be
+}
+
+// comparisons gives one for every enabled auth server whose document is there.
+func (o *observation) comparisons() []comparison {
+	var out []comparison
+	for _, s := range o.enabled() {
+		p, there := o.published[o.place(s)]
+		if !there {
+			continue
+		}
+		stored := certificatesOf(s)
+		c := comparison{server: s, document: p, stored: stored,
+			missing: setOf(p.Certificates).without(setOf(stored)),
+			extra:   setOf(stored).without(setOf(p.Certificates))}
+		for _, m := range c.missing {
+			from := o.ledger.missingSince(s.Name, m.Thumbprint)
+			c.ages = append(c.ages, from.at(o.asOf()))
+			if c.since.At.IsZero() || from.At.Before(c.since.At) {
+				c.since = from
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}

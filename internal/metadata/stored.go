@@ -1,0 +1,178 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// holding is what Exchange holds: every auth server as one source shows it.
+type holding struct {
+	Servers []exchange.AuthServer
+	At      time.Time // when the source looked
+	From    string    // in words: "the report of MBX01", "the directory"
+}
+
+// sources are where the stored copy can be read; nil where not configured.
+type sources struct {
+	reports   func() ([]exchange.Arrived, error)
+	directory func(context.Context) ([]exchange.AuthServer, error)
+	now       func() time.Time
+}
+
+func newSources(t config.Target, env check.Env) sources {
+	s := sources{now: env.Now}
+	if t.OnPrem.Report.Configured() {
+		s.reports = reportsOf(env)
+	}
+	if t.OnPrem.LDAP.URL != "" {
+		s.directory = func(ctx context.Context) ([]exchange.AuthServer, error) {
+			return exchange.ReadDirectory(ctx, env, t.OnPrem.LDAP)
+		}
+	}
+	return s
+}
+
+// read gives the stored copy, from the report where it is fresh, else from the
+// directory. Notes say what else was seen: a source that failed, and where the
+// two disagree about the tenant's auth servers.
+func (s sources) read(ctx context.Context, tenant string) (holding, []string, error) {
+	byReport, reportErr := s.readReports()
+	byDirectory, directoryErr := s.readDirectory(ctx)
+	switch {
+	case s.directory == nil:
+		return byReport, nil, reportErr
+	case s.reports == nil:
+		return byDirectory, nil, directoryErr
+	case reportErr == nil && directoryErr == nil:
+		return byReport, disagreements(tenant, byReport, byDirectory), nil
+	case reportErr == nil:
+		return byReport, []string{"the directory cannot be read beside the report: " + directoryErr.Error()}, nil
+	case directoryErr == nil:
+		return byDirectory, []string{"the report cannot be read, the directory stands in: " + reportErr.Error()}, nil
+	default:
+		return holding{}, nil, joined(reportErr, directoryErr)
+	}
+}
+
+func (s sources) readDirectory(ctx context.Context) (holding, error) {
+	if s.directory == nil {
+		return holding{}, nil
+	}
+	servers, err := s.directory(ctx)
+	return holding{servers, s.now(), "the directory"}, classed(check.LDAP, "directory", err)
+}
+
+// readReports gives the auth servers of the newest fresh report that has them.
+func (s sources) readReports() (holding, error) {
+	if s.reports == nil {
+		return holding{}, nil
+	}
+	arrived, err := s.reports()
+	if err != nil {
+		return holding{}, classed(check.ReportInput, "on-premises report", err)
+	}
+	reports, err := freshReports(arrived, s.now())
+	if err != nil {
+		return holding{}, err
+	}
+	var errs []error
+	for _, r := range reports {
+		servers, err := r.AuthServers()
+		if err == nil {
+			return holding{servers, r.GeneratedAt, "the report of " + r.Host}, nil
+		}
+		errs = append(errs, classed(check.ReportInput, "on-premises report", err))
+	}
+	return holding{}, joined(errs...)
+}
+
+// tenantsServers gives the auth servers of the tenant: by type and realm,
+// never by name (domain notes, section 6.1).
+func tenantsServers(tenant string, all []exchange.AuthServer) []exchange.AuthServer {
+	var out []exchange.AuthServer
+	for _, a := range all {
+		if strings.EqualFold(a.Type, exchange.TypeAzureAD) && strings.EqualFold(strings.TrimSpace(a.Realm), tenant) {
+			out = append(out, a)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b exchange.AuthServer) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// certificatesOf describes the stored certificates of an auth server.
+func certificatesOf(a exchange.AuthServer) []Certificate {
+	var out []Certificate
+	for _, der := range a.Certificates {
+		out = append(out, newCertificate(der))
+	}
+	return distinct(out)
+}
+
+// disagreements says where two sources differ about the tenant's auth servers.
+func disagreements(tenant string, a, b holding) []string {
+	var notes []string
+	differ := func(format string, args ...any) {
+		notes = append(notes, clean(fmt.Sprintf("%s and %s disagree: ", a.From, b.From)+fmt.Sprintf(format, args...), maxDetail))
+	}
+	others := map[string]exchange.AuthServer{}
+	for _, x := range tenantsServers(tenant, b.Servers) {
+		others[strings.ToLower(x.Name)] = x
+	}
+	for _, x := range tenantsServers(tenant, a.Servers) {
+		y, found := others[strings.ToLower(x.Name)]
+		delete(others, strings.ToLower(x.Name))
+		if !found {
+			differ("only the first has the auth server %s", x.Name)
+			continue
+		}
+		for _, c := range setOf(certificatesOf(x)).without(setOf(certificatesOf(y))) {
+			differ("only the first has the certificate %s of %s", c.Thumbprint, x.Name)
+		}
+		for _, c := range setOf(certificatesOf(y)).without(setOf(certificatesOf(x))) {
+			differ("only the second has the certificate %s of %s", c.Thumbprint, x.Name)
+		}
+		if x.Enabled != y.Enabled || x.Default != y.Default {
+			differ("%s is %s there and %s here", x.Name, flags(x), flags(y))
+		}
+	}
+	for _, y := range others {
+		differ("only the second has the auth server %s", y.Name)
+	}
+	slices.Sort(notes)
+	return notes
+}
+
+func flags(a exchange.AuthServer) string {
+	words := []string{"disabled", "not the default"}
+	if a.Enabled {
+		words[0] = "enabled"
+	}
+	if a.Default {
+		words[1] = "the default"
+	}
+	return strings.Join(words, " and ")
+}
+
+// joined makes one error, in one line, of those that are not nil. The class is
+// the first one's.
+func joined(errs ...error) error {
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	if len(errs) < 2 {
+		return errors.Join(errs...)
+	}
+	var texts []string
+	for _, err := range errs {
+		if !slices.Contains(texts, err.Error()) {
+			texts = append(texts, err.Error())
+		}
+	}
+	return &check.Error{Class: check.ClassOf(errs[0]), Err: &shown{strings.Join(texts, "; "), errors.Join(errs...)}}
+}
