@@ -83,8 +83,19 @@ func (f *File) InTarget(i int, err error) *Error {
 	return f.At(path, "%s", err)
 }
 
-// JoinErrors gives all errors as one, ordered by line; nil when there are none.
-func JoinErrors(es ...*Error) error { return Errors(es).sorted() }
+// JoinErrors gives all errors as one, ordered by line, each once; nil when
+// there are none.
+func JoinErrors(es ...*Error) error {
+	var once Errors
+	told := map[Error]bool{}
+	for _, e := range es {
+		if !told[*e] {
+			once = append(once, e)
+		}
+		told[*e] = true
+	}
+	return once.sorted()
+}
 
 var (
 	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)

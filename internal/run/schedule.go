@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // Schedule is a cron expression, always in UTC, with a phase: the moments at
@@ -58,6 +60,16 @@ func parse(expr string) (Schedule, error) {
 		return Schedule{}, errors.New("it never fires: no such date")
 	}
 	return Schedule{cron: parsed}, nil
+}
+
+// Of gives the schedule by which the dispatcher runs c, phase included, and its
+// smallest gap.
+func Of(c *check.Check) (s Schedule, least time.Duration, err error) {
+	if s, err = ParseSchedule(c.Schedule); err != nil {
+		return Schedule{}, 0, err
+	}
+	least, _ = s.Gaps(origin())
+	return s.Phased(Phase(c.Target, least, c.Timeout)), least, nil
 }
 
 // Phased gives the schedule with every moment later by phase (see Phase).

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/hmad/hmad/internal/catalog"
+)
+
+// Exit codes; those of check are the monitoring plugins'.
+const (
+	exitOK        = 0
+	exitError     = 1 // run, demo, lab: did not start, or died
+	exitWarned    = 1 // check
+	exitFailed    = 2
+	exitUndecided = 3 // check: could not tell; check and config: unusable arguments or config
+)
+
+// cli is the parsed command line and where its command writes.
+type cli struct {
+	stdout, stderr io.Writer
+
+	configFile, storagePath, logLevel, logFormat string
+	healthAddress                                string
+	web                                          *web.FlagConfig
+
+	checks         []string
+	target, output string
+	verbose        bool
+	breaks         []string
+	labAddress     string
+	file, reason   string
+}
+
+// command is one of hmad's commands: what it does and the exit code of a
+// command line that it cannot use.
+type command struct {
+	do    func(*cli, context.Context) int
+	usage int
+}
+
+// run is the whole program but for signals and os.Exit.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	c := &cli{stdout: stdout, stderr: stderr}
+	app, commands := c.app()
+	defer func() {
+		// kingpin ends --help through Terminate, which must not return.
+		if ended, ok := recover().(terminated); ok {
+			code = int(ended)
+		}
+	}()
+	name, err := app.Parse(args)
+	if err != nil {
+		c.complain(fmt.Errorf("%w; see hmad --help", err))
+		return usageCode(args, commands)
+	}
+	return commands[name].do(c, ctx)
+}
+
+// terminated carries the exit code out of kingpin.
+type terminated int
+
+// usageCode gives the exit code for a command line that did not parse.
+func usageCode(args []string, commands map[string]command) int {
+	for name, cmd := range commands {
+		if slices.Contains(args, strings.Fields(name)[0]) {
+			return cmd.usage
+		}
+	}
+	return exitError
+}
+
+// complain writes an error to stderr, "hmad:" before each of its lines.
+func (c *cli) complain(err error) {
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintln(c.stderr, "hmad: "+line)
+	}
+}
+
+// fail complains and gives the exit code.
+func (c *cli) fail(code int, err error) int {
+	if !errors.Is(err, context.Canceled) {
+		c.complain(err)
+	}
+	return code
+}
+
+const help = `Watches hybrid Modern Authentication for Outlook mobile: AutoDiscover, ActiveSync's bearer challenge and what hangs on them.
+
+Try it:       hmad demo
+First config: hmad config example > hmad.yaml, then hmad check --config.file=hmad.yaml
+For good:     hmad run --config.file=/etc/hmad/hmad.yaml`
+
+// app declares the command line.
+func (c *cli) app() (*kingpin.Application, map[string]command) {
+	app := kingpin.New("hmad", help)
+	app.HelpFlag.Short('h')
+	app.UsageWriter(c.stdout).ErrorWriter(c.stderr).Terminate(func(code int) { panic(terminated(code)) })
+
+	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
+	c.configFlag(daemon)
+	c.daemonFlags(daemon, ":9749")
+	daemon.Flag("storage.path", "Folder for the state that survives restarts; empty: keep none.").Default("data").StringVar(&c.storagePath)
+
+	once := app.Command("check", "Run checks once, print what they found; exit code 2 failed, 3 undecided, 1 warned, 0 passed.")
+	c.configFlag(once)
+	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).StringsVar(&c.checks)
+	once.Flag("target", "Only this target.").StringVar(&c.target)
+	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
+	once.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
+
+	demo := app.Command("demo", "Run the daemon against a lab on loopback, with its own CA and faults to switch on.")
+	c.daemonFlags(demo, "127.0.0.1:9749")
+	c.labFlag(demo)
+	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").StringsVar(&c.breaks)
+
+	lab := app.Command("lab", "Run the lab alone and print a config for it.")
+	c.labFlag(lab)
+
+	conf := app.Command("config", "Help with the config file.")
+	confCheck := conf.Command("check", "Check the file: every error with its line, or the next five runs of every schedule.")
+	confShow := conf.Command("show", "Print the config in force, defaults included.")
+	conf.Command("example", "Print a commented example.")
+	for _, cmd := range []*kingpin.CmdClause{confCheck, confShow} {
+		c.configFlag(cmd)
+		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
+	}
+
+	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
+	explain.Arg("REASON", "check.reason, a reason or a check; none: all.").StringVar(&c.reason)
+	app.Command("version", "Print the version.")
+
+	return app, map[string]command{
+		"run":            {(*cli).runDaemon, exitError},
+		"check":          {(*cli).runOnce, exitUndecided},
+		"demo":           {(*cli).runDemo, exitError},
+		"lab":            {(*cli).runLab, exitError},
+		"config check":   {(*cli).configCheck, exitUndecided},
+		"config show":    {(*cli).configShow, exitUndecided},
+		"config example": {(*cli).configExample, exitUndecided},
+		"explain":        {(*cli).explain, exitUndecided},
+		"version":        {(*cli).version, exitError},
+	}
+}
+
+func (c *cli) configFlag(cmd *kingpin.CmdClause) {
+	cmd.Flag("config.file", "The config file.").Default("hmad.yaml").StringVar(&c.configFile)
+}
+
+func (c *cli) labFlag(cmd *kingpin.CmdClause) {
+	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
+}
+
+// daemonFlags adds the flags of a command that serves, named as Prometheus'
+// exporters name them.
+func (c *cli) daemonFlags(cmd *kingpin.CmdClause, address string) {
+	flags := kingpinflag.AddFlags(cmd, address)
+	cmd.PreAction(func(*kingpin.ParseContext) error { c.web = flags; return nil })
+	cmd.Flag("web.health-listen-address", "Address for /-/healthy and /-/ready alone, without authentication.").StringVar(&c.healthAddress)
+	cmd.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&c.logLevel, "debug", "info", "warn", "error")
+	cmd.Flag("log.format", "console or json.").Default("console").EnumVar(&c.logFormat, "console", "json")
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exporter"
+	runs "github.com/hmad/hmad/internal/run"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// maxRuns bounds the runs in flight, in all targets together.
+const maxRuns = 512
+
+// daemon is the running hmad: the config's checks, dispatched, kept and shown.
+type daemon struct {
+	configFile string
+	log        *zap.Logger
+	store      *state.Store
+	meter      *exporter.Meter
+	dispatcher *runs.Dispatcher
+	exporter   *exporter.Server
+	checks     atomic.Pointer[[]*check.Check] // in force
+	ready      atomic.Bool
+	reloading  sync.Mutex
+}
+
+// runDaemon is the command run.
+func (c *cli) runDaemon(ctx context.Context) int {
+	if err := c.serve(ctx, nil); err != nil {
+		return c.fail(exitError, err)
+	}
+	return exitOK
+}
+
+// serve runs the daemon until ctx ends. What can refuse to start does so
+// before anything runs; started, where given, is called once all is up.
+func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, *site)) error {
+	log, err := newLog(c.stderr, c.logLevel, c.logFormat)
+	if err != nil {
+		return err
+	}
+	// A trial, so that a bad config neither listens nor touches the state.
+	if _, _, err := buildChecks(c.configFile, trial()); err != nil {
+		return err
+	}
+	site, err := c.listen(log)
+	if err != nil {
+		return err
+	}
+	defer site.close()
+	d := c.newDaemon(log, site.mayPost)
+	defer d.closeStore()
+	if err := d.load(); err != nil {
+		return err
+	}
+	log.Info("started", zap.String("version", version), zap.String("config", c.configFile), zap.Strings("addresses", site.addresses()))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.dispatcher.Serve(ctx) })
+	group.Go(func() error { return site.serve(ctx, d.exporter) })
+	group.Go(func() error { d.reloadOnHangup(ctx); return nil })
+	d.ready.Store(true)
+	if started != nil {
+		group.Go(func() error { started(ctx, d, site); return nil })
+	}
+	err = group.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// newDaemon puts the parts together; none of them works yet.
+func (c *cli) newDaemon(log *zap.Logger, mayPost bool) *daemon {
+	d := &daemon{configFile: c.configFile, log: log}
+	path := ""
+	if c.storagePath != "" {
+		path = filepath.Join(c.storagePath, "state.db")
+		if err := os.MkdirAll(c.storagePath, 0o700); err != nil {
+			log.Error("storage", zap.Error(err)) // the Store says the same, and works from memory
+		}
+	}
+	d.store = state.Open(path, state.Options{Defs: catalog.Defs(), Now: now,
+		Logf: func(msg string, err error) { log.Warn(msg, zap.Error(err)) }})
+	d.meter = exporter.NewMeter(catalog.Metrics())
+	runner := &runs.Runner{Book: d.store, MeterFor: d.meter.For, Now: now, Log: log}
+	d.dispatcher = runs.NewDispatcher(runner, maxRuns)
+	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
+		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, MayPost: mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
+	return d
+}
+
+func (d *daemon) closeStore() {
+	if err := d.store.Close(); err != nil {
+		d.log.Error("state not written", zap.Error(err))
+	}
+}
+
+// load builds everything that the config file asks for and then swaps it in; on
+// an error nothing has changed.
+func (d *daemon) load() error {
+	file, checks, err := buildChecks(d.configFile, environment(d.store.Memory, d.meter.For))
+	if err != nil {
+		return err
+	}
+	ids := make([]check.ID, len(checks))
+	for i, c := range checks {
+		ids[i] = c.ID()
+	}
+	d.store.Keep(ids)
+	d.meter.Keep(ids)
+	d.dispatcher.Tune(maxRuns, file.ConfirmAfter)
+	if err := d.dispatcher.Set(checks); err != nil {
+		return err // not reached: Build has parsed the schedules
+	}
+	d.checks.Store(&checks)
+	d.exporter.Reloaded(nil)
+	return nil
+}
+
+// inForce gives the checks of the config in force.
+func (d *daemon) inForce() []*check.Check {
+	if checks := d.checks.Load(); checks != nil {
+		return *checks
+	}
+	return nil
+}
+
+// reload loads the config file again and says how that went.
+func (d *daemon) reload(context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	if err := d.load(); err != nil {
+		d.exporter.Reloaded(err)
+		d.log.Error("config refused, the one before stays in force", zap.Error(err))
+		return err
+	}
+	d.log.Info("config reloaded")
+	return nil
+}
+
+func (d *daemon) reloadOnHangup(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = d.reload(ctx) // told in log, gauges and page
+		}
+	}
+}
+
+// buildChecks reads the config file and builds its checks.
+func buildChecks(path string, envFor catalog.EnvFor) (*config.File, []*check.Check, error) {
+	file, err := config.Load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	checks, err := catalog.Build(file, envFor)
+	return file, checks, err
+}
+
+// newServer makes an HTTP server with limits; answers may take as long as a
+// run that somebody waits for.
+func newServer(h http.Handler, log *zap.Logger) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: zap.NewStdLog(log)}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad"
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	runs "github.com/hmad/hmad/internal/run"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func (c *cli) version(context.Context) int {
+	fmt.Fprintf(c.stdout, "hmad %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return exitOK
+}
+
+func (c *cli) configExample(context.Context) int {
+	fmt.Fprint(c.stdout, string(hmad.ExampleConfig))
+	return exitOK
+}
+
+// path is the config file that a config command means.
+func (c *cli) path() string {
+	if c.file != "" {
+		return c.file
+	}
+	return c.configFile
+}
+
+func (c *cli) configShow(context.Context) int {
+	file, err := config.Load(c.path())
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	text, err := file.Show()
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	fmt.Fprint(c.stdout, string(text))
+	return exitOK
+}
+
+// configCheck builds every check, as run would, and prints their next runs.
+func (c *cli) configCheck(context.Context) int {
+	_, checks, err := buildChecks(c.path(), trial())
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	for _, ch := range checks {
+		next, err := nextRuns(ch, now(), 5)
+		if err != nil {
+			return c.fail(exitUndecided, err)
+		}
+		fmt.Fprintf(c.stdout, "%s of %s, %s: %s UTC\n", ch.Name, ch.Target, ch.Schedule, strings.Join(next, ", "))
+	}
+	fmt.Fprintf(c.stdout, "%s is in order: %d checks\n", c.path(), len(checks))
+	return exitOK
+}
+
+// nextRuns gives the times of a check's next n runs, phase included.
+func nextRuns(c *check.Check, from time.Time, n int) ([]string, error) {
+	schedule, _, err := runs.Of(c)
+	if err != nil {
+		return nil, err
+	}
+	var times []string
+	for range n {
+		from = schedule.Next(from)
+		times = append(times, from.UTC().Format(time.DateTime))
+	}
+	return times, nil
+}
+
+// explain prints the reasons that the argument names: one by its full or
+// short name, or all of a check, or all.
+func (c *cli) explain(context.Context) int {
+	found := false
+	for _, d := range catalog.Defs() {
+		if c.reason == "" || c.reason == d.Name {
+			fmt.Fprintf(c.stdout, "%s\n  %s\n\n", d.Name, d.Doc)
+			found = true
+		}
+		for _, r := range d.Reasons {
+			full := d.Name + "." + r.Name
+			if c.reason == "" || c.reason == d.Name || c.reason == r.Name || c.reason == full {
+				fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n\n", full, r.Severity, r.Summary, r.Fix)
+				found = true
+			}
+		}
+	}
+	if !found {
+		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists", c.reason))
+	}
+	return exitOK
+}

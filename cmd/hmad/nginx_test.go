@@ -1,0 +1,190 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/lab"
+)
+
+// behind is what an nginx in front of the lab does with a request.
+const (
+	proxies = `proxy_pass https://{upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";
+		proxy_ssl_server_name on; proxy_ssl_name {host};`
+	dropsBearer = proxies + ` proxy_hide_header WWW-Authenticate; add_header WWW-Authenticate 'Basic realm="mail.contoso.test"' always;`
+	asksItself  = `auth_basic "mail.contoso.test"; auth_basic_user_file /dev/null; ` + proxies
+	redirects   = `return 302 https://login.contoso.test/my.policy;`
+	blocks      = `deny all; ` + proxies
+	nobodyHome  = `proxy_pass https://{closed};`
+)
+
+// A real nginx stands before the lab, as a reverse proxy does before Exchange.
+func TestNginxInFront(t *testing.T) {
+	l := startLab(t)
+	for name, c := range map[string]struct {
+		does        string
+		certificate lab.Certificate
+		code        int
+		reasons     []string
+	}{
+		"a plain reverse proxy":               {proxies, lab.Good, exitOK, []string{}},
+		"it drops Bearer and answers Basic":   {dropsBearer, lab.Good, exitFailed, []string{"bearer_missing"}},
+		"it asks for a password itself":       {asksItself, lab.Good, exitFailed, []string{"preauth_device"}},
+		"it redirects to a login page":        {redirects, lab.Good, exitFailed, []string{"preauth_device"}},
+		"it answers 403 by address":           {blocks, lab.Good, exitFailed, []string{"blocked"}},
+		"its upstream is down":                {nobodyHome, lab.Good, exitFailed, []string{"server_error"}},
+		"its certificate has expired":         {proxies, lab.Expired, exitFailed, []string{"certificate_expired"}},
+		"its certificate is for another name": {proxies, lab.WrongName, exitFailed, []string{"certificate_name_mismatch"}},
+		"it leaves out the intermediate":      {proxies, lab.Incomplete, exitWarned, []string{"certificate_chain_incomplete"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := behindNginx(t, l, c.does, c.certificate)
+			for _, check := range []string{"autodiscover", "activesync"} {
+				want := c.reasons
+				if check == "autodiscover" && c.does == dropsBearer {
+					want = []string{} // AutoDiscover asks for no authentication
+				}
+				r := checkOnce(t, config, check)
+				assert.Equal(t, want, forAutodiscover(check, c.does, r.reasons()), "%s: %+v", check, r)
+			}
+		})
+	}
+}
+
+// forAutodiscover maps what AutoDiscover calls the same thing.
+func forAutodiscover(check, does string, reasons []string) []string {
+	if check == "autodiscover" && does == asksItself && len(reasons) == 1 && reasons[0] == "authentication_required" {
+		return []string{"preauth_device"}
+	}
+	return reasons
+}
+
+func startLab(t *testing.T) *lab.Lab {
+	t.Helper()
+	l, err := lab.Start(lab.Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Now: now})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	return l
+}
+
+// behindNginx starts an nginx with a server for AutoDiscover and one for
+// ActiveSync, and gives a config that connects to it.
+func behindNginx(t *testing.T, l *lab.Lab, does string, certificate lab.Certificate) (config string) {
+	t.Helper()
+	facts, dir := l.Facts(), t.TempDir()
+	mail := strings.TrimSuffix(strings.TrimPrefix(facts.ActiveSyncURL, "https://"), "/Microsoft-Server-ActiveSync")
+	var servers, connect []string
+	for _, hostPort := range []string{facts.AutodiscoverHost, mail} {
+		host, port, err := net.SplitHostPort(hostPort)
+		require.NoError(t, err)
+		cert, key, err := l.Issue(host, certificate)
+		require.NoError(t, err)
+		base := filepath.Join(dir, host)
+		require.NoError(t, os.WriteFile(base+".pem", cert, 0o600))
+		require.NoError(t, os.WriteFile(base+".key", key, 0o600))
+		address := freeAddress(t)
+		action := strings.NewReplacer("{upstream}", "127.0.0.1:"+port, "{host}", host, "{closed}", freeAddress(t)).Replace(does)
+		servers = append(servers, fmt.Sprintf("server { listen %s ssl; server_name %s; ssl_certificate %s.pem; ssl_certificate_key %s.key; location / { %s } }",
+			address, host, base, base, action))
+		connect = append(connect, fmt.Sprintf("%q: %q", hostPort, address))
+	}
+	startNginx(t, dir, servers, connect)
+	config = filepath.Join(dir, "hmad.yaml")
+	text := fmt.Sprintf(`targets:
+  - name: contoso
+    mailbox: %s
+    tenant: %s
+    autodiscover: {host: %q}
+    activesync: {url: %q}
+    connect_to: {%s}
+    ca_file: %q
+confirm_after: 10ms
+`, facts.Mailbox, facts.Tenant, facts.AutodiscoverHost, facts.ActiveSyncURL, strings.Join(connect, ", "), facts.CAFile)
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	return config
+}
+
+// startNginx runs an nginx of the test's own and waits until it listens.
+func startNginx(t *testing.T, dir string, servers, connect []string) {
+	t.Helper()
+	text := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr warn;
+events {}
+http {
+	access_log off;
+	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+	%[2]s
+}
+`, dir, strings.Join(servers, "\n\t"))
+	file := filepath.Join(dir, "nginx.conf")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	startServer(t, "nginx", "nginx-light", "-p", dir, "-c", file)
+	for _, c := range connect {
+		awaitListener(t, strings.Trim(c[strings.LastIndex(c, " ")+1:], `"`))
+	}
+}
+
+// checkOnce runs `hmad check` and gives its one result; the exit code must fit
+// the outcome.
+func checkOnce(t *testing.T, config, check string) result {
+	t.Helper()
+	p := start(t, "check", check, "--config.file="+config, "--output=json")
+	<-p.exited
+	var doc struct{ Results []result }
+	require.NoError(t, json.Unmarshal([]byte(p.stdout.String()), &doc), p.stderr)
+	require.Len(t, doc.Results, 1)
+	codes := map[string]int{"passed": exitOK, "warned": exitWarned, "failed": exitFailed, "undecided": exitUndecided}
+	assert.Equal(t, codes[doc.Results[0].Outcome], p.code, doc.Results[0].Outcome)
+	return doc.Results[0]
+}
+
+// startServer runs a program of Debian's until the test ends.
+func startServer(t *testing.T, program, pkg string, args ...string) *output {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + program)
+	}
+	require.NoError(t, err, "%s is not installed: scripts/test-deps installs it (Debian package %s)", program, pkg)
+	log := newOutput()
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended by itself
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program, log)
+		}
+	})
+	return log
+}
+
+// freeAddress gives a loopback address on which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// awaitListener waits until something listens at address.
+func awaitListener(t *testing.T, address string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	}, waitLimit, waitTick, "nothing listens at %s", address)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exporter"
+	runs "github.com/hmad/hmad/internal/run"
+)
+
+// runOnce is the command check: it never opens the daemon's state, so its
+// memory is empty.
+func (c *cli) runOnce(ctx context.Context) int {
+	file, checks, err := buildChecks(c.configFile, trial())
+	if err == nil {
+		checks, err = c.chosen(checks)
+	}
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	results := runAll(ctx, checks, file.ConfirmAfter)
+	if ctx.Err() != nil {
+		return c.fail(exitUndecided, fmt.Errorf("interrupted"))
+	}
+	if err := c.print(results); err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	return exitCode(results)
+}
+
+// chosen picks the checks that the command line names; none named is all.
+func (c *cli) chosen(checks []*check.Check) ([]*check.Check, error) {
+	for _, name := range c.checks {
+		if catalog.Find(name) == nil {
+			return nil, fmt.Errorf("got check %q, want one of %s", name, strings.Join(catalog.Names(), ", "))
+		}
+	}
+	var chosen []*check.Check
+	known := false
+	for _, ch := range checks {
+		known = known || c.target == ch.Target
+		if (c.target == "" || c.target == ch.Target) && (len(c.checks) == 0 || slices.Contains(c.checks, ch.Name)) {
+			chosen = append(chosen, ch)
+		}
+	}
+	switch {
+	case c.target != "" && !known:
+		return nil, fmt.Errorf("--target: got %q, which %s does not have", c.target, c.configFile)
+	case len(chosen) == 0:
+		return nil, fmt.Errorf("no check to run: %s switches off what was asked for, or leaves out its inputs", c.configFile)
+	}
+	return chosen, nil
+}
+
+// runAll runs the checks side by side and gives their results in order.
+func runAll(ctx context.Context, checks []*check.Check, confirmAfter time.Duration) []check.Result {
+	results := make([]check.Result, len(checks))
+	runner := &runs.Runner{Now: now, ConfirmAfter: confirmAfter, Log: zap.NewNop()}
+	var group errgroup.Group
+	group.SetLimit(maxRuns)
+	for i, ch := range checks {
+		group.Go(func() error {
+			results[i], _ = runner.Run(ctx, ch)
+			return nil
+		})
+	}
+	_ = group.Wait() // no run gives an error here: it stands in its result
+	return results
+}
+
+func (c *cli) print(results []check.Result) error {
+	if c.output == "json" {
+		enc := json.NewEncoder(c.stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(exporter.Document(results))
+	}
+	return newPrinter(c.stdout, c.verbose).results(results)
+}
+
+// exitCode is that of monitoring plugins: 2 any failed, else 3 any undecided,
+// else 1 any warned, else 0. Skipped does not count, but all skipped is 3.
+func exitCode(results []check.Result) int {
+	seen := map[check.Outcome]bool{}
+	for _, r := range results {
+		seen[r.Outcome()] = true
+	}
+	switch {
+	case seen[check.Failed]:
+		return exitFailed
+	case seen[check.Undecided]:
+		return exitUndecided
+	case seen[check.Warned]:
+		return exitWarned
+	case seen[check.Passed]:
+		return exitOK
+	default:
+		return exitUndecided
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// printer writes results for people. Colour only on a terminal.
+type printer struct {
+	w       io.Writer
+	colour  bool
+	verbose bool // every note, not only the command that repeats the request
+	err     error
+}
+
+func newPrinter(w io.Writer, verbose bool) *printer {
+	return &printer{w: w, colour: isTerminal(w) && os.Getenv("NO_COLOR") == "", verbose: verbose}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// marks are an outcome's sign and colour.
+var marks = map[check.Outcome]struct{ sign, colour string }{
+	check.Passed:    {"✓", "32"},
+	check.Warned:    {"!", "33"},
+	check.Failed:    {"✗", "31"},
+	check.Undecided: {"?", "35"},
+	check.Skipped:   {"-", "90"},
+}
+
+func (p *printer) results(results []check.Result) error {
+	for i, r := range results {
+		if i > 0 && r.Outcome() != check.Passed {
+			p.line("")
+		}
+		p.result(r)
+	}
+	return p.err
+}
+
+func (p *printer) result(r check.Result) {
+	outcome := r.Outcome()
+	mark := marks[outcome]
+	p.line("%s %s of %s: %s in %.2f s", p.paint(mark.colour, mark.sign), p.paint("1", r.Check), r.Target,
+		p.paint(mark.colour, string(outcome)), r.Took.Seconds())
+	if r.Err != nil {
+		p.field("could not tell", r.Err.Error())
+	}
+	for _, f := range r.Report.Findings {
+		p.finding(f)
+	}
+	p.notes(r.Report.Notes, outcome)
+}
+
+func (p *printer) finding(f check.Finding) {
+	severity := string(f.Reason.Severity)
+	if f.Accepted {
+		severity = "accepted"
+	}
+	p.line("  %s (%s): %s", p.paint("1", f.Reason.Name), severity, f.Detail)
+	p.field("means", f.Reason.Summary)
+	p.field("fix", f.Reason.Fix)
+}
+
+// notes prints the command that repeats the request by hand; with verbose every
+// note.
+func (p *printer) notes(notes []string, outcome check.Outcome) {
+	commands := 0
+	for _, n := range notes {
+		repeats := strings.HasPrefix(n, "curl ")
+		if repeats {
+			commands++
+		}
+		switch {
+		case p.verbose:
+			p.line("  %s", p.paint("90", n))
+		case outcome != check.Passed && repeats && commands == 1:
+			p.field("repeat", n)
+		}
+	}
+	if !p.verbose && outcome != check.Passed && commands > 1 {
+		p.field("", fmt.Sprintf("(the other %d requests: --verbose)", commands-1))
+	}
+}
+
+// field prints a named text, its further lines under the first.
+func (p *printer) field(name, text string) {
+	if name != "" {
+		name += ":"
+	}
+	p.line("    %-8s%s", name, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n            "))
+}
+
+func (p *printer) paint(colour, s string) string {
+	if !p.colour {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"golang.org/x/sync/errgroup"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/exporter"
+)
+
+// drainTime is how long requests under way may take to end when the daemon
+// stops.
+const drainTime = 2 * time.Second
+
+// site is where the daemon listens: the main listeners, with TLS and
+// authentication as the web config says, and one for health alone.
+type site struct {
+	log     *zap.Logger
+	flags   *web.FlagConfig
+	main    []net.Listener
+	health  net.Listener // nil: none
+	mayPost bool         // the two POSTs are for loopback, or for whoever authenticates
+}
+
+// listen opens every listener, after the web config has been found in order.
+func (c *cli) listen(log *zap.Logger) (*site, error) {
+	s := &site{log: log, flags: c.web}
+	file := *c.web.WebConfigFile
+	if err := web.Validate(file); err != nil {
+		return nil, fmt.Errorf("%s: %s", file, oneLine(pathless(err)))
+	}
+	authenticates, err := authenticates(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(c.healthAddress); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.mayPost = authenticates || allLoopback(s.main)
+	return s, nil
+}
+
+func (s *site) open(healthAddress string) (err error) {
+	if *s.flags.WebSystemdSocket {
+		s.main, err = activation.Listeners()
+		if err == nil && len(s.main) == 0 {
+			err = errors.New("--web.systemd-socket: got no socket from systemd")
+		}
+		if err != nil {
+			return err
+		}
+	} else {
+		for _, address := range *s.flags.WebListenAddresses {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				return fmt.Errorf("--web.listen-address: %w", err)
+			}
+			s.main = append(s.main, l)
+		}
+	}
+	if healthAddress != "" {
+		if s.health, err = net.Listen("tcp", healthAddress); err != nil {
+			return fmt.Errorf("--web.health-listen-address: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *site) close() {
+	for _, l := range append(s.main, s.health) {
+		if l != nil {
+			_ = l.Close() // a server that has served it closed it already
+		}
+	}
+}
+
+func (s *site) addresses() []string {
+	var all []string
+	for _, l := range s.main {
+		all = append(all, l.Addr().String())
+	}
+	return all
+}
+
+// serve answers until ctx ends, then lets requests under way end.
+func (s *site) serve(ctx context.Context, e *exporter.Server) error {
+	group, ctx := errgroup.WithContext(ctx)
+	main := newServer(e.Handler(), s.log)
+	group.Go(func() error {
+		logger := slog.New(zapslog.NewHandler(s.log.Core()))
+		return ignoreClosed(web.ServeMultiple(s.main, main, s.flags, logger))
+	})
+	servers := []*http.Server{main}
+	if s.health != nil {
+		health := newServer(e.HealthHandler(), s.log)
+		servers = append(servers, health)
+		group.Go(func() error { return ignoreClosed(health.Serve(s.health)) })
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		for _, server := range servers {
+			if server.Shutdown(stop) != nil {
+				_ = server.Close() // whoever still waits has had its time
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// authenticates says whether the web config at path asks every client who it
+// is, by password or by certificate.
+func authenticates(path string) (bool, error) {
+	if path == "" {
+		return false, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	var conf struct {
+		Users map[string]string `yaml:"basic_auth_users"`
+		TLS   struct {
+			ClientAuth string `yaml:"client_auth_type"`
+		} `yaml:"tls_server_config"`
+	}
+	if err := yaml.Unmarshal(data, &conf); err != nil {
+		return false, fmt.Errorf("%s: %s", path, oneLine(err))
+	}
+	return len(conf.Users) > 0 || conf.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+}
+
+func allLoopback(listeners []net.Listener) bool {
+	for _, l := range listeners {
+		if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+			return false
+		}
+	}
+	return len(listeners) > 0
+}
+
+// oneLine gives an error's text without line breaks.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// pathless cuts the file's name off an error that has it already.
+func pathless(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

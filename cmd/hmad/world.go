@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// now is the wall clock: without the monotonic reading, which stands still
+// while the host sleeps.
+func now() time.Time { return time.Now().Round(0) }
+
+// environment gives checks the real world: sockets, the target's resolver,
+// files, the clock, and the memory and meter that the caller keeps.
+func environment(memory func(target string) check.Memory, meter func(check.ID) check.Meter) catalog.EnvFor {
+	dialer := net.Dialer{KeepAlive: -1}
+	return func(t config.Target, name string) check.Env {
+		return check.Env{
+			Dial:     dialer.DialContext,
+			Resolve:  resolverOf(t.Resolver),
+			ReadFile: readFile,
+			ReadDir:  readDir,
+			Now:      now,
+			Memory:   memory(t.Name),
+			Meter:    meter(check.ID{Check: name, Target: t.Name}),
+			Version:  version,
+		}
+	}
+}
+
+// trial is the environment of checks that are built to be judged, or to run
+// once: with an empty memory, counting nothing.
+func trial() catalog.EnvFor {
+	memory := state.Open("", state.Options{Defs: catalog.Defs(), Now: now})
+	return environment(memory.Memory, func(check.ID) check.Meter { return noMeter{} })
+}
+
+// resolverOf gives the look-up through server (host:port), or through the
+// system's resolver where server is empty.
+func resolverOf(server string) func(context.Context, string, string) ([]netip.Addr, error) {
+	resolver := &net.Resolver{PreferGo: true}
+	root := ""
+	if server != "" {
+		resolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, server)
+		}
+		root = "." // the system's search domains are not this resolver's business
+	}
+	return func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		if ip, err := netip.ParseAddr(host); err == nil {
+			return []netip.Addr{ip}, nil
+		}
+		addrs, err := resolver.LookupNetIP(ctx, network, strings.TrimSuffix(host, ".")+root)
+		for i := range addrs {
+			addrs[i] = addrs[i].Unmap()
+		}
+		return addrs, err
+	}
+}
+
+// readFile reads a file of at most max bytes.
+func readFile(name string, max int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err == nil && int64(len(data)) > max {
+		err = fmt.Errorf("%s: got over %d bytes, want at most that", name, max)
+	}
+	return data, err
+}
+
+// readDir lists the regular files of a folder.
+func readDir(name string) ([]string, error) {
+	entries, err := os.ReadDir(name)
+	var files []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			files = append(files, filepath.Join(name, e.Name()))
+		}
+	}
+	return files, err
+}
+
+// noMeter counts nothing.
+type noMeter struct{}
+
+func (noMeter) Add(*check.Metric, float64, ...string)     {}
+func (noMeter) Observe(*check.Metric, float64, ...string) {}

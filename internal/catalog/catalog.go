@@ -1,0 +1,175 @@
+// Package catalog is the one list of what hmad can check.
+//
+// Defs lists the kinds of check; Build binds them to the targets of a config;
+// the documents generated from the list (docs/checks.md, docs/metrics.md) and
+// the tests of this package keep checks, metrics, documents and the lab's
+// faults in step.
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/probes"
+	"github.com/hmad/hmad/internal/run"
+)
+
+//go:generate go run ./generate
+
+// Defs lists every kind of check, in the order in which a phone meets what
+// they watch.
+func Defs() []*check.Def {
+	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync}
+}
+
+// EnvFor gives a target's check its share of the world. Vantage is left out:
+// Build adds it.
+type EnvFor func(t config.Target, checkName string) check.Env
+
+// Build binds every Def to every target that configures its inputs. It does no
+// I/O but read the files that the config names. Its error is a config.Errors
+// with every fault that the checks found in their settings.
+func Build(f *config.File, envFor EnvFor) ([]*check.Check, error) {
+	b := builder{file: f, envFor: envFor}
+	for i, t := range f.Targets {
+		b.target(i, t)
+	}
+	if err := config.JoinErrors(b.errors...); err != nil {
+		return nil, err
+	}
+	return b.checks, nil
+}
+
+type builder struct {
+	file   *config.File
+	envFor EnvFor
+	checks []*check.Check
+	errors []*config.Error
+}
+
+func (b *builder) fail(path, format string, args ...any) {
+	b.errors = append(b.errors, b.file.At(path, format, args...))
+}
+
+func (b *builder) target(i int, t config.Target) {
+	path := fmt.Sprintf("targets[%d].checks.", i)
+	for _, name := range slices.Sorted(maps.Keys(t.Checks)) {
+		b.settings(path+name, name, t.Checks[name])
+	}
+	vantage, err := wayOut(t, b.envFor(t, probes.Vantage.Name))
+	if err != nil {
+		b.errors = append(b.errors, b.file.InTarget(i, err))
+		return
+	}
+	for _, def := range Defs() {
+		s := t.Checks[def.Name]
+		if s.Enabled != nil && !*s.Enabled {
+			continue
+		}
+		env := b.envFor(t, def.Name)
+		env.Vantage = vantage
+		parts, err := def.New(t, env)
+		switch {
+		case err != nil:
+			b.errors = append(b.errors, b.file.InTarget(i, err))
+		case parts.Run != nil:
+			b.bind(path+def.Name, t, def, parts)
+		}
+	}
+}
+
+// wayOut gives the question whether the target's way out is open, or nil where
+// the target does not share it with the vantage check.
+func wayOut(t config.Target, env check.Env) (func(context.Context) error, error) {
+	if !probes.SharesWayOut(t) {
+		return nil, nil
+	}
+	return probes.NewWayOut(t, env)
+}
+
+// settings judges what a target says of the check called name.
+func (b *builder) settings(path, name string, s config.CheckSettings) {
+	def := Find(name)
+	if def == nil {
+		b.fail(path, "unknown check %q, want one of %s", name, strings.Join(Names(), ", "))
+		return
+	}
+	for i, w := range s.Accept {
+		if w.Reason != "" && def.Reason(w.Reason) == nil {
+			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %q of %s", w.Reason, name)
+		}
+	}
+}
+
+// bind adds the check with its schedule and deadline in force.
+func (b *builder) bind(path string, t config.Target, def *check.Def, parts check.Parts) {
+	s := t.Checks[def.Name]
+	c := &check.Check{Def: def, Parts: parts, Target: t.Name, Accept: s.Accept, Hash: hash(def.Name, t),
+		Schedule: s.Schedule, Timeout: s.Timeout}
+	if c.Schedule == "" {
+		c.Schedule = def.Every
+	}
+	if c.Timeout == 0 {
+		c.Timeout = def.Timeout
+	}
+	_, gap, err := run.Of(c)
+	if err != nil {
+		b.fail(path+".schedule", "%s", err)
+		return
+	}
+	if c.Timeout >= gap {
+		b.fail(path+".timeout", "got %s, want less than %s, the smallest gap of schedule %q", c.Timeout, gap, c.Schedule)
+		return
+	}
+	b.checks = append(b.checks, c)
+}
+
+// hash changes when the target's part of the config does.
+func hash(name string, t config.Target) string {
+	text, err := yaml.Marshal(t)
+	if err != nil {
+		panic(fmt.Sprintf("catalog: a config that was read cannot be written: %v", err))
+	}
+	sum := sha256.Sum256(append([]byte(name+"\n"), text...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Names lists the names of every check.
+func Names() []string {
+	var names []string
+	for _, d := range Defs() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// Find gives the Def of the name, or nil.
+func Find(name string) *check.Def {
+	for _, d := range Defs() {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// FindReason gives the reason with the full name "check.reason", and its Def;
+// nil when there is none.
+func FindReason(full string) (*check.Def, *check.Reason) {
+	name, reason, _ := strings.Cut(full, ".")
+	if d := Find(name); d != nil {
+		if r := d.Reason(reason); r != nil {
+			return d, r
+		}
+	}
+	return nil, nil
+}

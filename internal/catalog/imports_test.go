@@ -1,0 +1,116 @@
+package catalog_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/hmad/hmad/"
+
+// mayImport lists, for each folder, the folders of this repository that its
+// code may import. A folder that is not listed may not exist.
+var mayImport = map[string][]string{
+	"":                          {},
+	"cmd/hmad":                  {"*"},
+	"internal/config":           {},
+	"internal/check":            {"internal/config"},
+	"internal/run":              {"internal/check"},
+	"internal/state":            {"internal/check"},
+	"internal/exporter":         {"internal/check", "internal/state"},
+	"internal/probes":           {"internal/check", "internal/config"},
+	"internal/exchange":         {"internal/check", "internal/config"},
+	"internal/metadata":         {"internal/check", "internal/config", "internal/exchange"},
+	"internal/audit":            {"internal/check", "internal/config", "internal/exchange"},
+	"internal/sync":             {"internal/check", "internal/config", "internal/exchange"},
+	"internal/catalog":          {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
+	"internal/catalog/generate": {"internal/catalog", "internal/exporter"},
+	"internal/lab":              {"internal/exchange"},
+}
+
+// checkPackages know nothing of Prometheus, cron, logs, disk or the process.
+var (
+	checkPackages = []string{"internal/check", "internal/probes", "internal/exchange", "internal/metadata", "internal/audit", "internal/sync"}
+	foreign       = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
+)
+
+func TestImportsGoOneWay(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir("../..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (d.Name() == ".git" || d.Name() == "tools") {
+			return cmpErr(err, fs.SkipDir)
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		seen++
+		folder := strings.TrimPrefix(strings.TrimPrefix(path.Dir(filepath.ToSlash(file)), "../.."), "/")
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, i := range f.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			require.NoError(t, err)
+			assert.Empty(t, refused(folder, name), file)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Greater(t, seen, 20, "the walk must reach the code")
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// refused says why folder may not import name; empty when it may.
+func refused(folder, name string) string {
+	allowed, known := mayImport[folder]
+	if !known {
+		return folder + " is not in the map of imports"
+	}
+	if own, ok := strings.CutPrefix(name+"/", module); ok {
+		own = strings.TrimSuffix(own, "/")
+		if own != "" && !slices.Contains(allowed, own) && !slices.Contains(allowed, "*") {
+			return folder + " must not import " + own
+		}
+	}
+	for _, f := range foreign {
+		if slices.Contains(checkPackages, folder) && (name == strings.TrimSuffix(f, "/") || strings.HasPrefix(name, strings.TrimSuffix(f, "/")+"/")) {
+			return folder + " must not import " + name
+		}
+	}
+	return ""
+}
+
+func TestRefusedImports(t *testing.T) {
+	for name, c := range map[string]struct {
+		folder, imported string
+		ok               bool
+	}{
+		"a check package may use the vocabulary": {"internal/probes", module + "internal/check", true},
+		"a check package may not use another":    {"internal/probes", module + "internal/exchange", false},
+		"a check package may not use os":         {"internal/probes", "os", false},
+		"nor what lies below it":                 {"internal/probes", "os/exec", false},
+		"nor Prometheus":                         {"internal/probes", "github.com/prometheus/client_golang/prometheus", false},
+		"the config is a leaf":                   {"internal/config", module + "internal/check", false},
+		"nobody imports cmd":                     {"internal/run", module + "cmd/hmad", false},
+		"cmd wires everything":                   {"cmd/hmad", module + "internal/lab", true},
+		"an unknown folder is refused":           {"internal/other", "fmt", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.ok, refused(c.folder, c.imported) == "")
+		})
+	}
+}
