@@ -81,6 +81,7 @@ func TestTheCertificateIsJudgedInOrder(t *testing.T) {
 		return cert
 	}
 	const day = 24 * time.Hour
+	old := newAuthorityUntil(t, "old intermediate", root, time.Now().Add(-time.Minute))
 	tests := map[string]struct {
 		cert    tls.Certificate
 		reasons []string
@@ -103,6 +104,8 @@ func TestTheCertificateIsJudgedInOrder(t *testing.T) {
 		"intermediate missing, 20 days left":           {without(between.leaf(t, func(c *x509.Certificate) { aia(c); in(20 * day)(c) })), []string{"certificate_chain_incomplete", "certificate_expiring"}, "", false},
 		"intermediate missing, not named":              {without(between.leaf(t, nil)), []string{"certificate_untrusted"}, "no trusted root", true},
 		"intermediate sent, its root unknown":          {newAuthority(t, "unknown intermediate", stranger).leaf(t, aia), []string{"certificate_untrusted"}, "no trusted root", true},
+		"an expired intermediate":                      {old.leaf(t, nil), []string{"certificate_expired"}, "a certificate of the chain has expired or is not valid yet: CN=old intermediate", true},
+		"for an address alone":                         {root.leaf(t, func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), []string{"certificate_name_mismatch"}, "for 192.0.2.1, not for", true},
 		"not for servers":                              {root.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), []string{"certificate_untrusted"}, "incompatible key usage", true},
 		"an escape sequence in the name of the issuer": {newAuthority(t, "\x1b[31mred", nil).leaf(t, nil), []string{"certificate_untrusted"}, `\x1b[31mred`, true},
 	}
@@ -163,6 +166,9 @@ func TestAFaultOfTheConnectionIsConnectFailed(t *testing.T) {
 		"refused": {(&net.Dialer{}).DialContext, "connection refused"},
 		"silence": {func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() },
 			" within 5"},
+		"a router's word": {func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
+		}, "no route to host"},
 		"no route": {func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
 		}, "network is unreachable"},

@@ -27,10 +27,15 @@ type authority struct {
 // newAuthority makes a root, or an intermediate under parent.
 func newAuthority(t testing.TB, name string, parent *authority) *authority {
 	t.Helper()
+	return newAuthorityUntil(t, name, parent, time.Now().AddDate(5, 0, 0))
+}
+
+func newAuthorityUntil(t testing.TB, name string, parent *authority, end time.Time) *authority {
+	t.Helper()
 	a := &authority{parent: parent}
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(5, 0, 0),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageCertSign,
 	}
 	a.cert, a.key = sign(t, template, parent)

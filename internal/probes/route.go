@@ -94,7 +94,7 @@ func parseMember(s string) (netip.AddrPort, error) {
 	if err != nil || a.Port() == 0 {
 		return netip.AddrPort{}, fmt.Errorf("activesync.members: %q is not address:port", s)
 	}
-	return a, nil
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
 func parseProxy(s string) (*url.URL, error) {

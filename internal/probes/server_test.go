@@ -118,6 +118,9 @@ func testEnv(ca *authority, addrs ...string) check.Env {
 			return out, nil
 		},
 		ReadFile: func(name string, _ int64) ([]byte, error) {
+			if name == "not.pem" {
+				return []byte("no PEM"), nil
+			}
 			if name != "ca.pem" || ca == nil {
 				return nil, fmt.Errorf("%s: no such file", name)
 			}

@@ -143,6 +143,25 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 	})
 }
 
+func TestShutdownSaysNothingOfTheWayOut(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	env := testEnv(nil)
+	env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+		stop()
+		return nil, ctx.Err()
+	}
+	target := vantageTarget("")
+	target.ConnectTo, target.CAFile = nil, ""
+	parts, err := Vantage.New(target, env)
+	require.NoError(t, err)
+	report, err := parts.Run(ctx)
+	assert.Equal(t, context.Canceled, err)
+	assert.Equal(t, check.Report{}, report)
+	ask, err := NewWayOut(target, env)
+	require.NoError(t, err)
+	assert.Equal(t, context.Canceled, ask(ctx))
+}
+
 func refuseNames(err error) func(context.Context, string, string) ([]netip.Addr, error) {
 	return func(context.Context, string, string) ([]netip.Addr, error) { return nil, err }
 }

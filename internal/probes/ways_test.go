@@ -244,6 +244,15 @@ func TestAPanicInAParallelVisitComesOutInTheCaller(t *testing.T) {
 	})
 }
 
+func TestAMemberMustBeAnAddressWithItsPort(t *testing.T) {
+	for _, member := range []string{"10.0.0.11", "ex01.contoso.test:443", "10.0.0.11:0"} {
+		r, err := newRoute(config.Target{}, testEnv(nil, "192.0.2.1"))
+		require.NoError(t, err)
+		_, _, _, err = r.ways(t.Context(), testURL(t, "https://"+testHost+"/"), member)
+		assert.ErrorContains(t, err, "is not address:port")
+	}
+}
+
 func TestARouteThatCannotBeBuiltNamesTheSetting(t *testing.T) {
 	tests := map[string]struct {
 		target config.Target
@@ -252,6 +261,7 @@ func TestARouteThatCannotBeBuiltNamesTheSetting(t *testing.T) {
 		"a CA file that is not there": {config.Target{CAFile: "missing.pem"}, "ca_file: missing.pem: no such file"},
 		"connect_to without a port":   {config.Target{ConnectTo: map[string]string{"a.test": "b.test:1"}}, `connect_to: "a.test" is not host:port`},
 		"connect_to no such port":     {config.Target{ConnectTo: map[string]string{"a.test:1": "b.test:70000"}}, `connect_to: "b.test:70000" has no valid port`},
+		"a CA file of something else": {config.Target{CAFile: "not.pem"}, "ca_file: not.pem holds no certificate in PEM"},
 		"a proxy of another kind":     {config.Target{Proxy: "socks5://proxy.contoso.test:1080"}, "proxy: must be http://host:port"},
 	}
 	for name, test := range tests {
