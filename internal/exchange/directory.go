@@ -32,7 +32,7 @@ const (
 const exchangeContainer = "CN=Microsoft Exchange,CN=Services,"
 
 // ReadDirectory reads the auth server objects from a domain controller, sorted
-// as it sends them: over LDAPS, or over LDAP with StartTLS (RFC 4511, section
+// by name: over LDAPS, or over LDAP with StartTLS (RFC 4511, section
 // 4.14), never in the clear. Referrals are not followed, and an answer that may
 // be incomplete (size limit, referral, nothing readable) is an error. Errors
 // are of class ldap and name no secret.
@@ -111,12 +111,12 @@ func (d *directory) secure(atOnce bool, trust *tls.Config) error {
 	return nil
 }
 
-// start hands the connection to the LDAP library. Its timeout bounds waits that
-// a deadline of the connection would not end.
+// start hands the connection to the LDAP library. Its own timeout comes
+// after ours, for waits that the connection's end would not end.
 func (d *directory) start(conn net.Conn, secured bool) {
 	d.ldap = ldap.NewConn(conn, secured)
 	deadline, _ := d.ctx.Deadline()
-	d.ldap.SetTimeout(time.Until(deadline))
+	d.ldap.SetTimeout(time.Until(deadline) + time.Second)
 	d.ldap.Start()
 }
 

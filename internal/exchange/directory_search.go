@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,6 +101,7 @@ func readAuthServers(entries []*ldap.Entry) ([]AuthServer, error) {
 		servers = append(servers, a)
 		certificates += len(a.Certificates)
 	}
+	slices.SortStableFunc(servers, func(a, b AuthServer) int { return strings.Compare(a.Name, b.Name) })
 	switch {
 	case len(servers) == 0:
 		return nil, errors.New("no auth server object is there, or the account may not read them")
