@@ -104,6 +104,21 @@ func TestLockedFileIsLeftAloneUntilItIsFree(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
+func TestChecksRemovedWhileLockedAreNotTakenOver(t *testing.T) {
+	path := statePath(t)
+	first := Open(path, options())
+	first.Record(run(activesync, 1))
+	first.Memory("contoso").Put("theirs", 1)
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
+		s.Keep(nil)
+		require.NoError(t, first.Close())
+		pass()
+		require.True(t, s.Health().OK)
+		require.Empty(t, s.Statuses())
+		require.Empty(t, rowsOf(t, s))
+	})
+}
+
 // refusing gives an opener that fails for writing while there is an errno.
 func refusing(errno *atomic.Uint32) opener {
 	return func(name string, flag int, perm os.FileMode) (*os.File, error) {

@@ -157,7 +157,7 @@ func (w *writer) detach() {
 // flush writes what is new. On failure it stays new.
 func (w *writer) flush() error {
 	rows, whole := w.store.changes()
-	if len(rows) == 0 {
+	if len(rows) == 0 && !whole {
 		return nil
 	}
 	err := w.write(rows, whole)
