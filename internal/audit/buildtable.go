@@ -1,0 +1,57 @@
+package audit
+
+import "time"
+
+// The table of Exchange builds. Whoever brings it up to date compares it with
+// https://learn.microsoft.com/exchange/new-features/build-numbers-and-release-dates
+// and moves buildTableDate. It knows cumulative updates (CU) alone, because
+// that is what the guide asks for; security updates change the last part of a
+// build only.
+
+// buildTableDate is the day up to which the table is known to be complete: that
+// of the September 2026 security updates, when Exchange SE had no CU yet.
+func buildTableDate() time.Time { return time.Date(2026, time.September, 8, 0, 0, 0, 0, time.UTC) }
+
+// product is one line of Exchange.
+type product struct {
+	name    string
+	from    version // the first build that counts as this product
+	minimum update  // for hybrid Modern Authentication, by the guide
+	newest  update  // the newest CU
+	before  update  // the one before the newest; older ones are not supported in a hybrid
+	ended   string  // the day on which support ended; empty: it has not
+}
+
+// update is a cumulative update, by its first build.
+type update struct {
+	name  string
+	build version
+}
+
+// builds lists the products, oldest first. 2019 and SE share 15.2: the build
+// tells them apart.
+var builds = []product{
+	{name: "2013", from: version{15, 0}, ended: "2023-04-11",
+		minimum: update{"CU19", version{15, 0, 1365, 1}}, newest: update{"CU23", version{15, 0, 1497, 2}}, before: update{"CU22", version{15, 0, 1473, 3}}},
+	{name: "2016", from: version{15, 1}, ended: "2025-10-14",
+		minimum: update{"CU8", version{15, 1, 1415, 2}}, newest: update{"CU23", version{15, 1, 2507, 6}}, before: update{"CU22", version{15, 1, 2375, 7}}},
+	{name: "2019", from: version{15, 2}, ended: "2025-10-14",
+		minimum: update{"CU1", version{15, 2, 330, 5}}, newest: update{"CU15", version{15, 2, 1748, 10}}, before: update{"CU14", version{15, 2, 1544, 4}}},
+	{name: "SE", from: version{15, 2, 2562},
+		minimum: update{"RTM", version{15, 2, 2562, 17}}, newest: update{"RTM", version{15, 2, 2562, 17}}, before: update{"RTM", version{15, 2, 2562, 17}}},
+}
+
+// oldest is the first version of which the table knows products; everything
+// before it (Exchange 2010, 14.x, and 2007, 8.x) cannot use OAuth.
+var oldest = version{15}
+
+// productOf gives the product of a build; nil where the table has none.
+func productOf(v version) *product {
+	for i := len(builds) - 1; i >= 0; i-- {
+		p := &builds[i]
+		if p.from[0] == v[0] && p.from[1] == v[1] && !v.before(p.from) {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// renewBefore is how long before its end the auth certificate must be
+// renewed: Exchange's own script renews it from then on.
+const renewBefore = 60 * 24 * time.Hour
+
+var authCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"certificate"},
+	Help: "Unix time at which the certificate ends by which Exchange signs its own tokens: certificate is current or next, as Get-AuthConfig names them."}
+
+// authCertificates are those that Get-AuthConfig names, as servers show them.
+type authCertificates struct {
+	config        exchange.AuthConfig
+	current, next *exchange.ExchangeCertificate // nil where no server shows it
+}
+
+func readCertificates(e estate) (authCertificates, error) {
+	c, err := newest(e, exchange.Report.AuthConfig)
+	if err != nil {
+		return authCertificates{}, err
+	}
+	hosts, err := each(e, exchange.Report.ExchangeCertificates)
+	if len(hosts) == 0 && err != nil {
+		return authCertificates{}, err
+	}
+	all := authCertificates{config: c}
+	for _, h := range hosts {
+		for _, cert := range h.value {
+			switch cert.Thumbprint {
+			case "":
+			case c.CurrentThumbprint:
+				all.current = &cert
+			case c.NextThumbprint:
+				all.next = &cert
+			}
+		}
+	}
+	return all, nil
+}
+
+// judgeCertificatePresent: every server must have the certificate and its key,
+// or it signs nothing (event 2004 of MSExchange OAuth).
+func judgeCertificatePresent(e estate) answer {
+	c, err := newest(e, exchange.Report.AuthConfig)
+	switch {
+	case err != nil:
+		return open(err)
+	case c.CurrentThumbprint == "":
+		return unmet("Get-AuthConfig names no CurrentCertificateThumbprint")
+	}
+	return onEveryHost(e, exchange.Report.ExchangeCertificates, func(all []exchange.ExchangeCertificate) (string, bool) {
+		for _, cert := range all {
+			if cert.Thumbprint == c.CurrentThumbprint {
+				return has(cert), cert.HasPrivateKey
+			}
+		}
+		return "lacks " + c.CurrentThumbprint, false
+	})
+}
+
+func has(cert exchange.ExchangeCertificate) string {
+	if !cert.HasPrivateKey {
+		return "has " + cert.Thumbprint + " without its private key"
+	}
+	return "has " + cert.Thumbprint
+}
+
+// judgeCertificateEnd: the current certificate must last, or the next must
+// take over before it ends and last itself.
+func judgeCertificateEnd(e estate) answer {
+	all, err := readCertificates(e)
+	switch {
+	case err != nil:
+		return open(err)
+	case all.current == nil:
+		return open(fmt.Errorf("the current auth certificate: %w", errNotNamed))
+	}
+	seen := "the current one ends on " + day(all.current.NotAfter)
+	if lasts(all.current, e.now) {
+		return met("%s, in %d days", seen, days(all.current.NotAfter.Sub(e.now)))
+	}
+	if takesOver := all.config.NextEffective; lasts(all.next, e.now) && !takesOver.IsZero() && takesOver.Before(all.current.NotAfter) {
+		return met("%s; the next, which ends on %s, takes over on %s", seen, day(all.next.NotAfter), day(takesOver))
+	}
+	return unmet("%s, and no other takes over", seen)
+}
+
+func lasts(cert *exchange.ExchangeCertificate, now time.Time) bool {
+	return cert != nil && cert.NotAfter.Sub(now) > renewBefore
+}
+
+// samplesOfCertificate gives the ends that are known.
+func samplesOfCertificate(e estate) []check.Sample {
+	all, err := readCertificates(e)
+	if err != nil {
+		return nil
+	}
+	var out []check.Sample
+	add := func(name string, cert *exchange.ExchangeCertificate) {
+		if cert != nil {
+			out = append(out, check.Sample{Metric: authCertificateNotAfter, Value: float64(cert.NotAfter.Unix()), Labels: []string{name}})
+		}
+	}
+	add("current", all.current)
+	add("next", all.next)
+	return out
+}

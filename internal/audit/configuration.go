@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// Configuration is the check of the guide's requirements.
+var Configuration = &check.Def{
+	Name: "configuration",
+	Doc: "Does the Exchange organisation still meet what the guide asks for? Once an hour it goes through the guide's requirements " +
+		"(device access rules, request limits, builds, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
+		"and compares what the on-premises reports say with what must be so. Each requirement has a reason of its own; " +
+		"one that is not met on purpose can be accepted with a waiver. A report older than three of its intervals is no evidence.",
+	Every:   "7 * * * *",
+	Timeout: 45 * time.Second,
+	Metrics: []*check.Metric{buildTableTime, authCertificateNotAfter},
+	Reasons: reasonsOf(requirements),
+	New:     newConfiguration,
+}
+
+// newConfiguration gives no check where the target has no on-premises reports.
+func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
+	if env.Reports == "" {
+		return check.Parts{}, nil
+	}
+	ask, err := newCloudQuestion(t, env)
+	if err != nil {
+		return check.Parts{}, err
+	}
+	c := &configuration{target: t, env: env, askCloud: ask}
+	return check.Parts{Run: c.run}, nil
+}
+
+// configuration is the check bound to a target. Runs do not overlap.
+type configuration struct {
+	target   config.Target
+	env      check.Env
+	reader   exchange.Reader
+	askCloud func(context.Context) (cloud, error)
+}
+
+// run reads what there is and judges it.
+func (c *configuration) run(ctx context.Context) (check.Report, error) {
+	e := c.look(ctx)
+	report, err := judgeAll(requirements, e)
+	report.Samples = append(samplesOfCertificate(e), check.Sample{Metric: buildTableTime, Value: float64(buildTableDate().Unix())})
+	return report, err
+}
+
+// look gathers the estate. What cannot be read is part of it.
+func (c *configuration) look(ctx context.Context) estate {
+	e := estate{now: c.env.Now(), tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL}
+	arrived, err := c.reader.Read(c.env, c.env.Reports)
+	if err != nil {
+		e.err = err
+	} else {
+		e.sort(arrived, c.target.OnPrem.Report.Hosts)
+	}
+	e.cloud, e.cloudErr = c.askCloud(ctx)
+	return e
+}

@@ -1,0 +1,157 @@
+package audit
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// activesyncPath is that of every ActiveSync virtual directory.
+const activesyncPath = "/microsoft-server-activesync"
+
+type directory = exchange.VirtualDirectory
+
+// judgeDirectories compares the ActiveSync directories' ExternalUrl, which
+// AutoDiscover hands out, within each site and with the configured URL. Other
+// sites may have other names.
+func judgeDirectories(e estate) answer {
+	all, err := newest(e, exchange.Report.VirtualDirectories)
+	if err != nil {
+		return open(err)
+	}
+	servers, err := newest(e, exchange.Report.ExchangeServers)
+	if err != nil {
+		return open(err)
+	}
+	sites := map[string][]directory{}
+	for _, d := range ofKind(all, exchange.KindActiveSync) {
+		site := siteOf(servers, d.Server)
+		sites[site] = append(sites[site], d)
+	}
+	if len(sites) == 0 {
+		return open(fmt.Errorf("no ActiveSync virtual directory: %w", errNotNamed))
+	}
+	var bad, urls []string
+	for _, site := range slices.Sorted(maps.Keys(sites)) {
+		faults, given := compareSite(site, sites[site])
+		bad, urls = append(bad, faults...), append(urls, given...)
+	}
+	if e.activesync != "" && !slices.Contains(urls, normalURL(e.activesync)) {
+		bad = append(bad, "no directory has the configured "+e.activesync)
+	}
+	if len(bad) > 0 {
+		return unmet("%s", list(bad))
+	}
+	return met("ExternalUrl %s", list(urls))
+}
+
+// compareSite says what is wrong with the directories of one site, and which
+// URLs they have, in the form in which they compare.
+func compareSite(site string, directories []directory) (faults, urls []string) {
+	var seen []string
+	for _, d := range directories {
+		u := normalURL(d.ExternalURL)
+		seen = append(seen, d.Server+" has "+orNone(d.ExternalURL))
+		if !slices.Contains(urls, u) {
+			urls = append(urls, u)
+		}
+		if u != "" && (!strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath)) {
+			faults = append(faults, d.Server+" has "+d.ExternalURL)
+		}
+	}
+	if len(urls) > 1 {
+		faults = append(faults, fmt.Sprintf("in site %s %s", orNone(site), list(seen)))
+	}
+	if slices.Equal(urls, []string{""}) {
+		return append(faults, "no ExternalUrl in site "+orNone(site)), nil
+	}
+	return faults, slices.DeleteFunc(urls, func(u string) bool { return u == "" })
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+// normalURL puts a URL in the form in which equal ones are equal: without
+// regard to case, the default port and a final slash.
+func normalURL(s string) string {
+	s = strings.ToLower(strings.TrimSpace(s))
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return s
+	}
+	host := u.Host
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host + strings.TrimSuffix(u.Path, "/")
+}
+
+func ofKind(all []directory, kind string) []directory {
+	return slices.DeleteFunc(slices.Clone(all), func(d directory) bool { return !strings.EqualFold(d.Kind, kind) })
+}
+
+// siteOf gives the last part of the server's site, which Exchange writes as
+// contoso.com/Configuration/Sites/HQ.
+func siteOf(servers []exchange.ExchangeServer, name string) string {
+	for _, s := range servers {
+		if sameHost(s.Name, name) && s.Site != "" {
+			return path.Base(s.Site)
+		}
+	}
+	return ""
+}
+
+// oauthKinds are the directories on which OAuth is a setting. ActiveSync is not
+// among them: there it is a module of web.config.
+var oauthKinds = []string{exchange.KindMapi, exchange.KindWebServices, exchange.KindOAB, exchange.KindAutodiscover}
+
+// judgeOAuthDirectories: OAuth must be among the methods of each, internal and
+// external.
+func judgeOAuthDirectories(e estate) answer {
+	all, err := newest(e, exchange.Report.VirtualDirectories)
+	if err != nil {
+		return open(err)
+	}
+	var bad []string
+	looked := 0
+	for _, kind := range oauthKinds {
+		some := ofKind(all, kind)
+		if len(some) == 0 {
+			return open(fmt.Errorf("no %s virtual directory: %w", kind, errNotNamed))
+		}
+		for _, d := range some {
+			looked++
+			if !offersOAuth(d) {
+				bad = append(bad, d.Server+" "+kind)
+			}
+		}
+	}
+	if len(bad) > 0 {
+		return unmet("OAuth missing on %s", list(bad))
+	}
+	return met("OAuth on all %d directories", looked)
+}
+
+// offersOAuth: in each list of methods that Exchange shows, or in IIS's where
+// it shows no other.
+func offersOAuth(d directory) bool {
+	lists := slices.DeleteFunc([][]string{d.InternalAuth, d.ExternalAuth}, func(l []string) bool { return len(l) == 0 })
+	if len(lists) == 0 {
+		lists = [][]string{d.IISAuth}
+	}
+	for _, l := range lists {
+		if !slices.ContainsFunc(l, func(m string) bool { return strings.EqualFold(m, "OAuth") }) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,51 @@
+package audit
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// anyRequestLength is ASP.NET's largest maxRequestLength, in KB.
+const anyRequestLength = math.MaxInt32
+
+// judgeRequestLength: ActiveSync must take what transport takes (the guide,
+// «Enable hybrid Modern Authentication», step 4). web.config counts in KB,
+// transport in bytes.
+func judgeRequestLength(e estate) answer {
+	transport, err := newest(e, exchange.Report.TransportConfig)
+	if err != nil {
+		return open(err)
+	}
+	need, why := neededLength(transport)
+	a := onEveryHost(e, exchange.Report.WebConfig, func(w exchange.WebConfig) (string, bool) {
+		return fmt.Sprintf("%d KB", w.MaxRequestLength), w.MaxRequestLength >= need
+	})
+	if a.err == nil {
+		a.seen += ", where " + why
+	}
+	return a
+}
+
+// neededLength gives the least maxRequestLength in KB, and why.
+func neededLength(t exchange.TransportConfig) (int, string) {
+	size, name := t.MaxReceiveSize, "MaxReceiveSize"
+	if !size.Unlimited && (t.MaxSendSize.Unlimited || t.MaxSendSize.Bytes > size.Bytes) {
+		size, name = t.MaxSendSize, "MaxSendSize"
+	}
+	if size.Unlimited {
+		return anyRequestLength, name + " is Unlimited"
+	}
+	kb := (size.Bytes + 1023) / 1024
+	return int(min(kb, anyRequestLength)), fmt.Sprintf("%s is %d KB", name, kb)
+}
+
+// judgeOffloading: the front-end directory must insist on TLS. One that lets
+// plain HTTP in is how TLS offloading is set up (domain notes, section 7).
+func judgeOffloading(e estate) answer {
+	return onEveryHost(e, exchange.Report.IIS, func(i exchange.IIS) (string, bool) {
+		return "sslFlags " + strings.Join(i.SSLFlags, "+"), i.RequiresTLS()
+	})
+}

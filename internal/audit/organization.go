@@ -1,0 +1,133 @@
+package audit
+
+import (
+	"strings"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// judgeOAuthProfile: modern sign-in must be on for clients.
+func judgeOAuthProfile(e estate) answer {
+	o, err := newest(e, exchange.Report.OrganizationConfig)
+	switch {
+	case err != nil:
+		return open(err)
+	case !o.OAuth2ClientProfileEnabled:
+		return unmet("OAuth2ClientProfileEnabled False")
+	default:
+		return met("OAuth2ClientProfileEnabled True")
+	}
+}
+
+// judgeHybrid: a full, classic hybrid leaves a hybrid configuration.
+func judgeHybrid(e estate) answer {
+	hybrid, err := newest(e, exchange.Report.HybridConfiguration)
+	switch {
+	case err != nil:
+		return open(err)
+	case len(hybrid) == 0:
+		return unmet("Get-HybridConfiguration gives nothing")
+	default:
+		return met("Get-HybridConfiguration has features %s", list(hybrid[0].Features))
+	}
+}
+
+// agentDomain is that under which the Hybrid Agent is published:
+// GUID.resource.mailboxmigration.his.msappproxy.net.
+const agentDomain = ".msappproxy.net"
+
+// judgeHybridAgent looks for the agent's address where the wizard leaves it. The
+// wizard writes it on Exchange Online's side too, which no report shows, so
+// nothing found here is only as good as what was read; migration endpoints are
+// read where the collector may (Get-MigrationEndpoint wants a role of its own).
+func judgeHybridAgent(e estate) answer {
+	connectors, err := newest(e, exchange.Report.IntraOrganizationConnectors)
+	if err != nil {
+		return open(err)
+	}
+	relationships, err := newest(e, exchange.Report.OrganizationRelationships)
+	if err != nil {
+		return open(err)
+	}
+	endpoints, _ := newest(e, exchange.Report.MigrationEndpoints)
+	var bad []string
+	look := func(where string, addresses ...string) {
+		for _, a := range addresses {
+			if strings.Contains(strings.ToLower(a), agentDomain) {
+				bad = append(bad, where+" has "+a)
+			}
+		}
+	}
+	look("the configured ActiveSync URL", e.activesync)
+	for _, c := range connectors {
+		look("IntraOrganizationConnector \""+c.Name+"\"", c.SharingURL, c.DiscoveryEndpoint)
+	}
+	for _, r := range relationships {
+		look("OrganizationRelationship \""+r.Name+"\"", r.SharingURL, r.AutodiscoverURL)
+	}
+	for _, m := range endpoints {
+		look("MigrationEndpoint \""+m.Name+"\"", m.RemoteServer)
+	}
+	if len(bad) > 0 {
+		return unmet("%s", list(bad))
+	}
+	return met("no address under %s in %d connectors, relationships and endpoints", strings.TrimPrefix(agentDomain, "."), len(connectors)+len(relationships)+len(endpoints))
+}
+
+// The override by which Exchange uses an app of its own towards Microsoft
+// (domain notes, section 8, row 24).
+const (
+	appComponent = "Global"
+	appSection   = "ExchangeOnpremAsThirdPartyAppId"
+	appEnabled   = "Enabled=true"
+)
+
+// judgeDedicatedApp: the override on all servers, and the app's id on the
+// tenant's auth server.
+func judgeDedicatedApp(e estate) answer {
+	overrides, err := newest(e, exchange.Report.SettingOverrides)
+	if err != nil {
+		return open(err)
+	}
+	servers, err := newest(e, exchange.Report.AuthServers)
+	if err != nil {
+		return open(err)
+	}
+	app := appOf(servers, e.tenant)
+	var lack []string
+	if !overridden(overrides) {
+		lack = append(lack, "no override "+appComponent+"/"+appSection+" with "+appEnabled+" for all servers")
+	}
+	if app == "" {
+		lack = append(lack, "no ApplicationIdentifier on the tenant's auth server")
+	}
+	if len(lack) > 0 {
+		return unmet("%s", list(lack))
+	}
+	return met("override %s, ApplicationIdentifier %s", appSection, app)
+}
+
+func overridden(all []exchange.SettingOverride) bool {
+	for _, o := range all {
+		if !strings.EqualFold(o.Component, appComponent) || !strings.EqualFold(o.Section, appSection) || len(o.Servers) > 0 {
+			continue
+		}
+		for _, p := range o.Parameters {
+			if strings.EqualFold(strings.ReplaceAll(p, " ", ""), appEnabled) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appOf gives the app's id of the tenant's auth server: the one of type AzureAD
+// with the tenant as realm, whatever its name is.
+func appOf(servers []exchange.AuthServer, tenant string) string {
+	for _, s := range servers {
+		if strings.EqualFold(s.Type, exchange.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) && s.ApplicationID != "" {
+			return s.ApplicationID
+		}
+	}
+	return ""
+}

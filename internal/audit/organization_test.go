@@ -1,0 +1,68 @@
+package audit
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestOAuthProfileDisabled(t *testing.T) {
+	run(t, "oauth_profile_disabled", []judged{
+		{"on", nil, isMet, "True"},
+		{"off", []edit{data(sectionOrganization, `[{"oAuth2ClientProfileEnabled":false}]`)}, isUnmet, "False"},
+		{"off, as a text in other case", []edit{data(sectionOrganization, `{"OAUTH2CLIENTPROFILEENABLED":"FALSE"}`)}, isUnmet, "False"},
+		{"not said", []edit{data(sectionOrganization, `[{"name":"Contoso"}]`)}, isOpen, "oAuth2ClientProfileEnabled"},
+		{"section failed", []edit{failed(sectionOrganization)}, isOpen, "access denied"},
+	})
+}
+
+func TestHybridConfigurationMissing(t *testing.T) {
+	run(t, "hybrid_configuration_missing", []judged{
+		{"full hybrid", nil, isMet, "FreeBusy, MoveMailbox"},
+		{"none", []edit{data(sectionHybrid, `[]`)}, isUnmet, "nothing"},
+		{"null for none", []edit{data(sectionHybrid, `null`)}, isUnmet, "nothing"},
+		{"one feature that collapsed to a text", []edit{data(sectionHybrid, `{"serviceInstance":0,"features":"FreeBusy"}`)}, isMet, "FreeBusy"},
+		{"section failed", []edit{failed(sectionHybrid)}, isOpen, "access denied"},
+	})
+}
+
+func TestHybridAgentInUse(t *testing.T) {
+	const agent = "https://6CA7C832-49a2-4a5d-aeae-a616f6d4b8e7.resource.mailboxmigration.HIS.msappproxy.net/EWS/Exchange.asmx"
+	run(t, "hybrid_agent_in_use", []judged{
+		{"classic", nil, isMet, "2 connectors"},
+		{"on a connector", []edit{data(sectionConnectors, fmt.Sprintf(`[{"name":"IOC","enabled":true,"targetSharingEpr":%q}]`, agent))}, isUnmet, `IntraOrganizationConnector "IOC"`},
+		{"as a discovery endpoint", []edit{data(sectionConnectors, fmt.Sprintf(`{"name":"IOC","enabled":false,"discoveryEndpoint":%q}`, agent))}, isUnmet, "IOC"},
+		{"on a relationship", []edit{data(sectionRelationships, fmt.Sprintf(`[{"name":"O365","enabled":true,"targetSharingEpr":%q}]`, agent))}, isUnmet, `OrganizationRelationship "O365"`},
+		{"on a migration endpoint", []edit{data("migrationEndpoints", `[{"identity":"EWS","remoteServer":"6ca7.resource.mailboxmigration.his.msappproxy.net"}]`)}, isUnmet, "MigrationEndpoint"},
+		{"migration endpoints may be missing", []edit{absent("migrationEndpoints")}, isMet, ""},
+		{"connectors failed", []edit{failed(sectionConnectors)}, isOpen, "access denied"},
+		{"relationships failed", []edit{failed(sectionRelationships)}, isOpen, "access denied"},
+	})
+	t.Run("under the configured name", func(t *testing.T) {
+		e := estateOf(t)
+		e.activesync = "https://eas-contoso.msappproxy.net/Microsoft-Server-ActiveSync"
+		judged{state: isUnmet, seen: "configured"}.check(t, judgeHybridAgent(e))
+	})
+}
+
+func TestDedicatedAppMissing(t *testing.T) {
+	override := func(row string) edit { return data(sectionOverrides, row) }
+	server := func(kind, realm, app string) edit {
+		return data(sectionAuthServers, fmt.Sprintf(`[{"name":"EvoSts","type":%q,"enabled":true,"isDefaultAuthorizationEndpoint":true,"realm":%q,"applicationIdentifier":%q}]`, kind, realm, app))
+	}
+	const app = "1f3d8c4e-5a0b-4a52-9d53-0b7f6b3c2a10"
+	run(t, "dedicated_app_missing", []judged{
+		{"override and id", nil, isMet, app},
+		{"no override", []edit{override(`[]`)}, isUnmet, "no override"},
+		{"override of another section", []edit{override(`[{"name":"x","componentName":"Global","sectionName":"Other","parameters":["Enabled=true"]}]`)}, isUnmet, "no override"},
+		{"override that is off", []edit{override(`[{"name":"x","componentName":"Global","sectionName":"ExchangeOnpremAsThirdPartyAppId","parameters":["Enabled=false"]}]`)}, isUnmet, "no override"},
+		{"override of one server alone", []edit{override(`[{"name":"x","componentName":"Global","sectionName":"ExchangeOnpremAsThirdPartyAppId","parameters":["Enabled=true"],"server":["EX01"]}]`)}, isUnmet, "for all servers"},
+		{"one object, one text, other case", []edit{override(`{"name":"x","componentName":"global","sectionName":"exchangeonpremasthirdpartyappid","parameters":"enabled = TRUE"}`)}, isMet, ""},
+		{"no id", []edit{server("AzureAD", tenant, "")}, isUnmet, "no ApplicationIdentifier"},
+		{"the id of another tenant's auth server", []edit{server("AzureAD", "00000000-0000-0000-0000-000000000000", app)}, isUnmet, "no ApplicationIdentifier"},
+		{"the id of another type of auth server", []edit{server("MicrosoftACS", tenant, app)}, isUnmet, "no ApplicationIdentifier"},
+		{"type and realm in other case", []edit{server("azuread", "5DE110F8-2E0F-4D45-891D-BCF2218E253D", app)}, isMet, ""},
+		{"neither", []edit{override(`[]`), server("AzureAD", tenant, "")}, isUnmet, "no override Global/ExchangeOnpremAsThirdPartyAppId with Enabled=true for all servers, no ApplicationIdentifier"},
+		{"overrides failed", []edit{failed(sectionOverrides)}, isOpen, "access denied"},
+		{"auth servers failed", []edit{failed(sectionAuthServers)}, isOpen, "access denied"},
+	})
+}

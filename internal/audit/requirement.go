@@ -1,0 +1,152 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// requirement is one thing that the guide asks for.
+type requirement struct {
+	name   string              // for people, a few words
+	reason *check.Reason       // the finding when it is not met
+	reads  []string            // the report's sections without which it cannot be judged
+	wanted string              // what must be so
+	show   string              // the command that shows it; empty where there is none
+	judge  func(estate) answer // pure
+}
+
+// state is what a judgement came to. The zero state is open: what nobody
+// judged is not known.
+type state int
+
+const (
+	isOpen state = iota // could not be judged
+	isMet
+	isUnmet
+)
+
+func (s state) String() string {
+	switch s {
+	case isMet:
+		return "ok"
+	case isUnmet:
+		return "found"
+	default:
+		return "not evaluated"
+	}
+}
+
+// answer is the judgement of a requirement.
+type answer struct {
+	state state
+	seen  string // the value seen, or why nothing can be said
+	err   error  // of an open answer: what could not be read; nil where nothing failed
+}
+
+func met(format string, args ...any) answer {
+	return answer{state: isMet, seen: fmt.Sprintf(format, args...)}
+}
+
+func unmet(format string, args ...any) answer {
+	return answer{state: isUnmet, seen: fmt.Sprintf(format, args...)}
+}
+
+// open leaves a requirement unjudged because something could not be read.
+func open(err error) answer { return answer{seen: err.Error(), err: err} }
+
+// moot leaves a requirement unjudged although all could be read.
+func moot(format string, args ...any) answer { return answer{seen: fmt.Sprintf(format, args...)} }
+
+// judgeAll judges every requirement. The error, of class report, is that of a
+// critical requirement which could not be read: a run without it must not pass.
+// A warning's requirement that could not be read only leaves its reason open,
+// for what keeps it from being read (a right that the collector lacks) may last,
+// has a finding of its own in onprem_report, and must not hide all the others.
+func judgeAll(all []requirement, e estate) (check.Report, error) {
+	report := check.Report{Notes: e.notes()}
+	var unread []error
+	for _, r := range all {
+		a := r.judge(e)
+		report.Notes = append(report.Notes, r.line(a, nameWidth(all)))
+		switch a.state {
+		case isUnmet:
+			report.Findings = append(report.Findings, check.Finding{Reason: r.reason, Detail: r.detail(a)})
+		case isOpen:
+			report.Unevaluated = append(report.Unevaluated, r.reason)
+			if a.err != nil && r.reason.Severity == check.Critical {
+				unread = append(unread, a.err)
+			}
+		}
+	}
+	report.Notes = append(report.Notes, commands(all)...)
+	return report, firstOf(unread)
+}
+
+// firstOf gives the first error; its class is report unless it has one.
+func firstOf(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	var classed *check.Error
+	if errors.As(errs[0], &classed) {
+		return errs[0]
+	}
+	return check.Errorf(check.ReportInput, "%w", errs[0])
+}
+
+// detail says what was seen and what was wanted.
+func (r requirement) detail(a answer) string {
+	return clean(a.seen, maxSeen) + "; must be: " + r.wanted
+}
+
+// line is the requirement's note, in columns.
+func (r requirement) line(a answer, width int) string {
+	seen := clean(a.seen, maxSeen)
+	if a.state == isOpen && len(r.reads) > 0 {
+		seen += "; needs the report's " + strings.Join(r.reads, " and ")
+	}
+	return fmt.Sprintf("%-13s  %-*s  %s (must be: %s)", a.state, width, r.name, seen, r.wanted)
+}
+
+func nameWidth(all []requirement) int {
+	width := 0
+	for _, r := range all {
+		width = max(width, len(r.name))
+	}
+	return width
+}
+
+// commands are the notes that say how to see all this by hand.
+func commands(all []requirement) []string {
+	notes := []string{"To see it by hand, in the Exchange Management Shell:"}
+	for _, r := range all {
+		if line := "  " + r.show; r.show != "" && !slices.Contains(notes, line) {
+			notes = append(notes, line)
+		}
+	}
+	return notes
+}
+
+// reasonsOf gives the reasons of the table, in its order.
+func reasonsOf(all []requirement) []*check.Reason {
+	var reasons []*check.Reason
+	for _, r := range all {
+		reasons = append(reasons, r.reason)
+	}
+	return reasons
+}
+
+// maxListed is how many of many things a text names.
+const maxListed = 8
+
+// list joins words for people, naming the first few of many.
+func list(words []string) string {
+	if n := len(words) - maxListed; n > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(words[:maxListed], ", "), n)
+	}
+	return strings.Join(words, ", ")
+}

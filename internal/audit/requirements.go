@@ -1,0 +1,99 @@
+package audit
+
+// The sections of a report, by the names that its JSON gives them.
+const (
+	sectionRules         = "deviceAccessRules"
+	sectionSettings      = "activeSyncSettings"
+	sectionOrganization  = "organizationConfig"
+	sectionTransport     = "transportConfig"
+	sectionWebConfig     = "webConfig"
+	sectionIIS           = "iis"
+	sectionServers       = "exchangeServers"
+	sectionHybrid        = "hybridConfiguration"
+	sectionConnectors    = "intraOrganizationConnectors"
+	sectionRelationships = "organizationRelationships"
+	sectionDirectories   = "virtualDirectories"
+	sectionAuthConfig    = "authConfig"
+	sectionCertificates  = "exchangeCertificates"
+	sectionOverrides     = "settingOverrides"
+	sectionAuthServers   = "authServers"
+)
+
+const (
+	showAccess  = "Get-ActiveSyncDeviceAccessRule | Format-List Characteristic,QueryString,AccessLevel"
+	showServers = "Get-ExchangeServer | Format-List Name,Site,AdminDisplayVersion"
+	showCerts   = "Get-AuthConfig | Format-List *Thumbprint,NextCertificateEffectiveDate; Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,HasPrivateKey"
+)
+
+// requirements is the table, in the order in which they are judged and shown.
+// Row numbers are those of the domain notes, section 8.
+var requirements = []requirement{
+	{ // 17
+		name: "nothing keeps Exchange Online out", reason: outlookServiceBlocked, reads: []string{sectionRules},
+		wanted: "no rule that blocks or quarantines OutlookService",
+		show:   showAccess, judge: judgeServiceBlocked,
+	}, { // 14, 16
+		name: "Exchange Online is let in", reason: outlookServiceNotAllowed, reads: []string{sectionSettings, sectionRules},
+		wanted: "DefaultAccessLevel Allow, or a rule DeviceType \"OutlookService\" Allow",
+		show:   "Get-ActiveSyncOrganizationSettings | Format-List DefaultAccessLevel", judge: judgeServiceAllowed,
+	}, { // 15
+		name: "Outlook with Basic is kept out", reason: basicOutlookAllowed, reads: []string{sectionRules},
+		wanted: "a rule DeviceModel \"Outlook for iOS and Android\" Block",
+		show:   showAccess, judge: judgeBasicBlocked,
+	}, { // 9
+		name: "modern sign-in is on", reason: oauthProfileDisabled, reads: []string{sectionOrganization},
+		wanted: "OAuth2ClientProfileEnabled True",
+		show:   "Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled", judge: judgeOAuthProfile,
+	}, { // 18
+		name: "large messages pass", reason: requestLengthTooSmall, reads: []string{sectionTransport, sectionWebConfig},
+		wanted: "maxRequestLength (KB) of FrontEnd\\HttpProxy\\Sync\\web.config at least the larger of MaxSendSize and MaxReceiveSize, on every server",
+		show:   "Get-TransportConfig | Format-List MaxSendSize,MaxReceiveSize", judge: judgeRequestLength,
+	}, { // 19
+		name: "builds of Exchange", reason: exchangeTooOld, reads: []string{sectionServers},
+		wanted: "2013 CU19, 2016 CU8, 2019 CU1 or later, and the current CU or the one before",
+		show:   showServers, judge: judgeBuilds,
+	}, { // 20
+		name: "no Exchange 2010 or earlier", reason: legacyExchangePresent, reads: []string{sectionServers},
+		wanted: "no server of version 14 or earlier",
+		show:   showServers, judge: judgeLegacy,
+	}, { // 21
+		name: "hybrid configuration", reason: hybridConfigurationMissing, reads: []string{sectionHybrid},
+		wanted: "a full hybrid in the classic topology",
+		show:   "Get-HybridConfiguration", judge: judgeHybrid,
+	}, { // 22
+		name: "no Hybrid Agent", reason: hybridAgentInUse, reads: []string{sectionConnectors, sectionRelationships},
+		wanted: "no address of the Hybrid Agent (*.msappproxy.net)",
+		show:   "Get-IntraOrganizationConnector | Format-List Name,TargetSharingEpr,DiscoveryEndpoint; Get-OrganizationRelationship | Format-List Name,TargetSharingEpr", judge: judgeHybridAgent,
+	}, { // 2
+		name: "ActiveSync URLs agree", reason: virtualDirectoryMismatch, reads: []string{sectionDirectories, sectionServers},
+		wanted: "one https ExternalUrl in each site, with the path /Microsoft-Server-ActiveSync, and the configured one among them",
+		show:   "Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl", judge: judgeDirectories,
+	}, { // 12
+		name: "OAuth on virtual directories", reason: oauthMissingOnVirtualDirectory, reads: []string{sectionDirectories},
+		wanted: "OAuth among the methods of Mapi, WebServices, OAB and Autodiscover on every server",
+		show:   "Get-MapiVirtualDirectory -ADPropertiesOnly | Format-List Server,*auth*", judge: judgeOAuthDirectories,
+	}, { // 7
+		name: "TLS up to Exchange", reason: tlsOffloadingConfigured, reads: []string{sectionIIS},
+		wanted: "Ssl among the sslFlags of the front-end ActiveSync directory on every server",
+		show:   "Get-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags", judge: judgeOffloading,
+	}, { // 23
+		name: "auth certificate lasts", reason: authCertificateExpiring, reads: []string{sectionAuthConfig, sectionCertificates},
+		wanted: "over 60 days left, or a next certificate that takes over in time",
+		show:   showCerts, judge: judgeCertificateEnd,
+	}, { // 23
+		name: "auth certificate on every server", reason: authCertificateMissing, reads: []string{sectionAuthConfig, sectionCertificates},
+		wanted: "the current certificate with its private key on every server",
+		show:   showCerts, judge: judgeCertificatePresent,
+	}, { // 24
+		name: "dedicated hybrid app", reason: dedicatedAppMissing, reads: []string{sectionOverrides, sectionAuthServers},
+		wanted: "override ExchangeOnpremAsThirdPartyAppId with Enabled=true, and its ApplicationIdentifier on the tenant's auth server",
+		show:   "Get-SettingOverride | Format-List Name,SectionName,Parameters,Server; Get-AuthServer | Format-List Name,Realm,ApplicationIdentifier", judge: judgeDedicatedApp,
+	}, {
+		name: "hmad's table of builds", reason: buildTableOld,
+		wanted: "at most 180 days old", judge: judgeTable,
+	}, { // section 10
+		name: "cloud of the tenant", reason: cloudUnsupported,
+		wanted: "the worldwide cloud, microsoftonline.com",
+		show:   "Get-HybridConfiguration | Format-List ServiceInstance", judge: judgeCloud,
+	},
+}

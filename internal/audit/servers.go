@@ -1,0 +1,142 @@
+package audit
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// maxTableAge is how old the table of builds may be: two CUs may appear in it.
+const maxTableAge = 180 * 24 * time.Hour
+
+var buildTableTime = &check.Metric{Name: "hmad_build_table_timestamp_seconds", Kind: check.Gauge,
+	Help: "Unix time of the day up to which this hmad's table of Exchange builds is complete."}
+
+// server is an Exchange server with its build.
+type server struct {
+	name    string
+	version version
+	known   bool   // version could be read
+	text    string // the version as reported
+}
+
+// readServers gives all servers of the organisation. The build is the one that
+// the server itself reports, else the directory's, which knows no security
+// updates.
+func readServers(e estate) ([]server, error) {
+	all, err := newest(e, exchange.Report.ExchangeServers)
+	if err != nil {
+		return nil, err
+	}
+	own, _ := each(e, exchange.Report.LocalServer)
+	var servers []server
+	for _, x := range all {
+		s := server{name: x.Name, text: x.Version}
+		for _, h := range own {
+			if sameHost(h.host, x.Name) {
+				s.text = h.value.Build
+			}
+		}
+		s.version, s.known = parseVersion(s.text)
+		servers = append(servers, s)
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("no Exchange server: %w", errNotNamed)
+	}
+	return servers, nil
+}
+
+// judgeServers finds the servers of which fault says something. One whose
+// version cannot be read leaves the requirement open.
+func judgeServers(e estate, fault func(version) string) answer {
+	servers, err := readServers(e)
+	if err != nil {
+		return open(err)
+	}
+	var good, bad, unread []string
+	for _, s := range servers {
+		why := ""
+		if s.known {
+			why = fault(s.version)
+		}
+		switch {
+		case !s.known:
+			unread = append(unread, s.name+" "+s.text)
+		case why != "":
+			bad = append(bad, s.name+" "+why)
+		default:
+			good = append(good, s.name+" "+buildName(s.version))
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		return unmet("%s", list(bad))
+	case len(unread) > 0:
+		return open(fmt.Errorf("versions that cannot be read: %s", list(unread)))
+	default:
+		return met("%s", list(good))
+	}
+}
+
+func judgeBuilds(e estate) answer { return judgeServers(e, tooOld) }
+
+func judgeLegacy(e estate) answer { return judgeServers(e, legacy) }
+
+// tooOld says why a build does not meet the guide; empty where it does. Builds
+// newer than the table meet it, legacy ones are judgeLegacy's.
+func tooOld(v version) string {
+	p := productOf(v)
+	switch {
+	case p == nil:
+		return ""
+	case v.before(p.minimum.build):
+		return fmt.Sprintf("%s is below %s (%s), the least for hybrid Modern Authentication", buildName(v), p.minimum.name, p.minimum.build)
+	case v.before(p.before.build):
+		return fmt.Sprintf("%s is older than %s (%s), the CU before the current one", buildName(v), p.before.name, p.before.build)
+	}
+	return ""
+}
+
+// legacy says that a build is of Exchange 2010 or earlier.
+func legacy(v version) string {
+	if v.before(oldest) {
+		return buildName(v)
+	}
+	return ""
+}
+
+// buildName names a build for people: «15.2.1748.39 (2019 CU15)».
+func buildName(v version) string {
+	p := productOf(v)
+	switch {
+	case v[0] == 14:
+		return v.String() + " (2010)"
+	case v[0] == 8:
+		return v.String() + " (2007)"
+	case p == nil:
+		return v.String()
+	}
+	words := []string{p.name}
+	for _, u := range []update{p.newest, p.before, p.minimum} {
+		if u.build[2] == v[2] {
+			words = append(words, u.name)
+			break
+		}
+	}
+	if p.ended != "" {
+		words = append(words, "out of support since "+p.ended)
+	}
+	return v.String() + " (" + strings.Join(words, " ") + ")"
+}
+
+// judgeTable: hmad's own knowledge of builds must not be too old.
+func judgeTable(e estate) answer {
+	age := e.now.Sub(buildTableDate())
+	if age > maxTableAge {
+		return unmet("the table is of %s, %d days old", day(buildTableDate()), days(age))
+	}
+	return met("the table is of %s", day(buildTableDate()))
+}
