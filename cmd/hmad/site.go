@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -29,11 +31,12 @@ const drainTime = 2 * time.Second
 // site is where the daemon listens: the main listeners, with TLS and
 // authentication as the web config says, and one for health alone.
 type site struct {
-	log     *zap.Logger
-	flags   *web.FlagConfig
-	main    []net.Listener
-	health  net.Listener // nil: none
-	mayPost bool         // the two POSTs are for loopback, or for whoever authenticates
+	log    *zap.Logger
+	flags  *web.FlagConfig
+	main   []net.Listener
+	health net.Listener // nil: none
+	// The two POSTs are for whoever authenticates, or for loopback.
+	authenticates, mayPost bool
 }
 
 // listen opens every listener, after the web config has been found in order.
@@ -43,15 +46,15 @@ func (c *cli) listen(log *zap.Logger) (*site, error) {
 	if err := web.Validate(file); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, oneLine(pathless(err)))
 	}
-	authenticates, err := authenticates(file)
-	if err != nil {
+	var err error
+	if s.authenticates, err = authenticates(file); err != nil {
 		return nil, err
 	}
 	if err := s.open(c.healthAddress); err != nil {
 		s.close()
 		return nil, err
 	}
-	s.mayPost = authenticates || allLoopback(s.main)
+	s.mayPost = s.authenticates || allLoopback(s.main)
 	return s, nil
 }
 
@@ -100,7 +103,11 @@ func (s *site) addresses() []string {
 // serve answers until ctx ends, then lets requests under way end.
 func (s *site) serve(ctx context.Context, e *exporter.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
-	main := newServer(e.Handler(), s.log)
+	handler := e.Handler()
+	if s.mayPost && !s.authenticates {
+		handler = ownName(handler)
+	}
+	main := newServer(handler, s.log)
 	group.Go(func() error {
 		logger := slog.New(zapslog.NewHandler(s.log.Core()))
 		return ignoreClosed(web.ServeMultiple(s.main, main, s.flags, logger))
@@ -152,6 +159,21 @@ func authenticates(path string) (bool, error) {
 		return false, fmt.Errorf("%s: %s", path, oneLine(err))
 	}
 	return len(conf.Users) > 0 || conf.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+}
+
+// ownName refuses POSTs that came to a loopback listener by another name: a
+// page elsewhere may point a name of its own at 127.0.0.1 (DNS rebinding), and
+// nobody is asked for a password here.
+func ownName(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := (&url.URL{Host: r.Host}).Hostname()
+		ip, err := netip.ParseAddr(host)
+		if r.Method == http.MethodPost && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", host), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func allLoopback(listeners []net.Listener) bool {
