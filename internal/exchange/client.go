@@ -153,7 +153,7 @@ func (d dialer) refused(_ context.Context, proxy *url.URL, req *http.Request, re
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return check.Errorf(check.VantageOffline, "the proxy %s does not connect us to %s: it answers %d", proxy.Host, req.URL.Host, resp.StatusCode)
+	return check.Errorf(check.VantageOffline, "the proxy %s does not connect us to %s: it answers %d", proxy.Host, req.Host, resp.StatusCode)
 }
 
 // dialHost resolves the host of addr and connects to the first of its addresses

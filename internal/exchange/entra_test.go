@@ -1,0 +1,119 @@
+package exchange
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	tenantID     = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
+	clientID     = "3f0b9b4e-1f0e-4b57-9c70-0c4c3f1d2a55"
+	clientSecret = "planted-client-secret"
+	accessToken  = "eyJhbGciOiJSUzI1NiIsIng1dCI6Imlod3JQVTVmWUhHQ2s2UzF4dGZvLVFFalJXYyJ9.eyJwbGFudGVkIjoxfQ.cGxhbnRlZA"
+)
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// entra is an authority that hands out tokens to whoever proves to be the
+// client: by a secret, a federated token, or an assertion that cert signed.
+type entra struct {
+	t    *testing.T
+	cert *x509.Certificate
+
+	mu     sync.Mutex
+	tokens int // handed out
+	fail   func(w http.ResponseWriter, form url.Values) bool
+}
+
+func (e *entra) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	base := "https://" + r.Host + "/" + tenantID
+	switch r.URL.Path {
+	case "/" + tenantID + "/v2.0/.well-known/openid-configuration":
+		fmt.Fprintf(w, `{"authorization_endpoint":"%[1]s/oauth2/v2.0/authorize","token_endpoint":"%[1]s/oauth2/v2.0/token","issuer":"%[1]s/v2.0"}`, base)
+	case "/" + tenantID + "/oauth2/v2.0/token":
+		r.ParseForm()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.fail != nil && e.fail(w, r.PostForm) {
+			return
+		}
+		if err := e.verify(r.PostForm, base+"/oauth2/v2.0/token"); err != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, `{"error":"invalid_client","error_description":"AADSTS700027: %s"}`, err)
+			return
+		}
+		e.tokens++
+		fmt.Fprintf(w, `{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":%q}`, accessToken)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// verify judges the client's proof.
+func (e *entra) verify(form url.Values, endpoint string) error {
+	if form.Get("grant_type") != "client_credentials" || form.Get("client_id") != clientID || !strings.Contains(form.Get("scope"), ScopeExchangeOnline) {
+		return fmt.Errorf("unexpected form")
+	}
+	if form.Get("client_secret") == clientSecret {
+		return nil
+	}
+	assertion := form.Get("client_assertion")
+	if assertion == "planted.federated.token" {
+		return nil
+	}
+	return verifyAssertion(e.cert, assertion, endpoint)
+}
+
+// verifyAssertion checks a client assertion as Entra does: PS256 by the key of
+// the registered certificate, that x5t#S256 names, for this client and endpoint.
+func verifyAssertion(cert *x509.Certificate, assertion, endpoint string) error {
+	parts := strings.Split(assertion, ".")
+	if len(parts) != 3 {
+		return fmt.Errorf("no JWT")
+	}
+	var head struct {
+		Alg, Typ string
+		X5t      string `json:"x5t#S256"`
+	}
+	var claims struct {
+		Aud, Iss, Sub, Jti string
+		Nbf, Exp           int64
+	}
+	for i, into := range []any{&head, &claims} {
+		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil || json.Unmarshal(raw, into) != nil {
+			return fmt.Errorf("part %d is not readable", i)
+		}
+	}
+	signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
+	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	thumbprint := sha256.Sum256(cert.Raw)
+	now := time.Now().Unix()
+	switch {
+	case head.Alg != "PS256" || head.Typ != "JWT":
+		return fmt.Errorf("alg %s", head.Alg)
+	case !slices.Contains([]string{base64.StdEncoding.EncodeToString(thumbprint[:]), base64.RawURLEncoding.EncodeToString(thumbprint[:])}, head.X5t):
+		return fmt.Errorf("the certificate is not registered")
+	case claims.Aud != endpoint || claims.Iss != clientID || claims.Sub != clientID || claims.Jti == "":
+		return fmt.Errorf("claims are wrong")
+	case now < claims.Nbf-5 || now > claims.Exp || claims.Exp-claims.Nbf > 600:
+		return fmt.Errorf("outside its time")
+	case rsa.VerifyPSS(cert.PublicKey.(*rsa.PublicKey), crypto.SHA256, digest[:], signature, nil) != nil:
+		return fmt.Errorf("the signature is wrong")
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package exchange
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+// tenant is a target whose authority is a fake one on loopback.
+func tenant(t *testing.T, e *entra) config.Target {
+	t.Helper()
+	ca := newAuthority(t)
+	port := microsoft(t, ca, e.ServeHTTP)
+	return config.Target{Tenant: tenantID, CAFile: ca.file, ExchangeOnline: config.ExchangeOnline{ClientID: clientID,
+		AuthorityHost: "https://login.contoso.test:" + port + "/", DisableAuthorityCheck: true}}
+}
+
+func getToken(ctx context.Context, c *Credential) (string, error) {
+	token, err := c.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{ScopeExchangeOnline}})
+	return token.Token, err
+}
+
+func TestACertificateGetsATokenByItsSignature(t *testing.T) {
+	i := newAuthority(t).issue(t, "hmad")
+	e := &entra{t: t, cert: i.cert}
+	target := tenant(t, e)
+	target.ExchangeOnline.CertificateFile = written(t, "hmad.pem", i.keyPEM+i.certPEM)
+	c, err := NewCredential(target, testEnv(time.Now))
+	require.NoError(t, err)
+	assert.Equal(t, KindCertificate, c.Kind())
+	notAfter, ok := c.NotAfter()
+	assert.True(t, ok)
+	assert.Equal(t, i.cert.NotAfter, notAfter)
+	for range 3 {
+		token, err := getToken(context.Background(), c)
+		require.NoError(t, err)
+		assert.Equal(t, accessToken, token)
+	}
+	assert.Equal(t, 1, e.tokens, "a token serves until shortly before it expires")
+}
+
+func TestAChangedCertificateFileIsTakenIntoUse(t *testing.T) {
+	ca := newAuthority(t)
+	first, second := ca.issue(t, "hmad"), ca.issue(t, "hmad")
+	e := &entra{t: t, cert: second.cert}
+	target := tenant(t, e)
+	file := written(t, "hmad.pem", first.certPEM+first.keyPEM)
+	target.ExchangeOnline.CertificateFile = file
+	c, err := NewCredential(target, testEnv(time.Now))
+	require.NoError(t, err)
+	_, err = getToken(context.Background(), c)
+	require.ErrorContains(t, err, "no token: Entra answers 401: AADSTS700027: the certificate is not registered")
+	assert.Equal(t, check.Token, check.ClassOf(err))
+
+	require.NoError(t, os.WriteFile(file, []byte(second.certPEM+second.keyPEM), 0o600))
+	_, err = getToken(context.Background(), c)
+	require.NoError(t, err)
+	notAfter, _ := c.NotAfter()
+	assert.Equal(t, second.cert.NotAfter, notAfter)
+
+	require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
+	_, err = getToken(context.Background(), c)
+	require.ErrorContains(t, err, "the credential cannot be read: exchange_online.certificate_file:")
+	assert.Equal(t, check.Token, check.ClassOf(err))
+}
+
+func TestASecretAndAFederatedTokenGetTokens(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind string
+		edit func(*config.ExchangeOnline)
+	}{
+		"secret":    {KindSecret, func(e *config.ExchangeOnline) { e.SecretFile = written(t, "secret", clientSecret+"\n") }},
+		"federated": {KindWorkloadIdentity, func(e *config.ExchangeOnline) { e.WorkloadIdentityFile = written(t, "jwt", "planted.federated.token") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := tenant(t, &entra{t: t})
+			c.edit(&target.ExchangeOnline)
+			credential, err := NewCredential(target, testEnv(time.Now))
+			require.NoError(t, err)
+			assert.Equal(t, c.kind, credential.Kind())
+			_, ok := credential.NotAfter()
+			assert.False(t, ok, "it has no certificate")
+			token, err := getToken(context.Background(), credential)
+			require.NoError(t, err)
+			assert.Equal(t, accessToken, token)
+		})
+	}
+}
+
+func TestAManagedIdentityAsksThisHost(t *testing.T) {
+	var asked *http.Request
+	srv := microsoftPlain(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r
+		fmt.Fprintf(w, `{"access_token":%q,"expires_on":"%d","resource":"x","token_type":"Bearer"}`, accessToken, time.Now().Add(time.Hour).Unix())
+	})
+	env := testEnv(time.Now)
+	env.Resolve = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+		a, err := netip.ParseAddr(host)
+		return []netip.Addr{a}, err
+	}
+	target := config.Target{Tenant: tenantID, Proxy: "http://127.0.0.1:1", ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: clientID},
+		ConnectTo: map[string]string{"169.254.169.254:80": srv}}
+	c, err := NewCredential(target, env)
+	require.NoError(t, err)
+	assert.Equal(t, KindManagedIdentity, c.Kind())
+	token, err := getToken(context.Background(), c)
+	require.NoError(t, err)
+	assert.Equal(t, accessToken, token)
+	assert.Equal(t, "true", asked.Header.Get("Metadata"))
+	assert.Equal(t, "https://outlook.office365.com", asked.URL.Query().Get("resource"))
+}
+
+func TestATokenThatIsRefused(t *testing.T) {
+	answer := func(code int, body string) func(http.ResponseWriter, url.Values) bool {
+		return func(w http.ResponseWriter, _ url.Values) bool {
+			w.Header().Set("Retry-After", "600")
+			w.WriteHeader(code)
+			fmt.Fprint(w, body)
+			return true
+		}
+	}
+	for name, c := range map[string]struct {
+		fail func(http.ResponseWriter, url.Values) bool
+		want string
+	}{
+		"by a code": {answer(401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided. Trace ID: x\r\nmore"}`), "Entra answers 401: AADSTS7000215: Invalid client secret provided."},
+		"by a name": {answer(400, `{"error":"unauthorized_client","error_description":"none"}`), "Entra answers 400: unauthorized_client"},
+		"by a page": {answer(403, `<html>blocked</html>`), "no OAuth error"},
+		"for now":   {answer(429, `{"error":"temporarily_unavailable","error_description":"AADSTS90055: too many"}`), "Entra answers 429: AADSTS90055"},
+		"by an echo": {func(w http.ResponseWriter, form url.Values) bool {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"error":"invalid_request","error_description":"AADSTS90014: got client_secret %s and %s"}`, form.Get("client_secret"), accessToken)
+			return true
+		}, "AADSTS90014: got client_secret (secret) and (token)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := tenant(t, &entra{t: t, fail: c.fail})
+			target.ExchangeOnline.SecretFile = written(t, "secret", clientSecret)
+			credential, err := NewCredential(target, testEnv(time.Now))
+			require.NoError(t, err)
+			_, err = getToken(context.Background(), credential)
+			require.ErrorContains(t, err, c.want)
+			assert.Equal(t, check.Token, check.ClassOf(err))
+			wantOneLine(t, err)
+			assert.NotContains(t, err.Error(), clientSecret)
+			assert.NotContains(t, err.Error(), accessToken)
+		})
+	}
+}
+
+func TestATokenThatDoesNotComeInTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	target := tenant(t, &entra{t: t, fail: func(http.ResponseWriter, url.Values) bool { cancel(); return false }})
+	target.ExchangeOnline.SecretFile = written(t, "secret", "wrong")
+	c, err := NewCredential(target, testEnv(time.Now))
+	require.NoError(t, err)
+	_, err = getToken(ctx, c)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestCredentialsThatCannotBeBuilt(t *testing.T) {
+	i := newAuthority(t).issue(t, "hmad")
+	other := newAuthority(t).issue(t, "hmad")
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	ecDER, err := x509.MarshalPKCS8PrivateKey(ec)
+	require.NoError(t, err)
+	pem1 := func(content string) func(*config.ExchangeOnline) {
+		return func(e *config.ExchangeOnline) { e.CertificateFile = written(t, "hmad.pem", content) }
+	}
+	for name, c := range map[string]struct {
+		edit func(*config.ExchangeOnline)
+		want string
+	}{
+		"none":                      {func(*config.ExchangeOnline) {}, "no credential is configured"},
+		"a file that is not there":  {func(e *config.ExchangeOnline) { e.CertificateFile = "/nowhere/hmad.pem" }, "certificate_file: "},
+		"an encrypted key":          {pem1(i.certPEM + string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}))), "the key is encrypted"},
+		"a PFX":                     {pem1("\x30\x82\x0a"), "want PEM with certificate and key (of a PFX: openssl"},
+		"a certificate without key": {pem1(i.certPEM), "want PEM with a certificate and its key"},
+		"a key without certificate": {pem1(i.keyPEM), "want PEM with a certificate and its key"},
+		"the key of another":        {pem1(i.certPEM + other.keyPEM), "the key belongs to none of the certificates"},
+		"an EC key":                 {pem1(i.certPEM + pemOf("PRIVATE KEY", ecDER)), "the key must be an RSA key"},
+		"an empty secret":           {func(e *config.ExchangeOnline) { e.SecretFile = written(t, "secret", " \n") }, "is empty"},
+		"an authority without TLS": {func(e *config.ExchangeOnline) {
+			e.SecretFile, e.AuthorityHost = written(t, "secret", clientSecret), "http://login.contoso.test/"
+		}, "exchange_online: cannot use an authority host without https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := config.Target{Tenant: tenantID, ExchangeOnline: config.ExchangeOnline{ClientID: clientID, AuthorityHost: "https://login.contoso.test/"}}
+			c.edit(&target.ExchangeOnline)
+			_, err := NewCredential(target, testEnv(time.Now))
+			require.ErrorContains(t, err, c.want)
+			wantOneLine(t, err)
+			assert.NotContains(t, err.Error(), clientSecret)
+			assert.NotContains(t, err.Error(), strings.Split(i.keyPEM, "\n")[2])
+		})
+	}
+}
+
+func TestKeyID(t *testing.T) {
+	got, err := KeyID(accessToken)
+	require.NoError(t, err)
+	assert.Equal(t, "ihwrPU5fYHGCk6S1xtfo-QEjRWc", got)
+	got, err = KeyID("eyJraWQiOiJhYmMifQ.e30.")
+	require.NoError(t, err)
+	assert.Equal(t, "abc", got, "kid where there is no x5t")
+	for name, token := range map[string]string{
+		"nothing": "", "opaque": "planted-opaque-token", "no base64": "e!.x.y", "no JSON": "cGxhbnRlZA.x.y",
+		"no key": "e30.x.y", "a long header": strings.Repeat("A", maxTokenHead+1) + ".x.y",
+	} {
+		_, err := KeyID(token)
+		require.Error(t, err, name)
+		assert.Equal(t, check.Token, check.ClassOf(err), name)
+		assert.NotContains(t, err.Error(), "planted", name)
+	}
+}
