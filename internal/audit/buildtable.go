@@ -15,15 +15,15 @@ func buildTableDate() time.Time { return time.Date(2026, time.September, 8, 0, 0
 // product is one line of Exchange.
 type product struct {
 	name    string
-	from    version // the first build that counts as this product
-	minimum update  // for hybrid Modern Authentication, by the guide
-	newest  update  // the newest CU
-	before  update  // the one before the newest; older ones are not supported in a hybrid
-	ended   string  // the day on which support ended; empty: it has not
+	from    version    // the first build that counts as this product
+	minimum cumulative // for hybrid Modern Authentication, by the guide
+	newest  cumulative // the newest CU
+	before  cumulative // the one before the newest; older ones are not supported in a hybrid
+	ended   string     // the day on which support ended; empty: it has not
 }
 
-// update is a cumulative update, by its first build.
-type update struct {
+// cumulative is a cumulative update, by its first build.
+type cumulative struct {
 	name  string
 	build version
 }
@@ -32,13 +32,13 @@ type update struct {
 // tells them apart.
 var builds = []product{
 	{name: "2013", from: version{15, 0}, ended: "2023-04-11",
-		minimum: update{"CU19", version{15, 0, 1365, 1}}, newest: update{"CU23", version{15, 0, 1497, 2}}, before: update{"CU22", version{15, 0, 1473, 3}}},
+		minimum: cumulative{"CU19", version{15, 0, 1365, 1}}, newest: cumulative{"CU23", version{15, 0, 1497, 2}}, before: cumulative{"CU22", version{15, 0, 1473, 3}}},
 	{name: "2016", from: version{15, 1}, ended: "2025-10-14",
-		minimum: update{"CU8", version{15, 1, 1415, 2}}, newest: update{"CU23", version{15, 1, 2507, 6}}, before: update{"CU22", version{15, 1, 2375, 7}}},
+		minimum: cumulative{"CU8", version{15, 1, 1415, 2}}, newest: cumulative{"CU23", version{15, 1, 2507, 6}}, before: cumulative{"CU22", version{15, 1, 2375, 7}}},
 	{name: "2019", from: version{15, 2}, ended: "2025-10-14",
-		minimum: update{"CU1", version{15, 2, 330, 5}}, newest: update{"CU15", version{15, 2, 1748, 10}}, before: update{"CU14", version{15, 2, 1544, 4}}},
+		minimum: cumulative{"CU1", version{15, 2, 330, 5}}, newest: cumulative{"CU15", version{15, 2, 1748, 10}}, before: cumulative{"CU14", version{15, 2, 1544, 4}}},
 	{name: "SE", from: version{15, 2, 2562},
-		minimum: update{"RTM", version{15, 2, 2562, 17}}, newest: update{"RTM", version{15, 2, 2562, 17}}, before: update{"RTM", version{15, 2, 2562, 17}}},
+		minimum: cumulative{"RTM", version{15, 2, 2562, 17}}, newest: cumulative{"RTM", version{15, 2, 2562, 17}}, before: cumulative{"RTM", version{15, 2, 2562, 17}}},
 }
 
 // oldest is the first version of which the table knows products; everything

@@ -57,19 +57,16 @@ func judgeCertificatePresent(e estate) answer {
 	}
 	return onEveryHost(e, exchange.Report.ExchangeCertificates, func(all []exchange.ExchangeCertificate) (string, bool) {
 		for _, cert := range all {
-			if cert.Thumbprint == c.CurrentThumbprint {
-				return has(cert), cert.HasPrivateKey
+			switch {
+			case cert.Thumbprint != c.CurrentThumbprint:
+			case cert.HasPrivateKey:
+				return "has it", true
+			default:
+				return "has " + cert.Thumbprint + " without its private key", false
 			}
 		}
 		return "lacks " + c.CurrentThumbprint, false
 	})
-}
-
-func has(cert exchange.ExchangeCertificate) string {
-	if !cert.HasPrivateKey {
-		return "has " + cert.Thumbprint + " without its private key"
-	}
-	return "has " + cert.Thumbprint
 }
 
 // judgeCertificateEnd: the current certificate must last, or the next must

@@ -56,7 +56,7 @@ func TestAuthCertificateExpiring(t *testing.T) {
 
 func TestAuthCertificateMissing(t *testing.T) {
 	run(t, "auth_certificate_missing", []judged{
-		{"on every server", nil, isMet, "EX01 has " + thumb + ", EX02 has " + thumb},
+		{"on every server", nil, isMet, "EX01 has it, EX02 has it"},
 		{"on one server not", []edit{of("EX02", certs())}, isUnmet, "EX02 lacks " + thumb},
 		{"without its key", []edit{of("EX01", certs(cert(thumb, 900*day24, false)))}, isUnmet, "EX01 has " + thumb + " without its private key"},
 		{"none is named", []edit{data(sectionAuthConfig, `[{"currentCertificateThumbprint":null}]`)}, isUnmet, "names no"},

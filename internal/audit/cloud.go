@@ -103,11 +103,11 @@ func judgeCloud(e estate) answer {
 	case e.cloudErr != nil:
 		return open(e.cloudErr)
 	case unsupportedCloud(c) != "":
-		return unmet("the tenant is one of %s (%s)", unsupportedCloud(c), c)
+		return unmet("%s: %s", unsupportedCloud(c), c)
 	case strings.EqualFold(c.Instance, worldwide) && c.SubScope == "":
 		return met("%s", c)
 	default:
-		return moot("an unknown cloud (%s)", c)
+		return moot("an unknown cloud: %s", c)
 	}
 }
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -38,11 +39,12 @@ func judgeDirectories(e estate) answer {
 	}
 	var bad, urls []string
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
-		faults, given := compareSite(site, sites[site])
-		bad, urls = append(bad, faults...), append(urls, given...)
+		bad = append(bad, faultsOfSite(site, sites[site])...)
+		urls = append(urls, sites[site][0].ExternalURL)
 	}
-	if e.activesync != "" && !slices.Contains(urls, normalURL(e.activesync)) {
-		bad = append(bad, "no directory has the configured "+e.activesync)
+	configured := func(u string) bool { return normalURL(u) == normalURL(e.activesync) }
+	if e.activesync != "" && !slices.ContainsFunc(urls, configured) {
+		bad = append(bad, "no site has the configured "+e.activesync)
 	}
 	if len(bad) > 0 {
 		return unmet("%s", list(bad))
@@ -50,34 +52,26 @@ func judgeDirectories(e estate) answer {
 	return met("ExternalUrl %s", list(urls))
 }
 
-// compareSite says what is wrong with the directories of one site, and which
-// URLs they have, in the form in which they compare.
-func compareSite(site string, directories []directory) (faults, urls []string) {
-	var seen []string
-	for _, d := range directories {
-		u := normalURL(d.ExternalURL)
-		seen = append(seen, d.Server+" has "+orNone(d.ExternalURL))
-		if !slices.Contains(urls, u) {
-			urls = append(urls, u)
+// faultsOfSite says what is wrong with the directories of one site, of which
+// there is at least one.
+func faultsOfSite(site string, directories []directory) (faults []string) {
+	differs := func(d directory) bool {
+		return normalURL(d.ExternalURL) != normalURL(directories[0].ExternalURL)
+	}
+	if slices.ContainsFunc(directories, differs) {
+		var all []string
+		for _, d := range directories {
+			all = append(all, d.Server+" has "+cmp.Or(d.ExternalURL, "no ExternalUrl"))
 		}
-		if u != "" && (!strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath)) {
-			faults = append(faults, d.Server+" has "+d.ExternalURL)
-		}
+		return []string{fmt.Sprintf("in site %s %s", cmp.Or(site, "(unknown)"), list(all))}
 	}
-	if len(urls) > 1 {
-		faults = append(faults, fmt.Sprintf("in site %s %s", orNone(site), list(seen)))
+	switch u := normalURL(directories[0].ExternalURL); {
+	case u == "":
+		return []string{"no ExternalUrl in site " + cmp.Or(site, "(unknown)")}
+	case !strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath):
+		return []string{directories[0].Server + " has " + directories[0].ExternalURL}
 	}
-	if slices.Equal(urls, []string{""}) {
-		return append(faults, "no ExternalUrl in site "+orNone(site)), nil
-	}
-	return faults, slices.DeleteFunc(urls, func(u string) bool { return u == "" })
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "(none)"
-	}
-	return s
+	return nil
 }
 
 // normalURL puts a URL in the form in which equal ones are equal: without

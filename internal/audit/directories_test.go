@@ -31,11 +31,11 @@ func sites(all ...string) edit {
 
 func TestVirtualDirectoryMismatch(t *testing.T) {
 	run(t, "virtual_directory_mismatch", []judged{
-		{"all agree", nil, isMet, "https://mail.contoso.com/microsoft-server-activesync"},
+		{"all agree", nil, isMet, "ExternalUrl " + mail},
 		{"case, default port and final slash", []edit{urls("HTTPS://MAIL.contoso.com:443/microsoft-server-activesync/", mail)}, isMet, ""},
-		{"another host than configured", []edit{urls("https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "no directory has the configured " + mail},
+		{"another host than configured", []edit{urls("https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "no site has the configured " + mail},
 		{"servers of a site disagree", []edit{urls(mail, "https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "in site HQ EX01 has " + mail + ", EX02 has https://eas"},
-		{"one of a site has none", []edit{urls(mail, "")}, isUnmet, "EX02 has (none)"},
+		{"one of a site has none", []edit{urls(mail, "")}, isUnmet, "EX02 has no ExternalUrl"},
 		{"sites with names of their own", []edit{urls(mail, "https://mail.fabrikam.com/Microsoft-Server-ActiveSync"), sites("HQ", "Branch")}, isMet, "fabrikam"},
 		{"a site without", []edit{urls(mail, ""), sites("HQ", "Branch")}, isUnmet, "no ExternalUrl in site Branch"},
 		{"plain HTTP", []edit{urls("http://mail.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "EX01 has http://"},

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +44,7 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 		case a.Host == "":
 			e.lacking = append(e.lacking, a.Err.Error())
 		case age > lateAfter*a.Interval:
-			e.lacking = append(e.lacking, fmt.Sprintf("%s: its report of %s is over %d intervals of %s old", a.Host, moment(a.GeneratedAt), lateAfter, a.Interval))
+			e.lacking = append(e.lacking, fmt.Sprintf("%s: its report of %s is over %d intervals of %s old", a.Host, moment(a.GeneratedAt), lateAfter, span(a.Interval)))
 		case age < -maxAhead:
 			e.lacking = append(e.lacking, fmt.Sprintf("%s: its report is dated in the future, %s", a.Host, moment(a.GeneratedAt)))
 		default:
@@ -57,15 +58,8 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 	}
 	slices.SortStableFunc(e.reports, func(a, b exchange.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
 	if len(e.reports) == 0 {
-		e.err = check.Errorf(check.ReportInput, "there is no report that is evidence for now: %s", nothingOr(list(e.lacking)))
+		e.err = check.Errorf(check.ReportInput, "no on-premises report is evidence for now: %s", cmp.Or(list(e.lacking), "none has arrived"))
 	}
-}
-
-func nothingOr(s string) string {
-	if s == "" {
-		return "none has arrived"
-	}
-	return s
 }
 
 // notes say on what the run is built.
@@ -103,8 +97,9 @@ type onHost[T any] struct {
 	value T
 }
 
-// each reads a section that tells of the reporting server alone, on every
-// server. The error says which servers it could not be read of.
+// each reads a section that tells of the reporting server alone, on every server
+// that reports, or should by the config. The error says of which it could not be
+// read.
 func each[T any](e estate, read func(exchange.Report) (T, error)) ([]onHost[T], error) {
 	if e.err != nil {
 		return nil, e.err

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,41 +60,41 @@ func open(err error) answer { return answer{seen: err.Error(), err: err} }
 // moot leaves a requirement unjudged although all could be read.
 func moot(format string, args ...any) answer { return answer{seen: fmt.Sprintf(format, args...)} }
 
-// judgeAll judges every requirement. The error, of class report, is that of a
-// critical requirement which could not be read: a run without it must not pass.
-// A warning's requirement that could not be read only leaves its reason open,
-// for what keeps it from being read (a right that the collector lacks) may last,
-// has a finding of its own in onprem_report, and must not hide all the others.
+// judgeAll judges every requirement. The error, of class report, says that
+// there is no report at all, or that a section could not be read which a
+// critical requirement needs: a run without that must not pass. A section that
+// only warnings need leaves their reasons open and is no error, for what keeps it
+// from being read (a right that the collector lacks) may last, has a finding of
+// its own in onprem_report, and must not hide all the other verdicts.
 func judgeAll(all []requirement, e estate) (check.Report, error) {
 	report := check.Report{Notes: e.notes()}
-	var unread []error
+	var unread error
 	for _, r := range all {
-		a := r.judge(e)
+		a := r.answer(e)
 		report.Notes = append(report.Notes, r.line(a, nameWidth(all)))
 		switch a.state {
 		case isUnmet:
 			report.Findings = append(report.Findings, check.Finding{Reason: r.reason, Detail: r.detail(a)})
 		case isOpen:
 			report.Unevaluated = append(report.Unevaluated, r.reason)
-			if a.err != nil && r.reason.Severity == check.Critical {
-				unread = append(unread, a.err)
+			if unread == nil && r.reason.Severity == check.Critical {
+				unread = a.err
 			}
 		}
 	}
 	report.Notes = append(report.Notes, commands(all)...)
-	return report, firstOf(unread)
+	if e.err != nil {
+		unread = e.err
+	}
+	return report, unread
 }
 
-// firstOf gives the first error; its class is report unless it has one.
-func firstOf(errs []error) error {
-	if len(errs) == 0 {
-		return nil
+// answer judges the requirement, unless there is nothing to judge it by.
+func (r requirement) answer(e estate) answer {
+	if e.err != nil && len(r.reads) > 0 {
+		return open(fmt.Errorf("no report; needs its %s", strings.Join(r.reads, " and ")))
 	}
-	var classed *check.Error
-	if errors.As(errs[0], &classed) {
-		return errs[0]
-	}
-	return check.Errorf(check.ReportInput, "%w", errs[0])
+	return r.judge(e)
 }
 
 // detail says what was seen and what was wanted.
@@ -105,11 +104,7 @@ func (r requirement) detail(a answer) string {
 
 // line is the requirement's note, in columns.
 func (r requirement) line(a answer, width int) string {
-	seen := clean(a.seen, maxSeen)
-	if a.state == isOpen && len(r.reads) > 0 {
-		seen += "; needs the report's " + strings.Join(r.reads, " and ")
-	}
-	return fmt.Sprintf("%-13s  %-*s  %s (must be: %s)", a.state, width, r.name, seen, r.wanted)
+	return fmt.Sprintf("%-13s  %-*s  %s (must be: %s)", a.state, width, r.name, clean(a.seen, maxSeen), r.wanted)
 }
 
 func nameWidth(all []requirement) int {

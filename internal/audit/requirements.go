@@ -21,6 +21,7 @@ const (
 
 const (
 	showAccess  = "Get-ActiveSyncDeviceAccessRule | Format-List Characteristic,QueryString,AccessLevel"
+	showHybrid  = "Get-HybridConfiguration | Format-List ServiceInstance,Features"
 	showServers = "Get-ExchangeServer | Format-List Name,Site,AdminDisplayVersion"
 	showCerts   = "Get-AuthConfig | Format-List *Thumbprint,NextCertificateEffectiveDate; Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,HasPrivateKey"
 )
@@ -46,11 +47,11 @@ var requirements = []requirement{
 		show:   "Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled", judge: judgeOAuthProfile,
 	}, { // 18
 		name: "large messages pass", reason: requestLengthTooSmall, reads: []string{sectionTransport, sectionWebConfig},
-		wanted: "maxRequestLength (KB) of FrontEnd\\HttpProxy\\Sync\\web.config at least the larger of MaxSendSize and MaxReceiveSize, on every server",
-		show:   "Get-TransportConfig | Format-List MaxSendSize,MaxReceiveSize", judge: judgeRequestLength,
+		wanted: "maxRequestLength on every server at least the larger of MaxSendSize and MaxReceiveSize",
+		show:   "Get-TransportConfig | Format-List MaxSendSize,MaxReceiveSize; Select-String maxRequestLength \"$env:ExchangeInstallPath\\FrontEnd\\HttpProxy\\Sync\\web.config\"", judge: judgeRequestLength,
 	}, { // 19
 		name: "builds of Exchange", reason: exchangeTooOld, reads: []string{sectionServers},
-		wanted: "2013 CU19, 2016 CU8, 2019 CU1 or later, and the current CU or the one before",
+		wanted: "at least 2013 CU19, 2016 CU8 or 2019 CU1, and the current CU or the one before",
 		show:   showServers, judge: judgeBuilds,
 	}, { // 20
 		name: "no Exchange 2010 or earlier", reason: legacyExchangePresent, reads: []string{sectionServers},
@@ -59,22 +60,22 @@ var requirements = []requirement{
 	}, { // 21
 		name: "hybrid configuration", reason: hybridConfigurationMissing, reads: []string{sectionHybrid},
 		wanted: "a full hybrid in the classic topology",
-		show:   "Get-HybridConfiguration", judge: judgeHybrid,
+		show:   showHybrid, judge: judgeHybrid,
 	}, { // 22
 		name: "no Hybrid Agent", reason: hybridAgentInUse, reads: []string{sectionConnectors, sectionRelationships},
 		wanted: "no address of the Hybrid Agent (*.msappproxy.net)",
 		show:   "Get-IntraOrganizationConnector | Format-List Name,TargetSharingEpr,DiscoveryEndpoint; Get-OrganizationRelationship | Format-List Name,TargetSharingEpr", judge: judgeHybridAgent,
 	}, { // 2
 		name: "ActiveSync URLs agree", reason: virtualDirectoryMismatch, reads: []string{sectionDirectories, sectionServers},
-		wanted: "one https ExternalUrl in each site, with the path /Microsoft-Server-ActiveSync, and the configured one among them",
+		wanted: "one https ExternalUrl in each site, the configured one among them",
 		show:   "Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl", judge: judgeDirectories,
 	}, { // 12
 		name: "OAuth on virtual directories", reason: oauthMissingOnVirtualDirectory, reads: []string{sectionDirectories},
-		wanted: "OAuth among the methods of Mapi, WebServices, OAB and Autodiscover on every server",
-		show:   "Get-MapiVirtualDirectory -ADPropertiesOnly | Format-List Server,*auth*", judge: judgeOAuthDirectories,
+		wanted: "OAuth on Mapi, WebServices, OAB and Autodiscover of every server",
+		show:   "\"Mapi\",\"WebServices\",\"OAB\",\"Autodiscover\" | % {& \"Get-$($_)VirtualDirectory\" -ADPropertiesOnly | Format-List Server,Name,*auth*}", judge: judgeOAuthDirectories,
 	}, { // 7
 		name: "TLS up to Exchange", reason: tlsOffloadingConfigured, reads: []string{sectionIIS},
-		wanted: "Ssl among the sslFlags of the front-end ActiveSync directory on every server",
+		wanted: "Ssl among the sslFlags of every server's ActiveSync directory",
 		show:   "Get-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags", judge: judgeOffloading,
 	}, { // 23
 		name: "auth certificate lasts", reason: authCertificateExpiring, reads: []string{sectionAuthConfig, sectionCertificates},
@@ -86,7 +87,7 @@ var requirements = []requirement{
 		show:   showCerts, judge: judgeCertificatePresent,
 	}, { // 24
 		name: "dedicated hybrid app", reason: dedicatedAppMissing, reads: []string{sectionOverrides, sectionAuthServers},
-		wanted: "override ExchangeOnpremAsThirdPartyAppId with Enabled=true, and its ApplicationIdentifier on the tenant's auth server",
+		wanted: "an override ExchangeOnpremAsThirdPartyAppId Enabled=true, and the app's id on the auth server",
 		show:   "Get-SettingOverride | Format-List Name,SectionName,Parameters,Server; Get-AuthServer | Format-List Name,Realm,ApplicationIdentifier", judge: judgeDedicatedApp,
 	}, {
 		name: "hmad's table of builds", reason: buildTableOld,
@@ -94,6 +95,6 @@ var requirements = []requirement{
 	}, { // section 10
 		name: "cloud of the tenant", reason: cloudUnsupported,
 		wanted: "the worldwide cloud, microsoftonline.com",
-		show:   "Get-HybridConfiguration | Format-List ServiceInstance", judge: judgeCloud,
+		show:   showHybrid + "; Invoke-RestMethod https://login.microsoftonline.com/TENANT/v2.0/.well-known/openid-configuration | Format-List cloud_instance_name,tenant_region_sub_scope", judge: judgeCloud,
 	},
 }

@@ -120,7 +120,7 @@ func buildName(v version) string {
 		return v.String()
 	}
 	words := []string{p.name}
-	for _, u := range []update{p.newest, p.before, p.minimum} {
+	for _, u := range []cumulative{p.newest, p.before, p.minimum} {
 		if u.build[2] == v[2] {
 			words = append(words, u.name)
 			break

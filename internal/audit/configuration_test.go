@@ -1,0 +1,221 @@
+package audit
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// fixture is a target whose reports are files in memory and whose tenant's
+// OpenID configuration comes from a server on loopback.
+type fixture struct {
+	target config.Target
+	env    check.Env
+	files  map[string][]byte
+	gone   bool // the folder cannot be read
+}
+
+func newFixture(t *testing.T, files map[string][]byte, openID http.HandlerFunc) *fixture {
+	t.Helper()
+	server := httptest.NewTLSServer(openID)
+	t.Cleanup(server.Close)
+	f := &fixture{files: files}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	f.target = config.Target{Name: "contoso", Tenant: tenant, CAFile: "ca.pem",
+		ActiveSync: config.ActiveSync{URL: mail},
+		Entra:      config.Entra{OpenIDConfiguration: strings.Replace(server.URL, "127.0.0.1", "example.com", 1) + "/{tenant}/.well-known/openid-configuration"}}
+	f.env = check.Env{
+		Reports: "reports",
+		Now:     func() time.Time { return now },
+		ReadDir: func(string) ([]string, error) {
+			if f.gone {
+				return nil, errors.New("permission denied")
+			}
+			return slices.Sorted(maps.Keys(f.files)), nil
+		},
+		ReadFile: func(name string, _ int64) ([]byte, error) {
+			if name == "ca.pem" {
+				return ca, nil
+			}
+			if text, ok := f.files[name]; ok {
+				return text, nil
+			}
+			return nil, os.ErrNotExist
+		},
+		Dial: new(net.Dialer).DialContext,
+		Resolve: func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		},
+	}
+	return f
+}
+
+// result runs the check once.
+func (f *fixture) result(t *testing.T) check.Result {
+	t.Helper()
+	parts, err := Configuration.New(f.target, f.env)
+	require.NoError(t, err)
+	require.NotNil(t, parts.Run)
+	report, err := parts.Run(t.Context())
+	return check.Result{Report: report, Err: err}
+}
+
+// tenantIn answers as Microsoft's sign-in service does for a tenant of a cloud.
+func tenantIn(instance, subScope string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/"+tenant+"/.well-known/openid-configuration" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":"x","cloud_instance_name":%q,"tenant_region_sub_scope":%q}`, instance, subScope)
+	}
+}
+
+// text renders a result as a person reads it.
+func text(r check.Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "outcome: %s\nerror: %v\n\nfindings:\n", r.Outcome(), r.Err)
+	for _, f := range r.Report.Findings {
+		fmt.Fprintf(&b, "  %s (%s): %s\n", f.Reason.Name, f.Reason.Severity, f.Detail)
+	}
+	b.WriteString("\nunevaluated:\n")
+	for _, u := range r.Report.Unevaluated {
+		fmt.Fprintf(&b, "  %s\n", u.Name)
+	}
+	b.WriteString("\nsamples:\n")
+	for _, s := range r.Report.Samples {
+		fmt.Fprintf(&b, "  %s%v %.0f\n", s.Metric.Name, s.Labels, s.Value)
+	}
+	b.WriteString("\nnotes:\n")
+	for _, n := range r.Report.Notes {
+		b.WriteString("  " + n + "\n")
+	}
+	return b.String()
+}
+
+func TestWholeReport(t *testing.T) {
+	mended := func(t *testing.T) map[string][]byte { return healthy(t) }
+	broken := func(t *testing.T) map[string][]byte {
+		return healthy(t,
+			rules("DeviceType", "OutlookService", "Quarantine"),
+			data(sectionOrganization, `[{"oAuth2ClientProfileEnabled":false}]`),
+			of("EX02", data(sectionWebConfig, `[{"maxRequestLength":10240}]`)),
+			of("EX02", failed(sectionIIS)),
+			data(sectionHybrid, `[]`), absent(sectionOverrides),
+			certs(cert(thumb, 20*day24, true)))
+	}
+	stale := func(t *testing.T) map[string][]byte { return healthy(t, made("2026-11-20T09:15:00Z")) }
+	for name, c := range map[string]struct {
+		files  func(*testing.T) map[string][]byte
+		openID http.HandlerFunc
+	}{
+		"healthy": {mended, tenantIn(worldwide, "")},
+		"broken":  {broken, tenantIn(worldwide, "GCC")},
+		"stale":   {stale, http.NotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := text(newFixture(t, c.files(t), c.openID).result(t))
+			golden := "testdata/" + name + ".golden"
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			assert.Empty(t, cmp.Diff(string(want), got), "go test ./internal/audit -update rewrites it")
+		})
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	for name, c := range map[string]struct {
+		edits   []edit
+		spoil   func(*fixture)
+		outcome check.Outcome
+	}{
+		"healthy":                                   {nil, nil, check.Passed},
+		"a warning":                                 {[]edit{data(sectionHybrid, `[]`)}, nil, check.Warned},
+		"a critical finding":                        {[]edit{rules()}, nil, check.Failed},
+		"a needed section failed":                   {[]edit{failed(sectionRules)}, nil, check.Undecided},
+		"a section of a warning failed":             {[]edit{failed(sectionOverrides)}, nil, check.Passed},
+		"a needed section failed on one server":     {[]edit{of("EX01", failed(sectionRules))}, nil, check.Passed},
+		"all reports too old":                       {[]edit{made("2026-11-20T09:15:00Z")}, nil, check.Undecided},
+		"an old report that would show a fault":     {[]edit{made("2026-11-20T09:15:00Z"), rules()}, nil, check.Undecided},
+		"no reports":                                {nil, func(f *fixture) { f.files = nil }, check.Undecided},
+		"the folder cannot be read":                 {nil, func(f *fixture) { f.gone = true }, check.Undecided},
+		"only half-written reports":                 {nil, func(f *fixture) { f.files = map[string][]byte{"ex01.json": []byte(`{"schema":1,`)} }, check.Undecided},
+		"the cloud cannot be asked for":             {nil, func(f *fixture) { f.target.Entra.OpenIDConfiguration = "https://127.0.0.1:1/" }, check.Passed},
+		"no tenant is configured":                   {nil, func(f *fixture) { f.target.Tenant = "" }, check.Warned}, // nor is its auth server known
+		"an expected server is silent":              {nil, func(f *fixture) { f.target.OnPrem.Report.Hosts = []string{"EX03"} }, check.Passed},
+		"a critical finding beside what is unknown": {[]edit{failed(sectionSettings), rules("DeviceType", "OutlookService", "Block")}, nil, check.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, healthy(t, c.edits...), tenantIn(worldwide, ""))
+			if c.spoil != nil {
+				c.spoil(f)
+			}
+			r := f.result(t)
+			assert.Equal(t, c.outcome, r.Outcome(), text(r))
+			if r.Err != nil {
+				assert.Equal(t, check.ReportInput, check.ClassOf(r.Err))
+				assert.NotContains(t, r.Err.Error(), "\n")
+			}
+		})
+	}
+}
+
+func TestAHalfWrittenReportDoesNotHideTheGoodOneBefore(t *testing.T) {
+	f := newFixture(t, healthy(t), tenantIn(worldwide, ""))
+	parts, err := Configuration.New(f.target, f.env)
+	require.NoError(t, err)
+	_, err = parts.Run(t.Context())
+	require.NoError(t, err)
+	f.files["ex01.json"] = f.files["ex01.json"][:200]
+	report, err := parts.Run(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, report.Findings)
+	assert.Empty(t, report.Unevaluated)
+}
+
+func TestNoReportsConfiguredIsNoCheck(t *testing.T) {
+	parts, err := Configuration.New(config.Target{}, check.Env{})
+	require.NoError(t, err)
+	assert.Nil(t, parts.Run)
+}
+
+func TestABadCAFileIsAFaultOfTheConfig(t *testing.T) {
+	f := newFixture(t, nil, http.NotFound)
+	f.env.ReadFile = func(string, int64) ([]byte, error) { return []byte("no PEM"), nil }
+	_, err := Configuration.New(f.target, f.env)
+	var field *config.FieldError
+	require.ErrorAs(t, err, &field)
+	assert.Equal(t, "ca_file", field.Path)
+}
+
+func TestTheCloudIsNotAskedForTooLong(t *testing.T) {
+	f := newFixture(t, healthy(t), func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"cloud_instance_name":"microsoftonline.com","x":"` + strings.Repeat("x", maxConfiguration) + `"}`))
+	})
+	r := f.result(t)
+	assert.Equal(t, []*check.Reason{cloudUnsupported}, r.Report.Unevaluated)
+}
