@@ -94,7 +94,8 @@ type trail struct {
 	notes  []string
 }
 
-// findings are what the trail shows, the URL what AutoDiscover gave.
+// judge judges a trail. The URL is the one that AutoDiscover gave, nil when it
+// gave none that can be asked.
 func (a *autodiscover) judge(t trail) (addressed, *url.URL) {
 	out := addressed{address: t.visits[0].peer()}
 	last := t.visits[len(t.visits)-1]

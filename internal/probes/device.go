@@ -152,7 +152,7 @@ func cloudMark(a *Answer) string {
 			return "header " + name + ": " + clean(v, 80)
 		}
 	}
-	if u, err := url.Parse(a.Header.Get("X-Ms-Location")); err == nil && a.Status == 451 && isCloudHost(u.Hostname()) {
+	if u, err := url.Parse(a.Header.Get("X-Ms-Location")); err == nil && isCloudHost(u.Hostname()) {
 		return "redirect to " + clean(u.Hostname(), 80)
 	}
 	return ""

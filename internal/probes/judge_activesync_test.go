@@ -73,6 +73,7 @@ func TestJudgeActiveSync(t *testing.T) {
 		{"no challenge beside a request id", answered(401, "Request-Id", "5ca2c827-5147-474c-8457-63c4e5099c6e"), []string{"challenge_missing"}, "401 without WWW-Authenticate"},
 		{"an empty challenge", exchange(""), []string{"challenge_missing"}, ""},
 		{"only Basic from a device", answered(401, "WWW-Authenticate", `Basic realm="x"`, "Set-Cookie", "BIGipServerpool=1"), []string{"preauth_device"}, "401 offers only Basic and bears no header of Exchange's; F5 BIG-IP (LTM or ASM) stands in front"},
+		{"only Basic beside a request id", answered(401, "WWW-Authenticate", `Basic realm="x"`, "Request-Id", "1"), []string{"bearer_missing"}, ""},
 		{"only older schemes from Exchange", exchange("Negotiate", "NTLM", `Basic realm="x"`, `Basic realm="y"`), []string{"bearer_missing"}, "401 offers only Negotiate, NTLM, Basic"},
 		{"an unreadable challenge", exchange(`Bearer client_id="`), []string{"response_invalid"}, "unterminated"},
 		{"too many challenges", exchange(slices.Repeat([]string{"NTLM"}, 33)...), []string{"response_invalid"}, "more than 32"},

@@ -200,7 +200,7 @@ func TestJudgePrivate(t *testing.T) {
 		"ULA":                          {true, []published{public, name("mail.contoso.com", "fd00::1")}, []string{"private_address"}, nil},
 		"link-local":                   {true, []published{public, name("mail.contoso.com", "169.254.1.1")}, []string{"private_address"}, nil},
 		"link-local of IPv6":           {true, []published{public, name("mail.contoso.com", "fe80::1")}, []string{"private_address"}, nil},
-		"in IPv6's clothes":            {true, []published{public, name("mail.contoso.com", "::ffff:10.0.0.1")}, []string{"private_address"}, nil},
+		"in IPv6's clothes":            {true, []published{public, name("mail.contoso.com", "::ffff:100.64.0.1")}, []string{"private_address"}, nil},
 		"one private among public":     {true, []published{public, name("mail.contoso.com", "203.0.113.1", "10.0.0.1")}, []string{"private_address"}, nil},
 		"a name that does not resolve": {true, []published{public, name("mail.contoso.com")}, nil, []string{"private_address"}},
 		"the second name is not known": {true, []published{public}, nil, []string{"private_address"}},

@@ -1,0 +1,139 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+func TestAutodiscoverHealthy(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	e := newEstate(t, ca, healthyExchange)
+	env := envFor(ca)
+	report := mustRun(t, Autodiscover, e.target(), env)
+	assert.Empty(t, report.Findings)
+	assert.Equal(t, []string{"private_address"}, reasonNames(report.Unevaluated), "not judged from inside")
+	assert.NotEmpty(t, sampled(report, check.Phase))
+	var kept string
+	require.True(t, env.Memory.Get(rememberedURL, &kept))
+	assert.Equal(t, activesyncURL, kept)
+
+	require.Len(t, e.requests(), 1)
+	r := e.requests()[0]
+	assert.Equal(t, "/autodiscover/autodiscover.json?Email=hmad-probe%2B1%40contoso.com&Protocol=activesync&RedirectCount=3", r.RequestURI)
+	assert.Equal(t, "application/json", r.Header.Get("Accept"))
+	assert.Empty(t, r.Header.Get("Authorization"))
+}
+
+func TestAutodiscoverFollowsRedirectsToNamedHostsOnly(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	to := func(location string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Host == discoveryHost {
+				w.Header().Set("Location", location)
+				w.WriteHeader(302)
+				return
+			}
+			healthyExchange(w, r)
+		}
+	}
+	const path = "/autodiscover/autodiscover.json?secret"
+	for name, tc := range map[string]struct {
+		serve http.HandlerFunc
+		want  []string
+		asked int
+	}{
+		"to the ActiveSync host":        {to("https://" + strings.ToUpper(testHost) + path), []string{}, 2},
+		"to a redirect host":            {to("https://other.contoso.test" + path), []string{}, 2},
+		"to a stranger":                 {to("https://autodiscover.fabrikam.com" + path), []string{"unexpected_status"}, 1},
+		"to the cloud":                  {to("https://outlook.office365.com" + path), []string{"redirects_to_cloud"}, 1},
+		"without TLS":                   {to("http://" + testHost + path), []string{"redirect_insecure"}, 1},
+		"to itself":                     {to("/autodiscover/autodiscover.json"), []string{"redirect_loop"}, 2},
+		"with credentials in the place": {to("https://u:p@" + testHost + path), []string{}, 2},
+		"on and on": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", r.URL.Path+"x")
+			w.WriteHeader(302)
+		}, []string{"redirect_loop"}, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEstate(t, ca, tc.serve)
+			target := e.target()
+			target.Autodiscover.RedirectHosts = []string{"other.contoso.test"}
+			report := mustRun(t, Autodiscover, target, envFor(ca))
+			assert.Equal(t, tc.want, foundNames(report.Findings))
+			assert.Len(t, e.requests(), tc.asked)
+			for _, r := range e.requests() {
+				assert.Empty(t, r.Header.Get("Authorization"))
+			}
+			for _, f := range report.Findings {
+				assert.NotContains(t, f.Detail, "secret")
+			}
+		})
+	}
+}
+
+func TestAutodiscoverAddressesAreUnited(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	good := newEstate(t, ca, healthyExchange)
+	target := good.target()
+	target.ConnectTo, target.Addresses = nil, config.AllAddresses
+	env := envFor(ca)
+	env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}, nil
+	}
+	// Port 443 of the first address leads to the estate, the second refuses.
+	env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr == "127.0.0.1:443" {
+			return (&net.Dialer{}).DialContext(ctx, network, good.address)
+		}
+		return nil, errors.New("connection refused")
+	}
+	report := mustRun(t, Autodiscover, target, env)
+	require.Equal(t, []string{"connect_failed"}, foundNames(report.Findings))
+	assert.True(t, strings.HasPrefix(report.Findings[0].Detail, "127.0.0.2:443: "), report.Findings[0].Detail)
+	assert.Contains(t, report.Unevaluated, urlMismatch)
+	assert.NotContains(t, report.Unevaluated, dnsFailed)
+	var kept string
+	assert.True(t, env.Memory.Get(rememberedURL, &kept), "the address that answers gave the URL")
+}
+
+// From outside, the names themselves are judged, also where the connection is
+// pinned.
+func TestAutodiscoverPrivateAddress(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	e := newEstate(t, ca, healthyExchange)
+	target := e.target()
+	target.Vantage = config.External
+	env := envFor(ca)
+	env.Resolve = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+		if host == testHost {
+			return []netip.Addr{netip.MustParseAddr("10.0.0.5")}, nil
+		}
+		return []netip.Addr{netip.MustParseAddr("203.0.113.5")}, nil
+	}
+	report := mustRun(t, Autodiscover, target, env)
+	require.Equal(t, []string{"private_address"}, foundNames(report.Findings))
+	assert.Equal(t, testHost+" resolves to 10.0.0.5", report.Findings[0].Detail)
+
+	env.Resolve = notFound
+	report = mustRun(t, Autodiscover, target, env)
+	assert.Empty(t, report.Findings)
+	assert.Contains(t, report.Unevaluated, privateAddress)
+}
+
+func TestNamedHosts(t *testing.T) {
+	target := config.Target{Autodiscover: config.Autodiscover{RedirectHosts: []string{"A.contoso.test:444", "b.contoso.test"}}}
+	question, _ := url.Parse("https://Autodiscover.contoso.test:8443/")
+	assert.Equal(t, []string{"autodiscover.contoso.test", "a.contoso.test", "b.contoso.test"}, namedHosts(target, question, nil))
+}
