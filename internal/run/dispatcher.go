@@ -17,9 +17,10 @@ import (
 // All decisions are made under one mutex, nearly all of them by the goroutine
 // in Serve; each run has a goroutine of its own.
 type Dispatcher struct {
-	onTick func()
-	uptime func() time.Duration // the monotonic clock
-	wake   chan struct{}        // has Serve look again
+	onTick   func()
+	maxSleep time.Duration        // between two looks around
+	uptime   func() time.Duration // the monotonic clock
+	wake     chan struct{}        // has Serve look again
 
 	mu          sync.Mutex
 	runner      *Runner
@@ -46,7 +47,7 @@ func NewDispatcher(r *Runner, maxRuns int) *Dispatcher {
 	start := time.Now()
 	return &Dispatcher{
 		runner: r, maxRuns: max(maxRuns, 1),
-		onTick: func() {}, uptime: func() time.Duration { return time.Since(start) },
+		onTick: func() {}, maxSleep: maxSleep, uptime: func() time.Duration { return time.Since(start) },
 		wake: make(chan struct{}, 1),
 		jobs: map[check.ID]*job{}, backgrounds: map[check.ID]<-chan struct{}{},
 	}
@@ -56,6 +57,10 @@ func NewDispatcher(r *Runner, maxRuns int) *Dispatcher {
 // least every 30 seconds, as the sign of life for a watchdog. To be set before
 // Serve.
 func (d *Dispatcher) OnTick(f func()) { d.onTick = f }
+
+// TickWithin has ticks come at least so often, where a watchdog wants to hear
+// more than every 30 seconds. To be set before Serve.
+func (d *Dispatcher) TickWithin(most time.Duration) { d.maxSleep = min(maxSleep, most) }
 
 // Tune changes, for runs that start from now on, the limit of runs in flight
 // and the pause before confirming attempts.

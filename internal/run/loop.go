@@ -84,7 +84,7 @@ func (d *Dispatcher) step() time.Duration {
 		d.due(d.plan[0], now, cause)
 		heap.Fix(d.plan, 0)
 	}
-	sleep := min(maxSleep, d.startReady())
+	sleep := min(d.maxSleep, d.startReady())
 	if len(d.plan) > 0 {
 		sleep = min(sleep, d.plan[0].at.Sub(d.now()))
 	}
