@@ -116,6 +116,3 @@ func (s set) without(other set) []Certificate {
 	}
 	return distinct(out)
 }
-
-// sorted gives the members sorted by thumbprint.
-func (s set) sorted() []Certificate { return s.without(nil) }

@@ -1,0 +1,197 @@
+package metadata
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const (
+	// eventsReach is how far back the events of a report go.
+	eventsReach = 26 * time.Hour
+	// refusedAtLeast events of refused tokens within eventsReach, the newest
+	// within refusedWithin, are «in numbers». Exchange logs one in some minutes
+	// only, however many tokens it refuses.
+	refusedAtLeast = 10
+	refusedWithin  = time.Hour
+	// settles is how long after an update servers may still see the old copy.
+	settles = time.Hour
+)
+
+func isRefreshCapability(s string) bool { return strings.EqualFold(s, exchange.RefreshCapability) }
+
+func isMounted(c exchange.DatabaseCopy) bool { return strings.EqualFold(c.Status, exchange.Mounted) }
+
+// copiesOf gives the copies of a database.
+func (o *traces) copiesOf(database string) []exchange.DatabaseCopy {
+	return slices.DeleteFunc(slices.Clone(o.copies), func(c exchange.DatabaseCopy) bool { return !strings.EqualFold(c.Database, database) })
+}
+
+// judgeRefresh gives the verdict of metadata_refresh.
+func judgeRefresh(o traces) *verdict {
+	v := new(verdict)
+	judgeArbitration(v, o)
+	judgeRefused(v, o)
+	judgeProven(v, o)
+	judgeRuns(v, o)
+	return v
+}
+
+// judgeArbitration looks whether some server runs the job at all.
+func judgeArbitration(v *verdict, o traces) {
+	if o.mailboxesErr != nil {
+		v.unknown(o.mailboxesErr, arbitrationMailboxMissing, arbitrationMailboxMultiple, databaseNotMounted)
+		return
+	}
+	switch n := len(o.mailboxes); {
+	case n == 0:
+		v.found(arbitrationMailboxMissing, "no arbitration mailbox has the capability %s", exchange.RefreshCapability)
+		v.unknown(nil, databaseNotMounted)
+		return
+	case n > 1:
+		var names []string
+		for _, m := range o.mailboxes {
+			names = append(names, m.Name+" in "+m.Database)
+		}
+		v.found(arbitrationMailboxMultiple, "%d have the capability %s: %s", n, exchange.RefreshCapability, strings.Join(names, ", "))
+	}
+	if o.copiesErr != nil {
+		v.unknown(o.copiesErr, databaseNotMounted)
+		return
+	}
+	for _, m := range o.mailboxes {
+		judgeDatabase(v, o, m)
+	}
+}
+
+func judgeDatabase(v *verdict, o traces, m exchange.ArbitrationMailbox) {
+	copies := o.copiesOf(m.Database)
+	if len(copies) == 0 {
+		v.unknown(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", clean(m.Database, 100), clean(m.Name, 100)), databaseNotMounted)
+		return
+	}
+	if !slices.ContainsFunc(copies, isMounted) {
+		var seen []string
+		for _, c := range copies {
+			seen = append(seen, c.Status+" on "+c.Server)
+		}
+		v.found(databaseNotMounted, "%s of %s: %s", m.Database, m.Name, strings.Join(seen, ", "))
+	}
+}
+
+// judgeRefused looks for refused tokens that Microsoft's published keys signed.
+// Any other key says nothing: whoever can reach Exchange can send such tokens.
+func judgeRefused(v *verdict, o traces) {
+	published := map[string]bool{}
+	for _, t := range o.published {
+		published[t.String()] = true
+	}
+	genuine, refused := 0, 0
+	var where []string
+	for _, e := range o.oauth {
+		if e.ID != oauthRefused || e.asOf.Sub(e.Time) > refusedWithin {
+			continue
+		}
+		refused += e.Count
+		if published[strings.ToUpper(e.KeyID)] {
+			genuine += e.Count
+			where = append(where, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, moment(e.Time)))
+		}
+	}
+	switch {
+	case genuine >= refusedAtLeast:
+		v.found(tokensRefused, "%d events of refused tokens: %s", genuine, strings.Join(where, "; "))
+	case o.oauthErr != nil:
+		v.unknown(o.oauthErr, tokensRefused)
+	case refused >= refusedAtLeast && len(o.published) == 0:
+		v.unknown(check.Errorf(check.State, "tokens are refused, and evosts_metadata has not seen yet which keys are published"), tokensRefused)
+	case o.lateHosts:
+		v.unknown(nil, tokensRefused)
+	}
+}
+
+// judgeProven looks for Exchange's own word that its copy is old, standing for
+// longer than the window.
+func judgeProven(v *verdict, o traces) {
+	after := o.updated
+	if !after.IsZero() {
+		after = after.Add(settles)
+	}
+	for _, e := range o.oauth {
+		if e.ID != oauthNewKeys || !e.Time.After(after) {
+			continue
+		}
+		told := e.First
+		if !told.After(after) {
+			told = e.Time
+		}
+		if e.asOf.Sub(told) >= o.window {
+			v.found(staleCopyProven, "%s has said so since %s (event %d of MSExchange OAuth); the stored copy was last written %s", e.server, moment(told), oauthNewKeys, moment(o.updated))
+			return
+		}
+	}
+	switch {
+	case o.oauthErr != nil:
+		v.unknown(o.oauthErr, staleCopyProven)
+	case o.lateHosts:
+		v.unknown(nil, staleCopyProven)
+	}
+}
+
+// judgeRuns looks at the job's runs. What is found counts wherever it was
+// found; that nothing is wrong, or that there was no run, is believed only
+// where the events of the server that runs the job were read.
+func judgeRuns(v *verdict, o traces) {
+	asOf, complete, why := o.jobWatched()
+	if v.has(arbitrationMailboxMissing) || v.has(arbitrationMailboxMultiple) || v.has(databaseNotMounted) {
+		why = nil // the cause is found
+	}
+	switch n := len(o.runs); {
+	case n > 0 && o.runs[n-1].Error != nil:
+		last := o.runs[n-1]
+		v.found(refreshFailing, "the last run, on %s at %s, had event %d: %s", last.Server, moment(last.At), last.Error.ID, last.Error.Message)
+	case !complete:
+		v.unknown(why, refreshFailing)
+	}
+	good := o.lastGood
+	switch {
+	case !good.At.IsZero() && asOf.Sub(good.At) < o.overdueAfter:
+	case !complete:
+		v.unknown(why, refreshOverdue)
+	case !good.At.IsZero():
+		v.found(refreshOverdue, "the last good run was on %s at %s, over %s ago", good.Server, moment(good.At), span(o.overdueAfter))
+	case o.overdueAfter <= eventsReach:
+		v.found(refreshOverdue, "no good run is among the events of the last %s", span(eventsReach))
+	default:
+		v.unknown(check.Errorf(check.State, "no good run is among the events of the last %s, and hmad remembers none", span(eventsReach)), refreshOverdue)
+	}
+}
+
+// jobWatched says whether the events of the server that runs the job were
+// read, as of when, and why not.
+func (o *traces) jobWatched() (asOf time.Time, complete bool, why error) {
+	asOf = o.now
+	server, _ := o.refresher()
+	for host, at := range o.jobSeen {
+		if server != "" && sameHost(host, server) {
+			return at, true, nil
+		}
+	}
+	for host, err := range o.jobErr {
+		if server == "" || sameHost(host, server) {
+			why = err
+		}
+	}
+	switch {
+	case why != nil:
+		return asOf, false, why
+	case server == "":
+		return asOf, false, check.Errorf(check.ReportInput, "it is not known which server runs the refresh job")
+	default:
+		return asOf, false, check.Errorf(check.ReportInput, "%s runs the refresh job, and there is no report of it", clean(server, 100))
+	}
+}

@@ -1,0 +1,263 @@
+package metadata
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// MetadataRefresh is the check of the job that keeps the stored certificates.
+var MetadataRefresh = &check.Def{
+	Name: "metadata_refresh",
+	Doc: "Does the job work that copies Microsoft's signing certificates into Active Directory? From the on-premises reports it reads which server runs it " +
+		"(the one with the mounted copy of the database of the arbitration mailbox with the capability OrganizationCapabilityManagement) and the events that the job (MSExchange AuthAdmin) " +
+		"and the judging of tokens (MSExchange OAuth) leave. A run is good that completed without an error; `metadata.overdue_after` (13h) is how long the last one may be ago. " +
+		"It predicts: a job that does not run breaks mail on phones at Microsoft's next change of certificates.",
+	Every:   "*/15 * * * *",
+	Timeout: 20 * time.Second,
+	Metrics: []*check.Metric{lastRefresh, refreshServer},
+	Reasons: refreshReasons,
+	New:     newRefresh,
+}
+
+func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
+	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
+		return check.Parts{}, nil
+	}
+	return check.Parts{Run: (&refresh{t, env, reportsOf(env)}).run}, nil
+}
+
+// refresh is the check for one target.
+type refresh struct {
+	target  config.Target
+	env     check.Env
+	reports func() ([]exchange.Arrived, error)
+}
+
+// lastGoodKey is the place in the memory of the last good run that was seen:
+// events fall out of the reports after a day.
+const lastGoodKey = "metadata_refresh.last_good"
+
+// goodRun is a good run as the memory keeps it.
+type goodRun struct {
+	At     time.Time `json:"at"`
+	Server string    `json:"server"`
+}
+
+func (r *refresh) run(context.Context) (check.Report, error) {
+	now := r.env.Now()
+	arrived, err := r.reports()
+	if err != nil {
+		return check.Report{Unevaluated: refreshReasons}, classed(check.ReportInput, "on-premises report", err)
+	}
+	reports, err := freshReports(arrived, now)
+	if err != nil {
+		return check.Report{Unevaluated: refreshReasons}, err
+	}
+	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(reports) < len(hostsOf(arrived))}
+	o.read(r.target.Tenant, reports)
+	o.published = publishedKeys(r.env.Memory, now)
+	o.lastGood = r.remember(o)
+	v := judgeRefresh(o)
+	report, err := v.report(refreshReasons)
+	report.Samples, report.Notes = o.samples(), o.lines()
+	return report, err
+}
+
+// remember gives the last good run, seen now or before.
+func (r *refresh) remember(o traces) goodRun {
+	var last goodRun
+	r.env.Memory.Get(lastGoodKey, &last)
+	if last.At.After(o.now) {
+		last = goodRun{} // of a clock that was ahead
+	}
+	for _, run := range o.runs {
+		if run.Error == nil && run.At.After(last.At) && !run.At.After(o.now) {
+			last = goodRun{run.At, run.Server}
+			r.env.Memory.Put(lastGoodKey, last)
+		}
+	}
+	return last
+}
+
+// hostsOf gives the hosts of which there is a report of any age.
+func hostsOf(arrived []exchange.Arrived) []string {
+	var out []string
+	for _, a := range arrived {
+		if a.Host != "" && !slices.ContainsFunc(out, func(h string) bool { return sameHost(h, a.Host) }) {
+			out = append(out, a.Host)
+		}
+	}
+	return out
+}
+
+// traces is what the reports tell of the refresh job and of refused tokens.
+type traces struct {
+	now                  time.Time
+	window, overdueAfter time.Duration
+	lateHosts            bool // some hosts' reports are too old: their events are not seen
+
+	mailboxes    []exchange.ArbitrationMailbox // with the capability
+	mailboxesErr error
+	copies       []exchange.DatabaseCopy
+	copiesErr    error
+
+	servers  []exchange.AuthServer // the tenant's, where readable
+	runs     []jobRun              // of every server, oldest first
+	updated  time.Time             // when the stored copy was last written
+	jobSeen  map[string]time.Time  // by server: its job events were read, as of when
+	jobErr   map[string]error      // by server: they could not be read
+	oauth    []oauthEvent
+	oauthErr error
+
+	published []Thumbprint
+	lastGood  goodRun
+}
+
+// oauthEvent is an event of MSExchange OAuth with its server.
+type oauthEvent struct {
+	exchange.Event
+	server string
+	asOf   time.Time // of the report
+}
+
+// read reads the reports' sections; newest first.
+func (o *traces) read(tenant string, reports []exchange.Report) {
+	o.jobSeen, o.jobErr = map[string]time.Time{}, map[string]error{}
+	var mailboxes []exchange.ArbitrationMailbox
+	mailboxes, o.mailboxesErr = firstOf(reports, exchange.Report.Arbitration)
+	for _, m := range mailboxes {
+		if slices.ContainsFunc(m.Capabilities, isRefreshCapability) {
+			o.mailboxes = append(o.mailboxes, m)
+		}
+	}
+	o.copies, o.copiesErr = firstOf(reports, exchange.Report.DatabaseCopies)
+	all, _ := firstOf(reports, exchange.Report.AuthServers) // onprem_report tells when it cannot be read
+	o.servers = tenantsServers(tenant, all)
+	for _, s := range o.servers {
+		o.update(s.WhenChanged)
+	}
+	names := namesOf(tenant, all)
+	for _, r := range reports {
+		o.readJob(r, names)
+		o.readOAuth(r, names)
+	}
+	slices.SortStableFunc(o.runs, func(a, b jobRun) int { return a.At.Compare(b.At) })
+}
+
+func (o *traces) readJob(r exchange.Report, names serverNames) {
+	events, err := r.AuthAdminEvents()
+	if err != nil {
+		o.jobErr[r.Host] = err
+		return
+	}
+	o.jobSeen[r.Host] = o.asOf(r)
+	o.runs = append(o.runs, runsOf(r.Host, events, names)...)
+	for _, e := range events {
+		if e.ID == jobUpdated && names.concerns(e) {
+			o.update(e.Time)
+		}
+	}
+}
+
+func (o *traces) readOAuth(r exchange.Report, names serverNames) {
+	events, err := r.OAuthEvents()
+	if err != nil {
+		o.oauthErr = joined(o.oauthErr, err)
+		return
+	}
+	for _, e := range events {
+		if names.concerns(e) {
+			o.oauth = append(o.oauth, oauthEvent{e, r.Host, o.asOf(r)})
+		}
+	}
+}
+
+func (o *traces) update(at time.Time) {
+	if at.After(o.updated) {
+		o.updated = at
+	}
+}
+
+func (o *traces) asOf(r exchange.Report) time.Time {
+	if r.GeneratedAt.After(o.now) {
+		return o.now
+	}
+	return r.GeneratedAt
+}
+
+// firstOf gives a section of the first report that has it; else every reason
+// why none does.
+func firstOf[T any](reports []exchange.Report, section func(exchange.Report) ([]T, error)) ([]T, error) {
+	var errs []error
+	for _, r := range reports {
+		rows, err := section(r)
+		if err == nil {
+			return rows, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, joined(errs...)
+}
+
+// refresher gives the server that runs the job and its database: that of the
+// only mailbox's mounted copy. Empty where there is no such server.
+func (o *traces) refresher() (server, database string) {
+	if len(o.mailboxes) != 1 {
+		return "", ""
+	}
+	database = o.mailboxes[0].Database
+	for _, c := range o.copiesOf(database) {
+		if isMounted(c) {
+			return c.Server, database
+		}
+	}
+	return "", database
+}
+
+func (o *traces) samples() []check.Sample {
+	var out []check.Sample
+	if !o.lastGood.At.IsZero() {
+		out = append(out, check.Sample{Metric: lastRefresh, Value: unix(o.lastGood.At)})
+	}
+	if server, database := o.refresher(); server != "" {
+		out = append(out, check.Sample{Metric: refreshServer, Value: 1, Labels: []string{clean(server, 200), clean(database, 200)}})
+	}
+	return out
+}
+
+// maxRuns bounds the runs that the notes show.
+const maxRuns = 12
+
+// lines tells the story of the job: who runs it, its last runs, the last time
+// the stored copy was written.
+func (o *traces) lines() []string {
+	var out []string
+	add := func(format string, args ...any) {
+		out = append(out, TimelinePrefix+clean(fmt.Sprintf(format, args...), maxDetail))
+	}
+	if server, database := o.refresher(); server != "" {
+		add("%-17s  %s runs the job: it has the mounted copy of %s", "now", server, database)
+	}
+	for _, r := range o.runs[max(0, len(o.runs)-maxRuns):] {
+		if r.Error == nil {
+			add("%-17s  %s: a good run", moment(r.At), r.Server)
+		} else {
+			add("%-17s  %s: a bad run: event %d, %s", moment(r.At), r.Server, r.Error.ID, r.Error.Message)
+		}
+	}
+	if !o.updated.IsZero() {
+		add("%-17s  the stored copy was last written", moment(o.updated))
+	}
+	if o.lateHosts {
+		out = append(out, "some hosts' reports are too old: their events are not seen")
+	}
+	return append(out,
+		"$x = Get-Mailbox -Arbitration | ? {$_.PersistedCapabilities -like 'OrganizationCapabilityManagement'}; Get-MailboxDatabaseCopyStatus $x.Database.Name",
+		"Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='MSExchange AuthAdmin'} -MaxEvents 50 | Format-Table TimeCreated,Id,Message -Wrap")
+}

@@ -1,0 +1,146 @@
+package metadata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// OnPremReport is the check of the on-premises reports themselves.
+var OnPremReport = &check.Def{
+	Name: "onprem_report",
+	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals), " +
+		"missing, unreadable, dated in the future, or lacks a part that the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
+		"without that, hmad expects every host that reported in the last seven days.",
+	Every:   "*/5 * * * *",
+	Timeout: 20 * time.Second,
+	Metrics: []*check.Metric{reportTime},
+	Reasons: reportReasons,
+	New:     newOnPremReport,
+}
+
+const (
+	// hostsKey is the place in the memory of the hosts that reported.
+	hostsKey = "onprem_report.hosts"
+	// expectedFor is how long a host that the config does not name is expected
+	// to report after it did.
+	expectedFor = 7 * 24 * time.Hour
+	// maxSkew is how far in the future a report may be dated.
+	maxSkew = time.Minute
+)
+
+func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
+	if !t.OnPrem.Report.Configured() {
+		return check.Parts{}, nil
+	}
+	return check.Parts{Run: (&onPremReport{t.OnPrem.Report.Hosts, env, reportsOf(env)}).run}, nil
+}
+
+// onPremReport is the check for one target.
+type onPremReport struct {
+	hosts   []string // that must report; empty: those that did
+	env     check.Env
+	reports func() ([]exchange.Arrived, error)
+}
+
+func (p *onPremReport) run(context.Context) (check.Report, error) {
+	now := p.env.Now()
+	arrived, err := p.reports()
+	if err != nil {
+		return check.Report{Unevaluated: reportReasons}, classed(check.ReportInput, "on-premises report", err)
+	}
+	v := judgeReports(arrived, p.expected(arrived, now), now)
+	report, err := v.report(reportReasons)
+	for _, a := range arrived {
+		if a.Host != "" {
+			report.Samples = append(report.Samples, check.Sample{Metric: reportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
+			report.Notes = append(report.Notes, describe(a, now))
+		}
+	}
+	return report, err
+}
+
+// expected gives the hosts that should report: those of the config, else those
+// that did within seven days.
+func (p *onPremReport) expected(arrived []exchange.Arrived, now time.Time) []string {
+	if len(p.hosts) > 0 {
+		return p.hosts
+	}
+	last := map[string]time.Time{}
+	p.env.Memory.Get(hostsKey, &last)
+	maps.DeleteFunc(last, func(_ string, at time.Time) bool { return now.Sub(at) > expectedFor || at.Sub(now) > expectedFor })
+	for _, host := range hostsOf(arrived) {
+		maps.DeleteFunc(last, func(h string, _ time.Time) bool { return sameHost(h, host) })
+		last[host] = now
+	}
+	p.env.Memory.Put(hostsKey, last)
+	return slices.Sorted(maps.Keys(last))
+}
+
+// judgeReports gives the verdict of onprem_report: every host is judged by
+// itself, and one finding a reason names them all.
+func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) *verdict {
+	about := map[*check.Reason][]string{}
+	add := func(r *check.Reason, format string, args ...any) {
+		about[r] = append(about[r], fmt.Sprintf(format, args...))
+	}
+	present := hostsOf(arrived)
+	for _, host := range expected {
+		if !slices.ContainsFunc(present, func(h string) bool { return sameHost(h, host) }) {
+			add(reportMissing, "%s", host)
+		}
+	}
+	if len(arrived) == 0 && len(expected) == 0 {
+		add(reportMissing, "no report of any host has arrived")
+	}
+	for _, a := range arrived {
+		// A file that is just being written has its earlier copy.
+		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, exchange.ErrTruncated) || late(a.Report, now)) {
+			add(reportInvalid, "%s", a.Err)
+		}
+		if a.Host == "" {
+			continue
+		}
+		if skew := a.GeneratedAt.Sub(now); skew > maxSkew {
+			add(reportClockSkew, "%s's is dated %s ahead", a.Host, skew.Round(time.Second))
+		}
+		if late(a.Report, now) {
+			add(reportLate, "%s's is of %s, and comes every %s", a.Host, moment(a.GeneratedAt), span(a.Interval))
+		}
+		for _, name := range slices.Sorted(maps.Keys(a.Sections)) {
+			if s := a.Sections[name]; !s.OK {
+				add(reportSectionFailed, "%s: %s: %s", a.Host, name, s.Error)
+			}
+		}
+	}
+	v := new(verdict)
+	for _, r := range reportReasons {
+		if len(about[r]) > 0 {
+			v.found(r, "%s", strings.Join(about[r], "; "))
+		}
+	}
+	if len(present) == 0 {
+		v.unknown(nil, reportClockSkew, reportLate, reportSectionFailed)
+	}
+	return v
+}
+
+// describe says of a report what a person wants to see of it.
+func describe(a exchange.Arrived, now time.Time) string {
+	bad := 0
+	for _, s := range a.Sections {
+		if !s.OK {
+			bad++
+		}
+	}
+	return clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d of them failed",
+		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), bad), maxDetail)
+}
