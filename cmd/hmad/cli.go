@@ -108,11 +108,12 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
 	c.configFlag(daemon)
 	c.daemonFlags(daemon, ":9749")
-	daemon.Flag("storage.path", "Folder for the state that survives restarts; empty: keep none.").Default("data").StringVar(&c.storagePath)
+	c.storageFlag(daemon, "Folder for the state that survives restarts; empty: keep none.")
 
 	once := app.Command("check", "Run checks once, print what they found; exit code 2 failed, 3 undecided, 1 warned, 0 passed.")
 	c.configFlag(once)
 	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).StringsVar(&c.checks)
+	c.storageFlag(once, "Where the daemon keeps the reports that are pushed to it.")
 	once.Flag("target", "Only this target.").StringVar(&c.target)
 	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
 	once.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
@@ -153,6 +154,10 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 
 func (c *cli) configFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("config.file", "The config file.").Default("hmad.yaml").StringVar(&c.configFile)
+}
+
+func (c *cli) storageFlag(cmd *kingpin.CmdClause, help string) {
+	cmd.Flag("storage.path", help).Default("data").StringVar(&c.storagePath)
 }
 
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {

@@ -30,6 +30,8 @@ type daemon struct {
 	configFile string
 	log        *zap.Logger
 	store      *state.Store
+	world      *world
+	intakes    *intakes
 	meter      *exporter.Meter
 	dispatcher *runs.Dispatcher
 	exporter   *exporter.Server
@@ -54,7 +56,8 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 		return err
 	}
 	// A trial, so that a bad config neither listens nor touches the state.
-	if _, _, err := buildChecks(c.configFile, trial()); err != nil {
+	file, _, err := buildChecks(c.configFile, trial(c.storagePath))
+	if err != nil {
 		return err
 	}
 	site, err := c.listen(log)
@@ -64,6 +67,10 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	defer site.close()
 	d := c.newDaemon(log, site.mayPost)
 	defer d.closeStore()
+	if d.intakes, err = openIntakes(file, d.world); err != nil {
+		return err
+	}
+	defer d.intakes.close()
 	if err := d.load(); err != nil {
 		return err
 	}
@@ -71,6 +78,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return d.dispatcher.Serve(ctx) })
 	group.Go(func() error { return site.serve(ctx, d.exporter) })
+	group.Go(func() error { return d.intakes.serve(ctx) })
 	group.Go(func() error { d.reloadOnHangup(ctx); return nil })
 	d.ready.Store(true)
 	if started != nil {
@@ -94,6 +102,7 @@ func (c *cli) newDaemon(log *zap.Logger, mayPost bool) *daemon {
 	d.store = state.Open(path, state.Options{Defs: catalog.Defs(), Now: now,
 		Logf: func(msg string, err error) { log.Warn(msg, zap.Error(err)) }})
 	d.meter = exporter.NewMeter(catalog.Metrics())
+	d.world = newWorld(c.storagePath, d.store.Memory, d.meter.For)
 	runner := &runs.Runner{Book: d.store, MeterFor: d.meter.For, Now: now, Log: log}
 	d.dispatcher = runs.NewDispatcher(runner, maxRuns)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
@@ -110,8 +119,11 @@ func (d *daemon) closeStore() {
 // load builds everything that the config file asks for and then swaps it in; on
 // an error nothing has changed.
 func (d *daemon) load() error {
-	file, checks, err := buildChecks(d.configFile, environment(d.store.Memory, d.meter.For))
+	file, checks, err := buildChecks(d.configFile, d.world)
 	if err != nil {
+		return err
+	}
+	if err := d.intakes.unchanged(file); err != nil {
 		return err
 	}
 	ids := make([]check.ID, len(checks))
@@ -165,12 +177,12 @@ func (d *daemon) reloadOnHangup(ctx context.Context) {
 }
 
 // buildChecks reads the config file and builds its checks.
-func buildChecks(path string, envFor catalog.EnvFor) (*config.File, []*check.Check, error) {
+func buildChecks(path string, w *world) (*config.File, []*check.Check, error) {
 	file, err := config.Load(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	checks, err := catalog.Build(file, envFor)
+	checks, err := catalog.Build(file, w.env)
 	return file, checks, err
 }
 

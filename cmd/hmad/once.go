@@ -20,7 +20,7 @@ import (
 // runOnce is the command check: it never opens the daemon's state, so its
 // memory is empty.
 func (c *cli) runOnce(ctx context.Context) int {
-	file, checks, err := buildChecks(c.configFile, trial())
+	file, checks, err := buildChecks(c.configFile, trial(c.storagePath))
 	if err == nil {
 		checks, err = c.chosen(checks)
 	}

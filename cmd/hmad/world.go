@@ -21,29 +21,51 @@ import (
 // while the host sleeps.
 func now() time.Time { return time.Now().Round(0) }
 
-// environment gives checks the real world: sockets, the target's resolver,
-// files, the clock, and the memory and meter that the caller keeps.
-func environment(memory func(target string) check.Memory, meter func(check.ID) check.Meter) catalog.EnvFor {
-	dialer := net.Dialer{KeepAlive: -1}
-	return func(t config.Target, name string) check.Env {
-		return check.Env{
-			Dial:     dialer.DialContext,
-			Resolve:  resolverOf(t.Resolver),
-			ReadFile: readFile,
-			ReadDir:  readDir,
-			Now:      now,
-			Memory:   memory(t.Name),
-			Meter:    meter(check.ID{Check: name, Target: t.Name}),
-			Version:  version,
-		}
+// world gives checks the real one: sockets, the target's resolver, files, the
+// clock, and the memory and meter that it was made with.
+type world struct {
+	dialer  net.Dialer
+	storage string // the folder for what survives restarts
+	memory  func(target string) check.Memory
+	meter   func(check.ID) check.Meter
+}
+
+func newWorld(storage string, memory func(string) check.Memory, meter func(check.ID) check.Meter) *world {
+	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, memory: memory, meter: meter}
+}
+
+// trial is the world of checks that are built to be judged, or to run once:
+// with an empty memory, counting nothing.
+func trial(storage string) *world {
+	store := state.Open("", state.Options{Defs: catalog.Defs(), Now: now})
+	return newWorld(storage, store.Memory, func(check.ID) check.Meter { return noMeter{} })
+}
+
+// env is the world as a target's check sees it.
+func (w *world) env(t config.Target, name string) check.Env {
+	return check.Env{
+		Dial:     w.dialer.DialContext,
+		Resolve:  resolverOf(t.Resolver),
+		ReadFile: readFile,
+		ReadDir:  readDir,
+		Reports:  w.reports(t),
+		Now:      now,
+		Memory:   w.memory(t.Name),
+		Meter:    w.meter(check.ID{Check: name, Target: t.Name}),
+		Version:  version,
 	}
 }
 
-// trial is the environment of checks that are built to be judged, or to run
-// once: with an empty memory, counting nothing.
-func trial() catalog.EnvFor {
-	memory := state.Open("", state.Options{Defs: catalog.Defs(), Now: now})
-	return environment(memory.Memory, func(check.ID) check.Meter { return noMeter{} })
+// reports is where the target's on-premises reports lie.
+func (w *world) reports(t config.Target) string {
+	switch r := t.OnPrem.Report; {
+	case r.Folder != "":
+		return r.Folder
+	case r.Listen != "":
+		return filepath.Join(w.storage, "reports", t.Name)
+	default:
+		return ""
+	}
 }
 
 // resolverOf gives the look-up through server (host:port), or through the

@@ -44,7 +44,7 @@ func (f *File) validate() Errors {
 	if len(f.Targets) == 0 {
 		v.fail("targets", "got none, want at least one target")
 	}
-	first := map[string]int{}
+	first, listens := map[string]int{}, map[string]int{}
 	for i := range f.Targets {
 		t := &f.Targets[i]
 		tv := validator{f, fmt.Sprintf("targets[%d]", i), &es}
@@ -54,6 +54,12 @@ func (f *File) validate() Errors {
 			first[t.Name] = f.lines.of(tv.path + ".name")
 		}
 		t.validate(tv)
+		if l := t.OnPrem.Report.Listen; l != "" {
+			if line, taken := listens[l]; taken {
+				tv.fail("onprem.report.listen", "got %q, where the target in line %d listens already, want an address of its own", l, line)
+			}
+			listens[l] = f.lines.of(tv.path + ".name")
+		}
 	}
 	return es
 }

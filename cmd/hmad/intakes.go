@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// intakes are the TLS listeners on which Exchange servers push their reports,
+// one for each target that asks for it. They are opened once: a reload cannot
+// change them.
+type intakes struct {
+	configs   map[string]config.Report // by target
+	intakes   []*exchange.Intake
+	listeners []net.Listener
+}
+
+// openIntakes opens the listeners that the file asks for.
+func openIntakes(file *config.File, w *world) (*intakes, error) {
+	in := &intakes{configs: pushed(file)}
+	for i, t := range file.Targets {
+		if t.OnPrem.Report.Listen == "" {
+			continue
+		}
+		env := w.env(t, "onprem_report")
+		intake := exchange.NewIntake(t.OnPrem.Report, env, state.Folder(env.Reports).Put)
+		if err := intake.Check(); err != nil {
+			in.close()
+			return nil, file.InTarget(i, err)
+		}
+		l, err := net.Listen("tcp", t.OnPrem.Report.Listen)
+		if err != nil {
+			in.close()
+			return nil, file.InTarget(i, config.Invalid("onprem.report.listen", "%s", err))
+		}
+		in.intakes, in.listeners = append(in.intakes, intake), append(in.listeners, l)
+	}
+	return in, nil
+}
+
+// pushed gives the report settings of the targets that listen for pushes.
+func pushed(file *config.File) map[string]config.Report {
+	all := map[string]config.Report{}
+	for _, t := range file.Targets {
+		if r := t.OnPrem.Report; r.Listen != "" {
+			r.Hosts = nil // the check's matter: a reload may change it
+			all[t.Name] = r
+		}
+	}
+	return all
+}
+
+// unchanged refuses a file whose listeners are others than those that are open.
+func (in *intakes) unchanged(file *config.File) error {
+	now := pushed(file)
+	for i, t := range file.Targets {
+		have, ok := in.configs[t.Name]
+		if want, wanted := now[t.Name]; ok != wanted || fmt.Sprint(have) != fmt.Sprint(want) {
+			return file.InTarget(i, config.Invalid("onprem.report.listen", "a reload cannot change this listener: restart hmad"))
+		}
+	}
+	return nil
+}
+
+// serve takes pushes until ctx ends.
+func (in *intakes) serve(ctx context.Context) error {
+	var group errgroup.Group
+	for i := range in.intakes {
+		group.Go(func() error { return in.intakes[i].Serve(ctx, in.listeners[i]) })
+	}
+	return group.Wait()
+}
+
+func (in *intakes) close() {
+	for _, l := range in.listeners {
+		_ = l.Close() // Serve may have closed it
+	}
+}
