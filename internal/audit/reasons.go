@@ -70,5 +70,5 @@ var (
 
 // hmad's own knowledge.
 var buildTableOld = &check.Reason{Name: "build_table_old", Severity: check.Warning,
-	Summary: "The table of Exchange builds in this hmad is old, so a server that should be updated may pass. Phones are not concerned.",
+	Summary: "The table of Exchange builds in this hmad is old, or does not know the update of a server here, so a server that should be updated may pass. Phones are not concerned.",
 	Fix:     "Install a newer hmad. Until then compare `Get-ExchangeServer | Format-List Name,AdminDisplayVersion` by hand with https://learn.microsoft.com/exchange/new-features/build-numbers-and-release-dates."}

@@ -91,7 +91,7 @@ var requirements = []requirement{
 		show:   "Get-SettingOverride | Format-List Name,SectionName,Parameters,Server; Get-AuthServer | Format-List Name,Realm,ApplicationIdentifier", judge: judgeDedicatedApp,
 	}, {
 		name: "hmad's table of builds", reason: buildTableOld,
-		wanted: "at most 180 days old", judge: judgeTable,
+		wanted: "at most 180 days old, and every server's update in it", judge: judgeTable,
 	}, { // section 10
 		name: "cloud of the tenant", reason: cloudUnsupported,
 		wanted: "the worldwide cloud, microsoftonline.com",

@@ -132,11 +132,32 @@ func buildName(v version) string {
 	return v.String() + " (" + strings.Join(words, " ") + ")"
 }
 
-// judgeTable: hmad's own knowledge of builds must not be too old.
+// judgeTable: hmad's own knowledge of builds must not be too old. It is when
+// its date says so, or when a server has a CU that it does not know.
 func judgeTable(e estate) answer {
-	age := e.now.Sub(buildTableDate())
-	if age > maxTableAge {
+	if age := e.now.Sub(buildTableDate()); age > maxTableAge {
 		return unmet("the table is of %s, %d days old", day(buildTableDate()), days(age))
 	}
+	servers, _ := readServers(e) // where there are none to read, the date alone decides
+	var news []string
+	for _, s := range servers {
+		if s.known && newerThanTable(s.version) {
+			news = append(news, s.name+" "+s.version.String())
+		}
+	}
+	if len(news) > 0 {
+		return unmet("the table is of %s and does not know the update of %s", day(buildTableDate()), list(news))
+	}
 	return met("the table is of %s", day(buildTableDate()))
+}
+
+// newerThanTable says that a build belongs to a CU, or a product, that came
+// after the table. (The last part of a build counts security updates.)
+func newerThanTable(v version) bool {
+	p := productOf(v)
+	if p == nil {
+		return !v.before(oldest)
+	}
+	newest := p.newest.build
+	return v[2] > newest[2]
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // versionsOf makes the section of servers: EX01, EX02, ... with these versions.
@@ -72,6 +73,20 @@ func TestBuildTable(t *testing.T) {
 			a := requirementOf(t, "build_table_old").judge(estate{now: buildTableDate().Add(c.age)})
 			assert.Equal(t, c.want.String(), a.state.String(), a.seen)
 		})
+	}
+}
+
+func TestBuildsThatTheTableDoesNotKnow(t *testing.T) {
+	for text, want := range map[string]bool{
+		"15.2.2562.99": false, // a security update
+		"15.2.3100.1":  true,  // a CU of SE after RTM
+		"15.3.100.1":   true,  // a product after SE
+		"15.1.2507.66": false,
+		"14.3.123.4":   false, // older than all that it knows
+	} {
+		v, ok := parseVersion(text)
+		require.True(t, ok, text)
+		assert.Equal(t, want, newerThanTable(v), text)
 	}
 }
 
