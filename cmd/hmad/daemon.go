@@ -37,6 +37,7 @@ type daemon struct {
 	exporter   *exporter.Server
 	checks     atomic.Pointer[[]*check.Check] // in force
 	ready      atomic.Bool
+	notify     *notifier
 	reloading  sync.Mutex
 }
 
@@ -65,6 +66,9 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 		return err
 	}
 	defer site.close()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	d := c.newDaemon(log, site.mayPost)
 	defer d.closeStore()
 	if d.intakes, err = openIntakes(file, d.world); err != nil {
@@ -79,8 +83,10 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	group.Go(func() error { return d.dispatcher.Serve(ctx) })
 	group.Go(func() error { return site.serve(ctx, d.exporter) })
 	group.Go(func() error { return d.intakes.serve(ctx) })
-	group.Go(func() error { d.reloadOnHangup(ctx); return nil })
+	group.Go(func() error { d.reloadOnHangup(ctx, hangup); return nil })
+	group.Go(func() error { d.notify.serve(ctx); return nil })
 	d.ready.Store(true)
+	d.notify.ready()
 	if started != nil {
 		group.Go(func() error { started(ctx, d, site); return nil })
 	}
@@ -105,6 +111,8 @@ func (c *cli) newDaemon(log *zap.Logger, mayPost bool) *daemon {
 	d.world = newWorld(c.storagePath, d.store.Memory, d.meter.For)
 	runner := &runs.Runner{Book: d.store, MeterFor: d.meter.For, Now: now, Log: log}
 	d.dispatcher = runs.NewDispatcher(runner, maxRuns)
+	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })
+	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
 		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, MayPost: mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
 	return d
@@ -153,6 +161,8 @@ func (d *daemon) inForce() []*check.Check {
 func (d *daemon) reload(context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.notify.reloading()
+	defer d.notify.ready()
 	if err := d.load(); err != nil {
 		d.exporter.Reloaded(err)
 		d.log.Error("config refused, the one before stays in force", zap.Error(err))
@@ -162,10 +172,7 @@ func (d *daemon) reload(context.Context) error {
 	return nil
 }
 
-func (d *daemon) reloadOnHangup(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
