@@ -41,7 +41,7 @@ var (
 		Fix:     "Refresh by hand: " + refreshNow + ". Then find the server that runs the job, " + findRefresher + ", and " + readEvents + ". Check that this server reaches the metadata through `Get-ExchangeServer | Format-List Name,InternetWebProxy`."}
 	metadataStale = &check.Reason{Name: "metadata_stale", Severity: check.Warning,
 		Summary: "A signing certificate has been published for longer than the refresh should take and Exchange has not copied it yet. Phones are not affected until Microsoft signs with it.",
-		Fix:     "See whether the job works: " + findRefresher + ", and " + readEvents + ". Refresh by hand: " + refreshNow + ". Where the job is known to run every twelve hours, set `metadata.window` to 12h or more."}
+		Fix:     "See whether the job works: " + findRefresher + ", and " + readEvents + ". Refresh by hand: " + refreshNow + "; a scheduled task may do so every 24 hours. Where the job is known to run every twelve hours, set `metadata.window` to 12h or more."}
 )
 
 // evostsReasons lists them in order of judgement.

@@ -132,6 +132,9 @@ func (o *observation) remark(server string, t Thumbprint, stored bool, s *sighti
 	case perhaps:
 		return before + fmt.Sprintf("perhaps overdue: hmad cannot tell before %s", moment(warn))
 	default:
+		if !from.Earliest.IsZero() {
+			warn, page = from.Earliest.Add(o.window), from.Earliest.Add(o.pageAfter)
+		}
 		return before + fmt.Sprintf("in order until %s, critical from %s", moment(warn), moment(page))
 	}
 }

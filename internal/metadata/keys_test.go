@@ -1,0 +1,153 @@
+package metadata
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// credential hands out a token, or fails.
+type credential struct {
+	token  string
+	err    error
+	scopes []string
+}
+
+func (c *credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.scopes = o.Scopes
+	return azcore.AccessToken{Token: c.token}, c.err
+}
+
+func jwt(header string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(header)) + ".eyJzZWNyZXQiOiJwbGFudGVkIn0.c2lnbmF0dXJl"
+}
+
+func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
+	w := newWorld(t)
+	key := ThumbprintOf(w.published[0])
+	c := &credential{token: jwt(fmt.Sprintf(`{"typ":"JWT","alg":"RS256","x5t":%q,"kid":%q}`, key.KeyID(), key.KeyID()))}
+	e := buildEvoSTS(w.target, w.env(), w.fetch)
+	e.keyID = keyIDOf(c)
+	report, err := e.run(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, report.Unevaluated, signingKeyMissing)
+	assert.Equal(t, []string{"https://outlook.office365.com/.default"}, c.scopes)
+
+	kept := fmt.Sprintf("%s %+v", w.memory.values[ledgerKey], report)
+	assert.Contains(t, kept, key.String())
+	for _, part := range strings.Split(c.token, ".") {
+		assert.NotContains(t, kept, part)
+	}
+}
+
+func TestTokensThatNameNoKey(t *testing.T) {
+	for name, c := range map[string]*credential{
+		"no token":              {err: errors.New("AADSTS7000215: Invalid client secret provided")},
+		"no JWT":                {token: "planted-token"},
+		"no key":                {token: jwt(`{"alg":"RS256"}`)},
+		"a key that is no SHA1": {token: jwt(`{"alg":"RS256","kid":"planted-kid"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			e := buildEvoSTS(w.target, w.env(), w.fetch)
+			e.keyID = keyIDOf(c)
+			report, err := e.run(t.Context())
+			require.Equal(t, check.Token, check.ClassOf(err))
+			assert.Contains(t, report.Unevaluated, signingKeyMissing)
+			assert.NotContains(t, err.Error(), "planted-token")
+			assert.NotContains(t, report.Unevaluated, metadataStale, "the rest is judged")
+		})
+	}
+}
+
+func TestRememberTakesEffectAtTheNextRun(t *testing.T) {
+	for age, want := range map[time.Duration]string{7 * time.Hour: "good", 9 * time.Hour: "metadata_stale", 14 * time.Hour: "metadata_long_stale"} {
+		w := newWorld(t)
+		w.run()
+		next := newDER(t, "next", noon.AddDate(0, 0, -20))
+		w.published = append(w.published, next)
+		Remember(w.memory, next, w.now.Add(-age), w.now)
+		assert.Equal(t, want, outcome(w.run()), age)
+	}
+}
+
+func TestTheLedgerStaysSmallAndForgets(t *testing.T) {
+	m := newMemory()
+	l := loadLedger(m, noon)
+	var old []Certificate
+	for i := range maxLedger + 50 {
+		old = append(old, Certificate{Thumbprint: ThumbprintOf([]byte{byte(i), byte(i >> 8)})})
+	}
+	l.publishedNow(noon, old)
+	l.storedNow("EvoSts", noon, old)
+	l.save(m, noon)
+	assert.Len(t, loadLedger(m, noon).Published, maxLedger)
+	assert.Len(t, loadLedger(m, noon).Stored["EvoSts"], maxLedger)
+
+	l = loadLedger(m, noon)
+	later := noon.Add(step)
+	l.publishedNow(later, old[:1])
+	l.storedNow("EvoSts", later, old[:1])
+	l.save(m, noon.Add(forgetAfter+time.Hour))
+	l = loadLedger(m, noon.Add(forgetAfter+time.Hour))
+	assert.Len(t, l.Published, 1)
+	assert.Len(t, l.Stored["EvoSts"], 1)
+}
+
+func TestADamagedLedgerIsBegunAnew(t *testing.T) {
+	for name, text := range map[string]string{
+		"no JSON":   `{`,
+		"no ledger": `[1]`,
+		"nulls":     `{"published":{"` + strings.Repeat("AB", 20) + `":null},"stored":{"x":null,"y":{"` + strings.Repeat("AB", 20) + `":null}},"used":null}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.memory.values[ledgerKey] = []byte(text)
+			assert.Equal(t, "good", outcome(w.run()))
+		})
+	}
+}
+
+func TestFirstPublished(t *testing.T) {
+	long := noon.Add(-3 * time.Hour)
+	for name, tc := range map[string]struct {
+		notBefore, before time.Time
+		want              since
+	}{
+		"seen arriving":                       {noon.AddDate(0, 0, -9), noon.Add(-step), since{noon, noon}},
+		"the first look of all":               {noon.AddDate(0, 0, -9), time.Time{}, since{noon, noon.AddDate(0, 0, -9)}},
+		"the first look, dates unknown":       {time.Time{}, time.Time{}, since{noon, time.Time{}}},
+		"the first look, not valid yet":       {noon.AddDate(0, 0, 1), time.Time{}, since{noon, noon}},
+		"a gap, valid before it":              {noon.AddDate(0, 0, -9), long, since{noon, long}},
+		"a gap, valid within it":              {noon.Add(-time.Hour), long, since{noon, noon.Add(-time.Hour)}},
+		"the clock was set back since":        {noon.AddDate(0, 0, -9), noon.Add(time.Hour), since{noon, noon}},
+		"seen arriving, not valid until next": {noon.AddDate(0, 0, 1), noon.Add(-step), since{noon, noon}},
+	} {
+		assert.Equal(t, tc.want, firstPublished(Certificate{NotBefore: tc.notBefore}, tc.before, noon), name)
+	}
+}
+
+func TestAges(t *testing.T) {
+	for name, tc := range map[string]struct {
+		since since
+		want  string
+	}{
+		"exact":            {since{noon.Add(-90 * time.Minute), noon.Add(-90 * time.Minute)}, "1h30m"},
+		"an interval":      {since{noon.Add(-time.Hour), noon.Add(-25 * time.Hour)}, "1h to 1d1h"},
+		"open":             {since{At: noon.Add(-time.Hour)}, "at least 1h"},
+		"from a later day": {since{noon.Add(time.Hour), noon.Add(time.Hour)}, "0m"},
+	} {
+		assert.Equal(t, tc.want, tc.since.at(noon).String(), name)
+	}
+}

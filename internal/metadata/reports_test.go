@@ -1,0 +1,114 @@
+package metadata
+
+import (
+	"io/fs"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+func (w *world) onPremReport() check.Result {
+	parts, err := OnPremReport.New(w.target, w.env())
+	require.NoError(w.t, err)
+	report, err := parts.Run(w.t.Context())
+	requireDeclared(w.t, OnPremReport, report)
+	return check.Result{Report: report, Err: err}
+}
+
+func TestOnPremReport(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		want   string
+		says   string
+	}{
+		"on time":                    {func(*world) {}, "good", ""},
+		"three intervals old":        {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
+		"over three intervals old":   {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 11:14Z, and comes every 15m"},
+		"no report at all":           {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
+		"a named host is missing":    {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
+		"a section failed":           {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = failed("Access is denied.") }, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
+		"no report at all of a file": {func(w *world) { w.hosts = map[string]map[string]any{"not a host!": {}} }, "report_invalid", "host: want the server's name"},
+		"a minute ahead":             {func(w *world) { w.written = w.now.Add(time.Minute) }, "good", ""},
+		"two minutes ahead":          {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "report_clock_skew", "MBX01's is dated 2m0s ahead"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tc.change(w)
+			r := w.onPremReport()
+			require.Equal(t, tc.want, outcome(r))
+			if tc.says != "" {
+				assert.Contains(t, r.Report.Findings[0].Detail, tc.says)
+			}
+			if _, reports := w.hosts["MBX01"]; !reports {
+				assert.Contains(t, r.Report.Unevaluated, reportLate, "what is not there is not judged")
+			}
+		})
+	}
+}
+
+func TestReportTime(t *testing.T) {
+	w := newWorld(t)
+	w.written = w.now.Add(-10 * time.Minute)
+	r := w.onPremReport()
+	at, there := sample(r, reportTime, "MBX01")
+	require.True(t, there)
+	assert.Equal(t, unix(w.written), at)
+	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 1 sections, 0 of them failed"}, r.Report.Notes)
+}
+
+func TestAHostThatVanishesIsMissedForAWeek(t *testing.T) {
+	w := newWorld(t)
+	w.hosts["MBX02"] = map[string]any{}
+	require.Equal(t, "good", outcome(w.onPremReport()))
+	delete(w.hosts, "MBX02")
+	r := w.onPremReport()
+	require.Equal(t, "report_missing", outcome(r))
+	assert.Equal(t, "MBX02", r.Report.Findings[0].Detail)
+	w.now = w.now.Add(7*24*time.Hour + time.Hour)
+	assert.Equal(t, "good", outcome(w.onPremReport()))
+}
+
+// TestAFileThatIsBeingWritten holds that a half-written file is not called
+// invalid while its earlier copy speaks for the present.
+func TestAFileThatIsBeingWritten(t *testing.T) {
+	w := newWorld(t)
+	cut := 0
+	env := w.env()
+	readFile := env.ReadFile
+	env.ReadFile = func(name string, max int64) ([]byte, error) {
+		data, err := readFile(name, max)
+		return data[:len(data)-cut], err
+	}
+	parts, err := OnPremReport.New(w.target, env)
+	require.NoError(t, err)
+	see := func() string {
+		report, err := parts.Run(t.Context())
+		return outcome(check.Result{Report: report, Err: err})
+	}
+	require.Equal(t, "good", see())
+	cut = 30
+	w.now = w.now.Add(step)
+	assert.Equal(t, "good", see())
+	w.now = w.now.Add(time.Hour)
+	assert.Equal(t, "report_invalid report_late", see())
+	cut = 0
+	assert.Equal(t, "good", see())
+}
+
+func TestAFolderThatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	env := w.env()
+	env.ReadDir = func(string) ([]string, error) { return nil, fs.ErrPermission }
+	env.ReadFile = func(string, int64) ([]byte, error) { return nil, fs.ErrPermission }
+	for _, d := range []*check.Def{OnPremReport, MetadataRefresh} {
+		parts, err := d.New(w.target, env)
+		require.NoError(t, err)
+		report, err := parts.Run(t.Context())
+		assert.Equal(t, check.ReportInput, check.ClassOf(err))
+		assert.Equal(t, d.Reasons, report.Unevaluated)
+	}
+}
