@@ -27,6 +27,7 @@ type Def struct {
 	Timeout time.Duration // default deadline of a run, confirming attempt included
 	Metrics []*Metric     // every family that it may emit, beside the common ones
 	Reasons []*Reason     // every verdict it may reach, in order of judgement
+	Off     bool          // only targets that say enabled: true have it
 
 	// New validates the target and builds the check's functions. It does no
 	// I/O but read the files that the config names. A nil Run means that the
@@ -78,7 +79,7 @@ type Env struct {
 	Now     func() time.Time
 	Memory  Memory
 	Meter   Meter
-	// Table gives the target's table for these gauges, always the same one.
+	// Table gives the check's table for these gauges, always the same one.
 	Table func(metrics ...*Metric) Table
 	// Fleet gives the target's fleet of that name, always the same one.
 	Fleet func(name string) Fleet
@@ -103,19 +104,31 @@ type Memory interface {
 }
 
 // Fleet keeps one small record for each of up to hundreds of thousands of
-// members, such as mailboxes. Records survive restarts.
+// members, such as mailboxes. Records survive restarts; kill -9 may cost the
+// last ten seconds. It is safe for concurrent use.
 type Fleet interface {
-	Each(func(key string, record []byte))
+	// Each calls f for every record as they were at the call, in no order; f
+	// may Put and Delete, must not change a record and may keep it.
+	Each(f func(key string, record []byte))
+	// Put keeps a copy of record, which has at most 4 KiB.
 	Put(key string, record []byte)
 	Delete(key string)
 }
 
 // Table is a fleet's gauges: one row per key, which is the value of the one own
-// label of its metrics. It is owned by the Store and never part of a Report.
+// label of its metrics. It is owned by the Store and never part of a Report,
+// and it is gone with its check, also over a restart. A check that is built
+// anew on a reload finds the rows of the one before. It is safe for concurrent
+// use.
 type Table interface {
 	// Set puts a row, one value per metric; NaN means no series.
 	Set(key string, values ...float64)
 	Delete(key string)
+	// Keep deletes the rows whose keys it refuses.
+	Keep(keep func(key string) bool)
+	// Dropped notes how many rows the check leaves out for a cap, now: each
+	// counts in hmad_series_dropped of each of the table's families.
+	Dropped(rows int)
 }
 
 // Meter counts: for counters and histograms, which live as long as the
