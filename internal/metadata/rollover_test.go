@@ -162,8 +162,8 @@ func TestRollOvers(t *testing.T) {
 		"a report that lags does not make the 8-hour job late": {job: 8 * time.Hour,
 			at: func(e *estate) map[time.Duration]func() {
 				changes := rollAt0(e)
-				changes[7*time.Hour+2*step] = func() { e.written = e.now }
-				changes[8*time.Hour+step] = func() { e.written = time.Time{} }
+				changes[7*time.Hour+2*step] = func() { e.frozen = e.report("MBX01") }
+				changes[8*time.Hour+step] = func() { e.frozen = nil }
 				return changes
 			},
 			want: always},
