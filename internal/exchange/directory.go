@@ -32,10 +32,10 @@ const (
 const exchangeContainer = "CN=Microsoft Exchange,CN=Services,"
 
 // ReadDirectory reads the auth server objects from a domain controller, sorted
-// by name: over LDAPS, or over LDAP with StartTLS (RFC 4511, section
-// 4.14), never in the clear. Referrals are not followed, and an answer that may
-// be incomplete (size limit, referral, nothing readable) is an error. Errors
-// are of class ldap and name no secret.
+// by name: over LDAPS, or over LDAP with StartTLS (RFC 4511, section 4.14),
+// never in the clear. Referrals are not followed, and an answer that may be
+// incomplete (size limit, referral, nothing readable) is an error. Errors are
+// of class ldap and name no secret.
 func ReadDirectory(ctx context.Context, env check.Env, cfg config.LDAP) ([]AuthServer, error) {
 	ctx, cancel := context.WithTimeout(ctx, directoryTimeout)
 	defer cancel()

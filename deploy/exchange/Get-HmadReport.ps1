@@ -1,0 +1,439 @@
+<#
+.SYNOPSIS
+    Reads what hmad needs to know of this Exchange server and its organisation.
+
+.DESCRIPTION
+    Writes one JSON report, and pushes it to hmad or lays it in a folder. It
+    reads only: of Exchange's cmdlets it imports the Get- cmdlets listed in
+    $exchangeCommands and no other. Run it on every Exchange server (2013 to SE)
+    as a scheduled task under a group managed service account: see
+    docs/onprem-report.md.
+
+    A section that cannot be read says why, and the others stand. The task's
+    last result is 0 when the report was delivered, 1 when it was not.
+
+.EXAMPLE
+    .\Get-HmadReport.ps1 -Url https://hmad.contoso.com:9751/api/v1/onprem-report -TokenFile C:\ProgramData\hmad\token
+
+.EXAMPLE
+    .\Get-HmadReport.ps1 -Folder \\files.contoso.com\hmad$
+#>
+[CmdletBinding(DefaultParameterSetName = 'Folder')]
+param(
+    # Where hmad listens for reports.
+    [Parameter(Mandatory = $true, ParameterSetName = 'Push')] [string] $Url,
+    # A file with the bearer token; only the task's account may read it.
+    [Parameter(ParameterSetName = 'Push')] [string] $TokenFile,
+    # Or a client certificate of Cert:\LocalMachine\My, whose key the account may read.
+    [Parameter(ParameterSetName = 'Push')] [string] $CertificateThumbprint,
+    # Or a folder, which gets one file per server.
+    [Parameter(Mandatory = $true, ParameterSetName = 'Folder')] [string] $Folder,
+    # As the scheduled task repeats: hmad misses a report after three intervals.
+    [ValidateRange(1, 1440)] [int] $IntervalMinutes = 15,
+    # The Exchange server whose PowerShell is asked.
+    [string] $Server = [System.Net.Dns]::GetHostEntry($env:COMPUTERNAME).HostName,
+    # The IIS site of the front end.
+    [string] $WebSite = 'Default Web Site',
+    # How far back the event log is read.
+    [ValidateRange(1, 168)] [int] $EventHours = 26
+)
+
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$version = '1.0.0'
+$clock = [System.Diagnostics.Stopwatch]::StartNew()
+$sections = [ordered]@{}
+$connectError = $null
+
+# All that is ever called of Exchange.
+$exchangeCommands = @(
+    'Get-AuthServer', 'Get-Mailbox', 'Get-MailboxDatabaseCopyStatus', 'Get-OrganizationConfig',
+    'Get-ActiveSyncOrganizationSettings', 'Get-ActiveSyncDeviceAccessRule',
+    'Get-ActiveSyncVirtualDirectory', 'Get-MapiVirtualDirectory', 'Get-WebServicesVirtualDirectory',
+    'Get-OabVirtualDirectory', 'Get-AutodiscoverVirtualDirectory', 'Get-ExchangeServer', 'Get-TransportConfig',
+    'Get-AuthConfig', 'Get-ExchangeCertificate', 'Get-HybridConfiguration', 'Get-IntraOrganizationConnector',
+    'Get-OrganizationRelationship', 'Get-MigrationEndpoint', 'Get-SettingOverride'
+)
+
+# Add-Section runs a block and keeps what it gives, or why it failed. Sections
+# that ask Exchange fail with the reason for which there is no session.
+function Add-Section([string] $Name, [scriptblock] $Read, [switch] $Local) {
+    try {
+        if ($connectError -and -not $Local) { throw $connectError }
+        $sections[$Name] = [ordered]@{ ok = $true; error = $null; data = @(& $Read) }
+    }
+    catch {
+        $sections[$Name] = [ordered]@{ ok = $false; error = "$($_.Exception.Message)"; data = $null }
+    }
+}
+
+# Format-Time writes a date in UTC; nothing stays nothing.
+function Format-Time($Time) {
+    if ($null -eq $Time -or "$Time" -eq '') { return $null }
+    ([datetime] $Time).ToUniversalTime().ToString('o')
+}
+
+# ConvertTo-Text makes texts of values, which through remoting are enumerations,
+# URLs and identities that ConvertTo-Json would write otherwise.
+function ConvertTo-Text($Values) {
+    $Values | Where-Object { $null -ne $_ } | ForEach-Object { "$_" }
+}
+
+# --- Exchange: one session, the Get- cmdlets above -------------------------
+
+$session = $null
+try {
+    $session = New-PSSession -ConfigurationName Microsoft.Exchange -ConnectionUri "http://$Server/PowerShell/" -Authentication Kerberos
+    $null = Import-PSSession -Session $session -CommandName $exchangeCommands -AllowClobber -DisableNameChecking `
+        -ErrorAction SilentlyContinue -WarningAction SilentlyContinue -ErrorVariable importErrors
+    if (-not (Get-Command -Name 'Get-AuthServer' -ErrorAction SilentlyContinue)) {
+        throw "The session offers no Get-AuthServer: is the account in View-Only Organization Management? $($importErrors | Select-Object -First 1)"
+    }
+}
+catch {
+    $connectError = "No Exchange session with ${Server}: $($_.Exception.Message)"
+}
+
+Add-Section 'authServers' {
+    Get-AuthServer -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name                           = "$($_.Name)"
+            type                           = "$($_.Type)"
+            enabled                        = $_.Enabled
+            isDefaultAuthorizationEndpoint = $_.IsDefaultAuthorizationEndpoint
+            issuerIdentifier               = "$($_.IssuerIdentifier)"
+            realm                          = "$($_.Realm)"
+            authorizationEndpoint          = "$($_.AuthorizationEndpoint)"
+            tokenIssuingEndpoint           = "$($_.TokenIssuingEndpoint)"
+            authMetadataUrl                = "$($_.AuthMetadataUrl)"
+            applicationIdentifier          = "$($_.ApplicationIdentifier)"
+            domainName                     = @(ConvertTo-Text $_.DomainName)
+            certificateStrings             = @(ConvertTo-Text $_.CertificateStrings)
+            whenChanged                    = Format-Time $_.WhenChanged
+        }
+    }
+}
+
+# The mailbox whose active database copy decides where AuthAdmin runs.
+function Get-RefreshMailbox {
+    Get-Mailbox -Arbitration -IgnoreDefaultScope -ErrorAction Stop |
+        Where-Object { "$($_.PersistedCapabilities)" -like '*OrganizationCapabilityManagement*' }
+}
+
+Add-Section 'arbitration' {
+    Get-RefreshMailbox | ForEach-Object {
+        [pscustomobject]@{
+            name                  = "$($_.Name)"
+            database              = "$($_.Database)"
+            persistedCapabilities = @(ConvertTo-Text $_.PersistedCapabilities)
+        }
+    }
+}
+
+Add-Section 'databaseCopies' {
+    Get-RefreshMailbox | ForEach-Object { "$($_.Database)" } | Sort-Object -Unique | ForEach-Object {
+        Get-MailboxDatabaseCopyStatus -Identity $_ -ErrorAction Stop
+    } | ForEach-Object {
+        [pscustomobject]@{
+            name          = "$($_.Name)"
+            databaseName  = "$($_.DatabaseName)"
+            mailboxServer = "$($_.MailboxServer)"
+            status        = "$($_.Status)"
+        }
+    }
+}
+
+Add-Section 'organizationConfig' {
+    Get-OrganizationConfig -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name                       = "$($_.Name)"
+            guid                       = "$($_.Guid)"
+            oAuth2ClientProfileEnabled = $_.OAuth2ClientProfileEnabled
+            enableAuthAdminReadSession = $_.EnableAuthAdminReadSession
+        }
+    }
+}
+
+Add-Section 'activeSyncSettings' {
+    Get-ActiveSyncOrganizationSettings -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{ defaultAccessLevel = "$($_.DefaultAccessLevel)" }
+    }
+}
+
+Add-Section 'deviceAccessRules' {
+    Get-ActiveSyncDeviceAccessRule -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name           = "$($_.Name)"
+            characteristic = "$($_.Characteristic)"
+            queryString    = "$($_.QueryString)"
+            accessLevel    = "$($_.AccessLevel)"
+        }
+    }
+}
+
+filter ConvertTo-DirectoryRow([string] $Kind) {
+    [pscustomobject]@{
+        kind                            = $Kind
+        server                          = "$($_.Server)"
+        name                            = "$($_.Name)"
+        internalUrl                     = "$($_.InternalUrl)"
+        externalUrl                     = "$($_.ExternalUrl)"
+        internalAuthenticationMethods   = @(ConvertTo-Text $_.InternalAuthenticationMethods)
+        externalAuthenticationMethods   = @(ConvertTo-Text $_.ExternalAuthenticationMethods)
+        iisAuthenticationMethods        = @(ConvertTo-Text $_.IISAuthenticationMethods)
+        extendedProtectionTokenChecking = "$($_.ExtendedProtectionTokenChecking)"
+    }
+}
+
+# From the directory alone: IIS of other servers would need rights there.
+Add-Section 'virtualDirectories' {
+    Get-ActiveSyncVirtualDirectory -ADPropertiesOnly -ErrorAction Stop | ConvertTo-DirectoryRow -Kind 'ActiveSync'
+    Get-MapiVirtualDirectory -ADPropertiesOnly -ErrorAction Stop | ConvertTo-DirectoryRow -Kind 'Mapi'
+    Get-WebServicesVirtualDirectory -ADPropertiesOnly -ErrorAction Stop | ConvertTo-DirectoryRow -Kind 'WebServices'
+    Get-OabVirtualDirectory -ADPropertiesOnly -ErrorAction Stop | ConvertTo-DirectoryRow -Kind 'OAB'
+    Get-AutodiscoverVirtualDirectory -ADPropertiesOnly -ErrorAction Stop | ConvertTo-DirectoryRow -Kind 'Autodiscover'
+}
+
+Add-Section 'exchangeServers' {
+    Get-ExchangeServer -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name                = "$($_.Name)"
+            fqdn                = "$($_.Fqdn)"
+            adminDisplayVersion = "$($_.AdminDisplayVersion)"
+            edition             = "$($_.Edition)"
+            serverRole          = "$($_.ServerRole)"
+            site                = "$($_.Site)"
+            internetWebProxy    = "$($_.InternetWebProxy)"
+        }
+    }
+}
+
+Add-Section 'transportConfig' {
+    Get-TransportConfig -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{ maxSendSize = "$($_.MaxSendSize)"; maxReceiveSize = "$($_.MaxReceiveSize)" }
+    }
+}
+
+Add-Section 'authConfig' {
+    Get-AuthConfig -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            currentCertificateThumbprint  = "$($_.CurrentCertificateThumbprint)"
+            nextCertificateThumbprint     = "$($_.NextCertificateThumbprint)"
+            previousCertificateThumbprint = "$($_.PreviousCertificateThumbprint)"
+            nextCertificateEffectiveDate  = Format-Time $_.NextCertificateEffectiveDate
+            serviceName                   = "$($_.ServiceName)"
+            realm                         = "$($_.Realm)"
+        }
+    }
+}
+
+Add-Section 'exchangeCertificates' {
+    $auth = Get-AuthConfig -ErrorAction Stop
+    $wanted = @(ConvertTo-Text @($auth.CurrentCertificateThumbprint, $auth.NextCertificateThumbprint, $auth.PreviousCertificateThumbprint))
+    Get-ExchangeCertificate -Server $env:COMPUTERNAME -ErrorAction Stop |
+        Where-Object { $wanted -contains "$($_.Thumbprint)" } | ForEach-Object {
+            [pscustomobject]@{
+                server        = $env:COMPUTERNAME
+                thumbprint    = "$($_.Thumbprint)"
+                subject       = "$($_.Subject)"
+                notBefore     = Format-Time $_.NotBefore
+                notAfter      = Format-Time $_.NotAfter
+                services      = "$($_.Services)"
+                hasPrivateKey = $_.HasPrivateKey
+            }
+        }
+}
+
+Add-Section 'hybridConfiguration' {
+    Get-HybridConfiguration -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            serviceInstance = [int] $_.ServiceInstance
+            features        = @(ConvertTo-Text $_.Features)
+            domains         = @(ConvertTo-Text $_.Domains)
+        }
+    }
+}
+
+Add-Section 'intraOrganizationConnectors' {
+    Get-IntraOrganizationConnector -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name                 = "$($_.Name)"
+            enabled              = $_.Enabled
+            targetAddressDomains = @(ConvertTo-Text $_.TargetAddressDomains)
+            discoveryEndpoint    = "$($_.DiscoveryEndpoint)"
+            targetSharingEpr     = "$($_.TargetSharingEpr)"
+        }
+    }
+}
+
+Add-Section 'organizationRelationships' {
+    Get-OrganizationRelationship -ErrorAction Stop | ForEach-Object {
+        [pscustomobject]@{
+            name                  = "$($_.Name)"
+            enabled               = $_.Enabled
+            domainNames           = @(ConvertTo-Text $_.DomainNames)
+            targetSharingEpr      = "$($_.TargetSharingEpr)"
+            targetAutodiscoverEpr = "$($_.TargetAutodiscoverEpr)"
+        }
+    }
+}
+
+# Not every version and role group has these two: then hmad does without.
+if (Get-Command -Name 'Get-MigrationEndpoint' -ErrorAction SilentlyContinue) {
+    Add-Section 'migrationEndpoints' {
+        Get-MigrationEndpoint -ErrorAction Stop | ForEach-Object {
+            [pscustomobject]@{ identity = "$($_.Identity)"; endpointType = "$($_.EndpointType)"; remoteServer = "$($_.RemoteServer)" }
+        }
+    }
+}
+
+if (Get-Command -Name 'Get-SettingOverride' -ErrorAction SilentlyContinue) {
+    Add-Section 'settingOverrides' {
+        Get-SettingOverride -ErrorAction Stop | ForEach-Object {
+            [pscustomobject]@{
+                name          = "$($_.Name)"
+                componentName = "$($_.ComponentName)"
+                sectionName   = "$($_.SectionName)"
+                parameters    = @(ConvertTo-Text $_.Parameters)
+                server        = @(ConvertTo-Text $_.Server)
+            }
+        }
+    }
+}
+
+if ($session) { Remove-PSSession -Session $session }
+
+# --- This server: event log, configuration files ---------------------------
+
+# Get-RecentEvent gives a source's events, newest first. Levels are taken by
+# number: their names are in the server's language. Event 2006 of MSExchange
+# OAuth quotes the refused token with its user's name: of it only the key's id
+# is kept.
+function Get-RecentEvent([string] $Source, [int] $Limit) {
+    $filter = @{ LogName = 'Application'; ProviderName = $Source; StartTime = (Get-Date).AddHours(-$EventHours) }
+    try {
+        $events = @(Get-WinEvent -FilterHashtable $filter -MaxEvents $Limit -ErrorAction Stop)
+    }
+    catch {
+        if ($_.FullyQualifiedErrorId -like 'NoMatchingEventsFound*') { return }
+        throw
+    }
+    $levels = @{ 1 = 'Critical'; 2 = 'Error'; 3 = 'Warning' }
+    foreach ($entry in $events) {
+        $level = $levels[[int] $entry.Level]
+        if (-not $level) { $level = 'Information' }
+        $message = "$($entry.Message)"
+        $keyId = ''
+        if ($Source -eq 'MSExchange OAuth' -and $entry.Id -eq 2006) {
+            if ($message -match '(?:x5t|kid)["'':=\s]+([A-Za-z0-9_-]{27,40})') { $keyId = $Matches[1] }
+            $message = 'Not copied: it quotes the token.'
+        }
+        [pscustomobject]@{
+            time    = Format-Time $entry.TimeCreated
+            first   = Format-Time $entry.TimeCreated
+            id      = $entry.Id
+            level   = $level
+            source  = $Source
+            count   = 1
+            keyId   = $keyId
+            message = $message.Substring(0, [Math]::Min(500, $message.Length))
+        }
+    }
+}
+
+Add-Section 'authAdminEvents' -Local { Get-RecentEvent -Source 'MSExchange AuthAdmin' -Limit 500 }
+
+# Of these there may be thousands: one row per event id and key, the newest, with
+# their number.
+Add-Section 'oauthEvents' -Local {
+    Get-RecentEvent -Source 'MSExchange OAuth' -Limit 2000 | Group-Object -Property 'id', 'keyId' | ForEach-Object {
+        $newest = $_.Group[0]
+        $newest.first = $_.Group[$_.Count - 1].time
+        $newest.count = $_.Count
+        $newest
+    }
+}
+
+Add-Section 'localServer' -Local {
+    $setup = Get-Item -LiteralPath (Join-Path -Path $env:ExchangeInstallPath -ChildPath 'bin\ExSetup.exe')
+    [pscustomobject]@{ installPath = $env:ExchangeInstallPath; build = $setup.VersionInfo.FileVersion }
+}
+
+# Read-Xml reads a configuration file.
+function Read-Xml([string] $Path) {
+    $document = New-Object -TypeName System.Xml.XmlDocument
+    $document.XmlResolver = $null
+    $document.Load($Path)
+    $document
+}
+
+Add-Section 'webConfig' -Local {
+    $path = Join-Path -Path $env:ExchangeInstallPath -ChildPath 'FrontEnd\HttpProxy\Sync\web.config'
+    $lengths = (Read-Xml $path).SelectNodes('//*[local-name()="httpRuntime"]/@maxRequestLength') | ForEach-Object { [int] $_.Value }
+    if (-not $lengths) { throw "No maxRequestLength in $path" }
+    [pscustomobject]@{ path = $path; maxRequestLength = [int] ($lengths | Measure-Object -Minimum).Minimum }
+}
+
+# The setting in force is the nearest one: of the directory, the site, the server.
+Add-Section 'iis' -Local {
+    $config = Read-Xml (Join-Path -Path $env:windir -ChildPath 'System32\inetsrv\config\applicationHost.config')
+    foreach ($place in "$WebSite/Microsoft-Server-ActiveSync", $WebSite, '') {
+        $flags = $config.SelectNodes('/configuration/location/system.webServer/security/access/@sslFlags') |
+            Where-Object { $_.SelectSingleNode('ancestor::location/@path').Value -eq $place } | Select-Object -First 1
+        if ($place -eq '' -and $null -eq $flags) {
+            $flags = $config.SelectSingleNode('/configuration/system.webServer/security/access/@sslFlags')
+        }
+        if ($null -ne $flags) {
+            return [pscustomobject]@{ location = $place; sslFlags = "$($flags.Value)" }
+        }
+    }
+    throw 'No sslFlags in applicationHost.config'
+}
+
+# --- Delivery --------------------------------------------------------------
+
+$report = [ordered]@{
+    schema          = 1
+    collector       = $version
+    host            = $env:COMPUTERNAME
+    intervalSeconds = 60 * $IntervalMinutes
+    generatedAt     = Format-Time (Get-Date)
+    durationMs      = $clock.ElapsedMilliseconds
+    sections        = $sections
+}
+$json = ConvertTo-Json -InputObject $report -Depth 8 -Compress
+$utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
+
+try {
+    if ($PSCmdlet.ParameterSetName -eq 'Push') {
+        [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.SecurityProtocolType]::Tls12
+        $request = @{
+            Uri                = $Url
+            Method             = 'Post'
+            Body               = $utf8.GetBytes($json)
+            ContentType        = 'application/json'
+            TimeoutSec         = 60
+            MaximumRedirection = 0
+            UseBasicParsing    = $true
+        }
+        if ($TokenFile) { $request.Headers = @{ Authorization = 'Bearer ' + [System.IO.File]::ReadAllText($TokenFile).Trim() } }
+        if ($CertificateThumbprint) { $request.Certificate = Get-Item -LiteralPath "Cert:\LocalMachine\My\$CertificateThumbprint" }
+        $null = Invoke-WebRequest @request
+    }
+    else {
+        # Written beside and renamed: hmad never sees half a file.
+        $target = Join-Path -Path $Folder -ChildPath "$env:COMPUTERNAME.json"
+        [System.IO.File]::WriteAllText("$target.tmp", $json, $utf8)
+        if ([System.IO.File]::Exists($target)) {
+            [System.IO.File]::Replace("$target.tmp", $target, [NullString]::Value)
+        }
+        else {
+            [System.IO.File]::Move("$target.tmp", $target)
+        }
+    }
+}
+catch {
+    [Console]::Error.WriteLine("The report was not delivered: $($_.Exception.Message) $($_.ErrorDetails)")
+    exit 1
+}
+exit 0
