@@ -20,7 +20,11 @@ import (
 )
 
 const (
-	maxDirectory     = 8 << 20          // bytes that a directory server may send, TLS included
+	// maxDirectory bounds what a directory server may send, in bytes, TLS
+	// included: an auth server object has about 20 kB. A hostile one makes the
+	// LDAP library allocate about 140 times what it sends.
+	maxDirectory = 512 << 10
+
 	maxAuthServers   = 100              // objects; an organisation has a handful
 	directoryTimeout = 30 * time.Second // of one reading, where the caller gives no shorter time
 	maxPassword      = 4096

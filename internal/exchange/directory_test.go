@@ -188,13 +188,19 @@ func TestReadDirectoryOfAServerThatMisbehaves(t *testing.T) {
 			lets(conn, 0, "")
 			conn.Write([]byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0x04, 0x84, 0x7f, 0xff, 0xff, 0x00})
 			flood(conn, make([]byte, 64<<10))
-		}, "sends over 8388608 bytes"},
+		}, "sends over 524288 bytes"},
+		"sends a packet of tiny parts without end": {func(conn net.Conn) {
+			lets(conn, 0, "")
+			ber.ReadPacket(conn)
+			conn.Write([]byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff})
+			flood(conn, []byte(strings.Repeat("\x05\x00", 4096)))
+		}, "sends over 524288 bytes"},
 		"answers other questions without end": {func(conn net.Conn) {
 			lets(conn, 0, "")
 			other := message(99)
-			other.AppendChild(ber.Encode(ber.ClassApplication, ber.TypePrimitive, 4, strings.Repeat("x", 16<<10), ""))
+			other.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, strings.Repeat("x", 16<<10), ""))
 			flood(conn, other.Bytes())
-		}, "sends over 8388608 bytes"},
+		}, "sends over 524288 bytes"},
 		"says no, and why": {func(conn net.Conn) { lets(conn, 49, bindPassword) }, "wrong name or password"},
 		"echoes the password": {func(conn net.Conn) {
 			lets(conn, 53, "no simple bind with "+bindPassword)
