@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/metadata"
 )
 
 // printer writes results for people. Colour only on a terminal.
@@ -75,8 +76,8 @@ func (p *printer) finding(f check.Finding) {
 	p.field("fix", f.Reason.Fix)
 }
 
-// notes prints the command that repeats the request by hand; with verbose every
-// note.
+// notes prints the timeline of certificates and the command that repeats the
+// request by hand; with verbose every note.
 func (p *printer) notes(notes []string, outcome check.Outcome) {
 	commands := 0
 	for _, n := range notes {
@@ -87,6 +88,8 @@ func (p *printer) notes(notes []string, outcome check.Outcome) {
 		switch {
 		case p.verbose:
 			p.line("  %s", p.paint("90", n))
+		case strings.HasPrefix(n, metadata.TimelinePrefix):
+			p.line("    %s", strings.TrimPrefix(n, metadata.TimelinePrefix))
 		case outcome != check.Passed && repeats && commands == 1:
 			p.field("repeat", n)
 		}

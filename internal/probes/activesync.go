@@ -107,10 +107,13 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 	}
 	notes := []string{"endpoint: " + clean(shownURL(u), maxDetail) + ", " + source}
 	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
-	if err != nil {
-		return check.Report{}, err
-	}
 	notes = append(notes, more...)
+	if len(ws) == 0 {
+		notes = append(notes, a.route.repeat(a.requests(u)...)...)
+	}
+	if err != nil {
+		return check.Report{Notes: notes}, err
+	}
 	if len(ws) == 0 {
 		return report(activesyncReasons, stop(activesyncReasons, faults[0]), nil, notes), nil
 	}

@@ -119,7 +119,7 @@ func (a *autodiscover) judge(t trail) (addressed, *url.URL) {
 func (a *autodiscover) run(ctx context.Context) (check.Report, error) {
 	seen, err := a.ask(ctx)
 	if err != nil {
-		return check.Report{}, err
+		return check.Report{Notes: seen.notes}, err
 	}
 	if seen.given != nil {
 		a.memory.Put(rememberedURL, shownURL(seen.given))
@@ -140,8 +140,11 @@ type asked struct {
 // its redirects. The error is our own side's.
 func (a *autodiscover) ask(ctx context.Context) (asked, error) {
 	ws, faults, notes, err := a.route.ways(ctx, a.question)
+	if err != nil || len(faults) > 0 {
+		notes = append(notes, a.route.repeat(a.request(a.question))...)
+	}
 	if err != nil {
-		return asked{}, err
+		return asked{notes: notes}, err
 	}
 	if len(faults) > 0 {
 		return asked{verdict: stop(autodiscoverReasons, faults[0]), notes: notes}, nil

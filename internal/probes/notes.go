@@ -59,6 +59,16 @@ func (v Visit) curl(req *http.Request) string {
 	return strings.Join(append(args, quote(req.URL.String())), " ")
 }
 
+// repeat gives the lines that repeat requests which never got as far as a
+// connection.
+func (r *route) repeat(reqs ...*http.Request) []string {
+	var lines []string
+	for _, req := range reqs {
+		lines = append(lines, Visit{route: r}.curl(req))
+	}
+	return lines
+}
+
 // quote makes s one word of a POSIX shell.
 func quote(s string) string {
 	plain := func(r rune) bool {

@@ -96,11 +96,14 @@ type outward struct {
 // ask looks once. The error is the context's when it was cancelled: all else
 // that goes wrong is what the check is about.
 func (o *wayOut) ask(ctx context.Context) (seen outward, notes []string, err error) {
+	request := o.route.get(o.url, "Accept", "application/json")
 	ws, faults, notes, err := o.route.ways(ctx, o.url)
 	if err == nil && len(faults) == 0 {
 		var more []string
-		seen.visits, more, err = o.route.visitAll(ctx, ws, o.route.get(o.url, "Accept", "application/json"))
+		seen.visits, more, err = o.route.visitAll(ctx, ws, request)
 		notes = append(notes, more...)
+	} else {
+		notes = append(notes, o.route.repeat(request)...)
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
