@@ -51,7 +51,7 @@ func (f *file) load(take func(k key, value []byte)) error {
 				value, ok := unseal(k, sealed)
 				switch {
 				case !ok:
-					bad = damagef("%s %q: its checksum is wrong", k.bucket, k.name)
+					bad = damagef("%v: its checksum is wrong", k)
 				case k == schemaKey:
 					_ = json.Unmarshal(value, &version)
 				default:
@@ -79,6 +79,10 @@ func each(tx *bbolt.Tx, f func(key, []byte)) error {
 	})
 }
 
+// fleetFill is how full pages of fleets are left: their records keep their
+// size, and come in the order of their keys when they come in numbers.
+const fleetFill = .9
+
 // put writes rows in one transaction: all of them or none.
 func (f *file) put(rows []row) error {
 	return f.guard(func() error {
@@ -101,6 +105,9 @@ func putRow(tx *bbolt.Tx, r row) error {
 	if err != nil {
 		return err
 	}
+	if r.bucket == fleetsBucket {
+		b.FillPercent = fleetFill
+	}
 	name := []byte(r.name)
 	if r.value == nil {
 		return b.Delete(name)
@@ -111,13 +118,13 @@ func putRow(tx *bbolt.Tx, r row) error {
 	return nil
 }
 
-// strangers gives a deleting row for each one of the file that rows have not,
-// its schema apart.
-func (f *file) strangers(rows map[key]any) (gone []row, err error) {
+// strangers gives a deleting row for each one of the file that must not be in
+// it, its schema apart.
+func (f *file) strangers(known func(key) bool) (gone []row, err error) {
 	err = f.guard(func() error {
 		return f.db.View(func(tx *bbolt.Tx) error {
 			return each(tx, func(k key, _ []byte) {
-				if _, ok := rows[k]; !ok && k != schemaKey {
+				if k != schemaKey && !known(k) {
 					gone = append(gone, row{key: k})
 				}
 			})

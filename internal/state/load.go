@@ -18,6 +18,7 @@ type loaded struct {
 	runs    map[check.ID]map[uint64]*check.Result
 	facts   map[check.ID]facts
 	values  map[string]targetsMemory
+	fleets  map[fleetID]map[string][]byte
 	useless []key // rows that the file had better lose
 }
 
@@ -27,6 +28,7 @@ func newLoaded(defs []*check.Def) *loaded {
 		runs:   map[check.ID]map[uint64]*check.Result{},
 		facts:  map[check.ID]facts{},
 		values: map[string]targetsMemory{},
+		fleets: map[fleetID]map[string][]byte{},
 	}
 }
 
@@ -41,6 +43,8 @@ func (l *loaded) take(k key, value []byte) {
 		ok = l.takeRun(id, number, value)
 	case valuesBucket:
 		l.takeValue(k.id(), value)
+	case fleetsBucket:
+		l.takeRecord(k, value)
 	}
 	if !ok {
 		l.useless = append(l.useless, k)
@@ -81,6 +85,14 @@ func (l *loaded) takeValue(id check.ID, value []byte) {
 	l.values[target][name] = slices.Clone(value)
 }
 
+func (l *loaded) takeRecord(k key, value []byte) {
+	id, member := k.member()
+	if l.fleets[id] == nil {
+		l.fleets[id] = map[string][]byte{}
+	}
+	l.fleets[id][strings.Clone(member)] = append(make([]byte, 0, len(value)), value...)
+}
+
 // entry builds a check's entry by recording its runs again, oldest first, and
 // taking the older facts where they belong to the same latest run.
 func (l *loaded) entry(id check.ID) *entry {
@@ -102,12 +114,15 @@ func (l *loaded) entry(id check.ID) *entry {
 func (s *Store) adopt(l *loaded) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := len(s.entries) == 0 && len(s.values) == 0 && s.kept == nil
+	first := len(s.entries) == 0 && len(s.values) == 0 && len(s.fleets) == 0 && s.kept == nil
 	for _, id := range slices.SortedFunc(maps.Keys(l.runs), compareIDs) {
 		s.adoptEntry(l.entry(id))
 	}
 	for target, values := range l.values {
 		s.adoptValues(target, values)
+	}
+	for id, records := range l.fleets {
+		s.adoptFleet(id, records)
 	}
 	if !first {
 		return

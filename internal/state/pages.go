@@ -132,7 +132,7 @@ func (w *walker) element(e element, at subtree) {
 	case e.child != 0:
 		w.page(e.child, at)
 	case e.bucket != (at.bucket == ""):
-		w.damaged("%q: buckets and rows are mixed", e.key)
+		w.damaged("bucket %q: buckets and rows are mixed", at.bucket)
 	case e.bucket:
 		w.bucket(e, subtree{bucket: string(e.key)})
 	default:

@@ -105,6 +105,14 @@ func TestKilledWhileWriting(t *testing.T) {
 			require.Less(t, killedAt.Sub(st.Last.Start), 10*time.Second, "kill %d", kill)
 		}
 		require.Len(t, s.Statuses(), len(recorded))
+		kept := fleetMap(s.Fleet("contoso")("mailboxes"))
+		for n := range recordedMembers {
+			at, err := time.Parse(time.RFC3339Nano, kept[fmt.Sprint(n)])
+			require.NoError(t, err, "kill %d", kill)
+			require.False(t, at.Before(written), "kill %d: what a batch had written is there", kill)
+			delete(kept, fmt.Sprint(n))
+		}
+		require.LessOrEqual(t, len(kept), 1, "kill %d: what a batch had deleted is not", kill)
 		require.NoError(t, s.Close())
 	}
 }
@@ -112,10 +120,14 @@ func TestKilledWhileWriting(t *testing.T) {
 // recorded are the checks of the killed process.
 var recorded = []check.ID{activesync, autodiscover, {Check: "activesync", Target: "fabrikam"}}
 
+// recordedMembers is the number of records that it keeps putting.
+const recordedMembers = 50
+
 // recordForEver records runs that start now, tells which a batch has surely
 // written, and never returns.
 func recordForEver(path string) {
 	s := openWith(path, Options{Defs: defs}, settings{every: 10 * time.Millisecond, open: osOpen})
+	fleet, passing := s.Fleet("contoso")("mailboxes"), ""
 	pace := time.NewTicker(time.Millisecond)
 	var round, seen, surely time.Time
 	for range pace.C {
@@ -129,6 +141,13 @@ func recordForEver(path string) {
 			r.Report.Notes = []string{strings.Repeat("WWW-Authenticate: Bearer ", 100)}
 			s.Record(r)
 		}
+		now := []byte(round.Format(time.RFC3339Nano))
+		for n := range recordedMembers {
+			fleet.Put(fmt.Sprint(n), now)
+		}
+		fleet.Delete(passing)
+		passing = "passing at " + string(now)
+		fleet.Put(passing, now)
 	}
 }
 

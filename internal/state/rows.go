@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	checksBucket = "checks" // check → facts
 	runsBucket   = "runs"   // check, a zero byte, the run's number (8 bytes, big endian) → storedResult
 	valuesBucket = "values" // key → a value of the target's memory
+	fleetsBucket = "fleets" // fleet, a zero byte, member → the member's record, as it was given
 )
 
 // schema is the version of the file's layout.
@@ -33,6 +35,28 @@ func runKey(id check.ID, number uint64) key {
 }
 
 func valueKey(target, name string) key { return key{valuesBucket, target + "\x00" + name} }
+
+func memberKey(id fleetID, member string) key {
+	return key{fleetsBucket, id.target + "\x00" + id.name + "\x00" + member}
+}
+
+// String gives what may be said of a row. A key may name a mailbox where it is
+// not that of a check or of a target's value.
+func (k key) String() string {
+	switch k.bucket {
+	case checksBucket, runsBucket, valuesBucket:
+		return fmt.Sprintf("%s %q", k.bucket, k.name)
+	default:
+		return fmt.Sprintf("a row of %q", k.bucket)
+	}
+}
+
+// member reads the fleet and its member from a key of the fleets bucket.
+func (k key) member() (id fleetID, member string) {
+	id.target, member, _ = strings.Cut(k.name, "\x00")
+	id.name, member, _ = strings.Cut(member, "\x00")
+	return id, member
+}
 
 // id reads the check from a key of the checks bucket.
 func (k key) id() check.ID {
@@ -75,8 +99,9 @@ func (e *entry) runs(f func(number uint64, r *check.Result)) {
 	}
 }
 
-// rows gives everything that the file must hold beside its schema. The caller holds the lock;
-// the contents never change and are encoded outside of it.
+// rows gives everything that the file must hold beside its schema and the
+// fleets. The caller holds the lock; the contents never change and are encoded
+// outside of it.
 func (s *Store) rows() map[key]any {
 	rows := map[key]any{}
 	for id, e := range s.entries {

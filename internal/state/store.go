@@ -1,11 +1,12 @@
 // Package state keeps what hmad knows: of each check its last results, since
-// when they stand and a short history, and each target's small memory.
+// when they stand and a short history, and the tables of its fleet's gauges;
+// of each target a small memory, and fleets of one small record per member.
 //
 // The Store is memory: whoever tells it something or asks it never waits for a
 // disk. Behind it lies a bbolt file, so that a restart, kill -9 too, finds what
 // was known; one goroutine, the writer, reads it once when it opens and then
 // writes what has changed every five seconds, in transactions that bbolt makes
-// whole or not at all. Counters and plans are not kept there.
+// whole or not at all. Counters, plans and tables are not kept there.
 //
 // The disk may do what it likes; probing goes on, and Health says what is wrong:
 //
@@ -33,6 +34,7 @@ package state
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -62,7 +64,9 @@ type Store struct {
 	order   []check.ID               // of Statuses
 	kept    map[string]bool          // targets of the last Keep; nil before the first
 	values  map[string]targetsMemory // by target
-	dirty   map[key]any              // rows to write; see dirty.go
+	fleets  map[fleetID]*fleet
+	tables  map[tableID]*Table
+	dirty   map[key]any // rows to write; see dirty.go
 	health  Health
 
 	writer  *writer // nil: memory only
@@ -97,6 +101,8 @@ func openWith(path string, o Options, set settings) *Store {
 		options: o,
 		entries: map[check.ID]*entry{},
 		values:  map[string]targetsMemory{},
+		fleets:  map[fleetID]*fleet{},
+		tables:  map[tableID]*Table{},
 		health:  Health{OK: true},
 	}
 	if path != "" {
@@ -144,8 +150,8 @@ func (s *Store) entry(id check.ID) *entry {
 	return e
 }
 
-// Keep makes ids the checks that there are: all others are forgotten, and so
-// are the memories of targets that have none. Statuses has the order of ids
+// Keep makes ids the checks that there are: all others are forgotten with their
+// tables, and so are the memories and fleets of targets that have none. Statuses has the order of ids
 // within each target.
 func (s *Store) Keep(ids []check.ID) {
 	s.mu.Lock()
@@ -165,7 +171,9 @@ func (s *Store) Keep(ids []check.ID) {
 		}
 	}
 	s.entries, s.order = entries, sorted(slices.Clone(ids))
+	maps.DeleteFunc(s.tables, func(id tableID, _ *Table) bool { return entries[id.check] == nil })
 	s.forgetValues()
+	s.forgetFleets()
 }
 
 // forgetValues drops the memories of targets that are not kept.

@@ -156,26 +156,48 @@ func (w *writer) detach() {
 
 // flush writes what is new. On failure it stays new.
 func (w *writer) flush() error {
-	rows, whole := w.store.changes()
-	if len(rows) == 0 && !whole {
+	c := w.store.changes()
+	if c.none() {
 		return nil
 	}
-	err := w.write(rows, whole)
+	err := w.write(c)
 	if err != nil {
-		w.store.restore(rows, whole)
+		w.store.restore(c)
 	}
 	w.wrote(err)
 	return err
 }
 
-// write writes rows in order of their keys, in transactions of bounded size.
-// When they are the whole, the file loses all others.
-func (w *writer) write(rows map[key]any, whole bool) error {
+// write writes changes. When they are the whole, the file loses all else.
+func (w *writer) write(c changes) error {
+	if err := w.writeRows(c.rows); err != nil {
+		return err
+	}
+	for id, members := range c.members {
+		if err := w.writeMembers(id, members); err != nil {
+			return err
+		}
+	}
+	if !c.whole {
+		return nil
+	}
+	gone, err := w.file.strangers(c.has)
+	for some := range slices.Chunk(gone, batchRows) {
+		if err := w.file.put(some); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// writeRows writes rows in order of their keys, in transactions of bounded
+// size.
+func (w *writer) writeRows(rows map[key]any) error {
 	for keys := range slices.Chunk(slices.SortedFunc(maps.Keys(rows), compareKeys), batchRows) {
 		batch := make([]row, 0, len(keys))
 		for _, k := range keys {
 			if r, err := newRow(k, rows[k]); err != nil {
-				w.store.options.Logf(fmt.Sprintf("not persisted: %s %q", k.bucket, k.name), err)
+				w.store.options.Logf(fmt.Sprintf("not persisted: %v", k), err)
 			} else {
 				batch = append(batch, r)
 			}
@@ -184,14 +206,18 @@ func (w *writer) write(rows map[key]any, whole bool) error {
 			return err
 		}
 	}
-	if !whole {
-		return nil
+	return nil
+}
+
+// writeMembers does likewise for members of a fleet: neighbours, which share
+// pages, are written together.
+func (w *writer) writeMembers(id fleetID, members map[string]struct{}) error {
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(members)), batchRows) {
+		if err := w.file.put(w.store.memberRows(id, some)); err != nil {
+			return err
+		}
 	}
-	gone, err := w.file.strangers(rows)
-	if err != nil || len(gone) == 0 {
-		return err
-	}
-	return w.file.put(gone)
+	return nil
 }
 
 func compareKeys(a, b key) int {
