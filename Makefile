@@ -45,3 +45,5 @@ generate:
 
 clean:
 	rm -rf $(BIN)
+
+-include deploy/packaging/package.mk
