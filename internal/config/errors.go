@@ -125,7 +125,7 @@ func yamlError(file, text string) *Error {
 // wanted names Go types in the words of the file's author.
 var wanted = map[string]string{
 	"time.Duration": `a duration such as "20s"`, "string": "a text", "bool": "true or false", "int": "a whole number",
-	"[]string": "a list of texts",
+	"float64": "a number", "[]string": "a list of texts",
 }
 
 func yamlMessage(text string) string {

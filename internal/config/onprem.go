@@ -47,28 +47,11 @@ type Metadata struct {
 	OverdueAfter time.Duration `yaml:"overdue_after,omitempty"` // default 13h
 }
 
-// ExchangeOnline is hmad's own access to the tenant: an app registration and
-// exactly one credential. A certificate is the default for a jump host.
-type ExchangeOnline struct {
-	ClientID              string `yaml:"client_id,omitempty"`
-	CertificateFile       string `yaml:"certificate_file,omitempty"`        // PEM with key, RSA
-	SecretFile            string `yaml:"secret_file,omitempty"`             // last resort
-	ManagedIdentity       bool   `yaml:"managed_identity,omitempty"`        // Azure VM or Arc
-	WorkloadIdentityFile  string `yaml:"workload_identity_file,omitempty"`  // federated token
-	AuthorityHost         string `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
-	DisableAuthorityCheck bool   `yaml:"disable_authority_check,omitempty"` // for an authority that Microsoft does not list
-}
-
-// Configured says whether hmad has a credential.
-func (e ExchangeOnline) Configured() bool {
-	return e.CertificateFile != "" || e.SecretFile != "" || e.ManagedIdentity || e.WorkloadIdentityFile != ""
-}
-
 func (t *Target) setOnPremDefaults() {
 	setDuration(&t.Metadata.Window, 8*time.Hour)
 	setDuration(&t.Metadata.PageAfter, 13*time.Hour)
 	setDuration(&t.Metadata.OverdueAfter, 13*time.Hour)
-	setDefault(&t.ExchangeOnline.AuthorityHost, "https://login.microsoftonline.com/")
+	t.ExchangeOnline.setDefaults()
 }
 
 func setDuration(d *time.Duration, v time.Duration) {
@@ -117,20 +100,4 @@ func (l LDAP) validate(v validator) {
 	v.want(ok, "onprem.ldap.url", l.URL, "ldaps://host or ldap://host (StartTLS)")
 	v.want(l.BindDN != "", "onprem.ldap.bind_dn", l.BindDN, "the account that reads")
 	v.want(l.PasswordFile != "", "onprem.ldap.password_file", l.PasswordFile, "the file with its password")
-}
-
-func (e ExchangeOnline) validate(v validator) {
-	kinds := 0
-	for _, given := range []bool{e.CertificateFile != "", e.SecretFile != "", e.ManagedIdentity, e.WorkloadIdentityFile != ""} {
-		if given {
-			kinds++
-		}
-	}
-	if kinds > 1 {
-		v.fail("exchange_online", "got %d credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file", kinds)
-	}
-	if kinds == 1 && !e.ManagedIdentity {
-		v.want(guidForm.MatchString(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
-	}
-	v.wantHTTPS("exchange_online.authority_host", e.AuthorityHost)
 }

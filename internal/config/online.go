@@ -1,0 +1,82 @@
+package config
+
+import (
+	"net/url"
+	"strings"
+)
+
+// ExchangeOnline is hmad's own access to the tenant: an app registration,
+// exactly one credential, and how much may be asked. A certificate is the
+// default for a jump host. Host, scope and authority are those of the
+// worldwide cloud unless they are set.
+type ExchangeOnline struct {
+	ClientID              string `yaml:"client_id,omitempty"`
+	CertificateFile       string `yaml:"certificate_file,omitempty"`        // PEM with key, RSA
+	SecretFile            string `yaml:"secret_file,omitempty"`             // last resort
+	ManagedIdentity       bool   `yaml:"managed_identity,omitempty"`        // Azure VM or Arc
+	WorkloadIdentityFile  string `yaml:"workload_identity_file,omitempty"`  // federated token
+	AuthorityHost         string `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
+	DisableAuthorityCheck bool   `yaml:"disable_authority_check,omitempty"` // for an authority that Microsoft does not list
+
+	Host        string  `yaml:"host,omitempty"`        // of the admin API, default https://outlook.office365.com
+	Scope       string  `yaml:"scope,omitempty"`       // of the tokens, default https://outlook.office365.com/.default
+	Rate        float64 `yaml:"rate,omitempty"`        // calls per second for the whole tenant, default 2
+	Concurrency int     `yaml:"concurrency,omitempty"` // calls at once, default 4
+}
+
+// The most that rate and concurrency may be: the tenant's own limits are not
+// published, and other tools live within them too.
+const (
+	maxRate        = 50
+	maxConcurrency = 32
+)
+
+// Configured says whether hmad has a credential.
+func (e ExchangeOnline) Configured() bool {
+	return e.CertificateFile != "" || e.SecretFile != "" || e.ManagedIdentity || e.WorkloadIdentityFile != ""
+}
+
+func (e *ExchangeOnline) setDefaults() {
+	setDefault(&e.AuthorityHost, "https://login.microsoftonline.com/")
+	setDefault(&e.Host, "https://outlook.office365.com")
+	setDefault(&e.Scope, "https://outlook.office365.com/.default")
+	if e.Rate == 0 {
+		e.Rate = 2
+	}
+	if e.Concurrency == 0 {
+		e.Concurrency = 4
+	}
+}
+
+func (e ExchangeOnline) validate(v validator) {
+	kinds := 0
+	for _, given := range []bool{e.CertificateFile != "", e.SecretFile != "", e.ManagedIdentity, e.WorkloadIdentityFile != ""} {
+		if given {
+			kinds++
+		}
+	}
+	if kinds > 1 {
+		v.fail("exchange_online", "got %d credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file", kinds)
+	}
+	if kinds == 1 && !e.ManagedIdentity {
+		v.want(guidForm.MatchString(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
+	}
+	v.wantHTTPS("exchange_online.authority_host", e.AuthorityHost)
+	e.validateCalls(v)
+}
+
+// validateCalls judges where calls go and how many.
+func (e ExchangeOnline) validateCalls(v validator) {
+	v.wantHTTPS("exchange_online.host", e.Host)
+	if u, err := url.Parse(e.Host); err == nil && strings.Trim(u.Path, "/") != "" {
+		v.fail("exchange_online.host", "got %q, want a URL without path, such as https://outlook.office365.com", e.Host)
+	}
+	v.wantHTTPS("exchange_online.scope", e.Scope)
+	v.want(strings.HasSuffix(e.Scope, "/.default"), "exchange_online.scope", e.Scope, "a scope that ends in /.default")
+	if !(e.Rate > 0 && e.Rate <= maxRate) { // not a number is not over 0 either
+		v.fail("exchange_online.rate", "got %g, want calls per second, over 0 and at most %d", e.Rate, maxRate)
+	}
+	if e.Concurrency < 1 || e.Concurrency > maxConcurrency {
+		v.fail("exchange_online.concurrency", "got %d, want 1 to %d calls at once", e.Concurrency, maxConcurrency)
+	}
+}

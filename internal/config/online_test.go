@@ -1,0 +1,53 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/config"
+)
+
+const credential = "client_id: 3f0b9b4e-1f0e-4b57-9c70-0c4c3f1d2a55, secret_file: /run/secret"
+
+func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
+	f, err := config.Parse("hmad.yaml", []byte(six))
+	require.NoError(t, err)
+	got := f.Targets[0].ExchangeOnline
+	assert.False(t, got.Configured(), "defaults are no credential")
+	assert.Equal(t, config.ExchangeOnline{AuthorityHost: "https://login.microsoftonline.com/", Host: "https://outlook.office365.com",
+		Scope: "https://outlook.office365.com/.default", Rate: 2, Concurrency: 4}, got)
+
+	f, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+credential+", host: https://outlook.office365.us, scope: https://outlook.office365.us/.default, rate: 0.5, concurrency: 1}\n"))
+	require.NoError(t, err)
+	got = f.Targets[0].ExchangeOnline
+	assert.True(t, got.Configured())
+	assert.Equal(t, "https://outlook.office365.us", got.Host)
+	assert.Equal(t, "https://outlook.office365.us/.default", got.Scope)
+	assert.Equal(t, 0.5, got.Rate)
+	assert.Equal(t, 1, got.Concurrency)
+}
+
+func TestFaultsOfExchangeOnline(t *testing.T) {
+	for name, c := range map[string]struct{ set, want string }{
+		"a host by http":          {"host: http://outlook.office365.com", `exchange_online.host: got "http://outlook.office365.com", want an https URL without query`},
+		"a host with a path":      {"host: https://outlook.office365.com/adminapi", `exchange_online.host: got "https://outlook.office365.com/adminapi", want a URL without path, such as https://outlook.office365.com`},
+		"a host with credentials": {"host: 'https://me:hunter2@outlook.office365.com'", `exchange_online.host: got a URL with credentials, want one without`},
+		"a scope without default": {"scope: https://outlook.office365.com/Exchange.Manage", `exchange_online.scope: got "https://outlook.office365.com/Exchange.Manage", want a scope that ends in /.default`},
+		"a negative rate":         {"rate: -1", `exchange_online.rate: got -1, want calls per second, over 0 and at most 50`},
+		"a rate out of range":     {"rate: 1000", `exchange_online.rate: got 1000, want calls per second, over 0 and at most 50`},
+		"a rate that is none":     {"rate: .nan", `exchange_online.rate: got NaN, want calls per second, over 0 and at most 50`},
+		"a word for a rate":       {"rate: fast", `got "fast", want a number`},
+		"too many calls at once":  {"concurrency: 100", `exchange_online.concurrency: got 100, want 1 to 32 calls at once`},
+		"no app":                  {"client_id: '', secret_file: x", `exchange_online.client_id: got "", want the app registration's id, a GUID`},
+		"two credentials":         {credential + ", managed_identity: true", `exchange_online: got 2 credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+c.set+"}\n"))
+			require.ErrorContains(t, err, c.want)
+			assert.NotContains(t, err.Error(), "hunter2")
+			assert.NotContains(t, err.Error(), "\n", "one fault, told once")
+		})
+	}
+}
