@@ -1,0 +1,129 @@
+package sync
+
+import "time"
+
+// choose finds the mailbox to ask at now; without one, the moment at which
+// there may be one.
+func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
+	if len(p.urgent) > 0 {
+		return p.urgent[0], Urgent, now
+	}
+	if every := p.sampleEvery(); every > 0 && !now.Before(p.sampleAt) {
+		if id := p.sample(now, every*time.Duration(p.active())); id >= 0 {
+			return id, Sample, now
+		}
+		p.sampleAt = now.Add(every)
+	}
+	deadline, dueDeadline := p.first(early, late)
+	rest, dueRest := p.first(again)
+	s := secondsOf(now)
+	switch {
+	case rest >= 0 && dueRest <= s && (deadline < 0 || dueDeadline > s || p.inARow >= againOneIn-1):
+		return rest, Again, now
+	case deadline >= 0 && dueDeadline <= s:
+		return deadline, Deadline, now
+	}
+	id, paced := p.ahead(now)
+	if id >= 0 {
+		return id, Early, now
+	}
+	return -1, 0, p.wake(now, paced, dueDeadline, dueRest)
+}
+
+// wake gives the earliest moment at which choose may find one.
+func (p *Planner) wake(now, paced time.Time, due ...seconds) time.Time {
+	at := now.Add(paceEvery)
+	if !paced.IsZero() && paced.Before(at) {
+		at = paced
+	}
+	if p.sampleEvery() > 0 && p.sampleAt.Before(at) {
+		at = p.sampleAt
+	}
+	for _, d := range due {
+		if d > 0 && d.time().Before(at) {
+			at = d.time()
+		}
+	}
+	return at
+}
+
+// chosen notes a choice that the budget allowed.
+func (p *Planner) chosen(now time.Time, why Why) {
+	switch why {
+	case Urgent:
+		p.urgent = p.urgent[1:]
+	case Sample:
+		p.sampleAt = now.Add(p.sampleEvery())
+	case Again:
+		p.inARow = 0
+	case Deadline:
+		p.inARow++
+		p.pace.last = now
+	case Early:
+		p.pace.last = now
+	}
+}
+
+// first gives the mailbox of these queues that is due first; -1: none.
+func (p *Planner) first(ids ...queueID) (id int32, due seconds) {
+	id = -1
+	for _, q := range ids {
+		if top, ok := p.queues[q].top(); ok && (id < 0 || p.all[top].due < due) {
+			id, due = top, p.all[top].due
+		}
+	}
+	return id, due
+}
+
+// ahead gives the mailbox to ask before its deadline now, or the moment at
+// which one may be.
+func (p *Planner) ahead(now time.Time) (int32, time.Time) {
+	id, due := p.first(early)
+	if id < 0 || due.sub(secondsOf(now)) > p.all[id].limit()/2 || !p.Pulse.awake(secondsOf(now)) {
+		return -1, time.Time{}
+	}
+	p.pace.look(now)
+	at, ok := p.pace.ready()
+	if !ok || now.Before(at) {
+		return -1, at
+	}
+	return id, now
+}
+
+// active counts the mailboxes that were last seen fresh, stale or failing.
+func (p *Planner) active() int { return p.counts[Fresh] + p.counts[Stale] + p.counts[Failing] }
+
+// sampleEvery is the time between two samples; 0: there are none.
+func (p *Planner) sampleEvery() time.Duration {
+	active := p.active()
+	if active == 0 {
+		return 0
+	}
+	rate := min(samplesPerSecond, float64(active)/samplesEach, samplesShare*p.Budget.Rate())
+	return time.Duration(float64(time.Second) / rate)
+}
+
+// sample gives the next active mailbox in rotation that has not been asked just
+// now. The stride is near the golden ratio of the fleet's size, so that few
+// samples in a row are spread over all of it and each comes once in a round.
+func (p *Planner) sample(now time.Time, round time.Duration) int32 {
+	n, before := uint64(len(p.all)), secondsOf(now.Add(-min(time.Hour, round/2)))
+	stride := uint64(float64(n)*0.618) | 1
+	for gcd(stride, n) != 1 {
+		stride += 2
+	}
+	for range 64 {
+		p.cursor = (p.cursor + stride) % n
+		if m := &p.all[p.cursor]; m.queue != asking && m.state.active() && m.checked <= before {
+			return int32(p.cursor)
+		}
+	}
+	return -1
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

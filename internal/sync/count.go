@@ -1,0 +1,86 @@
+package sync
+
+import "time"
+
+// Ages are those of hmad_mailboxes_synced_within.
+var ages = [7]struct {
+	name string
+	age  time.Duration
+}{
+	{"15m", 15 * time.Minute}, {"1h", time.Hour}, {"4h", 4 * time.Hour}, {"12h", 12 * time.Hour},
+	{"24h", 24 * time.Hour}, {"72h", 72 * time.Hour}, {"168h", 168 * time.Hour},
+}
+
+// Counts sum up the fleet at one moment, as far as it is known.
+type Counts struct {
+	Mailboxes int
+	States    map[State]int // each mailbox in one
+	Active    int           // last seen fresh, stale or failing, however long ago
+	Within    []int         // last success within each of ages
+	Newest    time.Time     // success of any mailbox
+	Overdue   int           // fresh, and past the end of that verdict without having been asked
+	Behind    int           // those of them of which the verdict does not stand any more
+	Lag       time.Duration // the longest time overdue
+}
+
+// Asked is the number of mailboxes of which something is known.
+func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] }
+
+// Known says whether enough of the fleet is known to judge it by shares.
+func (c Counts) Known() bool { return c.Mailboxes > 0 && 2*c.Asked() >= c.Mailboxes }
+
+// Count counts the fleet; O(n).
+func (p *Planner) Count(now time.Time) Counts {
+	c := Counts{Mailboxes: p.Len(), States: make(map[State]int, states), Within: make([]int, len(ages)),
+		Active: p.active()}
+	t := tally{now: secondsOf(now)}
+	for j, a := range ages {
+		t.since[j] = t.now.add(-a.age)
+	}
+	for i := range p.all {
+		if m := &p.all[i]; m.key != "" && !m.gone {
+			t.add(m)
+		}
+	}
+	for state, n := range t.in {
+		c.States[State(state)] = n
+	}
+	for j := range ages { // what is within one age is within the longer ones
+		c.Within[j] = t.within[j]
+		if j > 0 {
+			c.Within[j] += c.Within[j-1]
+		}
+	}
+	c.Newest, c.Overdue, c.Behind, c.Lag = t.newest.time(), t.overdue, t.behind, time.Duration(t.lag)*time.Second
+	return c
+}
+
+// tally is Counts while counting.
+type tally struct {
+	now             seconds
+	since           [7]seconds // now less each of ages
+	in              [states]int
+	within          [7]int // of the least age that holds it
+	newest, lag     seconds
+	overdue, behind int
+}
+
+func (t *tally) add(m *mailbox) {
+	at := m.at(t.now)
+	t.in[at]++
+	for j, since := range t.since {
+		if m.success >= since {
+			t.within[j]++
+			break
+		}
+	}
+	t.newest = max(t.newest, m.success)
+	if m.state != Fresh || t.now <= m.ends() {
+		return
+	}
+	t.overdue++
+	t.lag = max(t.lag, t.now-m.ends())
+	if at == Unchecked {
+		t.behind++
+	}
+}

@@ -1,0 +1,203 @@
+package sync
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// Floors below which nothing is said of the fleet.
+const (
+	stopActive      = 100 // mailboxes that synchronise at all
+	stopExpected    = 12  // samples that should have moved
+	stopShare       = 0.1 // of them may move in a stop
+	unknownShare    = 0.2
+	unknownFloor    = 20
+	behindShare     = 0.1
+	behindFloor     = 10
+	watchedInDetail = 5
+	hourLookedAt    = 10 // samples of an hour that make it known
+)
+
+// Rules are what the config says of judging a fleet.
+type Rules struct {
+	Share float64 // of fresh, stale and failing mailboxes at which sync_stale and sync_failing stand
+	Floor int     // and how many they must be at least
+	Watch []Watched
+}
+
+// Watched is an entry of the watch list.
+type Watched struct {
+	Key        string
+	Name       string // as the label mode has it
+	StaleAfter time.Duration
+	Severity   check.Severity
+}
+
+// Judge gives the findings of what the planner knows, and the reasons of which
+// it does not know enough.
+func (p *Planner) Judge(now time.Time, r Rules) (found []check.Finding, unevaluated []*check.Reason) {
+	return judge(p.observe(now, r))
+}
+
+func (p *Planner) observe(now time.Time, r Rules) observation {
+	o := observation{counts: p.Count(now), rules: r}
+	o.sampled, o.moved = p.Pulse.within(secondsOf(now), pulseWindow, movedWithin)
+	o.usual, o.usualKnown = p.Hours.Usual(now, movedShare)
+	for _, w := range r.Watch {
+		seen := watched{Watched: w}
+		if id, ok := p.index[w.Key]; ok {
+			m := &p.all[id]
+			seen.state, seen.success = m.at(secondsOf(now)), m.success.time()
+		}
+		o.watched = append(o.watched, seen)
+	}
+	return o
+}
+
+// observation is all that the verdict of mailbox_sync follows from.
+type observation struct {
+	counts     Counts
+	rules      Rules
+	sampled    int     // mailboxes asked in rotation of late
+	moved      int     // those of them that had just synchronised
+	usual      float64 // the share of them that does at this hour
+	usualKnown bool
+	watched    []watched
+}
+
+// watched is an entry of the watch list and what is known of it.
+type watched struct {
+	Watched
+	state   State
+	success time.Time
+}
+
+// judge gives the findings of what is known, and the reasons that could not be
+// judged.
+func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
+	v := &verdict{observation: o}
+	v.stopped()
+	v.share(syncFailing, "fail", Failing)
+	v.share(syncStale, "are stale or failing", Stale, Failing)
+	v.unknown()
+	v.watchList()
+	v.behind()
+	return v.found, v.unevaluated
+}
+
+type verdict struct {
+	observation
+	found       []check.Finding
+	unevaluated []*check.Reason
+}
+
+func (v *verdict) find(r *check.Reason, format string, args ...any) {
+	v.found = append(v.found, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
+}
+
+// stopped: hardly any of the samples moved where many always do.
+func (v *verdict) stopped() {
+	if v.counts.Active < stopActive {
+		return
+	}
+	if v.sampled < pulseFloor || !v.usualKnown {
+		v.unevaluated = append(v.unevaluated, syncStopped)
+		return
+	}
+	expected := v.usual * float64(v.sampled)
+	if expected >= stopExpected && float64(v.moved) <= stopShare*expected {
+		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s",
+			v.sampled, v.moved, span(movedWithin), expected, moment(v.counts.Newest))
+	}
+}
+
+// share judges how large a part of the active mailboxes is in these states.
+// What was fresh when last asked counts as fresh: hmad's own lag must not make
+// a share larger.
+func (v *verdict) share(r *check.Reason, words string, in ...State) {
+	if !v.counts.Known() {
+		v.unevaluated = append(v.unevaluated, r)
+		return
+	}
+	n := 0
+	for _, s := range in {
+		n += v.counts.States[s]
+	}
+	if n >= v.rules.Floor && float64(n) >= v.rules.Share*float64(v.counts.Active) {
+		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s",
+			n, v.counts.Active, words, percent(n, v.counts.Active), moment(v.counts.Newest))
+	}
+}
+
+func (v *verdict) unknown() {
+	n, asked := v.counts.States[Unknown], v.counts.Asked()
+	var names []string
+	for _, w := range v.watched {
+		if w.state == Unknown {
+			names = append(names, w.Name)
+		}
+	}
+	switch {
+	case len(names) > 0:
+		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", several(names))
+	case !v.counts.Known():
+		v.unevaluated = append(v.unevaluated, syncUnknown)
+	case n >= unknownFloor && float64(n) > unknownShare*float64(asked):
+		v.find(syncUnknown, "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
+	}
+}
+
+// watchList judges each watched mailbox; one that could not be asked leaves its
+// reasons open, unless another is found.
+func (v *verdict) watchList() {
+	found := map[*check.Reason][]string{}
+	open := map[*check.Reason]bool{}
+	for _, w := range v.watched {
+		stale := watchedStale
+		if w.Severity == check.Critical {
+			stale = watchedStaleCritical
+		}
+		switch w.state {
+		case Stale, Failing, Inactive:
+			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)", w.Name, w.state, moment(w.success), span(w.StaleAfter)))
+		case NotProvisioned:
+			found[watchedNotProvisioned] = append(found[watchedNotProvisioned], w.Name)
+		case Cloud:
+			found[watchedInCloud] = append(found[watchedInCloud], w.Name)
+		case Unchecked, Error:
+			open[stale], open[watchedNotProvisioned], open[watchedInCloud] = true, true, true
+		}
+	}
+	for _, r := range []*check.Reason{watchedStaleCritical, watchedStale, watchedNotProvisioned, watchedInCloud} {
+		switch {
+		case len(found[r]) > 0:
+			v.find(r, "%s", several(found[r]))
+		case open[r]:
+			v.unevaluated = append(v.unevaluated, r)
+		}
+	}
+}
+
+func (v *verdict) behind() {
+	if n := v.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.counts.Mailboxes) {
+		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.counts.Mailboxes, span(v.counts.Lag))
+	}
+}
+
+// several joins names, the first few of them in full.
+func several(names []string) string {
+	if len(names) > watchedInDetail {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:watchedInDetail], ", "), len(names)-watchedInDetail)
+	}
+	return strings.Join(names, ", ")
+}
+
+func percent(n, of int) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(max(of, 1))) }
+
+// movedShare measures an hour of samples.
+func movedShare(h Hour) (float64, bool) {
+	return float64(h.Moved) / float64(max(h.Asked, 1)), h.Asked >= hourLookedAt
+}

@@ -1,0 +1,167 @@
+package sync
+
+import "time"
+
+// State is what is known of a mailbox. It is in exactly one.
+type State uint8
+
+// The states, as hmad_mailboxes names them.
+const (
+	Unchecked      State = iota // not asked yet, or not since its last verdict ran out
+	Fresh                       // synchronised within stale_after
+	Stale                       // not synchronised within stale_after
+	Failing                     // its last attempt is over an hour newer than its last success
+	Inactive                    // no success for 14 days: nobody's fault
+	Unknown                     // Exchange Online does not say when
+	NotProvisioned              // no mailbox in the cloud, or no phone with Outlook
+	Cloud                       // a mailbox of Exchange Online itself
+	Error                       // could not be asked, or answered with another mailbox's rows
+	states
+)
+
+// String gives the state's name, as the label has it.
+func (s State) String() string {
+	names := [states]string{"unchecked", "fresh", "stale", "failing", "inactive", "unknown", "not_provisioned", "cloud", "error"}
+	if s >= states {
+		return "unchecked"
+	}
+	return names[s]
+}
+
+// active says whether phones synchronise with the mailbox, or should.
+func (s State) active() bool { return s == Fresh || s == Stale || s == Failing }
+
+const (
+	inactiveAfter = 14 * 24 * time.Hour // no success for so long is nobody's fault
+	failingAfter  = time.Hour           // an attempt so much newer than the success has failed
+)
+
+// Location is the GUID of a mailbox in Exchange Online; zero: not known.
+type Location [16]byte
+
+// Verdict is what one visit found out.
+type Verdict struct {
+	State    State
+	Success  time.Time // last good sync of the partnership that decides; zero: none known
+	Attempt  time.Time // its last attempt
+	Devices  int       // Outlook's partnerships
+	Location Location
+	Located  time.Time // when Location was looked up
+}
+
+// seconds is a moment as Unix seconds, in four bytes; 0 is never.
+type seconds uint32
+
+func secondsOf(t time.Time) seconds {
+	if t.Unix() <= 0 {
+		return 0
+	}
+	return seconds(min(t.Unix(), 1<<32-1))
+}
+
+func (s seconds) time() time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(s), 0).UTC()
+}
+
+// sub gives s − t.
+func (s seconds) sub(t seconds) time.Duration {
+	return time.Duration(int64(s)-int64(t)) * time.Second
+}
+
+// add gives s + d.
+func (s seconds) add(d time.Duration) seconds {
+	return seconds(max(0, min(int64(s)+int64(d/time.Second), 1<<32-1)))
+}
+
+// mailbox is one member of the fleet, kept small: there may be 100,000.
+type mailbox struct {
+	key        string
+	location   Location
+	success    seconds
+	attempt    seconds
+	checked    seconds // last answer
+	located    seconds
+	due        seconds // the earliest moment at which asking can change the verdict
+	staleAfter uint32  // in seconds
+	slot       int32   // place in its queue
+	queue      queueID
+	state      State
+	tries      uint8 // visits without an answer in a row
+	devices    uint8
+	watched    bool
+	shown      bool // has a row in the table of gauges
+	gone       bool // removed while it was being asked
+}
+
+func (m *mailbox) limit() time.Duration { return time.Duration(m.staleAfter) * time.Second }
+
+// ends is when a fresh verdict ends: not before then can the mailbox be stale.
+func (m *mailbox) ends() seconds { return m.success + seconds(m.staleAfter) }
+
+// take keeps what a visit found out and plans the next one.
+func (m *mailbox) take(now seconds, v Verdict) {
+	if v.Location != (Location{}) || v.State == NotProvisioned {
+		m.location, m.located = v.Location, secondsOf(v.Located)
+	}
+	if v.State == Error {
+		m.takeError(now)
+		return
+	}
+	m.checked, m.state, m.tries = now, v.State, 0
+	m.success, m.attempt = secondsOf(v.Success), secondsOf(v.Attempt)
+	m.devices = uint8(min(max(v.Devices, 0), 255))
+	m.due = m.next(now)
+}
+
+// takeError notes a visit without an answer. A fresh verdict that has not ended
+// is true all the same.
+func (m *mailbox) takeError(now seconds) {
+	if m.state != Fresh || now >= m.ends() {
+		m.state = Error
+	}
+	m.due = now.add(min(15*time.Minute<<min(m.tries, 7), 24*time.Hour))
+	m.tries = min(m.tries+1, 100)
+}
+
+// next gives the earliest moment after an answer at which asking again can
+// change the verdict; where that is any moment, one that grows with the age of
+// what is known.
+func (m *mailbox) next(now seconds) seconds {
+	switch m.state {
+	case Fresh:
+		return max(m.ends(), now.add(time.Minute))
+	case Stale, Failing, Inactive:
+		return now.add(min(max(now.sub(m.success)/8, time.Hour), 48*time.Hour))
+	case Unknown:
+		return now.add(max(m.limit()/4, time.Hour))
+	case NotProvisioned, Cloud:
+		return now.add(24 * time.Hour)
+	default:
+		return now
+	}
+}
+
+// slack is how long a verdict may be overdue and still stand.
+func (m *mailbox) slack() seconds { return max(seconds(m.staleAfter)/8, 1800) }
+
+// at gives the state at a moment: a verdict does not stand for ever. Fresh
+// stands until it ends; the others, which only an answer can better, while
+// they are of the last days.
+func (m *mailbox) at(now seconds) State {
+	var ends seconds
+	switch m.state {
+	case Unchecked, Error:
+		return m.state
+	case Fresh:
+		ends = m.ends()
+	default:
+		ends = m.checked + max(seconds(m.staleAfter), 48*3600)
+	}
+	if now > ends+m.slack() {
+		return Unchecked
+	}
+	return m.state
+}

@@ -1,0 +1,260 @@
+package sync
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Why says for what purpose a mailbox is asked.
+type Why uint8
+
+// The purposes, in order of priority.
+const (
+	Urgent Why = iota // the watch list, or somebody who asks
+	Deadline
+	Sample
+	Again // new ones, and those of which nothing lasting is known
+	Early // before its deadline, to level the load
+)
+
+const (
+	samplesPerSecond = 0.1  // enough for 50 in ten minutes
+	samplesShare     = 0.1  // of the budget at most
+	samplesEach      = 1000 // seconds between two of one mailbox at least, in a small fleet
+	againOneIn       = 10   // visits, however many deadlines press
+)
+
+// Settings of a Planner.
+type Settings struct {
+	StaleAfter  time.Duration
+	Rate        float64 // calls per second
+	Concurrency int     // calls at once
+	Seed        uint64  // of the sample's rotation
+}
+
+// Ask is a mailbox that is to be asked now. It must be given back by Settle or
+// Release.
+type Ask struct {
+	Key        string
+	Why        Why
+	StaleAfter time.Duration
+	Location   Location // zero: to be looked up first
+	Located    time.Time
+	Ends       time.Time // of the fresh verdict that stands; zero: none does
+	id         int32
+}
+
+// Planner decides which mailbox is asked next and when. Its time is an argument
+// and it does no I/O; a decision takes O(log n). It is not for concurrent use.
+type Planner struct {
+	Budget *Budget
+	Pulse  Pulse
+	Hours  Hours
+
+	settings Settings
+	all      []mailbox
+	free     []int32 // places in all
+	index    map[string]int32
+	queues   [queues]queue
+	urgent   []int32
+	pace     pace
+	counts   [states]int // by last verdict
+	cursor   uint64      // of the sample's rotation
+	sampleAt time.Time
+	inARow   int // deadlines since the last of queue again
+}
+
+// NewPlanner gives a Planner of an empty fleet.
+func NewPlanner(s Settings) *Planner {
+	p := &Planner{Budget: NewBudget(s.Rate, s.Concurrency), settings: s, index: map[string]int32{}, pace: newPace(s.StaleAfter)}
+	for i := range p.queues {
+		p.queues[i].p = p
+	}
+	p.cursor = rand.New(rand.NewPCG(s.Seed, 0)).Uint64()
+	return p
+}
+
+// Len is the number of mailboxes.
+func (p *Planner) Len() int { return len(p.index) }
+
+// Has says whether the fleet has the mailbox.
+func (p *Planner) Has(key string) bool { _, ok := p.index[key]; return ok }
+
+// Add adds a mailbox, unless it is there. A record of an earlier process makes
+// it go on from there; one that cannot be read is as none.
+func (p *Planner) Add(now time.Time, key string, record []byte) {
+	if p.Has(key) {
+		return
+	}
+	m := mailbox{key: key, staleAfter: uint32(p.settings.StaleAfter / time.Second), due: secondsOf(now)}
+	if record != nil && m.restore(record) != nil {
+		m.due = secondsOf(now)
+	}
+	id := int32(len(p.all))
+	if n := len(p.free); n > 0 {
+		id, p.free = p.free[n-1], p.free[:n-1]
+		p.all[id] = m
+	} else {
+		p.all = append(p.all, m)
+	}
+	p.index[key] = id
+	p.counts[m.state]++
+	p.enqueue(now, id)
+}
+
+// Watch adds a mailbox, unless it is there, and gives it a stale_after of its
+// own.
+func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration, record []byte) {
+	p.Add(now, key, record)
+	id := p.index[key]
+	m := &p.all[id]
+	waits := m.queue != asking
+	if waits {
+		p.dequeue(id)
+	}
+	m.watched, m.staleAfter = true, uint32(staleAfter/time.Second)
+	if m.state != Unchecked && m.state != Error {
+		m.due = m.next(m.checked)
+	}
+	if waits {
+		p.enqueue(now, id)
+	}
+}
+
+// Remove takes a mailbox out of the fleet.
+func (p *Planner) Remove(key string) {
+	id, ok := p.index[key]
+	if !ok {
+		return
+	}
+	m := &p.all[id]
+	delete(p.index, key)
+	p.counts[m.state]--
+	p.urgent = slices.DeleteFunc(p.urgent, func(u int32) bool { return u == id })
+	if m.queue == asking {
+		m.gone = true
+		return
+	}
+	p.dequeue(id)
+	p.drop(id)
+}
+
+func (p *Planner) drop(id int32) {
+	p.all[id] = mailbox{}
+	p.free = append(p.free, id)
+}
+
+// Urge puts a mailbox before all others, once.
+func (p *Planner) Urge(key string) {
+	if id, ok := p.index[key]; ok && p.all[id].queue != asking && !slices.Contains(p.urgent, id) {
+		p.urgent = append(p.urgent, id)
+	}
+}
+
+// Next gives the mailbox to ask now and spends a call on it. Otherwise it gives
+// the moment at which to come again; zero: when a visit has ended or the fleet
+// has changed.
+func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
+	if p.Budget.Full() {
+		return Ask{}, false, time.Time{}
+	}
+	if ok, at := p.Budget.Ready(now); !ok {
+		return Ask{}, false, at
+	}
+	id, why, at := p.choose(now)
+	if id < 0 {
+		return Ask{}, false, at
+	}
+	p.Budget.Take(now)
+	p.chosen(now, why)
+	p.dequeue(id)
+	p.Budget.begin()
+	return p.ask(id, why), true, now
+}
+
+func (p *Planner) ask(id int32, why Why) Ask {
+	m := &p.all[id]
+	a := Ask{Key: m.key, Why: why, StaleAfter: m.limit(), Location: m.location, Located: m.located.time(), id: id}
+	if m.state == Fresh {
+		a.Ends = m.ends().time()
+	}
+	return a
+}
+
+// Settle takes what a visit found out.
+func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
+	p.Budget.end()
+	m := &p.all[a.id]
+	if m.gone {
+		p.drop(a.id)
+		return
+	}
+	p.counts[m.state]--
+	m.take(secondsOf(now), v)
+	p.counts[m.state]++
+	if a.Why == Sample && v.State.active() {
+		p.beat(now, now.Sub(v.Success))
+	}
+	p.enqueue(now, a.id)
+}
+
+// Release gives a mailbox back that was not asked after all.
+func (p *Planner) Release(now time.Time, a Ask) {
+	p.Budget.end()
+	if p.all[a.id].gone {
+		p.drop(a.id)
+		return
+	}
+	p.enqueue(now, a.id)
+}
+
+// beat counts a sample.
+func (p *Planner) beat(now time.Time, lag time.Duration) {
+	p.Pulse.note(secondsOf(now), lag)
+	moved := 0
+	if lag <= movedWithin {
+		moved = 1
+	}
+	p.Hours.Add(now, 1, moved)
+}
+
+// enqueue puts a mailbox into its queue.
+func (p *Planner) enqueue(now time.Time, id int32) {
+	m := &p.all[id]
+	m.queue = p.queueOf(secondsOf(now), m)
+	p.queues[m.queue].push(id)
+	if m.queue != again {
+		p.pace.add(m.due)
+	}
+}
+
+func (p *Planner) dequeue(id int32) {
+	m := &p.all[id]
+	p.queues[m.queue].remove(int(m.slot))
+	if m.queue != again {
+		p.pace.remove(m.due)
+	}
+	m.queue = asking
+}
+
+// queueOf: a phone that is silent while others synchronise is not asked early,
+// the answer would be the same.
+func (p *Planner) queueOf(now seconds, m *mailbox) queueID {
+	switch {
+	case m.state != Fresh || m.tries > 0:
+		return again
+	case now.sub(m.success) > m.limit()/8 && p.Pulse.awake(now):
+		return late
+	default:
+		return early
+	}
+}
+
+// Record gives what must be kept of a mailbox; nil where it is not known.
+func (p *Planner) Record(key string) []byte {
+	if id, ok := p.index[key]; ok {
+		return p.all[id].record()
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package sync
+
+import (
+	"fmt"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// drive lets the planner work in virtual time, answering by answer, and gives
+// the moments of the calls by mailbox.
+func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Verdict) (calls []time.Time, asked map[string][]time.Time) {
+	asked = map[string][]time.Time{}
+	for now := from; now.Before(to); {
+		a, ok, at := p.Next(now)
+		if !ok {
+			now = at
+			continue
+		}
+		calls = append(calls, now)
+		asked[a.Key] = append(asked[a.Key], now)
+		p.Settle(now, a, answer(now, a))
+	}
+	return calls, asked
+}
+
+func fleet(s Settings, n int) *Planner {
+	p := NewPlanner(s)
+	for i := range n {
+		p.Add(monday, fmt.Sprintf("user%d@contoso.com", i), nil)
+	}
+	return p
+}
+
+// syncedAgo answers that the mailbox synchronised so long before it is asked.
+func syncedAgo(lag time.Duration) func(time.Time, Ask) Verdict {
+	return func(now time.Time, a Ask) Verdict {
+		d := Partnership{Success: now.Add(-lag), Attempt: now.Add(-lag)}
+		return Judge(now, []Partnership{d}, a.StaleAfter)
+	}
+}
+
+func TestTheBudgetIsNeverExceeded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.Float64Range(0.01, 5).Draw(t, "rate")
+		p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: rate, Concurrency: 4}, rapid.IntRange(1, 300).Draw(t, "mailboxes"))
+		lag := time.Duration(rapid.IntRange(0, 30*24).Draw(t, "hours since a sync")) * time.Hour
+		calls, _ := drive(p, monday, monday.Add(6*time.Hour), syncedAgo(lag))
+		burst := float64(p.Budget.limiter.Burst())
+		tokens, last := burst, monday
+		for _, at := range calls {
+			tokens = min(burst, tokens+rate*at.Sub(last).Seconds()) - 1
+			require.GreaterOrEqual(t, tokens, -1e-3, "at %s", at)
+			last = at
+		}
+	})
+}
+
+// However little the budget and whatever the answers, everybody's turn comes.
+func TestNoMailboxStarves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 60).Draw(t, "mailboxes")
+		rate := rapid.Float64Range(0.0005, 0.05).Draw(t, "rate")
+		states := rapid.SliceOfN(rapid.SampledFrom([]State{Fresh, Fresh, Stale, Failing, Unknown, NotProvisioned, Cloud, Error}), n, n).Draw(t, "states")
+		p := fleet(Settings{StaleAfter: 4 * time.Hour, Rate: rate, Concurrency: 1}, n)
+		round := time.Duration(float64(n)/rate*againOneIn*1.5)*time.Second + 26*time.Hour
+		end := monday.Add(3 * round)
+		_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
+			return Verdict{State: states[a.id], Success: now.Add(-time.Minute)}
+		})
+		for i := range n {
+			times := append(append([]time.Time{monday}, asked[fmt.Sprintf("user%d@contoso.com", i)]...), end)
+			for j := range times[1:] {
+				require.LessOrEqual(t, times[j+1].Sub(times[j]), round, "user%d, %s, between %s and %s", i, states[i], times[j], times[j+1])
+			}
+		}
+	})
+}
+
+// The verdict of a phone that lives is never over for longer than some calls
+// take, of which every tenth may be a sample.
+func TestDeadlinesAreMetWhenTheBudgetSuffices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(10, 400).Draw(t, "mailboxes")
+		spare := rapid.Float64Range(1.5, 5).Draw(t, "budget over need")
+		lag := time.Duration(rapid.IntRange(0, 60).Draw(t, "minutes since a sync")) * time.Minute
+		limit := 24 * time.Hour
+		p := fleet(Settings{StaleAfter: limit, Rate: spare * float64(n) / limit.Seconds(), Concurrency: 2}, n)
+		first, patience := monday.Add(limit), 5*time.Second*time.Duration(limit.Seconds()/float64(n)/spare)
+		drive(p, monday, monday.Add(4*limit), func(now time.Time, a Ask) Verdict {
+			if now.After(first) {
+				require.False(t, !a.Ends.IsZero() && now.Sub(a.Ends) > patience, "%s is asked at %s, %s after its deadline", a.Key, now, now.Sub(a.Ends))
+			}
+			return syncedAgo(lag)(now, a)
+		})
+	})
+}
+
+func TestAPlanGoesOnAfterARestart(t *testing.T) {
+	s := Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 4}
+	p := fleet(s, 1000)
+	half := monday.Add(500 * time.Second)
+	_, before := drive(p, monday, half, syncedAgo(time.Minute))
+	again := NewPlanner(s)
+	for i := range 1000 {
+		key := fmt.Sprintf("user%d@contoso.com", i)
+		again.Add(half, key, p.Record(key))
+	}
+	_, after := drive(again, half, half.Add(495*time.Second), func(now time.Time, a Ask) Verdict {
+		if a.Why != Sample { // which is meant to ask again
+			assert.NotContains(t, before, a.Key, "asked twice")
+		}
+		return syncedAgo(time.Minute)(now, a)
+	})
+	assert.Greater(t, len(before)+len(after), 900)
+}
+
+func TestUrgentMailboxesComeFirst(t *testing.T) {
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 4}, 100)
+	p.Urge("user70@contoso.com")
+	p.Urge("user70@contoso.com")
+	p.Urge("nobody@contoso.com")
+	a, ok, _ := p.Next(monday)
+	require.True(t, ok)
+	assert.Equal(t, "user70@contoso.com", a.Key)
+	assert.Equal(t, Urgent, a.Why)
+	p.Settle(monday, a, Verdict{State: Fresh, Success: monday})
+	a, ok, _ = p.Next(monday)
+	require.True(t, ok)
+	assert.Equal(t, Again, a.Why, "it is asked once")
+}
+
+func TestAMailboxIsNotAskedWhileItIsAsked(t *testing.T) {
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 10}, 1)
+	a, ok, _ := p.Next(monday)
+	require.True(t, ok)
+	p.Urge(a.Key)
+	_, ok, at := p.Next(monday.Add(time.Second))
+	assert.False(t, ok)
+	assert.True(t, at.After(monday))
+	p.Release(monday.Add(2*time.Second), a)
+	_, ok, _ = p.Next(monday.Add(2 * time.Second))
+	assert.True(t, ok, "one that was given back is asked again")
+}
+
+func TestNoMoreCallsAtOnceThanAllowed(t *testing.T) {
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 2}, 5)
+	var asks []Ask
+	for {
+		a, ok, at := p.Next(monday)
+		if !ok {
+			assert.True(t, at.IsZero(), "the end of a visit is waited for")
+			break
+		}
+		asks = append(asks, a)
+	}
+	assert.Len(t, asks, 2)
+}
+
+func TestRemovedMailboxes(t *testing.T) {
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 10}, 3)
+	p.Remove("user1@contoso.com")
+	p.Remove("nobody@contoso.com")
+	a, _, _ := p.Next(monday)
+	b, _, _ := p.Next(monday)
+	_, ok, _ := p.Next(monday)
+	assert.False(t, ok)
+	assert.ElementsMatch(t, []string{"user0@contoso.com", "user2@contoso.com"}, []string{a.Key, b.Key})
+	p.Remove(a.Key)
+	p.Settle(monday, a, Verdict{State: Fresh, Success: monday})
+	p.Remove(b.Key)
+	p.Release(monday, b)
+	assert.Zero(t, p.Len())
+	assert.Zero(t, p.Count(monday).Active)
+	p.Add(monday, "new@contoso.com", nil)
+	c, ok, _ := p.Next(monday.Add(time.Second))
+	assert.True(t, ok)
+	assert.Equal(t, "new@contoso.com", c.Key)
+	assert.Nil(t, p.Record("user1@contoso.com"))
+}
+
+func TestAMailboxIsSmall(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(mailbox{}), uintptr(80))
+}
+
+func TestRecordsReadTheSameAgain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := mailbox{key: "a", staleAfter: 3600}
+		m.take(1000, Verdict{State: State(rapid.IntRange(0, int(states)-1).Draw(t, "state")), Devices: rapid.IntRange(0, 300).Draw(t, "devices"),
+			Success: time.Unix(rapid.Int64Range(0, 1<<32).Draw(t, "success"), 0), Attempt: time.Unix(9, 0), Location: Location{1, 2}, Located: time.Unix(7, 0)})
+		again := mailbox{key: "a", staleAfter: 3600}
+		require.NoError(t, again.restore(m.record()))
+		assert.Equal(t, m, again)
+	})
+	for name, b := range map[string][]byte{"nothing": {}, "cut": make([]byte, recordSize-1), "another version": append([]byte{9}, make([]byte, recordSize-1)...),
+		"an unknown state": append([]byte{1, 99}, make([]byte, recordSize-2)...)} {
+		t.Run(name, func(t *testing.T) { assert.Error(t, new(mailbox).restore(b)) })
+	}
+}

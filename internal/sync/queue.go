@@ -1,0 +1,85 @@
+package sync
+
+// queueID says in which queue a mailbox waits.
+type queueID uint8
+
+const (
+	asking queueID = iota // in none: it is being asked
+	early                 // fresh: asked at due, or before when that levels the load
+	late                  // fresh, its phone silent while others sync: not before due
+	again                 // all others, new ones too
+	queues
+)
+
+// queue is a heap of mailboxes by due. Each mailbox knows its slot, so that it
+// can be taken out from the middle.
+type queue struct {
+	p   *Planner
+	ids []int32
+}
+
+func (q *queue) top() (int32, bool) {
+	if len(q.ids) == 0 {
+		return -1, false
+	}
+	return q.ids[0], true
+}
+
+func (q *queue) push(id int32) {
+	q.ids = append(q.ids, id)
+	q.up(q.put(len(q.ids)-1, id))
+}
+
+func (q *queue) remove(slot int) {
+	last := len(q.ids) - 1
+	moved := q.ids[last]
+	q.ids = q.ids[:last]
+	if slot < last {
+		q.put(slot, moved)
+		q.down(q.up(slot))
+	}
+}
+
+func (q *queue) put(slot int, id int32) int {
+	q.ids[slot] = id
+	q.p.all[id].slot = int32(slot)
+	return slot
+}
+
+func (q *queue) less(i, j int) bool {
+	a, b := &q.p.all[q.ids[i]], &q.p.all[q.ids[j]]
+	if a.due != b.due {
+		return a.due < b.due
+	}
+	return q.ids[i] < q.ids[j]
+}
+
+func (q *queue) swap(i, j int) {
+	a, b := q.ids[i], q.ids[j]
+	q.put(i, b)
+	q.put(j, a)
+}
+
+func (q *queue) up(i int) int {
+	for i > 0 && q.less(i, (i-1)/2) {
+		q.swap(i, (i-1)/2)
+		i = (i - 1) / 2
+	}
+	return i
+}
+
+func (q *queue) down(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(q.ids); child++ {
+			if q.less(child, least) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		q.swap(i, least)
+		i = least
+	}
+}

@@ -1,0 +1,182 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/phones"
+	"github.com/hmad/hmad/internal/sync"
+)
+
+const (
+	schedule   = 5 * time.Minute // of the check
+	day        = 24 * time.Hour
+	refuseWait = 10 * time.Second // Retry-After of a tenant that throttles
+)
+
+// world is a planner, a fleet and a tenant in virtual time.
+type world struct {
+	fleet  phones.Fleet
+	limit  time.Duration // stale_after
+	set    sync.Settings
+	plan   *sync.Planner
+	size   int
+	now    time.Time
+	stop   time.Time     // no phone synchronises after; zero: they do
+	tenant *rate.Limiter // what the tenant allows; nil: everything
+	rules  sync.Rules
+	nextAt time.Time // of the check's next run
+	tally
+}
+
+// tally is what a world has seen.
+type tally struct {
+	calls, refused int
+	lateness       time.Duration // worst, of a verdict that ended without having been asked
+	falseVerdicts  int           // a phone in normal life called stale or failing
+	findings       map[string]time.Time
+	minute         map[int64]int // calls by minute
+	watchedLate    time.Duration
+}
+
+// newWorld starts a daemon with an empty state.
+func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
+	w := &world{fleet: phones.Fleet{Kind: kind, Seed: o.Seed, From: start(), Span: span}, limit: limit, size: o.Mailboxes, now: start(), nextAt: start()}
+	w.set = sync.Settings{StaleAfter: limit, Rate: o.Rate, Concurrency: 4, Seed: o.Seed}
+	w.plan = sync.NewPlanner(w.set)
+	for i := range o.Mailboxes {
+		w.plan.Add(w.now, name(i), nil)
+	}
+	for i := range o.Watched {
+		w.plan.Watch(w.now, name(i), limit, nil)
+		w.rules.Watch = append(w.rules.Watch, sync.Watched{Key: name(i), Name: name(i), StaleAfter: limit, Severity: check.Warning})
+	}
+	w.rules.Share, w.rules.Floor = 0.25, 10
+	w.reset()
+	return w
+}
+
+// start is a Monday, so that two weeks are ten working days.
+func start() time.Time { return time.Date(2026, time.November, 2, 0, 0, 0, 0, time.UTC) }
+
+func (w *world) reset() { w.tally = tally{findings: map[string]time.Time{}, minute: map[int64]int{}} }
+
+func name(i int) string { return fmt.Sprintf("user%06d@contoso.com", i) }
+
+// numberOf is the inverse of name, without the cost of parsing formats.
+func numberOf(key string) (n int) {
+	for _, c := range key[4:10] {
+		n = 10*n + int(c-'0')
+	}
+	return n
+}
+
+// until lets the daemon work until a moment.
+func (w *world) until(end time.Time) {
+	for w.now.Before(end) {
+		if !w.now.Before(w.nextAt) {
+			w.run()
+		}
+		ask, ok, at := w.plan.Next(w.now)
+		if ok {
+			w.answer(ask)
+			continue
+		}
+		if at.IsZero() || at.After(w.nextAt) {
+			at = w.nextAt
+		}
+		w.now = at
+	}
+}
+
+// answer lets Exchange Online answer. That calls overlap changes nothing that
+// is measured here, so that an answer takes no time.
+func (w *world) answer(a sync.Ask) {
+	w.calls++
+	w.minute[w.now.Unix()/60]++
+	if w.tenant != nil && !w.tenant.AllowN(w.now, 1) {
+		w.refused++
+		w.plan.Budget.Refused(w.now, refuseWait)
+		w.plan.Release(w.now, a)
+		return
+	}
+	n := numberOf(a.Key)
+	seen := w.now
+	if !w.stop.IsZero() && seen.After(w.stop) {
+		seen = w.stop
+	}
+	success := w.fleet.LastSync(n, seen)
+	v := sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: success, Success: success}}, a.StaleAfter)
+	w.judge(n, a, v)
+	w.plan.Settle(w.now, a, v)
+}
+
+// judge compares a verdict with the truth.
+func (w *world) judge(n int, a sync.Ask, v sync.Verdict) {
+	if !a.Ends.IsZero() {
+		w.lateness = max(w.lateness, w.now.Sub(a.Ends))
+		if n < len(w.rules.Watch) && v.State == sync.Stale {
+			w.watchedLate = max(w.watchedLate, w.now.Sub(a.Ends))
+		}
+	}
+	if (v.State == sync.Stale || v.State == sync.Failing) && w.stop.IsZero() && w.fleet.Healthy(n, w.now, w.limit) {
+		w.falseVerdicts++
+	}
+}
+
+// run is a run of the check.
+func (w *world) run() {
+	w.nextAt = w.nextAt.Add(schedule)
+	found, _ := w.plan.Judge(w.now, w.rules)
+	for _, f := range found {
+		if _, seen := w.findings[f.Reason.Name]; !seen {
+			w.findings[f.Reason.Name] = w.now
+		}
+	}
+	for _, e := range w.rules.Watch {
+		w.plan.Urge(e.Key)
+	}
+}
+
+// perDay gives the calls per mailbox and day over a span.
+func (w *world) perDay(span time.Duration) float64 {
+	return float64(w.calls) / float64(w.size) / span.Hours() * 24
+}
+
+// peak gives the greatest number of calls per second over a minute.
+func (w *world) peak() float64 {
+	most := 0
+	for _, n := range w.minute {
+		most = max(most, n)
+	}
+	return float64(most) / 60
+}
+
+// fork gives a world that goes on from here, in which a daemon has just been
+// restarted, and in which nothing has been seen yet.
+func (w *world) fork() *world {
+	other := *w
+	other.restart(0)
+	other.reset()
+	return &other
+}
+
+// restart ends the daemon and starts another one later, on its records.
+func (w *world) restart(after time.Duration) {
+	before := w.plan
+	w.now = w.now.Add(after)
+	for !w.nextAt.After(w.now) {
+		w.nextAt = w.nextAt.Add(schedule)
+	}
+	w.plan = sync.NewPlanner(w.set)
+	w.plan.Hours = before.Hours.Clone()
+	for i := range w.size {
+		w.plan.Add(w.now, name(i), before.Record(name(i)))
+	}
+	for _, e := range w.rules.Watch {
+		w.plan.Watch(w.now, e.Key, e.StaleAfter, nil)
+	}
+}
