@@ -142,7 +142,7 @@ func TestKilledDaemonRemembers(t *testing.T) {
 			_, body := request(t, http.MethodGet, page+"/api/v1/results")
 			var doc struct{ Results []result }
 			require.NoError(t, json.Unmarshal([]byte(body), &doc))
-			require.Len(t, doc.Results, 3)
+			require.GreaterOrEqual(t, len(doc.Results), 3)
 			assert.NotEmpty(t, e.metric(t, `hmad_check_last_decided_timestamp_seconds{check="activesync",target="contoso"}`))
 			assert.Equal(t, "1", e.metric(t, `hmad_finding{check="autodiscover",reason="blocked",severity="critical",target="contoso"}`))
 		}

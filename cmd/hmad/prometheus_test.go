@@ -61,9 +61,9 @@ scrape_configs:
 	startServer(t, "prometheus", "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"), "--web.listen-address="+address)
 	awaitListener(t, address)
 	for query, want := range map[string]map[string]string{
-		`up{job="hmad"}`:     {"": "1"},
-		`hmad_check_success`: {"vantage": "1", "autodiscover": "1", "activesync": "0"},
-		`hmad_finding == 1`:  {"activesync": "1"},
+		`up{job="hmad"}`: {"": "1"},
+		`hmad_check_success{check=~"vantage|autodiscover|activesync"}`: {"vantage": "1", "autodiscover": "1", "activesync": "0"},
+		`hmad_finding == 1`: {"activesync": "1"},
 	} {
 		assert.EventuallyWithT(t, func(c *assert.CollectT) { assert.Equal(c, want, query1(t, address, query)) }, waitLimit, waitTick, query)
 	}

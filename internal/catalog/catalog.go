@@ -28,7 +28,7 @@ import (
 // Defs lists every kind of check, in the order in which a phone meets what
 // they watch.
 func Defs() []*check.Def {
-	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync}
+	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload}
 }
 
 // EnvFor gives a target's check its share of the world. Vantage is left out:
@@ -72,7 +72,7 @@ func (b *builder) target(i int, t config.Target) {
 	}
 	for _, def := range Defs() {
 		s := t.Checks[def.Name]
-		if s.Enabled != nil && !*s.Enabled {
+		if on := s.Enabled; on == nil && def.Off || on != nil && !*on {
 			continue
 		}
 		env := b.envFor(t, def.Name)

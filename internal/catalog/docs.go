@@ -17,7 +17,7 @@ func ChecksDoc() string {
 		"A **critical** reason means that phones are affected or will be at once, a **warning** that they are not yet.\n\n" +
 		"| check | default schedule (UTC) | reasons |\n|---|---|---|\n")
 	for _, d := range Defs() {
-		fmt.Fprintf(&b, "| [`%s`](#%s) | `%s` | %d |\n", d.Name, d.Name, d.Every, len(d.Reasons))
+		fmt.Fprintf(&b, "| [`%s`](#%s) | `%s`%s | %d |\n", d.Name, d.Name, d.Every, off(d), len(d.Reasons))
 	}
 	for _, d := range Defs() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nReasons in order of judgement, the first match wins; deadline of a run: %s.\n", d.Name, d.Doc, d.Timeout)
@@ -26,6 +26,13 @@ func ChecksDoc() string {
 		}
 	}
 	return b.String()
+}
+
+func off(d *check.Def) string {
+	if d.Off {
+		return ", off until enabled"
+	}
+	return ""
 }
 
 func confirmed(r *check.Reason) string {

@@ -55,6 +55,7 @@ type Target struct {
 
 	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
 	Metadata       Metadata       `yaml:"metadata,omitempty"`
+	TLSOffload     TLSOffload     `yaml:"tls_offload,omitempty"`
 	ExchangeOnline ExchangeOnline `yaml:"exchange_online,omitempty"`
 
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`

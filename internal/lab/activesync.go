@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -102,8 +103,12 @@ func serveActiveSync(b *behaviour, w http.ResponseWriter, r *http.Request) {
 		iisError(http.StatusNotFound, "File or directory not found.")(w, r)
 		return
 	}
+	refuse(w, r, challengeFor(b, r))
+}
+
+// refuse answers 401 with the challenge.
+func refuse(w http.ResponseWriter, r *http.Request, c challenge) {
 	frontEndHeader(w, r)
-	c := challengeFor(b, r)
 	h := w.Header()
 	h["X-OWA-Version"] = []string{owaVersion}
 	h["WWW-Authenticate"] = c.fields(mailName)
@@ -116,6 +121,14 @@ func serveActiveSync(b *behaviour, w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
+// seen gives the URL of a request as Exchange sees it.
+func (b *behaviour) seen(r *http.Request) seenURL {
+	if b.sees != nil {
+		return *b.sees
+	}
+	return seenURL{"https", (&url.URL{Host: r.Host}).Hostname()}
+}
+
 // challengeFor picks the challenge for a request's credentials: without a
 // bearer Exchange 2019 CU13 and later offer Basic alone.
 func challengeFor(b *behaviour, r *http.Request) challenge {
@@ -125,7 +138,7 @@ func challengeFor(b *behaviour, r *http.Request) challenge {
 	case !strings.EqualFold(scheme, "Bearer"), member(r) == b.basicOnly:
 		return challenge{}
 	case strings.TrimSpace(token) != "":
-		return b.challenge.refused(2000001, "Unable to read or process token.", "invalid_token")
+		return b.challenge.refuseToken(strings.TrimSpace(token), b.seen(r))
 	case user != "" && b.mailboxOff:
 		return b.challenge.unavailable(user)
 	default:

@@ -81,6 +81,9 @@ func TestHealthyAnswersOnTheWire(t *testing.T) {
 func TestActiveSyncChallenges(t *testing.T) {
 	const diagnosed = `X-Ms-Diagnostics: 2000001;reason="Unable to read or process token.";error_category="invalid_token"`
 	l := start(t)
+	bearer := func(more map[string]any) map[string]string {
+		return map[string]string{"Authorization": "Bearer " + foreignToken(more)}
+	}
 	for name, c := range map[string]struct {
 		method, path string
 		header       map[string]string
@@ -93,7 +96,11 @@ func TestActiveSyncChallenges(t *testing.T) {
 		"in any case":                    {header: map[string]string{"Authorization": "bearer "}, status: 401, has: []string{"authorization_uri"}},
 		"with a mailbox":                 {header: map[string]string{"Authorization": "Bearer", "X-User-Identity": mailbox}, status: 401, has: []string{"authorization_uri", "AzureAD"}, hasNot: []string{"error="}},
 		"by OPTIONS":                     {method: "OPTIONS", header: map[string]string{"Authorization": "Bearer"}, status: 401, has: []string{"authorization_uri"}},
-		"a token":                        {header: map[string]string{"Authorization": "Bearer e30.e30.x"}, status: 401, has: []string{`error="invalid_token"`, diagnosed}},
+		"a token":                        {header: map[string]string{"Authorization": "Bearer opaque"}, status: 401, has: []string{`error="invalid_token"`, diagnosed}},
+		"a token of another profile":     {header: bearer(map[string]any{"scp": ""}), status: 401, has: []string{"2000001;", "token profile is not applicable"}},
+		"a token for another audience":   {header: bearer(map[string]any{"iss": "https://nobody.invalid/"}), status: 401, has: []string{audienceRefused("https://mail.contoso.test")}},
+		"a token of an unknown issuer":   {header: bearer(map[string]any{"aud": "https://mail.contoso.test/", "iss": "https://nobody.invalid/"}), status: 401, has: []string{"2000001;", "Issuer was 'https://nobody.invalid/'."}},
+		"a forged token":                 {header: bearer(map[string]any{"aud": "https://mail.contoso.test"}), status: 401, has: []string{"2000000;", "invalid_signature"}},
 		"the path in small letters":      {path: "/microsoft-server-activesync/", header: map[string]string{"Authorization": "Bearer"}, status: 401, has: []string{"authorization_uri"}},
 		"another path":                   {path: "/owa/", status: 404, has: []string{"X-Feserver: EX01"}, hasNot: []string{"Www-Authenticate"}},
 	} {

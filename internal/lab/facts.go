@@ -14,7 +14,10 @@ const (
 	mailName         = "mail." + domain
 	autodiscoverName = "autodiscover." + domain
 	loginName        = "login." + domain
-	caName           = "ca." + domain
+	// mobileName is a name of its own for ActiveSync, so that what stands in
+	// front of it breaks by itself.
+	mobileName = "mobile." + domain
+	caName     = "ca." + domain
 
 	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
 	mailbox = "hmad-probe@" + domain
@@ -34,6 +37,7 @@ type Facts struct {
 	Mailbox             string   // the probe mailbox
 	AutodiscoverHost    string   // host:port
 	ActiveSyncURL       string   // its host is 127.0.0.1 in the lab's DNS
+	OffloadURL          string   // ActiveSync by a name of its own
 	Members             []string // the other ActiveSync front ends, address:port
 	OpenIDConfiguration string   // URL; {tenant} stands for the tenant's GUID
 	Resolver            string   // the lab's DNS server, address:port, UDP and TCP
@@ -45,6 +49,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 	eas := hosts["activesync"]
 	f.AutodiscoverHost = hosts["autodiscover"].hostPort()
 	f.ActiveSyncURL = "https://" + eas.hostPort() + activeSyncPath
+	f.OffloadURL = "https://" + hosts["tls_offload"].hostPort() + activeSyncPath
 	f.OpenIDConfiguration = "https://" + hosts["vantage"].hostPort() + "/{tenant}/v2.0/.well-known/openid-configuration"
 	for _, a := range eas.addrs[1:] {
 		f.Members = append(f.Members, netip.AddrPortFrom(a, uint16(eas.port)).String())
@@ -82,10 +87,14 @@ targets:
       members: [{{range $i, $m := .Members}}{{if $i}}, {{end}}{{quote $m}}{{end}}]
     entra:
       openid_configuration: {{quote .OpenIDConfiguration}}
+    tls_offload:
+      url: {{quote .OffloadURL}}
+      every: 1ns # in earnest 1h, the default
     resolver: {{quote .Resolver}}
     ca_file: {{quote .CAFile}}
     checks:
       vantage: {schedule: "@every 10s", timeout: 4s}
       autodiscover: {schedule: "@every 10s", timeout: 4s}
       activesync: {schedule: "@every 10s", timeout: 4s}
+      tls_offload: {enabled: true, schedule: "@every 10s", timeout: 4s}
 `

@@ -40,6 +40,7 @@ func allFaults(f Facts) []fault {
 		vantageFaults(),
 		transportFaults("autodiscover"), deviceFaults("autodiscover"), autodiscoverFaults(f),
 		transportFaults("activesync"), deviceFaults("activesync"), activeSyncFaults(),
+		transportFaults("tls_offload"), tlsOffloadFaults(),
 	)
 }
 

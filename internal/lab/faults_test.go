@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 			}
 			require.NoError(t, l.Set(f.Name, true))
 			assertion(t, ask(t, l, request(t, l, check), limit))
-			for _, other := range []string{"vantage", "autodiscover", "activesync"} {
+			for _, other := range hosts {
 				if other != check {
 					checkHealthy(t, l, other)
 				}
@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 // checkOf gives the check of CHECK.REASON or VARIANT.CHECK.
 func checkOf(fault string) string {
 	first, second, _ := strings.Cut(fault, ".")
-	if slices.Contains([]string{"vantage", "autodiscover", "activesync"}, first) {
+	if slices.Contains(hosts, first) {
 		return first
 	}
 	return second
@@ -158,6 +158,10 @@ func wire(t *testing.T, l *Lab) map[string]row {
 			assert.Equal(t, 200, s.status)
 		},
 
+		"tls_offload.tls_offloaded":         answer(401, bearer, audienceRefused("http://mobile.contoso.test")),
+		"tls_offload.host_rewritten":        answer(401, bearer, audienceRefused("https://ex01.corp.contoso.test")),
+		"tls_offload.forged_token_accepted": answer(200, "X-Feserver: EX01", "Ms-Server-Activesync: 15.2", "!X-Ms-Diagnostics"),
+
 		"activesync.points_to_cloud":           answer(401, `trusted_issuers="00000001-0000-0000-c000-000000000000@*"`, `authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", error="invalid_token"`, "X-Feefzinfo: ", `Basic Realm=""`),
 		"activesync.challenge_missing":         answer(401, "!Www-Authenticate", "X-Feserver: EX01"),
 		"activesync.bearer_missing":            answer(401, "!Bearer", `Www-Authenticate: Basic realm="mail.contoso.test"`, "X-Feserver: EX01"),
@@ -229,7 +233,7 @@ func TestFaultNames(t *testing.T) {
 	names, variants := map[string]bool{}, map[string]string{}
 	for _, f := range l.Faults() {
 		assert.Regexp(t, `^[a-z0-9_]+\.[a-z_]+$`, f.Name)
-		assert.Contains(t, []string{"vantage", "autodiscover", "activesync"}, checkOf(f.Name))
+		assert.Contains(t, hosts, checkOf(f.Name))
 		assert.False(t, names[f.Name], "%s twice", f.Name)
 		assert.Regexp(t, `^[A-Z].*\.$`, f.Doc, f.Name)
 		names[f.Name] = true

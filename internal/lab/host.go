@@ -32,6 +32,7 @@ type behaviour struct {
 	challenge  challenge // ActiveSync's 401
 	mailboxOff bool      // the challenge is another one when a mailbox is named
 	basicOnly  int       // the front end (its address's last octet) that offers Basic alone
+	sees       *seenURL  // what Exchange sees of a request, instead of what was asked
 
 	protocol *string // AutoDiscover's, instead of the one asked for
 	url      *string // AutoDiscover's, instead of ActiveSync's own

@@ -37,8 +37,9 @@ type Options struct {
 	// Control is the control port's address: loopback only, DefaultControl
 	// when empty, a free port when the port is 0.
 	Control string
-	// Port is the first of the five ports that follow each other: ActiveSync,
-	// AutoDiscover, Entra, DNS, certificates. 0 picks free ones.
+	// Port is the first of the six ports that follow each other: ActiveSync,
+	// AutoDiscover, Entra, ActiveSync by the phones' own name, DNS,
+	// certificates. 0 picks free ones.
 	Port int
 	// Now is the clock that certificates and Date headers go by.
 	Now func() time.Time
@@ -141,6 +142,7 @@ func (l *Lab) listenHosts() error {
 		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
 		{check: "autodiscover", name: autodiscoverName, app: l.serveAutodiscover, addrs: frontEnds},
 		{check: "vantage", name: loginName, app: serveEntra, addrs: frontEnds[:1]},
+		{check: "tls_offload", name: mobileName, app: serveActiveSync, addrs: frontEnds[:1]},
 	} {
 		h.ca, h.wg, h.clock = l.ca, &l.wg, l.opt.Now
 		h.srv = newServer(h, &l.wg)
@@ -155,7 +157,7 @@ func (l *Lab) listenHosts() error {
 }
 
 func (l *Lab) listenDNS() error {
-	d, err := listenDNS(l.port(3), l.lookup)
+	d, err := listenDNS(l.port(4), l.lookup)
 	if err != nil {
 		return err
 	}
@@ -170,7 +172,7 @@ func (l *Lab) listenDNS() error {
 // names (RFC 5280, section 4.2.2.1, caIssuers).
 func (l *Lab) listenCA() error {
 	var ln net.Listener
-	err := claim(l.port(4), func(port int) (err error) {
+	err := claim(l.port(5), func(port int) (err error) {
 		ln, err = net.Listen("tcp", netip.AddrPortFrom(frontEnds[0], uint16(port)).String())
 		return err
 	})

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,6 +43,23 @@ func resolver(l *Lab, network string) *net.Resolver {
 	}}
 }
 
+// hosts are the checks that have a host of their own.
+var hosts = []string{"vantage", "autodiscover", "activesync", "tls_offload"}
+
+// foreignToken makes a token for nobody's audience, with other claims besides.
+func foreignToken(more map[string]any) string {
+	all := map[string]any{"ver": "1.0", "scp": "EAS.AccessAsUser.All", "aud": "https://hmad-probe.invalid/", "iss": "https://sts.windows.net/" + tenant + "/"}
+	maps.Copy(all, more)
+	payload, _ := json.Marshal(all)
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + part(payload) + "." + part([]byte("none"))
+}
+
+// audienceRefused is what Exchange says of such a token when it saw that URL.
+func audienceRefused(actual string) string {
+	return `2000003;reason="The hostname component of the audience claim value is invalid. Expected 'https://hmad-probe.invalid'. Actual '` + actual + `'.";error_category="invalid_resource"`
+}
+
 // request is what the check of that name asks of a healthy or a broken lab.
 func request(t testing.TB, l *Lab, check string) *http.Request {
 	t.Helper()
@@ -47,12 +67,16 @@ func request(t testing.TB, l *Lab, check string) *http.Request {
 	target := map[string]string{
 		"autodiscover": "https://" + f.AutodiscoverHost + autodiscoverPath + "?Email=" + url.QueryEscape(f.Mailbox) + "&Protocol=activesync&RedirectCount=3",
 		"activesync":   f.ActiveSyncURL,
+		"tls_offload":  f.OffloadURL,
 		"vantage":      strings.ReplaceAll(f.OpenIDConfiguration, "{tenant}", f.Tenant),
 	}[check]
 	r, err := http.NewRequest(http.MethodGet, target, nil)
 	require.NoError(t, err)
-	if check == "activesync" {
+	switch check {
+	case "activesync":
 		r.Header.Set("Authorization", "Bearer ")
+	case "tls_offload":
+		r.Header.Set("Authorization", "Bearer "+foreignToken(nil))
 	}
 	return r
 }
@@ -154,6 +178,9 @@ func checkHealthy(t *testing.T, l *Lab, check string) {
 	case "autodiscover":
 		assert.Equal(t, 200, s.status)
 		assert.JSONEq(t, `{"Protocol":"activesync","Url":"`+l.Facts().ActiveSyncURL+`"}`, s.body)
+	case "tls_offload":
+		assert.Equal(t, 401, s.status)
+		assert.Equal(t, audienceRefused("https://mobile.contoso.test"), s.header.Get("X-Ms-Diagnostics"))
 	case "vantage":
 		assert.Equal(t, 200, s.status)
 		assert.Contains(t, s.body, `"issuer":"https://login.microsoftonline.com/`+tenant+`/v2.0"`)
@@ -162,7 +189,7 @@ func checkHealthy(t *testing.T, l *Lab, check string) {
 
 func TestHealthyLab(t *testing.T) {
 	l := start(t)
-	for _, check := range []string{"vantage", "autodiscover", "activesync"} {
+	for _, check := range hosts {
 		checkHealthy(t, l, check)
 	}
 	for _, f := range l.Faults() {
@@ -179,7 +206,7 @@ func TestTwoLabsSideBySideDoNotDisturbEachOther(t *testing.T) {
 }
 
 func TestPortsFollowTheFirst(t *testing.T) {
-	for range 10 { // somebody else may take one of the five meanwhile
+	for range 10 { // somebody else may take one of the six meanwhile
 		l := start(t)
 		first := l.hosts["activesync"].port
 		require.NoError(t, l.Close())
@@ -189,11 +216,11 @@ func TestPortsFollowTheFirst(t *testing.T) {
 		}
 		defer l.Close()
 		f := l.Facts()
-		got := []int{l.hosts["activesync"].port, l.hosts["autodiscover"].port, l.hosts["vantage"].port, int(netip.MustParseAddrPort(f.Resolver).Port())}
-		assert.Equal(t, []int{first, first + 1, first + 2, first + 3}, got)
+		got := []int{l.hosts["activesync"].port, l.hosts["autodiscover"].port, l.hosts["vantage"].port, l.hosts["tls_offload"].port, int(netip.MustParseAddrPort(f.Resolver).Port())}
+		assert.Equal(t, []int{first, first + 1, first + 2, first + 3, first + 4}, got)
 		return
 	}
-	t.Fatal("no five free ports in ten tries")
+	t.Fatal("no six free ports in ten tries")
 }
 
 func TestStartRefuses(t *testing.T) {
@@ -269,7 +296,7 @@ func TestConfigNamesTheLab(t *testing.T) {
 	assert.Equal(t, f.ActiveSyncURL, got.ActiveSync.URL)
 	assert.Equal(t, f.Members, got.ActiveSync.Members)
 	assert.Equal(t, f.OpenIDConfiguration, got.Entra.URL)
-	require.Len(t, got.Checks, 3)
+	require.Len(t, got.Checks, 4)
 	for name, c := range got.Checks {
 		assert.Equal(t, "@every 10s", c.Schedule, name)
 		assert.Equal(t, 4*time.Second, c.Timeout, name)

@@ -22,6 +22,11 @@ const maxClockOffset = 60 * time.Second
 var clockOffset = &check.Metric{Name: "hmad_clock_offset_seconds", Kind: check.Gauge,
 	Help: "Seconds by which the clock of Microsoft's sign-in service is ahead of this host's, from the Date header (whole seconds) and half the round trip."}
 
+// wayOutShared lets alerts tell whether a closed way out explains what was
+// found at the target's endpoints.
+var wayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
+	Help: "1 when what the target's checks ask lies behind the way out that the vantage check tries (an external vantage point, or a proxy), 0 when it does not."}
+
 // Vantage is the check of hmad's own way out.
 var Vantage = &check.Def{
 	Name: "vantage",
@@ -29,7 +34,7 @@ var Vantage = &check.Def{
 		"from Microsoft's sign-in service. When that fails, what other checks see beyond the same way out is not blamed on the customer.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{check.Phase, certificateNotAfter, clockOffset},
+	Metrics: []*check.Metric{check.Phase, certificateNotAfter, clockOffset, wayOutShared},
 	Reasons: vantageReasons,
 	New:     newVantage,
 }
@@ -44,13 +49,15 @@ func newVantage(t config.Target, env check.Env) (check.Parts, error) {
 	if err != nil || o == nil {
 		return check.Parts{}, err
 	}
+	o.shared = SharesWayOut(t)
 	return check.Parts{Run: o.run}, nil
 }
 
 // wayOut asks for the tenant's OpenID configuration over the target's route.
 type wayOut struct {
-	route *route
-	url   *url.URL
+	route  *route
+	url    *url.URL
+	shared bool // by the target's other checks
 }
 
 // newWayOut gives nil where the config names no tenant or no place to ask.
@@ -64,14 +71,14 @@ func newWayOut(t config.Target, env check.Env) (*wayOut, error) {
 	}
 	r, err := newRoute(t, env)
 	if err != nil || r.roots == nil {
-		return &wayOut{r, u}, err
+		return &wayOut{route: r, url: u}, err
 	}
 	// A private CA is the customer's; Microsoft's certificates are public.
 	system, err := x509.SystemCertPool()
 	if err == nil {
 		r.roots, err = addRoots(system, t.CAFile, env)
 	}
-	return &wayOut{r, u}, err
+	return &wayOut{route: r, url: u}, err
 }
 
 func (o *wayOut) run(ctx context.Context) (check.Report, error) {
@@ -81,6 +88,11 @@ func (o *wayOut) run(ctx context.Context) (check.Report, error) {
 	}
 	v, offset := judgeWayOut(o.url.Hostname(), seen)
 	report := check.Report{Findings: v.findings, Unevaluated: v.unevaluated, Samples: samples(seen.visits), Notes: notes}
+	shared := check.Sample{Metric: wayOutShared}
+	if o.shared {
+		shared.Value = 1
+	}
+	report.Samples = append(report.Samples, shared)
 	if offset != nil {
 		report.Samples = append(report.Samples, check.Sample{Metric: clockOffset, Value: offset.Seconds()})
 	}

@@ -16,8 +16,10 @@ const root = "../.."
 
 func main() {
 	for name, text := range map[string]string{
-		"docs/checks.md":  catalog.ChecksDoc(),
-		"docs/metrics.md": catalog.MetricsDoc(exporter.Own),
+		"docs/checks.md":                            catalog.ChecksDoc(),
+		"docs/metrics.md":                           catalog.MetricsDoc(exporter.Own),
+		"deploy/prometheus/hmad.rules.yaml":         catalog.Rules(1),
+		"deploy/prometheus/tests/reasons.test.yaml": catalog.RuleTests(catalog.Defs()),
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "generate:", err)

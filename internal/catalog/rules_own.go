@@ -1,0 +1,138 @@
+package catalog
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// The target and check labels of what concerns hmad itself and no target.
+const itself = "hmad"
+
+const day = 24 * time.Hour
+
+// own is an alert that no reason stands behind.
+type own struct {
+	name      string
+	expr      string
+	hold      time.Duration
+	keep      time.Duration
+	severity  string
+	labels    [3]string // target, check, reason; empty: that of the series
+	summary   string
+	situation string // the description, a template
+	fix       string
+}
+
+func (s scale) ownAlerts() []rule {
+	var rules []rule
+	for _, a := range s.own() {
+		labels := map[string]string{"severity": a.severity}
+		for i, name := range []string{"target", "check", "reason"} {
+			if a.labels[i] != "" {
+				labels[name] = a.labels[i]
+			}
+		}
+		rules = append(rules, rule{Alert: a.name, Expr: a.expr, For: s.of(a.hold), KeepFiringFor: s.of(a.keep), Labels: labels,
+			Annotations: map[string]string{"summary": a.summary, "description": a.situation, "fix": a.fix,
+				"runbook_url": alertsDocURL + anchor(a.name)}})
+	}
+	return rules
+}
+
+func (s scale) own() []own {
+	critical, warning := string(check.Critical), string(check.Warning)
+	return []own{
+		// Nobody would know if phones lost mail: that is why it pages. An
+		// upgrade or a restart does not take ten minutes.
+		{"HmadDown", "up{job=\"hmad\"} == 0\nor\nabsent(up{job=\"hmad\"})", 10 * time.Minute, 5 * time.Minute, critical,
+			[3]string{itself, itself, "down"},
+			"hmad does not answer Prometheus, or Prometheus is not told of it: nobody watches mobile mail.",
+			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
+			"On its host: `systemctl status hmad`, `journalctl -u hmad`; in Prometheus: the page Targets, job hmad (address, password, TLS)."},
+		{"HmadCheckLate", "time() - hmad_check_next_run_timestamp_seconds > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
+			[3]string{"", "", "late"},
+			"A check does not run when it is due, so its last verdict grows old.",
+			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}.",
+			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. A restart of hmad loses nothing."},
+		// As long as verdicts are shown as current: three gaps, at least 15
+		// minutes. A check that never came to a verdict counts from the start.
+		{"HmadCheckUndecided", fmt.Sprintf("hmad_check_decided == 0\nunless\ntime() - hmad_check_last_decided_timestamp_seconds <= clamp_min(3 * hmad_check_schedule_max_gap_seconds, %s)", s.seconds(15*time.Minute)),
+			15 * time.Minute, 5 * time.Minute, warning,
+			[3]string{"", "", "undecided"},
+			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
+			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. The class of the error: hmad_check_errors_total and the status page.",
+			"See the error on the status page, or `hmad check {{ $labels.check }} --target={{ $labels.target }} --verbose`: mostly a network way, a credential, a permission or a report that hmad needs."},
+		{"HmadReloadFailed", "hmad_config_last_reload_successful == 0", 5 * time.Minute, 0, warning,
+			[3]string{itself, itself, "reload_failed"},
+			"hmad refused its config file at the last reload and goes on with the one before.",
+			"hmad at {{ $labels.instance }} refuses its config file.",
+			"`hmad config check --config.file=FILE` prints every error with its line."},
+		{"HmadSeriesDropped", "hmad_series_dropped > 0", 15 * time.Minute, 5 * time.Minute, warning,
+			[3]string{itself, itself, "series_dropped"},
+			"Metrics do not show all that hmad knows: a cap is reached, or a defect in hmad gives series twice.",
+			"hmad at {{ $labels.instance }} leaves out {{ $value }} series of {{ $labels.family }}.",
+			"For families of mailboxes raise `sync.max_series` or set `sync.export: notable`; for any other family report the defect."},
+		{"HmadStateNotKept", "hmad_state_healthy == 0", 15 * time.Minute, 5 * time.Minute, warning,
+			[3]string{itself, itself, "state_not_kept"},
+			"hmad's results stay in memory and are lost with the next restart; checks go on.",
+			"hmad at {{ $labels.instance }} cannot write its state file.",
+			"Check the disk of `--storage.path`: full, read-only, locked by a second hmad; `journalctl -u hmad`."},
+		s.credential("HmadCredentialExpiring", "< "+days(30)+"\n>= "+days(3), warning, "credential_expiring",
+			"A credential by which hmad signs in at Microsoft expires within 30 days; the checks that need it then cannot tell."),
+		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
+			"A credential by which hmad signs in at Microsoft expires within 3 days, or has expired; the checks that need it then cannot tell."),
+		// Nobody is told of this one (severity none): Alertmanager inhibits by
+		// it. It says of a closed way out that the target's Exchange lies
+		// behind it, so that what is found there is not to be believed.
+		{"HmadWayOutClosed", "hmad_finding{check=\"vantage\",reason=\"vantage_offline\"} == 1\nand on (job, instance, target)\nhmad_vantage_shared == 1",
+			0, 6 * time.Minute, "none",
+			[3]string{"", "", "way_out_closed"},
+			"hmad's own way out is closed, and what it asks of this target lies behind it.",
+			"For Alertmanager's inhibition; HmadVantageVantageOffline tells people.",
+			"See HmadVantageVantageOffline."},
+	}
+}
+
+// credential is an alert on the time that is left. Several checks may hold one
+// credential: one alert for all of them.
+func (s scale) credential(name, left, severity, reason, summary string) own {
+	return own{name, "min by (job, instance, target, credential) (hmad_credential_not_after_timestamp_seconds) - time()\n" + left,
+		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
+		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} ends in {{ $value | humanizeDuration }}.",
+		"Put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config), then reload."}
+}
+
+// days gives days in seconds, as PromQL writes numbers.
+func days(n time.Duration) string { return scale(1).seconds(n * day) }
+
+// serviceLevelGoal is the share of decided runs that should be good.
+const serviceLevelGoal = "0.99"
+
+// serviceLevel records which share of decided runs was good (passed or warned,
+// as hmad_check_success has it), and opens a ticket when the goal is missed
+// over three days and still. No page: every fault has its own alert; this one
+// sees faults that come and go too quickly for theirs.
+func (s scale) serviceLevel() []rule {
+	ratio := func(by, window string) string {
+		return fmt.Sprintf("sum by (%[1]s) (increase(hmad_check_runs_total{outcome=~\"passed|warned\"}[%[2]s]))\n/\n(sum by (%[1]s) (increase(hmad_check_runs_total{outcome=~\"passed|warned|failed\"}[%[2]s])) > 0)", by, window)
+	}
+	return []rule{
+		{Record: "check_target:hmad_check_runs:good_ratio_increase1d", Expr: ratio("check, target", s.of(day))},
+		{Record: "target:hmad_check_runs:good_ratio_increase6h", Expr: ratio("target", s.of(6*time.Hour))},
+		{Record: "target:hmad_check_runs:good_ratio_increase3d", Expr: ratio("target", s.of(3*day))},
+		{Alert: "HmadServiceLevelMissed",
+			Expr: "target:hmad_check_runs:good_ratio_increase3d < " + serviceLevelGoal + "\nand\ntarget:hmad_check_runs:good_ratio_increase6h < " + serviceLevelGoal,
+			// As long as the short window: one failed run of a daemon that has
+			// just started does not miss a goal.
+			For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
+			Labels: map[string]string{"severity": string(check.Warning), "check": "service_level", "reason": "service_level_missed"},
+			Annotations: map[string]string{
+				"summary":     "Over the last three days less than 99 % of the looks at this target found phones able to get mail, and it goes on.",
+				"description": "{{ $value | humanizePercentage }} of the decided runs of target {{ $labels.target }} were good in three days. Which checks failed: check_target:hmad_check_runs:good_ratio_increase1d.",
+				"fix":         "Look for faults that come and go: the recent runs of each check on hmad's status page, and one front end among several (`addresses: all`, `activesync.members`).",
+				"runbook_url": alertsDocURL + anchor("HmadServiceLevelMissed"),
+			}},
+	}
+}
