@@ -39,6 +39,17 @@ var ErrTooLarge = fmt.Errorf("the answer is over %d bytes", MaxBody)
 // answer has 30 seconds and MaxBody bytes. Errors of the resolver and the
 // proxy carry their class; the client reads the CA file once, here.
 func NewHTTPClient(t config.Target, env check.Env) (*http.Client, error) {
+	transport, err := newTransport(t, env)
+	if err != nil {
+		return nil, err
+	}
+	transport.ResponseHeaderTimeout = 20 * time.Second
+	transport.DisableKeepAlives = true
+	return &http.Client{Transport: bounded{transport, userAgent(t, env)}, Timeout: requestTimeout, CheckRedirect: sameHost}, nil
+}
+
+// newTransport gives a transport whose only way out is the target's.
+func newTransport(t config.Target, env check.Env) (*http.Transport, error) {
 	roots, err := publicRoots(t.CAFile, env)
 	if err != nil {
 		return nil, err
@@ -48,21 +59,21 @@ func NewHTTPClient(t config.Target, env check.Env) (*http.Client, error) {
 		return nil, err
 	}
 	d := dialer{env: env, proxy: proxy, connectTo: lowerKeys(t.ConnectTo)}
-	transport := &http.Transport{
+	return &http.Transport{
 		DialContext:            d.dial,
 		Proxy:                  d.proxyFor,
 		OnProxyConnectResponse: d.refused,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
-		ResponseHeaderTimeout:  20 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
-		DisableKeepAlives:      true,
+	}, nil
+}
+
+func userAgent(t config.Target, env check.Env) string {
+	if t.UserAgent != "" {
+		return t.UserAgent
 	}
-	agent := t.UserAgent
-	if agent == "" {
-		agent = "hmad/" + env.Version
-	}
-	return &http.Client{Transport: bounded{transport, agent}, Timeout: requestTimeout, CheckRedirect: sameHost}, nil
+	return "hmad/" + env.Version
 }
 
 // bounded stamps the User-Agent and limits the answer's body.
