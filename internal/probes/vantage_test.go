@@ -202,6 +202,22 @@ func TestWhoSharesTheWayOut(t *testing.T) {
 	assert.False(t, SharesWayOut(config.Target{Vantage: config.Internal}))
 }
 
+// Alerts must be able to tell, also and above all while the way is closed.
+func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	to := serveTLS(t, ca.leaf(t, nil), entra(503, time.Now(), "")).String()
+	for vantage, want := range map[string]float64{config.External: 1, config.Internal: 0} {
+		target := vantageTarget(to)
+		target.Vantage = vantage
+		parts, err := Vantage.New(target, testEnv(ca))
+		require.NoError(t, err)
+		report, err := parts.Run(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
+		assert.Contains(t, report.Samples, check.Sample{Metric: wayOutShared, Value: want}, vantage)
+	}
+}
+
 func TestTheQuestionForTheWayOut(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	cert := ca.leaf(t, nil)
