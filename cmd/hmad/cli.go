@@ -38,6 +38,7 @@ type cli struct {
 	breaks         []string
 	labAddress     string
 	file, reason   string
+	scale          float64
 }
 
 // command is one of hmad's commands: what it does and the exit code of a
@@ -137,6 +138,8 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 
 	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
 	explain.Arg("REASON", "check.reason, a reason or a check; none: all.").StringVar(&c.reason)
+	rules := app.Command("rules", "Print Prometheus' alert rules.")
+	rules.Flag("scale", "Multiply the durations, for a trial: 0.05 makes five minutes fifteen seconds.").Default("1").Float64Var(&c.scale)
 	app.Command("version", "Print the version.")
 
 	return app, map[string]command{
@@ -148,6 +151,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"config show":    {(*cli).configShow, exitUndecided},
 		"config example": {(*cli).configExample, exitUndecided},
 		"explain":        {(*cli).explain, exitUndecided},
+		"rules":          {(*cli).rules, exitUndecided},
 		"version":        {(*cli).version, exitError},
 	}
 }
