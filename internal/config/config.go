@@ -57,6 +57,7 @@ type Target struct {
 	Metadata       Metadata       `yaml:"metadata,omitempty"`
 	TLSOffload     TLSOffload     `yaml:"tls_offload,omitempty"`
 	ExchangeOnline ExchangeOnline `yaml:"exchange_online,omitempty"`
+	Sync           Sync           `yaml:"sync,omitempty"`
 
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`
 }

@@ -101,6 +101,7 @@ func (f *File) setDefaults() {
 		setDefault(&t.Addresses, FirstAddress)
 		setDefault(&t.Entra.OpenIDConfiguration, defaultOpenID)
 		t.setOnPremDefaults()
+		t.Sync.setDefaults()
 		setDuration(&t.TLSOffload.Every, time.Hour)
 	}
 }

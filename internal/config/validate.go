@@ -80,6 +80,7 @@ func (t *Target) validate(v validator) {
 	v.wantHTTPS("entra.openid_configuration", strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", "tenant"))
 	t.validateWay(v)
 	t.validateOnPrem(v)
+	t.Sync.validate(v, t.ExchangeOnline)
 	t.TLSOffload.validate(v)
 	t.validateChecks(v)
 }
