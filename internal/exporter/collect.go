@@ -117,14 +117,15 @@ type collector struct {
 	source   Source
 	defs     map[string]*check.Def
 	families map[string]*family
+	tables   *tables
 	own      func() []check.Sample
 	now      func() time.Time
 }
 
 type family struct {
-	desc     *prometheus.Desc
-	noTarget bool
-	sampled  bool // a check's reports give its values
+	metric  *check.Metric
+	desc    *prometheus.Desc
+	sampled bool // a check's reports give its values
 }
 
 func newCollector(o Options, own func() []check.Sample) *collector {
@@ -135,6 +136,7 @@ func newCollector(o Options, own func() []check.Sample) *collector {
 		c.defs[d.Name] = d
 		c.declare(true, d.Metrics...)
 	}
+	c.tables = &tables{source: o.Store, families: c.families, now: o.Now, sheet: &sheet{}}
 	return c
 }
 
@@ -143,7 +145,7 @@ func newCollector(o Options, own func() []check.Sample) *collector {
 func (c *collector) declare(sampled bool, metrics ...*check.Metric) {
 	for _, m := range metrics {
 		if c.families[m.Name] == nil {
-			c.families[m.Name] = &family{prometheus.NewDesc(m.Name, m.Help, labelNames(m), nil), m.NoTarget, sampled && m.Kind == check.Gauge}
+			c.families[m.Name] = &family{m, prometheus.NewDesc(m.Name, m.Help, labelNames(m), nil), sampled && m.Kind == check.Gauge}
 		}
 	}
 }
@@ -153,7 +155,8 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	e := emitter{families: c.families, ch: ch, seen: map[string]bool{}, dropped: map[string]int{}}
+	e := emitter{families: c.families, ch: ch, seen: map[string]bool{}}
+	e.dropped, e.tabled = c.tables.dropped()
 	now := c.now()
 	for _, st := range c.source.Statuses() {
 		var reasons []*check.Reason
@@ -180,12 +183,13 @@ type emitter struct {
 	ch       chan<- prometheus.Metric
 	seen     map[string]bool
 	dropped  map[string]int
+	tabled   map[string]bool // families that tables show
 }
 
 // emitSampled emits a check's own sample, which must not pretend to be a family
-// of another kind.
+// of another kind or be of one that tables show.
 func (e *emitter) emitSampled(id check.ID, s check.Sample) {
-	if f := e.families[s.Metric.Name]; f == nil || !f.sampled {
+	if f := e.families[s.Metric.Name]; f == nil || !f.sampled || e.tabled[s.Metric.Name] {
 		e.dropped[s.Metric.Name]++
 		return
 	}

@@ -65,6 +65,7 @@ type snapshot struct {
 
 func (s snapshot) Statuses() []state.Status { return s.statuses }
 func (s snapshot) Health() state.Health     { return s.health }
+func (s snapshot) Tables() []*state.Table   { return nil }
 
 var healthy = state.Health{Path: "/var/lib/hmad/state.db", OK: true, LastWrite: noon.Add(-4 * time.Second)}
 

@@ -3,7 +3,8 @@
 // waits for a check.
 //
 // Metrics and page are pure functions of the Store's snapshot (commonSamples,
-// newPage); around them stand the HTTP endpoints, among them the two that do
+// newPage), but for the gauges of fleets, which are many (tables); around them
+// stand the HTTP endpoints, among them the two that do
 // something: run a check now, and reload the config.
 package exporter
 
@@ -34,6 +35,7 @@ const (
 // Source is what the exporter reads; *state.Store is one.
 type Source interface {
 	Statuses() []state.Status
+	Tables() []*state.Table
 	Health() state.Health
 }
 
@@ -67,6 +69,7 @@ type Options struct {
 type Server struct {
 	Options
 	registry *prometheus.Registry
+	tables   *tables
 	build    []string // label values of BuildInfo
 
 	mu     sync.Mutex
@@ -88,8 +91,9 @@ func New(o Options) *Server {
 	}
 	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version)}
 	s.Reloaded(nil)
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newCollector(o, s.ownSamples))
+	c := newCollector(o, s.ownSamples)
+	s.tables = c.tables
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), c)
 	if o.Meter != nil {
 		s.registry.MustRegister(o.Meter)
 	}
@@ -163,19 +167,6 @@ func (s *Server) health(mux *http.ServeMux) {
 			return
 		}
 		answer(w, http.StatusOK, "hmad is ready.")
-	})
-}
-
-// metrics serves the registry. One bad series costs itself, not the scrape,
-// and shows in promhttp_metric_handler_errors_total.
-func (s *Server) metrics() http.Handler {
-	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
-		ErrorLog:            s.ErrorLog,
-		ErrorHandling:       promhttp.ContinueOnError,
-		Registry:            s.registry,
-		EnableOpenMetrics:   true,
-		MaxRequestsInFlight: scrapesInFlight,
-		Timeout:             scrapeTimeout,
 	})
 }
 

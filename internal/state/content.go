@@ -79,10 +79,6 @@ func each(tx *bbolt.Tx, f func(key, []byte)) error {
 	})
 }
 
-// fleetFill is how full pages of fleets are left: their records keep their
-// size, and come in the order of their keys when they come in numbers.
-const fleetFill = .9
-
 // put writes rows in one transaction: all of them or none.
 func (f *file) put(rows []row) error {
 	return f.guard(func() error {
@@ -104,9 +100,6 @@ func putRow(tx *bbolt.Tx, r row) error {
 	}
 	if err != nil {
 		return err
-	}
-	if r.bucket == fleetsBucket {
-		b.FillPercent = fleetFill
 	}
 	name := []byte(r.name)
 	if r.value == nil {

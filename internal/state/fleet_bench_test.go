@@ -16,7 +16,7 @@ const mailboxes = 100000
 
 var mailbox = fleetID{"contoso", "mailboxes"}
 
-func address(n int) string { return fmt.Sprintf("given.surname%05d@contoso.com", n) }
+func mailboxAt(n int) string { return fmt.Sprintf("given.surname%05d@contoso.com", n) }
 
 // record makes one of 60 bytes, as large as a mailbox's.
 func record(n, version int) []byte {
@@ -32,7 +32,7 @@ func manyMailboxes(b *testing.B, path string) (check.Fleet, *writer) {
 	b.Cleanup(func() { _ = s.Close() })
 	fleet := s.Fleet(mailbox.target)(mailbox.name)
 	for n := range mailboxes {
-		fleet.Put(address(n), record(n, 0))
+		fleet.Put(mailboxAt(n), record(n, 0))
 	}
 	return fleet, &writer{store: s, path: path, file: s.writer.file}
 }
@@ -63,7 +63,7 @@ func BenchmarkFleetDay(b *testing.B) {
 	for b.Loop() {
 		for n++; done < n*changes/batches; done++ {
 			member := random.IntN(mailboxes)
-			fleet.Put(address(member), record(member, n))
+			fleet.Put(mailboxAt(member), record(member, n))
 		}
 		flush(b, w)
 	}
@@ -102,7 +102,7 @@ func BenchmarkFleetPut(b *testing.B) {
 	flush(b, w)
 	members := make([]string, mailboxes)
 	for n := range members {
-		members[n] = address(n)
+		members[n] = mailboxAt(n)
 	}
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
@@ -116,7 +116,7 @@ func BenchmarkTable(b *testing.B) {
 	before := heap()
 	t := Open("", options()).Table(activesync)(&check.Metric{Name: "a"}, &check.Metric{Name: "b"}, &check.Metric{Name: "c"}).(*Table)
 	for n := range mailboxes {
-		t.Set(address(n), 1, 2, 3)
+		t.Set(mailboxAt(n), 1, 2, 3)
 	}
 	held := (heap() - before) / 1e6
 	for name, rows := range map[string]int{"Same": 0, "OneNew": 1} {
@@ -124,8 +124,8 @@ func BenchmarkTable(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
 				for range rows {
-					t.Delete(address(n % mailboxes))
-					t.Set(address(n%mailboxes), 1, 2, 3)
+					t.Delete(mailboxAt(n % mailboxes))
+					t.Set(mailboxAt(n%mailboxes), 1, 2, 3)
 				}
 				t.Each(func(string, []float64) {})
 			}
