@@ -112,9 +112,9 @@ func judgeCloud(e estate) answer {
 }
 
 func (c cloud) String() string {
-	s := "cloud_instance_name " + clean(c.Instance, 60)
+	s := "cloud_instance_name " + check.Clean(c.Instance, 60)
 	if c.SubScope != "" {
-		s += ", tenant_region_sub_scope " + clean(c.SubScope, 60)
+		s += ", tenant_region_sub_scope " + check.Clean(c.SubScope, 60)
 	}
 	return s
 }

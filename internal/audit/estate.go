@@ -69,7 +69,7 @@ func (e estate) notes() []string {
 		notes = append(notes, fmt.Sprintf("%s: report of %s", r.Host, moment(r.GeneratedAt)))
 	}
 	for _, why := range e.lacking {
-		notes = append(notes, "no evidence: "+clean(why, maxSeen))
+		notes = append(notes, "no evidence: "+check.Clean(why, maxSeen))
 	}
 	return notes
 }

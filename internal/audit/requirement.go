@@ -99,12 +99,12 @@ func (r requirement) answer(e estate) answer {
 
 // detail says what was seen and what was wanted.
 func (r requirement) detail(a answer) string {
-	return clean(a.seen, maxSeen) + "; must be: " + r.wanted
+	return check.Clean(a.seen, maxSeen) + "; must be: " + r.wanted
 }
 
 // line is the requirement's note, in columns.
 func (r requirement) line(a answer, width int) string {
-	return fmt.Sprintf("%-13s  %-*s  %s (must be: %s)", a.state, width, r.name, clean(a.seen, maxSeen), r.wanted)
+	return fmt.Sprintf("%-13s  %-*s  %s (must be: %s)", a.state, width, r.name, check.Clean(a.seen, maxSeen), r.wanted)
 }
 
 func nameWidth(all []requirement) int {

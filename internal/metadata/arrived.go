@@ -55,7 +55,7 @@ func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report,
 		return nil, check.Errorf(check.ReportInput, "no on-premises report is there that can be read")
 	}
 	if len(fresh) == 0 {
-		return nil, check.Errorf(check.ReportInput, "no on-premises report speaks for now: the newest of each host are %s", clean(strings.Join(seen, ", "), maxDetail))
+		return nil, check.Errorf(check.ReportInput, "no on-premises report speaks for now: the newest of each host are %s", check.Clean(strings.Join(seen, ", "), maxDetail))
 	}
 	slices.SortStableFunc(fresh, func(a, b exchange.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
 	return fresh, nil

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // Thumbprint is the SHA-1 of a certificate's DER, which is how Exchange and
@@ -35,7 +37,7 @@ func (t Thumbprint) MarshalText() ([]byte, error) { return []byte(t.String()), n
 func (t *Thumbprint) UnmarshalText(text []byte) error {
 	b, err := hex.DecodeString(string(text))
 	if err != nil || len(b) != len(t) {
-		return fmt.Errorf("got %q, want a thumbprint of 40 hexadecimal digits", clean(string(text), 60))
+		return fmt.Errorf("got %q, want a thumbprint of 40 hexadecimal digits", check.Clean(string(text), 60))
 	}
 	copy(t[:], b)
 	return nil
@@ -45,7 +47,7 @@ func (t *Thumbprint) UnmarshalText(text []byte) error {
 func ParseKeyID(s string) (t Thumbprint, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "="))
 	if err != nil || len(b) != len(t) {
-		return t, fmt.Errorf("the key id %q is no SHA-1 thumbprint", clean(s, 60))
+		return t, fmt.Errorf("the key id %q is no SHA-1 thumbprint", check.Clean(s, 60))
 	}
 	copy(t[:], b)
 	return t, nil
@@ -65,7 +67,7 @@ type Certificate struct {
 func newCertificate(der []byte) Certificate {
 	c := Certificate{Thumbprint: ThumbprintOf(der)}
 	if x, err := x509.ParseCertificate(der); err == nil {
-		c.Subject = clean(x.Subject.String(), 200)
+		c.Subject = check.Clean(x.Subject.String(), 200)
 		c.NotBefore, c.NotAfter = x.NotBefore.UTC(), x.NotAfter.UTC()
 	}
 	return c

@@ -211,4 +211,6 @@ func (e *evosts) repeat(o observation) []string {
 }
 
 // quote makes s one word of a POSIX shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(clean(s, maxDetail), "'", `'\''`) + "'" }
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(check.Clean(s, maxDetail), "'", `'\''`) + "'"
+}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // Bounds of a document. Microsoft's is about 60 kB and some 15 levels deep.
@@ -47,7 +49,7 @@ func ParseFederation(data []byte) (Document, error) {
 	}
 	var e entityDescriptor
 	if err := xml.Unmarshal(data, &e); err != nil {
-		return Document{}, fmt.Errorf("no federation metadata: %s", clean(err.Error(), maxDetail))
+		return Document{}, fmt.Errorf("no federation metadata: %s", check.Clean(err.Error(), maxDetail))
 	}
 	if strings.TrimSpace(e.ID) == "" {
 		return Document{}, errors.New("federation metadata without an entityID")
@@ -96,7 +98,7 @@ func boundXML(data []byte) error {
 		case errors.Is(err, io.EOF):
 			return errors.New("the XML ends too early")
 		case err != nil:
-			return fmt.Errorf("no XML that can be read: %s", clean(err.Error(), maxDetail))
+			return fmt.Errorf("no XML that can be read: %s", check.Clean(err.Error(), maxDetail))
 		}
 		switch token.(type) {
 		case xml.StartElement:
@@ -135,7 +137,7 @@ func (d Document) checked() (Document, error) {
 	if len(d.Certificates) == 0 {
 		return Document{}, errors.New("the document publishes no signing certificate")
 	}
-	d.Issuer = clean(strings.TrimSpace(d.Issuer), maxDetail)
+	d.Issuer = check.Clean(strings.TrimSpace(d.Issuer), maxDetail)
 	d.Certificates = distinct(d.Certificates)
 	return d, nil
 }

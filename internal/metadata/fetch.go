@@ -93,7 +93,7 @@ func classed(class check.Class, about string, err error) error {
 	if errors.As(err, &e) {
 		class = e.Class
 	}
-	return &check.Error{Class: class, Err: &shown{clean(about+": "+err.Error(), maxDetail), err}}
+	return &check.Error{Class: class, Err: &shown{check.Clean(about+": "+err.Error(), maxDetail), err}}
 }
 
 // shown is an error with a text fit to be shown.

@@ -161,7 +161,7 @@ func judgeAges(v *verdict, o observation, all []comparison) {
 		v.found(metadataStale, "missing for longer than %s: %s", span(o.window), missingOver(all, o.window))
 	case perhapsWindow:
 		v.unknown(check.Errorf(check.State, "hmad has not watched for long enough to know whether this has been missing for %s: %s",
-			span(o.window), clean(missingOver(all, o.window), maxDetail)), metadataStale)
+			span(o.window), check.Clean(missingOver(all, o.window), maxDetail)), metadataStale)
 	}
 	if perhapsPage {
 		v.unknown(nil, metadataLongStale)

@@ -71,7 +71,7 @@ func judgeArbitration(v *verdict, o traces) {
 func judgeDatabase(v *verdict, o traces, m exchange.ArbitrationMailbox) {
 	copies := o.copiesOf(m.Database)
 	if len(copies) == 0 {
-		v.unknown(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", clean(m.Database, 100), clean(m.Name, 100)), databaseNotMounted)
+		v.unknown(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)
 		return
 	}
 	if !slices.ContainsFunc(copies, isMounted) {
@@ -192,6 +192,6 @@ func (o *traces) jobWatched() (asOf time.Time, complete bool, why error) {
 	case server == "":
 		return asOf, false, check.Errorf(check.ReportInput, "it is not known which server runs the refresh job")
 	default:
-		return asOf, false, check.Errorf(check.ReportInput, "%s runs the refresh job, and there is no report of it", clean(server, 100))
+		return asOf, false, check.Errorf(check.ReportInput, "%s runs the refresh job, and there is no report of it", check.Clean(server, 100))
 	}
 }

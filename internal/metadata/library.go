@@ -69,7 +69,7 @@ func parserOf(at string) func([]byte) (Document, error) {
 // get fetches one document and parses it, unless the copy at hand still holds.
 func (l *library) get(ctx context.Context, at string, parse func([]byte) (Document, error)) (Document, error) {
 	if !isHTTPS(at) {
-		return Document{}, check.Errorf(check.Metadata, "%s: want an https URL without credentials", clean(shownURL(at), maxDetail))
+		return Document{}, check.Errorf(check.Metadata, "%s: want an https URL without credentials", check.Clean(shownURL(at), maxDetail))
 	}
 	r, k := request{URL: at}, l.kept[at]
 	if k != nil {

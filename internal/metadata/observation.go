@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 )
 
@@ -39,7 +40,7 @@ type observation struct {
 }
 
 func (o *observation) note(format string, args ...any) {
-	o.notes = append(o.notes, clean(fmt.Sprintf(format, args...), maxDetail))
+	o.notes = append(o.notes, check.Clean(fmt.Sprintf(format, args...), maxDetail))
 }
 
 // asOf gives the moment of which the stored copy speaks: what is missing in a

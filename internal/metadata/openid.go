@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // ParseOpenID reads an OpenID configuration (OpenID Connect Discovery 1.0,
@@ -22,7 +24,7 @@ func ParseOpenID(data []byte) (Document, error) {
 	if c.KeysURL == "" {
 		return Document{}, errors.New("no OpenID configuration: jwks_uri is missing")
 	}
-	return Document{Issuer: clean(strings.TrimSpace(c.Issuer), maxDetail), KeysURL: c.KeysURL}, nil
+	return Document{Issuer: check.Clean(strings.TrimSpace(c.Issuer), maxDetail), KeysURL: c.KeysURL}, nil
 }
 
 // ParseKeys reads a set of keys (RFC 7517): of every key that signs, the first
@@ -98,7 +100,7 @@ func decodeJSON(data []byte, into any) error {
 		return errTooLarge
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), into); err != nil {
-		return fmt.Errorf("no JSON of the expected form: %s", clean(err.Error(), maxDetail))
+		return fmt.Errorf("no JSON of the expected form: %s", check.Clean(err.Error(), maxDetail))
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func (o *traces) samples() []check.Sample {
 		out = append(out, check.Sample{Metric: lastRefresh, Value: unix(o.lastGood.At)})
 	}
 	if server, database := o.refresher(); server != "" {
-		out = append(out, check.Sample{Metric: refreshServer, Value: 1, Labels: []string{clean(server, 200), clean(database, 200)}})
+		out = append(out, check.Sample{Metric: refreshServer, Value: 1, Labels: []string{check.Clean(server, 200), check.Clean(database, 200)}})
 	}
 	return out
 }
@@ -239,7 +239,7 @@ const maxRuns = 12
 func (o *traces) lines() []string {
 	var out []string
 	add := func(format string, args ...any) {
-		out = append(out, TimelinePrefix+clean(fmt.Sprintf(format, args...), maxDetail))
+		out = append(out, TimelinePrefix+check.Clean(fmt.Sprintf(format, args...), maxDetail))
 	}
 	if server, database := o.refresher(); server != "" {
 		add("%-17s  %s runs the job: it has the mounted copy of %s", "now", server, database)

@@ -141,6 +141,6 @@ func describe(a exchange.Arrived, now time.Time) string {
 			bad++
 		}
 	}
-	return clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d of them failed",
+	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d of them failed",
 		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), bad), maxDetail)
 }

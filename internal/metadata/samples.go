@@ -38,7 +38,7 @@ func samples(o observation) []check.Sample {
 		return out
 	}
 	for _, c := range o.comparisons() {
-		name := clean(c.server.Name, 200)
+		name := check.Clean(c.server.Name, 200)
 		for _, n := range []struct {
 			set   string
 			count int

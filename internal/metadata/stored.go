@@ -120,7 +120,7 @@ func certificatesOf(a exchange.AuthServer) []Certificate {
 func disagreements(tenant string, a, b holding) []string {
 	var notes []string
 	differ := func(format string, args ...any) {
-		notes = append(notes, clean(fmt.Sprintf("%s and %s disagree: ", a.From, b.From)+fmt.Sprintf(format, args...), maxDetail))
+		notes = append(notes, check.Clean(fmt.Sprintf("%s and %s disagree: ", a.From, b.From)+fmt.Sprintf(format, args...), maxDetail))
 	}
 	others := map[string]exchange.AuthServer{}
 	for _, x := range tenantsServers(tenant, b.Servers) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // TimelinePrefix begins every note that is a line of the timeline, so that a
@@ -54,7 +56,7 @@ func timeline(o observation) []string {
 		}
 	}
 	for _, s := range o.servers {
-		add("%s, stored copy by %s of %s", clean(s.Name, 100), o.held.From, moment(o.held.At))
+		add("%s, stored copy by %s of %s", check.Clean(s.Name, 100), o.held.From, moment(o.held.At))
 		add(row, "certificate", "published", "stored", "")
 		for _, r := range o.rows(s.Name, setOf(certificatesOf(s))) {
 			add(row, r[0], r[1], r[2], r[3])

@@ -18,7 +18,7 @@ type verdict struct {
 // found adds a finding; the detail may quote what came from outside: it is
 // made fit to be shown and cut.
 func (v *verdict) found(r *check.Reason, format string, args ...any) {
-	v.findings = append(v.findings, check.Finding{Reason: r, Detail: clean(fmt.Sprintf(format, args...), maxDetail)})
+	v.findings = append(v.findings, check.Finding{Reason: r, Detail: check.Clean(fmt.Sprintf(format, args...), maxDetail)})
 }
 
 // unknown says that reasons could not be looked at, and why; a nil error says

@@ -105,7 +105,7 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
-	notes := []string{"endpoint: " + clean(shownURL(u), maxDetail) + ", " + source}
+	notes := []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}
 	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
 	notes = append(notes, more...)
 	if len(ws) == 0 {

@@ -198,7 +198,7 @@ func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
 		if next == nil || next.Scheme != "https" || !a.allowed(next.Hostname()) || len(t.hops) > maxHops || t.asked(next) {
 			return t, nil
 		}
-		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+clean(shownURL(next), maxDetail))
+		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+check.Clean(shownURL(next), maxDetail))
 		var err error
 		if v, err = a.next(ctx, next, &t); err != nil {
 			return t, err

@@ -45,7 +45,7 @@ func (a *activesync) builds(visits []Visit) []check.Sample {
 }
 
 func addBuild(known []seenBuild, a *Answer, now time.Time) []seenBuild {
-	b := seenBuild{clean(a.Header.Get("X-FEServer"), maxBuildName), clean(a.Header.Get("X-OWA-Version"), maxBuildName), now}
+	b := seenBuild{check.Clean(a.Header.Get("X-FEServer"), maxBuildName), check.Clean(a.Header.Get("X-OWA-Version"), maxBuildName), now}
 	if b.Frontend == "" && b.Build == "" {
 		return known
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // device is a product known to stand in front of Exchange, and its
@@ -149,11 +151,11 @@ func cloudMark(a *Answer) string {
 	}
 	for _, name := range []string{"X-CalculatedBETarget", "X-BEServer", "X-FEServer"} {
 		if v := a.Header.Get(name); strings.HasSuffix(strings.ToLower(v), ".prod.outlook.com") {
-			return "header " + name + ": " + clean(v, 80)
+			return "header " + name + ": " + check.Clean(v, 80)
 		}
 	}
 	if u, err := url.Parse(a.Header.Get("X-Ms-Location")); err == nil && isCloudHost(u.Hostname()) {
-		return "redirect to " + clean(u.Hostname(), 80)
+		return "redirect to " + check.Clean(u.Hostname(), 80)
 	}
 	return ""
 }

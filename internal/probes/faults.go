@@ -104,5 +104,5 @@ func cause(err error) string {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return clean(strings.TrimPrefix(err.Error(), "net/http: "), 200)
+	return check.Clean(strings.TrimPrefix(err.Error(), "net/http: "), 200)
 }

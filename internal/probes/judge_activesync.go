@@ -154,7 +154,7 @@ func cloudIssuers(cs []Challenge) string {
 	for _, c := range cs {
 		for issuer := range strings.SplitSeq(c.Param("trusted_issuers"), ",") {
 			if strings.HasSuffix(strings.TrimSpace(issuer), "@*") {
-				return "trusted_issuers holds " + clean(strings.TrimSpace(issuer), 80)
+				return "trusted_issuers holds " + check.Clean(strings.TrimSpace(issuer), 80)
 			}
 		}
 	}

@@ -60,9 +60,9 @@ func inconclusive(a *Answer, diag Diagnostics) string {
 	if mark := cloudMark(a); mark != "" {
 		return "Microsoft's cloud answered: " + mark
 	}
-	text := clean(statusLine(a), maxDetail)
+	text := check.Clean(statusLine(a), maxDetail)
 	if diag.Number != 0 {
-		return fmt.Sprintf("%s, x-ms-diagnostics: %s", text, clean(diag.String(), maxDetail))
+		return fmt.Sprintf("%s, x-ms-diagnostics: %s", text, check.Clean(diag.String(), maxDetail))
 	}
 	return text + " without x-ms-diagnostics" + fingerprint(a, nil).behind()
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // What of an answer the notes show.
@@ -101,7 +103,7 @@ func (a *Answer) notes() []string {
 			if len(out) > maxNoteHeaders {
 				return append(out, "… more headers")
 			}
-			out = append(out, clean(name, 100)+": "+clean(guard(name, value), maxNoteValue))
+			out = append(out, check.Clean(name, 100)+": "+check.Clean(guard(name, value), maxNoteValue))
 		}
 	}
 	return out

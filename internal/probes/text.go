@@ -13,7 +13,7 @@ const maxDetail = 300
 // found makes a finding; the detail may quote the network: it is made fit to
 // be shown and cut.
 func found(r *check.Reason, format string, args ...any) check.Finding {
-	return check.Finding{Reason: r, Detail: clean(fmt.Sprintf(format, args...), maxDetail)}
+	return check.Finding{Reason: r, Detail: check.Clean(fmt.Sprintf(format, args...), maxDetail)}
 }
 
 // shownURL renders a URL without what may hold secrets or addresses: user,

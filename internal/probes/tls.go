@@ -117,11 +117,11 @@ func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
 		return certificateChainIncomplete, fmt.Sprintf("the server does not send the certificate of the issuer %s", issuer(leaf))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return certificateExpired, fmt.Sprintf("a certificate of the chain has expired or is not valid yet: %s, until %s",
-			clean(invalid.Cert.Subject.String(), 200), day(invalid.Cert.NotAfter))
+			check.Clean(invalid.Cert.Subject.String(), 200), day(invalid.Cert.NotAfter))
 	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
 		return certificateUntrusted, "the certificate is self-signed: " + issuer(leaf)
 	default:
-		return certificateUntrusted, fmt.Sprintf("no trusted root for the issuer %s: %s", issuer(leaf), clean(err.Error(), 200))
+		return certificateUntrusted, fmt.Sprintf("no trusted root for the issuer %s: %s", issuer(leaf), check.Clean(err.Error(), 200))
 	}
 }
 
@@ -143,7 +143,7 @@ func presented(others []*x509.Certificate, leaf *x509.Certificate) bool {
 	return false
 }
 
-func issuer(c *x509.Certificate) string { return clean(c.Issuer.String(), 200) }
+func issuer(c *x509.Certificate) string { return check.Clean(c.Issuer.String(), 200) }
 
 // names lists the names of a certificate, or its subject when it has none.
 func names(c *x509.Certificate) string {
@@ -152,9 +152,9 @@ func names(c *x509.Certificate) string {
 		list = append(list, ip.String())
 	}
 	if len(list) == 0 {
-		return clean(c.Subject.String(), 200)
+		return check.Clean(c.Subject.String(), 200)
 	}
-	return clean(strings.Join(list, ", "), 200)
+	return check.Clean(strings.Join(list, ", "), 200)
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

@@ -67,7 +67,7 @@ func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
-	notes := []string{"endpoint: " + clean(shownURL(u), maxDetail) + ", " + source}
+	notes := []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}
 	ws, faults, more, err := o.route.ways(ctx, u, o.members...)
 	notes = append(notes, more...)
 	if len(ws) == 0 {

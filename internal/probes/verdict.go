@@ -47,7 +47,7 @@ func (v verdict) in(reasons []*check.Reason) verdict {
 func statusLine(a *Answer) string {
 	s := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
 	if t := a.Header.Get("Content-Type"); t != "" {
-		s += ", " + clean(t, 60)
+		s += ", " + check.Clean(t, 60)
 	}
 	if to := a.Header.Get("Location"); to != "" {
 		s += ", Location: " + shownLocation(to)

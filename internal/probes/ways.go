@@ -121,9 +121,9 @@ func judgeResolve(ctx context.Context, host string, took time.Duration, err erro
 	case isTimeout(ctx, err):
 		return &nameError{fmt.Sprintf("no answer about %s from the resolver within %s", host, round(took))}
 	case isDNS && !resolverOut(err, dns):
-		return &nameError{fmt.Sprintf("%s does not resolve: %s", host, clean(dns.Err, 200))}
+		return &nameError{fmt.Sprintf("%s does not resolve: %s", host, check.Clean(dns.Err, 200))}
 	default:
-		return check.Errorf(check.Resolver, "the resolver cannot be asked about %s: %s", host, clean(err.Error(), 200))
+		return check.Errorf(check.Resolver, "the resolver cannot be asked about %s: %s", host, check.Clean(err.Error(), 200))
 	}
 }
 

@@ -1,17 +1,16 @@
-package probes
+package check
 
 import (
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// clean makes s, which came from the network, fit to be shown: control and
+// Clean makes s, which came from outside, fit to be shown: control and
 // other unprintable characters and invalid UTF-8 are escaped as in Go source,
 // and what exceeds max bytes is cut off with an ellipsis.
-func clean(s string, max int) string {
+func Clean(s string, max int) string {
 	if len(s) <= max && plain(s) {
 		return s
 	}
@@ -39,16 +38,4 @@ func plain(s string) bool {
 		}
 	}
 	return true
-}
-
-// round shortens a duration to what a person reads.
-func round(d time.Duration) time.Duration {
-	switch {
-	case d >= time.Second:
-		return d.Round(100 * time.Millisecond)
-	case d >= time.Millisecond:
-		return d.Round(time.Millisecond)
-	default:
-		return d.Round(time.Microsecond)
-	}
 }

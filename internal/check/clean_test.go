@@ -1,11 +1,12 @@
-package probes
+package check_test
 
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 func TestCleanMakesTextFitToBeShown(t *testing.T) {
@@ -25,12 +26,6 @@ func TestCleanMakesTextFitToBeShown(t *testing.T) {
 		"exactly fitting":      {"aaa", 3, "aaa"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, clean(test.in, test.max)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, check.Clean(test.in, test.max)) })
 	}
-}
-
-func TestRoundKeepsWhatAPersonReads(t *testing.T) {
-	assert.Equal(t, "3.1s", round(3123456789).String())
-	assert.Equal(t, "45ms", round(45*time.Millisecond+123456).String())
-	assert.Equal(t, "7µs", round(7123).String())
 }
