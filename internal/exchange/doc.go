@@ -6,7 +6,8 @@
 // a method per section (AuthServers, OAuthEvents, ...) its facts. The directory
 // is a domain controller that ReadDirectory asks by LDAP for the auth server
 // objects alone. Towards Microsoft there are NewHTTPClient, whose only way out
-// is the target's, and NewCredential, which gets tokens of the tenant.
+// is the target's, NewCredential, which gets tokens of the tenant, and NewInvoker,
+// which runs reading cmdlets of Exchange Online.
 //
 // Everything that arrives is bounded in size and time, and texts of others are
 // made one line. A secret (bearer token, password, key, access token) never

@@ -35,7 +35,8 @@ type entra struct {
 	cert *x509.Certificate
 
 	mu     sync.Mutex
-	tokens int // handed out
+	tokens int    // handed out
+	claims string // that the last one was asked for with
 	fail   func(w http.ResponseWriter, form url.Values) bool
 }
 
@@ -57,6 +58,7 @@ func (e *entra) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		e.tokens++
+		e.claims = r.PostForm.Get("claims")
 		fmt.Fprintf(w, `{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":%q}`, accessToken)
 	default:
 		http.NotFound(w, r)

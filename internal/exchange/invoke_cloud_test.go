@@ -110,11 +110,24 @@ type office struct {
 	meter *meter
 }
 
+// keys are made once: RSA takes its time. Their files are gone with the first
+// test.
+var (
+	keysOnce sync.Once
+	keys     struct {
+		ca   *authority
+		cert *issued
+	}
+)
+
 // newOffice starts an API that answers so, and a client with a certificate.
 func newOffice(t testing.TB, answers ...http.HandlerFunc) *office {
 	t.Helper()
-	ca := newAuthority(t)
-	cert := ca.issue(t, "outlook.contoso.test", "login.contoso.test")
+	keysOnce.Do(func() {
+		keys.ca = newAuthority(t)
+		keys.cert = keys.ca.issue(t, "outlook.contoso.test", "login.contoso.test")
+	})
+	ca, cert := keys.ca, keys.cert
 	api := &adminAPI{entra: &entra{cert: cert.cert}, answers: answers}
 	srv := httptest.NewUnstartedServer(api)
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.cert.Raw}, PrivateKey: cert.key}}}
@@ -126,7 +139,7 @@ func newOffice(t testing.TB, answers ...http.HandlerFunc) *office {
 	env := testEnv(c.clock.Now)
 	env.Meter = c.meter
 	var err error
-	c.Online, err = NewInvoker(config.Target{Tenant: tenantID, CAFile: ca.file, ExchangeOnline: config.ExchangeOnline{
+	c.Online, err = NewInvoker(config.Target{Tenant: tenantID, CAFile: written(t, "ca.pem", pemOf("CERTIFICATE", ca.cert.Raw)), ExchangeOnline: config.ExchangeOnline{
 		ClientID: clientID, CertificateFile: written(t, "hmad.pem", cert.certPEM+cert.keyPEM), DisableAuthorityCheck: true,
 		AuthorityHost: "https://login.contoso.test:" + api.port + "/", Host: "https://outlook.contoso.test:" + api.port,
 		Scope: ScopeExchangeOnline, Rate: 2, Concurrency: 4}}, env)

@@ -195,16 +195,17 @@ func kindOf(status int, types, texts []string) (Kind, string) {
 	return kindOfStatus(status), known
 }
 
-var typeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,100}$`)
+// typeForm is a .NET exception's name, its namespaces before it.
+var typeForm = regexp.MustCompile(`^(?:[A-Za-z0-9_]+[.+])*([A-Z][A-Za-z0-9]{0,100}(?:Exception|Failure|NotFound))$`)
 
-// shortType gives the last part of a .NET type's name, or nothing.
+// shortType gives the last part of an exception's name, or nothing.
 func shortType(full string) string {
-	full, _, _ = strings.Cut(strings.TrimSpace(full), ",") // the assembly
-	name := full[strings.LastIndex(full, ".")+1:]
-	if !typeForm.MatchString(name) {
+	full, _, _ = strings.Cut(full, ",") // the assembly
+	m := typeForm.FindStringSubmatch(strings.TrimSpace(full))
+	if m == nil {
 		return ""
 	}
-	return name
+	return m[1]
 }
 
 func kindOfType(name string) Kind {

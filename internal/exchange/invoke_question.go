@@ -83,7 +83,7 @@ func (q *question) take(params map[string]any) error {
 		}
 		named = named || abbreviates(name, identities)
 		if s, ok := params[name].(string); ok {
-			q.hidden = append(q.hidden, s)
+			q.hidden = append(append(q.hidden, s), strings.Split(s, `\`)...) // tenant\mailbox
 		}
 	}
 	if !named && slices.Contains(single, q.cmdlet) {

@@ -9,7 +9,7 @@ const maxErrorText = 300 // runes of Exchange's text in an error
 
 // quoted is a text in quotes: objects' names stand so. A quote within a word
 // is none.
-var quoted = regexp.MustCompile(`(^|[\s(\[=:,;"“])['"“‘](.{1,400}?)['"”’]($|[\s.,;:)\]"”])`)
+var quoted = regexp.MustCompile(`(?:^|[\s(\[=:,;])(['"“‘])(.{1,400}?)(['"”’])(?:$|[\s.,;:)\]])`)
 
 // urlAddress is an address as URLs spell it.
 var urlAddress = regexp.MustCompile(`[^\s"'<>]+%40[^\s"'<>]+`)
@@ -29,19 +29,24 @@ func (q question) clean(s, token string) string {
 	for _, hidden := range q.hidden {
 		s = replaceFold(s, hidden, "(identity)")
 	}
-	for range 2 { // neighbours share the blank between them
-		s = quoted.ReplaceAllStringFunc(s, q.unquote)
-	}
-	return cut(s, maxErrorText)
+	return cut(q.unquote(s), maxErrorText)
 }
 
 func (q question) unquote(s string) string {
-	m := quoted.FindStringSubmatch(s)
-	switch m[2] {
-	case q.cmdlet, "(identity)", "(address)", "(token)", "…":
-		return s
+	var b strings.Builder
+	for {
+		m := quoted.FindStringSubmatchIndex(s)
+		if m == nil {
+			return b.String() + s
+		}
+		switch text := s[m[4]:m[5]]; text {
+		case q.cmdlet, "(identity)", "(address)", "(token)":
+			b.WriteString(s[:m[7]])
+		default:
+			b.WriteString(s[:m[2]] + "'…'")
+		}
+		s = s[m[7]:] // what ends one quotation may begin the next
 	}
-	return m[1] + "'…'" + m[3]
 }
 
 // replaceFold replaces old wherever it stands, ignoring case. Texts of few

@@ -1,0 +1,232 @@
+package exchange
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+const concurrent = "You have reached the maximum number of concurrent requests per tenant. Please wait and try again"
+
+func TestErrorsByWhatTheyMean(t *testing.T) {
+	notFound := "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
+	storage := "Microsoft.Exchange.Data.Storage.StorageTransientException"
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		kind   Kind
+		class  check.Class
+		typ    string
+		want   string // the whole text
+	}{
+		"not found": {says(400, fault(notFound, "The operation couldn't be performed because object '"+janeGUID+"' couldn't be found on 'DB3PR07A003DC01.EURPR07A003.PROD.OUTLOOK.COM'.")),
+			NotFound, check.State, "ManagementObjectNotFoundException", "The operation couldn't be performed because object '(identity)' couldn't be found on '…'."},
+		"not found, by the details alone": {says(404, `{"error":{"message":"Invalid Operation","details":[{"message":"Ex6F9304|`+notFound+`|The operation couldn't be performed because object 'Jane O'Brien' couldn't be found."}]}}`),
+			NotFound, check.State, "ManagementObjectNotFoundException", "The operation couldn't be performed because object '…' couldn't be found."},
+		"not found, by the header": {says(403, `{"error":{"message":"Invalid Operation"}}`, "X-ExceptionType", notFound),
+			NotFound, check.State, "ManagementObjectNotFoundException", "Invalid Operation"},
+		"a wrong parameter": {says(400, fault("Microsoft.Exchange.AdminApi.CommandInvocation.AmbiguousParameterSetException", "Parameter set cannot be resolved using the specified named parameters.")),
+			BadRequest, check.State, "AmbiguousParameterSetException", "Parameter set cannot be resolved using the specified named parameters."},
+		"a server in maintenance": {says(400, fault("Microsoft.Exchange.Data.Directory.ServerInMMException", "The server is in maintenance.")),
+			Transient, check.Throttled, "ServerInMMException", "The server is in maintenance."},
+		"a mailbox that moves": {says(403, fault(storage, "Cannot open mailbox.")), Transient, check.Throttled, "StorageTransientException", "Cannot open mailbox."},
+		"over budget":          {says(400, fault("Microsoft.Exchange.Data.Directory.OverBudgetException", "The budget is exceeded.")), Throttled, check.Throttled, "OverBudgetException", "The budget is exceeded."},
+		"an unknown exception": {says(500, fault("System.NullReferenceException", "Object reference not set to an instance of an object.")),
+			Transient, check.Throttled, "NullReferenceException", "Object reference not set to an instance of an object."},
+		"a run of NUL bytes": {says(403, strings.Repeat("\x00", 100)), Access, check.Permission, "",
+			"(the app has no role with this cmdlet: View-Only Recipients should hold it, and Get-ManagementRole -Cmdlet Get-MobileDeviceStatistics names those that do)"},
+		"an unknown cmdlet": {says(400, fault("System.Management.Automation.CommandNotFoundException", "The term 'Get-MobileDeviceStatistics' is not recognized as a cmdlet.")),
+			Access, check.Permission, "CommandNotFoundException", "The term 'Get-MobileDeviceStatistics' is not recognized as a cmdlet. (the app has no role with this cmdlet: View-Only Recipients should hold it, and Get-ManagementRole -Cmdlet Get-MobileDeviceStatistics names those that do)"},
+		"concurrency with status 500": {says(500, concurrent), Throttled, check.Throttled, "", concurrent},
+		"concurrency with status 200": {says(200, concurrent), Throttled, check.Throttled, "", concurrent},
+		"concurrency within JSON":     {says(403, fault("", concurrent)), Throttled, check.Throttled, "", concurrent},
+		"too many requests":           {says(429, ""), Throttled, check.Throttled, "", "too many requests (without a text)"},
+		"unavailable":                 {says(503, "<html>Service Unavailable</html>"), Throttled, check.Throttled, "", "service unavailable (without a text)"},
+		"a gateway's page":            {says(502, "<html>Bad Gateway</html>"), Transient, check.Throttled, "", "bad gateway (without a text)"},
+		"a wrong tenant":              {says(404, ""), BadRequest, check.State, "", "(is the tenant right, and exchange_online.host?)"},
+		"an error within a 200":       {says(200, `{"error":{"message":"no"},"value":[]}`), BadRequest, check.State, "", "no"},
+		"errors beside a value":       {says(200, `{"@adminapi.errors":["Cannot read `+jane+`"],"value":[]}`), BadRequest, check.State, "", "Cannot read (address)"},
+		"an error of a wrong shape":   {says(400, `{"error":"no","details":7}`), BadRequest, check.State, "", "bad request (without a text)"},
+		"a redirect":                  {says(302, "", "Location", "https://evil.contoso.test/adminapi/"), Invalid, check.State, "", "(a redirect, which is not followed)"},
+		"an echo of the token":        {says(400, `{"error":{"message":"bad token `+accessToken+`"}}`), BadRequest, check.State, "", "bad token (token)"},
+		"an echo in capitals":         {says(400, `{"error":{"message":"no `+strings.ToUpper(janeGUID)+` and jane%40contoso.com"}}`), BadRequest, check.State, "", "no (identity) and (address)"},
+		"names in quotes":             {says(400, `{"error":{"message":"\"Jane Doe\" 'EURPR07\\Jane Doe' (\"x\")"}}`), BadRequest, check.State, "", "'…' '…' ('…')"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, c.answer)
+			_, err := o.devices(InvokeOptions{Anchor: jane})
+			require.Error(t, err)
+			e := failure(t, err)
+			assert.Equal(t, c.kind, e.Kind)
+			assert.Equal(t, c.class, check.ClassOf(err))
+			assert.Equal(t, c.typ, e.Type)
+			assert.Equal(t, c.want, e.Text)
+			assert.Len(t, o.api.requests(), 1, "the next attempt is the caller's")
+			assert.Equal(t, e.Kind == Throttled, e.RetryAfter > 0)
+		})
+	}
+}
+
+func TestAMissingRoleIsNamed(t *testing.T) {
+	for cmdlet, role := range map[string]string{"Get-MailboxLocation": "View-Only Recipients", "Get-MobileDevice": "View-Only Recipients",
+		"Get-OrganizationConfig": "View-Only Configuration", "Test-OAuthConnectivity": "View-Only Configuration"} {
+		assert.Equal(t, role, roleFor(cmdlet), cmdlet)
+	}
+}
+
+func TestARefusedTokenIsReplacedOnce(t *testing.T) {
+	refused := says(401, "")
+	t.Run("and the new one does", func(t *testing.T) {
+		o := newOffice(t, says(200, value("")), refused, says(200, value("")))
+		for range 2 {
+			_, err := o.devices(InvokeOptions{})
+			require.NoError(t, err)
+		}
+		assert.Len(t, o.api.requests(), 3)
+		assert.Equal(t, 2, o.api.tokens)
+	})
+	t.Run("or the error is told", func(t *testing.T) {
+		o := newOffice(t, refused)
+		for i, want := range []int{2, 3, 4} { // a missing role is not worth a token each time
+			_, err := o.devices(InvokeOptions{})
+			e := failure(t, err)
+			assert.Equal(t, Token, e.Kind)
+			assert.Equal(t, check.Token, check.ClassOf(err))
+			assert.Contains(t, e.Text, "Exchange.ManageAsApp")
+			assert.Len(t, o.api.requests(), want, i)
+			o.clock.add(time.Second)
+		}
+		assert.Equal(t, 2, o.api.tokens)
+		o.clock.add(renewEvery)
+		_, err := o.devices(InvokeOptions{})
+		require.Error(t, err)
+		assert.Equal(t, 3, o.api.tokens, "a minute later it is tried again")
+	})
+	t.Run("with the claims that are wanted", func(t *testing.T) {
+		const claims = `{"access_token":{"nbf":{"essential":true,"value":"1795338900"}}}`
+		challenge := `Bearer realm="", error="insufficient_claims", claims="` + base64.StdEncoding.EncodeToString([]byte(claims)) + `"`
+		o := newOffice(t, says(401, "", "WWW-Authenticate", challenge), says(200, value("")))
+		_, err := o.devices(InvokeOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, 2, o.api.tokens)
+		assert.Contains(t, o.api.claims, `"value":"1795338900"`)
+	})
+	t.Run("unless Entra gives none", func(t *testing.T) {
+		o := newOffice(t, says(200, value("")))
+		o.api.cert = newAuthority(t).cert // another than the client's is registered
+		_, err := o.devices(InvokeOptions{})
+		e := failure(t, err)
+		assert.Equal(t, Token, e.Kind)
+		assert.Contains(t, e.Text, "AADSTS700027")
+		assert.Empty(t, o.api.requests())
+	})
+}
+
+func TestClaimsOfAChallenge(t *testing.T) {
+	for name, c := range map[string]struct{ field, want string }{
+		"base64":       {`Bearer error="insufficient_claims", claims="eyJhIjoxfQ=="`, `{"a":1}`},
+		"not padded":   {`Bearer claims="eyJhIjoxfQ"`, `{"a":1}`},
+		"none":         {`Bearer error="invalid_token"`, ""},
+		"no base64":    {`Bearer claims="e"`, ""},
+		"another name": {`Bearer xclaims="eyJhIjoxfQ=="`, ""},
+	} {
+		assert.Equal(t, c.want, claimsOf(http.Header{"Www-Authenticate": {"Basic", c.field}}), name)
+	}
+}
+
+func TestARefusalKeepsTheWholeTenantBack(t *testing.T) {
+	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	for name, c := range map[string]struct {
+		answer    http.HandlerFunc
+		low, high time.Duration // of the pause
+	}{
+		"seconds":                   {says(429, "", "Retry-After", "17"), 17 * time.Second, 17 * time.Second},
+		"a date":                    {says(429, "", "Retry-After", date(20*time.Second)), 10 * time.Second, 20 * time.Second},
+		"a date that is over":       {says(429, "", "Retry-After", date(-time.Hour)), 3 * time.Second, 3 * time.Second},
+		"nothing":                   {says(429, ""), 3 * time.Second, 3 * time.Second},
+		"nought":                    {says(429, "", "Retry-After", "0"), 3 * time.Second, 3 * time.Second},
+		"nonsense":                  {says(429, "", "Retry-After", "soon"), 3 * time.Second, 3 * time.Second},
+		"a negative number":         {says(429, "", "Retry-After", "-5"), 3 * time.Second, 3 * time.Second},
+		"a year":                    {says(429, "", "Retry-After", "31536000"), 5 * time.Minute, 5 * time.Minute},
+		"more than a number holds":  {says(429, "", "Retry-After", "99999999999999999999"), 3 * time.Second, 3 * time.Second},
+		"the rate limit's reset":    {says(429, "", "Rate-Limit-Remaining", "0", "Rate-Limit-Reset", time.Now().Add(15*time.Second).UTC().Format("2006-01-02T15:04:05.000Z")), 8 * time.Second, 15 * time.Second},
+		"a reset that is no reason": {says(429, "", "Rate-Limit-Remaining", "9", "Rate-Limit-Reset", date(time.Minute)), 3 * time.Second, 3 * time.Second},
+		"503 with Retry-After":      {says(503, "", "Retry-After", "9"), 9 * time.Second, 9 * time.Second},
+		"concurrency":               {says(500, concurrent), 3 * time.Second, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t, c.answer, says(200, value("")))
+			_, err := o.devices(InvokeOptions{})
+			e := failure(t, err)
+			assert.GreaterOrEqual(t, e.RetryAfter, c.low)
+			assert.LessOrEqual(t, e.RetryAfter, c.high)
+
+			o.clock.add(e.RetryAfter - time.Second)
+			_, err = o.Invoke(context.Background(), "Get-OrganizationConfig", nil, InvokeOptions{})
+			other := failure(t, err)
+			assert.Equal(t, Throttled, other.Kind)
+			assert.Equal(t, check.Throttled, check.ClassOf(err))
+			assert.Equal(t, time.Second, other.RetryAfter, "what is left")
+			assert.Len(t, o.api.requests(), 1, "nothing is sent meanwhile")
+
+			o.clock.add(time.Second)
+			_, err = o.devices(InvokeOptions{})
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestPausesGrowWhileRefusalsGoOn(t *testing.T) {
+	var p pause
+	now := time.Unix(1e9, 0)
+	refused := func(after time.Duration) time.Duration { return p.refused(now, now, after) }
+	assert.Equal(t, 3*time.Second, refused(0))
+	now = now.Add(3 * time.Second)
+	assert.Equal(t, 6*time.Second, refused(0))
+	assert.Equal(t, 6*time.Second, p.refused(now.Add(-time.Second), now, 0), "one that was in flight does not count")
+	for range 30 {
+		now = now.Add(time.Minute)
+		refused(0)
+	}
+	now = now.Add(time.Minute)
+	assert.Equal(t, time.Minute, refused(0), "the longest of its own choice")
+	assert.Equal(t, 5*time.Minute, refused(time.Hour), "the longest that is asked for")
+	assert.Equal(t, 5*time.Minute, refused(time.Second), "a shorter one does not end it")
+
+	p.answered(now.Add(-time.Second))
+	now = now.Add(5 * time.Minute)
+	assert.Zero(t, p.left(now))
+	assert.Equal(t, time.Minute, refused(0), "a good answer to what was sent before says nothing")
+	now = now.Add(time.Minute)
+	p.answered(now)
+	assert.Equal(t, 3*time.Second, refused(0), "a good answer ends the row")
+}
+
+// TestPlantedSecretsNeverAppear holds that whatever an answer echoes, errors
+// and warnings do not.
+func TestPlantedSecretsNeverAppear(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		text := fmt.Sprintf("%s %s %s %s 'Jane Doe' %s", r.Header.Get("Authorization"), r.Header.Get("X-AnchorMailbox"), janeGUID, jane, strings.ToUpper(jane))
+		says(400, fault(text, text), "X-ExceptionType", text, "Request-Id", text)(w, r)
+	}
+	warn := func(w http.ResponseWriter, r *http.Request) {
+		says(200, fmt.Sprintf(`{"@adminapi.warnings":[%q],"value":[]}`, r.Header.Get("Authorization")+" "+jane+" "+janeGUID))(w, r)
+	}
+	o := newOffice(t, echo, warn)
+	_, err := o.devices(InvokeOptions{Anchor: jane})
+	e := failure(t, err)
+	assert.Empty(t, e.Type)
+	assert.Empty(t, e.RequestID)
+	assert.NotContains(t, fmt.Sprintf("%+v", *e), "jane")
+	rows, err := o.Invoke(context.Background(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": tenantID + `\` + janeGUID}, InvokeOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Bearer (token) (address) (identity)"}, rows.Warnings)
+}
