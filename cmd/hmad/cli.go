@@ -136,6 +136,10 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
 	}
 
+	doctor := app.Command("doctor", "Try every path and permission that the config asks for; exit codes as check.")
+	c.configFlag(doctor)
+	c.storageFlag(doctor, "Where the daemon keeps the reports that are pushed to it.")
+
 	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
 	explain.Arg("REASON", "check.reason, a reason or a check; none: all.").StringVar(&c.reason)
 	rules := app.Command("rules", "Print Prometheus' alert rules.")
@@ -150,6 +154,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"config check":   {(*cli).configCheck, exitUndecided},
 		"config show":    {(*cli).configShow, exitUndecided},
 		"config example": {(*cli).configExample, exitUndecided},
+		"doctor":         {(*cli).runDoctor, exitUndecided},
 		"explain":        {(*cli).explain, exitUndecided},
 		"rules":          {(*cli).rules, exitUndecided},
 		"version":        {(*cli).version, exitError},

@@ -28,6 +28,7 @@ type Def struct {
 	Metrics []*Metric     // every family that it may emit, beside the common ones
 	Reasons []*Reason     // every verdict it may reach, in order of judgement
 	Off     bool          // only targets that say enabled: true have it
+	Needs   string        // the settings without which there is no such check; empty: every target has it
 
 	// New validates the target and builds the check's functions. It does no
 	// I/O but read the files that the config names. A nil Run means that the

@@ -20,6 +20,7 @@ var OnPremReport = &check.Def{
 	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals), " +
 		"missing, unreadable, dated in the future, or lacks a part that the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
 		"without that, hmad expects every host that reported in the last seven days.",
+	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{reportTime},

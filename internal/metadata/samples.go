@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
 )
 
 // The families of this package.
@@ -18,8 +19,7 @@ var (
 		Help: "Time within which Exchange should have copied a published certificate (metadata.window)."}
 	pageAfterSeconds = &check.Metric{Name: "hmad_evosts_page_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a certificate that Exchange has not copied is critical (metadata.page_after)."}
-	credentialNotAfter = &check.Metric{Name: "hmad_credential_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"credential"},
-		Help: "Unix time at which hmad's own credential expires, by kind of credential; absent where that cannot be known."}
+	credentialNotAfter = exchange.CredentialNotAfter
 
 	lastRefresh = &check.Metric{Name: "hmad_evosts_last_refresh_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the last good run of the refresh job: a completed run (event 2015 of MSExchange AuthAdmin) without an error of that run."}
@@ -61,7 +61,7 @@ func (e *evosts) credentialSamples() []check.Sample {
 	if !ok {
 		return nil
 	}
-	return []check.Sample{{Metric: credentialNotAfter, Value: unix(notAfter), Labels: []string{kind}}}
+	return []check.Sample{{Metric: exchange.CredentialNotAfter, Value: unix(notAfter), Labels: []string{kind}}}
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
