@@ -1,0 +1,117 @@
+// Package packaging tests the packages that make package builds: their files,
+// their scripts in a clean Debian, and the service under a real systemd.
+package packaging
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// repository is the folder of the whole.
+const repository = "../.."
+
+// scratch holds what the tests share: the packages. TestMain makes it.
+var scratch string
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "hmad-packages-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// The packages of a release, for both architectures, and of the next, for this
+// one.
+var (
+	release = build("1.0.0")
+	next    = build("1.0.1", "ARCHS="+arch)
+)
+
+// arch is the architecture on which the tests install: Debian's word is Go's.
+const arch = runtime.GOARCH
+
+// rpmArch gives rpm's word for an architecture.
+var rpmArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
+// build gives a function that makes the packages once, and then gives their
+// folder.
+func build(version string, more ...string) func(*testing.T) string {
+	dir := sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(scratch, version)
+		return dir, makePackage(repository, dir, append(more, "VERSION=v"+version)...)
+	})
+	return func(t *testing.T) string {
+		t.Helper()
+		folder, err := dir()
+		require.NoError(t, err)
+		return folder
+	}
+}
+
+// making has one make at a time: they share bin/nfpm.
+var making sync.Mutex
+
+// makePackage is make package in a copy of the repository.
+func makePackage(repository, to string, more ...string) error {
+	making.Lock()
+	defer making.Unlock()
+	cmd := exec.Command("make", append([]string{"-C", repository, "package", "PACKAGES=" + to}, more...)...)
+	for _, v := range os.Environ() { // of the make that runs the tests
+		if !strings.HasPrefix(v, "MAKE") && !strings.HasPrefix(v, "MFLAGS=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	_, err := tryOutput(cmd)
+	return err
+}
+
+func deb(dir, version, arch string) string {
+	return filepath.Join(dir, "hmad_"+version+"_"+arch+".deb")
+}
+
+func rpm(dir, version, arch string) string {
+	return filepath.Join(dir, "hmad-"+version+"-1."+rpmArch[arch]+".rpm")
+}
+
+// tryOutput runs the command and gives what it wrote to standard output; the
+// error has the rest.
+func tryOutput(cmd *exec.Cmd) (string, error) {
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s: %w\n%s%s", cmd, err, &out, &complaints)
+	}
+	return out.String(), nil
+}
+
+// output runs a program that must succeed.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := tryOutput(exec.CommandContext(t.Context(), name, args...))
+	require.NoError(t, err)
+	return out
+}
+
+// debian gives the folder of a clean Debian 12, which is not to be changed.
+func debian(t *testing.T) string {
+	t.Helper()
+	require.Zero(t, os.Getuid(), "installing packages and booting systemd needs root: run the tests as root")
+	return strings.TrimSpace(output(t, repository+"/scripts/debian-root"))
+}
+
+// lines gives the lines of a text without the empty ones.
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+}
