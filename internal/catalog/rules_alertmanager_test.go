@@ -1,0 +1,197 @@
+package catalog
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/probes"
+)
+
+const alertmanagerFile = "../../deploy/alertmanager/alertmanager.example.yml"
+
+func TestAmtoolTakesTheExample(t *testing.T) {
+	assert.Contains(t, tool(t, "amtool", "check-config", alertmanagerFile), "SUCCESS")
+}
+
+func TestRoutes(t *testing.T) {
+	for name, c := range map[string]struct{ labels, receiver string }{
+		"a critical finding":         {"alertname=HmadActivesyncBearerMissing severity=critical check=activesync reason=bearer_missing target=contoso", "pager"},
+		"a warning":                  {"alertname=HmadActivesyncCertificateExpiring severity=warning check=activesync reason=certificate_expiring target=contoso", "tickets"},
+		"stale sync":                 {"alertname=HmadMailboxSyncSyncStale severity=critical check=mailbox_sync reason=sync_stale target=contoso", "pager"},
+		"failing sync":               {"alertname=HmadMailboxSyncSyncFailing severity=critical check=mailbox_sync reason=sync_failing target=contoso", "pager"},
+		"hmad down":                  {"alertname=HmadDown severity=critical check=hmad reason=down target=hmad", "pager"},
+		"a check undecided":          {"alertname=HmadCheckUndecided severity=warning check=activesync reason=undecided target=contoso", "tickets"},
+		"the service level":          {"alertname=HmadServiceLevelMissed severity=warning check=service_level target=contoso", "tickets"},
+		"what inhibitions are for":   {"alertname=HmadWayOutClosed severity=none check=vantage target=contoso", "nobody"},
+		"somebody else's":            {"alertname=NodeDown severity=critical", "tickets"},
+		"somebody else's stale sync": {"alertname=SyncStale severity=critical reason=sync_stale", "tickets"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tool(t, "amtool", append([]string{"config", "routes", "test", "--config.file=" + alertmanagerFile, "--verify.receivers=" + c.receiver}, strings.Fields(c.labels)...)...)
+		})
+	}
+}
+
+// Every alert that there is has a route: critical pages, nothing falls through.
+func TestEveryAlertHasItsReceiver(t *testing.T) {
+	receivers := map[string]string{"critical": "pager", "warning": "tickets", "none": "nobody"}
+	seen := map[string]bool{}
+	for _, r := range rulesOf(t, 1) {
+		severity := r.Labels["severity"]
+		if r.Alert == "" || seen[severity] {
+			continue // routes go by severity
+		}
+		seen[severity] = true
+		tool(t, "amtool", "config", "routes", "test", "--config.file="+alertmanagerFile, "--verify.receivers="+receivers[severity],
+			"alertname="+r.Alert, "severity="+severity, "target=contoso")
+	}
+	assert.Len(t, seen, 3)
+}
+
+// example is what tests read of the example.
+type example struct {
+	Route        route
+	InhibitRules []struct {
+		Source []string `yaml:"source_matchers"`
+		Target []string `yaml:"target_matchers"`
+	} `yaml:"inhibit_rules"`
+}
+
+type route struct {
+	Matchers []string
+	GroupBy  []string `yaml:"group_by"`
+	Mute     []string `yaml:"mute_time_intervals"`
+	Routes   []route
+}
+
+func readExample(t *testing.T) example {
+	t.Helper()
+	data, err := os.ReadFile(alertmanagerFile)
+	require.NoError(t, err)
+	var e example
+	require.NoError(t, yaml.Unmarshal(data, &e))
+	return e
+}
+
+// toCome are names of checks and reasons of the design that the catalog need
+// not know yet; alerts about hmad itself bring names of their own.
+var toCome = []string{"mailbox_sync", "onprem_sync", "onprem_report", "evosts_metadata", "metadata_refresh", "configuration", "tls_offload",
+	"report_late", "report_missing", "sync_stale"}
+
+// A renamed check or reason must not leave an inhibition behind that never
+// matches.
+func TestTheExampleNamesOnlyWhatExists(t *testing.T) {
+	known := slices.Concat(toCome, Names(), []string{itself})
+	for _, d := range Defs() {
+		for _, r := range d.Reasons {
+			known = append(known, r.Name)
+		}
+	}
+	for _, r := range rulesOf(t, 1) {
+		known = append(known, r.Labels["reason"], r.Labels["check"])
+	}
+	e := readExample(t)
+	var matchers []string
+	var walk func(route)
+	walk = func(r route) {
+		matchers = append(matchers, r.Matchers...)
+		for _, sub := range r.Routes {
+			walk(sub)
+		}
+	}
+	walk(e.Route)
+	for _, i := range e.InhibitRules {
+		matchers = append(append(matchers, i.Source...), i.Target...)
+	}
+	named := 0
+	for _, m := range matchers {
+		label, quoted, _ := strings.Cut(m, `"`)
+		if !strings.HasPrefix(label, "check") && !strings.HasPrefix(label, "reason") {
+			continue
+		}
+		for name := range strings.SplitSeq(strings.TrimSuffix(quoted, `"`), "|") {
+			if name != "sync_.+" && name != "cloud_sync_.+" { // of checks to come; a prefix is the contract
+				assert.Contains(t, known, name, m)
+				named++
+			}
+		}
+	}
+	assert.Greater(t, named, 20)
+}
+
+// The transport reasons are those that AutoDiscover and ActiveSync share.
+func TestAClosedWayOutHidesAllTransportReasons(t *testing.T) {
+	var shared []string
+	for _, r := range probes.ActiveSync.Reasons {
+		if slices.Contains(probes.Autodiscover.Reasons, r) {
+			shared = append(shared, r.Name)
+		}
+	}
+	listed := readExample(t).InhibitRules[0].Target[1]
+	listed = strings.TrimSuffix(strings.TrimPrefix(listed, `reason=~"`), `"`)
+	assert.ElementsMatch(t, shared, strings.Split(listed, "|"))
+}
+
+// Quiet days are for the share of stale mailboxes and for nothing else.
+func TestQuietDaysMuteOneRoute(t *testing.T) {
+	quiet, maintained := 0, 0
+	hmad := readExample(t).Route.Routes[0]
+	assert.Equal(t, []string{"target"}, hmad.GroupBy)
+	for _, r := range hmad.Routes {
+		if slices.Contains(r.Mute, "quiet-days") {
+			quiet++
+			assert.Equal(t, []string{`reason="sync_stale"`}, r.Matchers)
+		}
+		if slices.Contains(r.Mute, "maintenance") {
+			maintained++
+		}
+	}
+	assert.Equal(t, 1, quiet)
+	assert.Equal(t, 3, maintained, "every route to people")
+}
+
+const twoAlerts = `{"receiver":"pager","status":"firing","externalURL":"http://alertmanager.contoso.com:9093",
+"groupLabels":{"target":"contoso"},"commonLabels":{"target":"contoso","severity":"critical"},"commonAnnotations":{},
+"alerts":[
+ {"status":"firing","labels":{"target":"contoso","check":"activesync","reason":"bearer_missing","severity":"critical"},
+  "annotations":{"summary":"S.","description":"D.","fix":"F <&> \"G\".","runbook_url":"https://example.test/#a"},"startsAt":"2026-11-22T09:15:00+01:00"},
+ {"status":"resolved","labels":{"target":"contoso","check":"autodiscover","reason":"timeout","severity":"critical"},
+  "annotations":{},"startsAt":"2026-11-22T07:00:00Z","endsAt":"2026-11-22T08:30:00Z"}]}`
+
+func TestWhatPeopleRead(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data.json")
+	render := func(template, json string) string {
+		require.NoError(t, os.WriteFile(data, []byte(json), 0o600))
+		return tool(t, "amtool", "template", "render", "--template.glob=../../deploy/alertmanager/*.tmpl", "--template.data="+data,
+			"--template.text={{ template \""+template+"\" . }}")
+	}
+	assert.Equal(t, "CRITICAL contoso: activesync.bearer_missing, autodiscover.timeout", strings.TrimSpace(render("hmad.subject", twoAlerts)))
+	assert.Equal(t, "MENDED contoso: activesync.bearer_missing, autodiscover.timeout",
+		strings.TrimSpace(render("hmad.subject", strings.Replace(twoAlerts, `"firing"`, `"resolved"`, 1))))
+	assert.Equal(t, `CRITICAL  activesync.bearer_missing of contoso, since 2026-11-22 08:15 UTC
+
+What it means:
+  S.
+What was seen:
+  D.
+Mend it:
+  F <&> "G".
+Runbook:
+  https://example.test/#a
+
+MENDED  autodiscover.timeout of contoso, from 2026-11-22 07:00 UTC to 08:30 UTC
+
+Silence this target: http://alertmanager.contoso.com:9093/#/silences/new?filter=%7Btarget%3D%22contoso%22%7D
+`, strings.TrimSuffix(render("hmad.text", twoAlerts), "\n")+"\n")
+}
+
+func TestScriptsAreClean(t *testing.T) {
+	assert.Empty(t, tool(t, "shellcheck", "../../deploy/alertmanager/patch-night.sh"))
+}
