@@ -19,7 +19,6 @@ var (
 		Help: "Time within which Exchange should have copied a published certificate (metadata.window)."}
 	pageAfterSeconds = &check.Metric{Name: "hmad_evosts_page_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a certificate that Exchange has not copied is critical (metadata.page_after)."}
-	credentialNotAfter = exchange.CredentialNotAfter
 
 	lastRefresh = &check.Metric{Name: "hmad_evosts_last_refresh_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the last good run of the refresh job: a completed run (event 2015 of MSExchange AuthAdmin) without an error of that run."}
