@@ -57,7 +57,7 @@ func TestAScrapeThatIsNotReadEnds(t *testing.T) {
 		time.Sleep(scrapeTimeout - 1)
 		synctest.Wait()
 		require.Equal(t, 1, readers(s))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Zero(t, readers(s))
 		answer, err := io.ReadAll(client)
