@@ -100,10 +100,10 @@ func (v *verdict) find(r *check.Reason, format string, args ...any) {
 
 // stopped: hardly any of the samples moved where many always do.
 func (v *verdict) stopped() {
-	if v.counts.Active < stopActive {
+	if v.counts.Active < stopActive && v.counts.Known() {
 		return
 	}
-	if v.sampled < pulseFloor || !v.usualKnown {
+	if v.counts.Active < stopActive || v.sampled < pulseFloor || !v.usualKnown {
 		v.unevaluated = append(v.unevaluated, syncStopped)
 		return
 	}

@@ -45,7 +45,7 @@ type Verdict struct {
 	Success  time.Time // last good sync of the partnership that decides; zero: none known
 	Attempt  time.Time // its last attempt
 	Devices  int       // Outlook's partnerships
-	Location Location
+	Location Location  // zero: there is none
 	Located  time.Time // when Location was looked up
 }
 
@@ -91,6 +91,7 @@ type mailbox struct {
 	state      State
 	tries      uint8 // visits without an answer in a row
 	devices    uint8
+	sources    uint8 // which of them have it
 	watched    bool
 	shown      bool // has a row in the table of gauges
 	gone       bool // removed while it was being asked
@@ -103,13 +104,11 @@ func (m *mailbox) ends() seconds { return m.success + seconds(m.staleAfter) }
 
 // take keeps what a visit found out and plans the next one.
 func (m *mailbox) take(now seconds, v Verdict) {
-	if v.Location != (Location{}) || v.State == NotProvisioned {
-		m.location, m.located = v.Location, secondsOf(v.Located)
-	}
 	if v.State == Error {
 		m.takeError(now)
 		return
 	}
+	m.location, m.located = v.Location, secondsOf(v.Located)
 	m.checked, m.state, m.tries = now, v.State, 0
 	m.success, m.attempt = secondsOf(v.Success), secondsOf(v.Attempt)
 	m.devices = uint8(min(max(v.Devices, 0), 255))

@@ -152,6 +152,14 @@ func (p *Planner) Urge(key string) {
 	}
 }
 
+// NextUrgent is Next of the mailboxes that were urged alone.
+func (p *Planner) NextUrgent(now time.Time) (Ask, bool, time.Time) {
+	if len(p.urgent) == 0 {
+		return Ask{}, false, time.Time{}
+	}
+	return p.Next(now)
+}
+
 // Next gives the mailbox to ask now and spends a call on it. Otherwise it gives
 // the moment at which to come again; zero: when a visit has ended or the fleet
 // has changed.

@@ -90,7 +90,7 @@ func TestDeadlinesAreMetWhenTheBudgetSuffices(t *testing.T) {
 		lag := time.Duration(rapid.IntRange(0, 60).Draw(t, "minutes since a sync")) * time.Minute
 		limit := 24 * time.Hour
 		p := fleet(Settings{StaleAfter: limit, Rate: spare * float64(n) / limit.Seconds(), Concurrency: 2}, n)
-		first, patience := monday.Add(limit), 5*time.Second*time.Duration(limit.Seconds()/float64(n)/spare)
+		first, patience := monday.Add(limit), 10*time.Second*time.Duration(limit.Seconds()/float64(n)/spare)
 		drive(p, monday, monday.Add(4*limit), func(now time.Time, a Ask) Verdict {
 			if now.After(first) {
 				require.False(t, !a.Ends.IsZero() && now.Sub(a.Ends) > patience, "%s is asked at %s, %s after its deadline", a.Key, now, now.Sub(a.Ends))

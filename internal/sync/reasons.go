@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	askOne    = "`$l = Get-MailboxLocation <user>; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid | Format-List DeviceModel,ClientType,FirstSyncTime,LastSyncAttemptTime,LastSuccessSync` in Exchange Online PowerShell"
+	byHand    = "$l = Get-MailboxLocation <user> | ? {$_.MailboxLocationType -eq 'ComponentShared'}; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid | Format-List DeviceModel,ClientType,FirstSyncTime,LastSyncAttemptTime,LastSuccessSync"
+	askOne    = "`" + byHand + "` in Exchange Online PowerShell"
 	lookFirst = "Look first at `autodiscover`, `activesync` and `evosts_metadata` of this target, which see most causes earlier. "
 	otherLeg  = " This is the leg from the phone to the cloud; the leg to Exchange on premises is that of `onprem_sync`."
 )

@@ -1,0 +1,61 @@
+package sync
+
+import (
+	"strings"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// deviceColumns are the properties that are asked for, and no others: the rest
+// is personal data.
+var deviceColumns = []string{"Identity", "ClientType", "FirstSyncTime", "LastSyncAttemptTime", "LastSuccessSync"}
+
+// readDevices reads the rows of Get-MobileDeviceStatistics for one mailbox and
+// gives Outlook's partnerships. Rows of which one belongs to another mailbox
+// are refused altogether.
+func readDevices(rows []exchange.Row, key, tenant string, asked Location) ([]Partnership, error) {
+	var all []Partnership
+	var one string
+	for i, r := range rows {
+		owner, ok := ownerOf(r.String("Identity"))
+		if !ok || !mayOwn(owner, key, tenant, asked) || i > 0 && !strings.EqualFold(owner, one) {
+			return nil, errForeign
+		}
+		one = owner
+		if kind := r.String("ClientType"); !strings.EqualFold(kind, "Outlook") && !strings.EqualFold(kind, "REST") {
+			continue
+		}
+		var d Partnership
+		d.First, _ = r.Time("FirstSyncTime")
+		d.Attempt, _ = r.Time("LastSyncAttemptTime")
+		d.Success, _ = r.Time("LastSuccessSync")
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// ownerOf reads a device's Identity, OWNER\ExchangeActiveSyncDevices\DEVICE, in
+// the directory with slashes.
+func ownerOf(identity string) (string, bool) {
+	i := strings.Index(strings.ToLower(identity), "exchangeactivesyncdevices")
+	if i < 2 || identity[i-1] != '\\' && identity[i-1] != '/' {
+		return "", false
+	}
+	return identity[:i-1], true
+}
+
+// mayOwn says whether an owner can be the mailbox that was asked for: its GUID
+// or that of the tenant, its address, or a name, of which nothing can be told.
+func mayOwn(owner, key, tenant string, asked Location) bool {
+	last, named := "", false
+	for part := range strings.FieldsFuncSeq(owner, func(c rune) bool { return c == '\\' || c == '/' }) {
+		last, named = part, true
+		if guid, ok := parseLocation(part); ok && guid != asked && !strings.EqualFold(part, tenant) {
+			return false
+		}
+	}
+	return named && (!strings.Contains(last, "@") || strings.EqualFold(last, key))
+}
+
+// leafOf gives the last part of a device's owner: the mailbox's own name.
+func leafOf(owner string) string { return owner[strings.LastIndexAny(owner, `\/`)+1:] }

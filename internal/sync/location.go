@@ -1,0 +1,86 @@
+package sync
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const maxLocations = 20 // of one mailbox
+
+// errForeign is the error of rows that belong to another mailbox, or cannot be
+// shown to belong to the one that was asked for.
+var errForeign = errors.New("the answer is another mailbox's")
+
+// String writes the GUID as Exchange does; empty where there is none.
+func (l Location) String() string {
+	if l == (Location{}) {
+		return ""
+	}
+	h := hex.EncodeToString(l[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// parseLocation reads a GUID.
+func parseLocation(s string) (l Location, ok bool) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return l, false
+	}
+	n, err := hex.Decode(l[:], []byte(strings.ReplaceAll(s, "-", "")))
+	return l, err == nil && n == len(l) && l != (Location{})
+}
+
+// readLocation reads the rows of Get-MailboxLocation for one user. The part in
+// the cloud of a mailbox on premises has the type ComponentShared; a Primary
+// is a mailbox of the cloud itself. Neither: there is none.
+func readLocation(rows []exchange.Row, tenant string) (l Location, cloud bool, err error) {
+	if len(rows) > maxLocations {
+		return l, false, errForeign // a name that Exchange did not know makes it answer with everybody
+	}
+	for _, r := range rows {
+		kind := strings.ToLower(r.String("MailboxLocationType"))
+		if kind != "componentshared" && kind != "primary" {
+			continue
+		}
+		guid, ok := locationOf(r, tenant)
+		switch {
+		case !ok:
+			return Location{}, false, errForeign
+		case kind == "primary":
+			cloud = true
+		case l != (Location{}) && l != guid:
+			return Location{}, false, errForeign
+		default:
+			l = guid
+		}
+	}
+	return l, cloud, nil
+}
+
+// locationOf reads a row's MailboxGuid, or else its Identity, which is
+// TenantGuid\MailboxGuid; both together must agree.
+func locationOf(r exchange.Row, tenant string) (Location, bool) {
+	identity := r.String("Identity")
+	if identity == "" {
+		identity = r.String("Id")
+	}
+	inTenant, last := "", identity
+	if i := strings.LastIndexAny(identity, `\/`); i >= 0 {
+		inTenant, last = identity[:i], identity[i+1:]
+	}
+	if _, isGUID := parseLocation(inTenant); isGUID && !strings.EqualFold(inTenant, tenant) {
+		return Location{}, false
+	}
+	byIdentity, hasIdentity := parseLocation(last)
+	byGUID, hasGUID := parseLocation(r.String("MailboxGuid"))
+	switch {
+	case hasGUID && hasIdentity && byGUID != byIdentity:
+		return Location{}, false
+	case hasGUID:
+		return byGUID, true
+	default:
+		return byIdentity, hasIdentity
+	}
+}

@@ -1,0 +1,183 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// MailboxSync is the check of the leg from the phones to the cloud.
+var MailboxSync = &check.Def{
+	Name: "mailbox_sync",
+	Doc: "When did phones last synchronise? It asks Exchange Online, mailbox by mailbox, where the part of the mailbox in the cloud is (Get-MailboxLocation) and when Outlook's partnerships " +
+		"last synchronised with it (Get-MobileDeviceStatistics). A mailbox is asked when the answer can change the verdict, within a budget of calls (`exchange_online.rate`); " +
+		"a rotating sample shows within minutes when all phones stop, and the watch list is asked in every run. " +
+		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green while mail goes stale: that is what `onprem_sync`, `tls_offload` and `evosts_metadata` see.",
+	Every:   "*/5 * * * *",
+	Timeout: 2 * time.Minute,
+	Metrics: append([]*check.Metric{mailboxesIn, mailboxesWithin, newestSync, overdueMailboxes, sweepLag, askedRatio, sampledMailboxes, staleAfterSeconds, budgetCalls, rejectedLines,
+		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, mailboxFamilies...),
+	Reasons: mailboxReasons,
+	New:     newMailboxSync,
+}
+
+// FleetName is the name of the fleet of mailboxes in the Store.
+const FleetName = "mailboxes"
+
+// keyOfHours is where the baseline of mailbox_sync lies in the target's memory.
+const keyOfHours = "sync_hours"
+
+// mailboxSync is the check for one target. Its runs do not overlap; its
+// Background works beside them.
+type mailboxSync struct {
+	*members
+	rules      Rules
+	credential func() []check.Sample // of hmad's own credential
+	once       sync.Once
+}
+
+func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
+	if !t.Sync.Configured() || !t.ExchangeOnline.Configured() {
+		return check.Parts{}, nil
+	}
+	online, err := exchange.NewInvoker(t, env)
+	if err != nil {
+		return check.Parts{}, err
+	}
+	m := buildMailboxSync(t, env, online)
+	m.credential = online.CredentialSamples
+	return check.Parts{Run: m.run, Background: m.background}, nil
+}
+
+// buildMailboxSync builds the check over any way to run cmdlets.
+func buildMailboxSync(t config.Target, env check.Env, invoker exchange.Invoker) *mailboxSync {
+	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Rate: t.ExchangeOnline.Rate, Concurrency: t.ExchangeOnline.Concurrency, Seed: uint64(env.Now().UnixNano())})
+	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env), t.Sync))
+	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },
+		rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
+}
+
+// fleetOf gives the fleet's records; nowhere to keep them is as good for a check
+// that runs once.
+func fleetOf(env check.Env) check.Fleet {
+	if env.Fleet == nil {
+		return nowhere{}
+	}
+	return env.Fleet(FleetName)
+}
+
+func tableOf(env check.Env) check.Table {
+	if env.Table == nil {
+		return nowhere{}
+	}
+	return env.Table(mailboxFamilies...)
+}
+
+// nowhere is a Fleet without records and a Table that nobody sees.
+type nowhere struct{}
+
+func (nowhere) Each(func(string, []byte)) {}
+func (nowhere) Put(string, []byte)        {}
+func (nowhere) Delete(string)             {}
+func (nowhere) Set(string, ...float64)    {}
+func (nowhere) Keep(func(string) bool)    {}
+func (nowhere) Dropped(int)               {}
+
+// start takes up what is known, when the check begins to work and not when it
+// is built: until then another build may be at work.
+func (m *mailboxSync) start() {
+	m.once.Do(func() {
+		m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
+		for _, w := range m.settings.Watch {
+			key := strings.ToLower(w.Mailbox)
+			m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.shown(key), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
+		}
+		m.load()
+		_ = m.readFile() // the next run tries again and reports
+		m.show()
+	})
+}
+
+// shown names a mailbox in details.
+func (m *mailboxSync) shown(key string) string {
+	if name := m.gauge.names.of(key); name != "" {
+		return name
+	}
+	return "a watched mailbox"
+}
+
+// background sweeps the fleet until the context ends.
+func (m *mailboxSync) background(ctx context.Context) error {
+	m.start()
+	var inventory sync.WaitGroup
+	defer inventory.Wait()
+	if m.settings.Inventory {
+		inventory.Go(func() { m.inventory(ctx) })
+	}
+	m.work(ctx, (*Planner).Next)
+	return ctx.Err()
+}
+
+// run asks the watch list and judges what is known of the fleet.
+func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
+	m.start()
+	err := m.readFile()
+	var keys []string
+	for _, w := range m.rules.Watch {
+		keys = append(keys, w.Key)
+	}
+	asking, cancel := withMargin(ctx)
+	defer cancel()
+	if askErr := m.askNow(asking, keys); askErr != nil {
+		err = askErr
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return check.Report{}, ctx.Err()
+	}
+	m.show()
+	return m.report(err)
+}
+
+// withMargin leaves the last tenth of the time for judging.
+func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
+}
+
+// show brings the table in step.
+func (m *mailboxSync) show() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gauge.choose(m.plan)
+}
+
+// report judges. Where there is no mailbox at all there is nothing to judge.
+func (m *mailboxSync) report(err error) (check.Report, error) {
+	notes := []string{m.note()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.plan.observe(m.now(), m.rules)
+	found, unevaluated := judge(o)
+	m.env.Memory.Put(keyOfHours, m.plan.Hours)
+	if m.about != "" {
+		notes = append(notes, m.about)
+	}
+	if m.inventoryErr != nil {
+		notes = append(notes, "inventory: "+m.inventoryErr.Error())
+	}
+	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
+	if err == nil && o.counts.Mailboxes == 0 {
+		err = check.Errorf(check.State, "no mailbox is known yet: %w", cmp.Or(m.inventoryErr, errInventory))
+	}
+	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: append(m.samples(o), m.credential()...), Notes: notes}, err
+}

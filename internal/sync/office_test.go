@@ -1,0 +1,299 @@
+package sync
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const testTenant = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
+
+// store is the Store's part in a test: memory, fleet and table.
+type store struct {
+	mu      sync.Mutex
+	values  map[string][]byte
+	records map[string][]byte
+	rows    map[string][]float64
+	dropped int
+}
+
+func newStore() *store {
+	return &store{values: map[string][]byte{}, records: map[string][]byte{}, rows: map[string][]float64{}}
+}
+
+type memory struct{ *store }
+
+func (m memory) Get(key string, into any) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.values[key]
+	return ok && json.Unmarshal(v, into) == nil
+}
+
+func (m memory) Put(key string, v any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.values[key], _ = json.Marshal(v)
+}
+
+type fleetRecords struct{ *store }
+
+func (f fleetRecords) Each(do func(string, []byte)) {
+	f.mu.Lock()
+	all := maps.Clone(f.records)
+	f.mu.Unlock()
+	for k, r := range all {
+		do(k, r)
+	}
+}
+
+func (f fleetRecords) Put(key string, record []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.records[key] = append([]byte(nil), record...)
+}
+
+func (f fleetRecords) Delete(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.records, key)
+}
+
+type table struct{ *store }
+
+func (t table) Set(key string, values ...float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows[key] = append([]float64(nil), values...)
+}
+
+func (t table) Delete(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.rows, key)
+}
+
+func (t table) Keep(keep func(string) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.rows, func(k string, _ []float64) bool { return !keep(k) })
+}
+
+func (t table) Dropped(rows int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropped = rows
+}
+
+// question is one call of a cmdlet.
+type question struct {
+	at     time.Time
+	cmdlet string
+	who    string
+	anchor string
+}
+
+// office is Exchange Online in a test: mailboxes whose phones synchronised so
+// long before they are asked, and a check that asks them.
+type office struct {
+	*mailboxSync
+	t     testing.TB
+	store *store
+	files map[string]string
+
+	mu     sync.Mutex
+	asked  []question
+	lag    map[string]time.Duration // by address; others: a minute
+	stop   time.Time                // no phone synchronises after
+	rows   map[string][]exchange.Row
+	fail   func(q question) error
+	takes  time.Duration
+	places map[string]string // GUID of an address that moved
+	phones []exchange.Row    // the inventory
+	part   bool              // of the inventory comes only
+}
+
+// guidOf gives the GUID of a mailbox's part in the cloud.
+func guidOf(address string) string {
+	var l Location
+	copy(l[:], address)
+	binary.BigEndian.PutUint16(l[14:], uint16(len(address)))
+	return l.String()
+}
+
+func row(members map[string]any) exchange.Row {
+	r := exchange.Row{}
+	for k, v := range members {
+		r[k], _ = json.Marshal(v)
+	}
+	return r
+}
+
+// newOffice builds the check for these settings; it is to be used in a bubble.
+func newOffice(t testing.TB, s config.Sync) *office {
+	return newOfficeOn(t, s, newStore())
+}
+
+func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
+	t.Helper()
+	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]exchange.Row{}, places: map[string]string{}, takes: 100 * time.Millisecond}
+	for i := range s.Watch {
+		if s.Watch[i].StaleAfter == 0 {
+			s.Watch[i].StaleAfter = 24 * time.Hour
+		}
+		if s.Watch[i].Severity == "" {
+			s.Watch[i].Severity = string(check.Warning)
+		}
+	}
+	s.StaleShare, s.StaleCount = 25, 10
+	if s.StaleAfter == 0 {
+		s.StaleAfter = 24 * time.Hour
+	}
+	if s.MaxSeries == 0 {
+		s.MaxSeries = 20_000
+	}
+	if s.MailboxLabel == "" {
+		s.MailboxLabel = config.LabelAddress
+	}
+	if s.Export == "" {
+		s.Export = config.ExportAuto
+	}
+	target := config.Target{Name: "contoso", Tenant: testTenant, Sync: s, ExchangeOnline: config.ExchangeOnline{Rate: 2, Concurrency: 4}}
+	env := check.Env{Now: time.Now, Memory: memory{st}, Fleet: func(string) check.Fleet { return fleetRecords{st} },
+		Table: func(...*check.Metric) check.Table { return table{st} },
+		ReadFile: func(name string, _ int64) ([]byte, error) {
+			if text, ok := o.files[name]; ok {
+				return []byte(text), nil
+			}
+			return nil, errors.New("no such file")
+		}}
+	o.mailboxSync = buildMailboxSync(target, env, o)
+	return o
+}
+
+// Invoke implements exchange.Invoker.
+func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt exchange.InvokeOptions) (exchange.Rows, error) {
+	q := question{at: time.Now(), cmdlet: cmdlet, anchor: opt.Anchor}
+	q.who, _ = params["User"].(string)
+	if q.who == "" {
+		q.who, _ = params["Mailbox"].(string)
+	}
+	o.mu.Lock()
+	o.asked = append(o.asked, q)
+	fail := o.fail
+	o.mu.Unlock()
+	wait(ctx, o.takes)
+	if ctx.Err() != nil {
+		return exchange.Rows{}, ctx.Err()
+	}
+	if fail != nil {
+		if err := fail(q); err != nil {
+			return exchange.Rows{}, err
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch cmdlet {
+	case getLocation:
+		return o.location(q.who), nil
+	case getDevices:
+		return o.devices(q.who), nil
+	case getInventory:
+		for _, r := range o.phones {
+			if err := opt.Each(r); err != nil {
+				return exchange.Rows{}, err
+			}
+		}
+		return exchange.Rows{Incomplete: o.part}, nil
+	}
+	return exchange.Rows{}, fmt.Errorf("unexpected cmdlet %s", cmdlet)
+}
+
+func (o *office) location(address string) exchange.Rows {
+	if rows, ok := o.rows[address]; ok {
+		return exchange.Rows{Rows: rows}
+	}
+	guid := guidOf(address)
+	if moved := o.places[address]; moved != "" {
+		guid = moved
+	}
+	return exchange.Rows{Rows: []exchange.Row{row(map[string]any{"Identity": testTenant + `\` + guid, "MailboxGuid": guid, "MailboxLocationType": "ComponentShared"})}}
+}
+
+func (o *office) devices(guid string) exchange.Rows {
+	if rows, ok := o.rows[guid]; ok {
+		return exchange.Rows{Rows: rows}
+	}
+	lag := time.Minute
+	for address, l := range o.lag {
+		if guidOf(address) == guid {
+			lag = l
+		}
+	}
+	at := time.Now().Add(-lag)
+	if !o.stop.IsZero() && at.After(o.stop) {
+		at = o.stop
+	}
+	return exchange.Rows{Rows: []exchange.Row{phone(guid, at, at)}}
+}
+
+// phone is a row of Get-MobileDeviceStatistics.
+func phone(owner string, success, attempt time.Time) exchange.Row {
+	return row(map[string]any{"Identity": owner + `\ExchangeActiveSyncDevices\REST§Outlook§0123456789ABCDEF0123456789ABCDEF`, "ClientType": "Outlook",
+		"FirstSyncTime": "2026-01-01T00:00:00.0000000Z", "LastSyncAttemptTime": attempt, "LastSuccessSync": success})
+}
+
+// questions gives what was asked so far of a cmdlet.
+func (o *office) questions(cmdlet string) []question {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []question
+	for _, q := range o.asked {
+		if q.cmdlet == cmdlet {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// sweepFor lets the Background work for a time.
+func (o *office) sweepFor(d time.Duration) {
+	ctx, cancel := context.WithTimeout(o.t.Context(), d)
+	defer cancel()
+	require.ErrorIs(o.t, o.background(ctx), context.DeadlineExceeded)
+}
+
+// runNow runs the check as the runner does.
+func (o *office) runNow() (check.Report, error) {
+	ctx, cancel := context.WithTimeout(o.t.Context(), 2*time.Minute)
+	defer cancel()
+	return o.run(ctx)
+}
+
+// addresses gives user0 … user(n-1).
+func addresses(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf("user%d@contoso.com", i))
+	}
+	return all
+}
+
+// reasons names what a report found.
+func reasons(r check.Report) (all []string) {
+	for _, f := range r.Findings {
+		all = append(all, f.Reason.Name)
+	}
+	return all
+}

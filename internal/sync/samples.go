@@ -1,0 +1,61 @@
+package sync
+
+import (
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// The families of the fleet as a whole.
+var (
+	mailboxesIn = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
+		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, unchecked (not asked yet, or not since the last verdict ran out)."}
+	mailboxesWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
+		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day, so ages below that are a lower bound."}
+	newestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
+		Help: "Unix time of the newest sync of any mailbox (the leg phone to cloud)."}
+	overdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
+		Help: "Mailboxes whose fresh verdict has ended and that have not been asked again yet."}
+	sweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
+		Help: "Longest time by which such a mailbox is overdue."}
+	askedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
+		Help: "Share of the mailboxes of which something is known that still stands."}
+	sampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
+		Help: "The newest samples of the rotation: asked, moved (had just synchronised), usual (as many as move at this hour; absent while that is not known)."}
+	staleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
+		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
+	budgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
+		Help: "Calls per second that hmad allows itself: configured, in_force (less while the tenant throttles)."}
+	rejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
+		Help: "Lines of sync.file that name no mailbox."}
+)
+
+// samples gives the gauges of the fleet as a whole.
+func (m *mailboxSync) samples(o observation) []check.Sample {
+	var out []check.Sample
+	add := func(f *check.Metric, v float64, labels ...string) {
+		out = append(out, check.Sample{Metric: f, Value: v, Labels: labels})
+	}
+	for s := range states {
+		add(mailboxesIn, float64(o.counts.States[s]), s.String())
+	}
+	for i, a := range ages {
+		add(mailboxesWithin, float64(o.counts.Within[i]), a.name)
+	}
+	if !o.counts.Newest.IsZero() {
+		add(newestSync, float64(o.counts.Newest.Unix()))
+	}
+	add(overdueMailboxes, float64(o.counts.Overdue))
+	add(sweepLag, o.counts.Lag.Seconds())
+	add(askedRatio, float64(o.counts.Asked())/float64(max(o.counts.Mailboxes, 1)))
+	add(sampledMailboxes, float64(o.sampled), "asked")
+	add(sampledMailboxes, float64(o.moved), "moved")
+	if o.usualKnown {
+		add(sampledMailboxes, o.usual*float64(o.sampled), "usual")
+	}
+	add(staleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
+	add(budgetCalls, m.plan.Budget.max, "configured")
+	add(budgetCalls, m.plan.Budget.Rate(), "in_force")
+	add(rejectedLines, float64(m.bad))
+	return out
+}

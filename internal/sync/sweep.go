@@ -1,0 +1,267 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const (
+	troubleFirst = time.Minute // pause after a failure that is not one mailbox's
+	troubleMost  = 10 * time.Minute
+	failuresRow  = 5 // mailboxes in a row that cannot be asked are no matter of a mailbox
+)
+
+// sweep carries the plan out: it asks, keeps what it hears in the fleet's
+// records and shows it in the table. Everything below mu is shared by the
+// goroutines of visits and by the runs of the check.
+type sweep struct {
+	visitor
+	fleet check.Fleet
+	gauge *gauges
+	wake  chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	plan    *Planner
+	pending map[string]bool // urged by a run that waits
+	done    chan struct{}   // closed when nothing is pending
+	serving int             // loops at work
+	failed  int             // visits in a row without an answer
+	pause   time.Duration   // after the last trouble
+	resume  time.Time
+	trouble error // why it pauses; nil: it does not
+}
+
+// newSweep gives a sweep of an empty fleet.
+func newSweep(v visitor, plan *Planner, fleet check.Fleet, g *gauges) *sweep {
+	s := &sweep{visitor: v, fleet: fleet, gauge: g, wake: make(chan struct{}, 1), plan: plan}
+	s.spend = s.waitForCall
+	return s
+}
+
+// work asks as the plan says until the context ends, and leaves no visit
+// behind. Next is one of the planner's.
+func (s *sweep) work(ctx context.Context, next func(*Planner, time.Time) (Ask, bool, time.Time)) {
+	var visits sync.WaitGroup
+	defer visits.Wait()
+	s.serve(1)
+	defer s.serve(-1)
+	for ctx.Err() == nil {
+		a, ok, at := s.next(next)
+		if !ok {
+			s.sleep(ctx, at)
+			continue
+		}
+		visits.Go(func() { s.ask(ctx, a) })
+	}
+}
+
+func (s *sweep) serve(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving += n
+}
+
+func (s *sweep) next(next func(*Planner, time.Time) (Ask, bool, time.Time)) (Ask, bool, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if now.Before(s.resume) {
+		return Ask{}, false, s.resume
+	}
+	return next(s.plan, now)
+}
+
+// sleep waits until a moment (zero: for ever) or for something new.
+func (s *sweep) sleep(ctx context.Context, at time.Time) {
+	var timer <-chan time.Time
+	if !at.IsZero() {
+		t := time.NewTimer(max(at.Sub(s.now()), time.Millisecond))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer:
+	case <-s.wake:
+	}
+}
+
+// rouse ends a sleep.
+func (s *sweep) rouse() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waitForCall waits until the budget has one more call and spends it.
+func (s *sweep) waitForCall(ctx context.Context) error {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		now := s.now()
+		ok, at := s.plan.Budget.Take(now)
+		s.mu.Unlock()
+		if ok {
+			return nil
+		}
+		t := time.NewTimer(max(at.Sub(now), time.Millisecond))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+		case <-t.C:
+		}
+	}
+	return ctx.Err()
+}
+
+// ask visits one mailbox and gives it back to the plan.
+func (s *sweep) ask(ctx context.Context, a Ask) {
+	v, err := s.guarded(ctx, a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.rouse()
+	now := s.now()
+	switch {
+	case err == nil:
+		s.failed, s.pause, s.trouble = 0, 0, nil
+		s.settle(now, a, v)
+	case ctx.Err() != nil:
+		s.plan.Release(now, a)
+	case s.refused(now, err):
+		s.plan.Release(now, a)
+		if s.pending[a.Key] {
+			s.plan.Urge(a.Key)
+		}
+	case kindOf(err) == exchange.Token || kindOf(err) == exchange.Access:
+		s.plan.Release(now, a)
+		s.halt(now, err)
+	default:
+		s.settle(now, a, Verdict{State: Error})
+		if s.failed++; s.failed >= failuresRow {
+			s.halt(now, err)
+		}
+	}
+}
+
+// guarded makes a panic an error.
+func (s *sweep) guarded(ctx context.Context, a Ask) (v Verdict, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = check.Errorf(check.Panic, "panic while a mailbox was asked: %v", r)
+		}
+	}()
+	return s.visit(ctx, a)
+}
+
+// settle keeps an answer.
+func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
+	s.plan.Settle(now, a, v)
+	if record := s.plan.Record(a.Key); record != nil {
+		s.fleet.Put(a.Key, record)
+		s.gauge.update(s.plan, a.Key)
+	}
+	s.finish(a.Key)
+}
+
+// refused says whether the tenant refused a call for being too many, and slows
+// down.
+func (s *sweep) refused(now time.Time, err error) bool {
+	var e *exchange.CmdletError
+	if !errors.As(err, &e) || e.Kind != exchange.Throttled {
+		return false
+	}
+	s.plan.Budget.Refused(now, e.RetryAfter)
+	return true
+}
+
+// halt pauses for a trouble that is no matter of one mailbox: a token or role
+// that is missing, or one mailbox after the other that cannot be asked. A run
+// that waits need not wait on.
+func (s *sweep) halt(now time.Time, err error) {
+	if errors.Is(err, errForeign) {
+		err = check.Errorf(check.State, "%d mailboxes in a row: %w", s.failed, err)
+	}
+	s.trouble = err
+	if !now.Before(s.resume) { // calls in flight together are one trouble
+		s.pause = min(max(2*s.pause, troubleFirst), troubleMost)
+		s.resume = now.Add(s.pause)
+	}
+	for key := range s.pending {
+		s.finish(key)
+	}
+}
+
+// finish notes that a mailbox for which a run may wait has been asked.
+func (s *sweep) finish(key string) {
+	if !s.pending[key] {
+		return
+	}
+	if delete(s.pending, key); len(s.pending) == 0 {
+		close(s.done)
+	}
+}
+
+// askNow asks these mailboxes before all others and waits for the answers, until
+// the context ends or there is trouble.
+func (s *sweep) askNow(ctx context.Context, keys []string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done, alone := s.urge(keys)
+	var loop sync.WaitGroup
+	defer loop.Wait()
+	if alone { // no Background: a check that runs once
+		loop.Go(func() { s.work(ctx, (*Planner).NextUrgent) })
+	}
+	s.rouse()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	cancel()
+	return s.left()
+}
+
+func (s *sweep) urge(keys []string) (done chan struct{}, alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending, s.done = map[string]bool{}, make(chan struct{})
+	if s.trouble == nil || !s.now().Before(s.resume) {
+		for _, k := range keys {
+			s.pending[k] = true
+			s.plan.Urge(k)
+		}
+	}
+	if len(s.pending) == 0 {
+		close(s.done)
+	}
+	return s.done, s.serving == 0
+}
+
+// left gives what keeps the sweep from asking, and forgets who waited.
+func (s *sweep) left() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.pending)
+	s.pending = nil
+	switch {
+	case s.trouble != nil:
+		return s.trouble
+	case n > 0:
+		return check.Errorf(check.Throttled, "%d watched mailboxes could not be asked in time: the tenant allows %.2g calls per second now", n, s.plan.Budget.Rate())
+	default:
+		return nil
+	}
+}
+
+// note words the plan for the page.
+func (s *sweep) note() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.plan.Budget.Rate(), s.plan.Budget.Slots())
+}

@@ -1,0 +1,335 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// inBubble runs a test in virtual time.
+func inBubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func TestASweepAsksEverybodyOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(100)})
+		o.sweepFor(2 * time.Minute)
+		assert.Len(t, o.questions(getLocation), 100)
+		devices := o.questions(getDevices)
+		require.Len(t, devices, 100)
+		assert.Equal(t, devices[0].who, devices[0].anchor, "questions are routed")
+		assert.Len(t, o.store.records, 100)
+		o.sweepFor(10 * time.Hour)
+		assert.Len(t, o.questions(getLocation), 100, "locations are kept")
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Empty(t, r.Findings)
+		assert.Equal(t, 100.0, valueOf(r, mailboxesIn, "fresh"))
+	})
+}
+
+// valueOf gives a report's gauge; -1 where it is absent.
+func valueOf(r check.Report, m *check.Metric, labels ...string) float64 {
+	for _, s := range r.Samples {
+		if s.Metric == m && slices.Equal(s.Labels, labels) {
+			return s.Value
+		}
+	}
+	return -1
+}
+
+func TestASweepKeepsTheRate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(3000)})
+		o.takes = 900 * time.Millisecond
+		o.sweepFor(20 * time.Minute)
+		calls := len(o.asked)
+		assert.LessOrEqual(t, calls, 2*20*60+4)
+		assert.GreaterOrEqual(t, float64(calls), 0.95*2*20*60)
+	})
+}
+
+func TestARestartAsksNobodyTwiceAndShowsEverybody(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{Mailboxes: addresses(200)}
+		first := newOffice(t, s)
+		first.sweepFor(100 * time.Second)
+		known := len(first.store.records)
+		require.Greater(t, known, 50)
+		clear(first.store.rows)
+		second := newOfficeOn(t, s, first.store)
+		second.sweepFor(110 * time.Second)
+		asked := map[string]int{}
+		twice := 0
+		for _, q := range append(first.questions(getDevices), second.questions(getDevices)...) {
+			if asked[q.who]++; asked[q.who] > 1 {
+				twice++
+			}
+		}
+		assert.Len(t, asked, 200)
+		assert.LessOrEqual(t, twice, 4, "only those whose answers were on their way")
+		assert.Len(t, second.store.rows, 200)
+	})
+}
+
+func TestARunAsksTheWatchListFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(3000), Watch: []config.Watch{{Mailbox: "User2999@contoso.com"}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- o.background(ctx) }()
+		time.Sleep(5 * time.Minute)
+		began := time.Now()
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Less(t, time.Since(began), 5*time.Second, "a busy sweep does not hold it up")
+		assert.Empty(t, r.Findings)
+		assert.Contains(t, r.Unevaluated, syncStale, "most mailboxes are not known yet")
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
+// hmad check has no Background.
+func TestARunAloneAsksTheWatchListOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(300), Watch: []config.Watch{{Mailbox: "jane@contoso.com", Severity: "critical"}}})
+		o.lag["jane@contoso.com"] = 30 * time.Hour
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, []string{"watched_mailbox_stale_critical"}, reasons(r))
+		assert.Contains(t, r.Findings[0].Detail, "jane@contoso.com is stale")
+		assert.Len(t, o.questions(getDevices), 1)
+	})
+}
+
+func TestWatchedMailboxes(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*office)
+		want string
+	}{
+		"not in the cloud at all": {func(o *office) { o.rows["jane@contoso.com"] = []exchange.Row{} }, "watched_mailbox_not_provisioned"},
+		"no phone with Outlook":   {func(o *office) { o.rows[guidOf("jane@contoso.com")] = nil }, "watched_mailbox_not_provisioned"},
+		"a mailbox of the cloud": {func(o *office) {
+			o.rows["jane@contoso.com"] = []exchange.Row{row(map[string]any{"MailboxGuid": guidOf("jane@contoso.com"), "MailboxLocationType": "Primary"})}
+		}, "watched_mailbox_in_cloud"},
+		"no time is said": {func(o *office) {
+			r := phone(guidOf("jane@contoso.com"), time.Time{}, time.Time{})
+			r["LastSuccessSync"] = []byte("null")
+			o.rows[guidOf("jane@contoso.com")] = []exchange.Row{r}
+		}, "sync_unknown"},
+		"attempts without success": {func(o *office) {
+			o.rows[guidOf("jane@contoso.com")] = []exchange.Row{phone(guidOf("jane@contoso.com"), time.Now().Add(-3*time.Hour), time.Now())}
+		}, "watched_mailbox_stale"},
+		"no success for weeks": {func(o *office) { o.lag["jane@contoso.com"] = 20 * day }, "watched_mailbox_stale"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+				c.set(o)
+				r, err := o.runNow()
+				require.NoError(t, err)
+				assert.Equal(t, []string{c.want}, reasons(r))
+			})
+		})
+	}
+}
+
+// A mailbox that moved is found again: its old location is not found, or is
+// old and gives nothing good.
+func TestALocationIsLookedUpAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(1)})
+		o.sweepFor(time.Minute)
+		o.lag["user0@contoso.com"] = 30 * time.Hour
+		o.sweepFor(25 * time.Hour)
+		assert.Len(t, o.questions(getLocation), 2, "before it is called stale")
+		gone := &exchange.CmdletError{Cmdlet: getDevices, Kind: exchange.NotFound, Text: "gone"}
+		o.fail = func(q question) error {
+			if q.who == guidOf("user0@contoso.com") {
+				return gone
+			}
+			return nil
+		}
+		o.places["user0@contoso.com"] = guidOf("new place")
+		o.sweepFor(24 * time.Hour)
+		assert.Equal(t, Fresh, o.plan.all[0].state)
+		assert.Equal(t, guidOf("new place"), o.plan.all[0].location.String())
+	})
+}
+
+func TestHostileRows(t *testing.T) {
+	jane := guidOf("jane@contoso.com")
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // a bubble's beginning
+	for name, rows := range map[string][]exchange.Row{
+		"another mailbox's by GUID":         {phone(guidOf("joe@contoso.com"), now, now)},
+		"another mailbox's by address":      {phone("joe@contoso.com", now, now)},
+		"another mailbox's in its tenant":   {phone(testTenant+`\`+guidOf("joe@contoso.com"), now, now)},
+		"another tenant's":                  {phone(`00c118a9-2de9-41d3-b39a-81648a7a5e4d\`+jane, now, now)},
+		"one of them another mailbox's":     {phone(jane, now, now), phone(guidOf("joe@contoso.com"), now, now)},
+		"of two names":                      {phone("Jane", now, now), phone("Joe", now, now)},
+		"without an identity":               {row(map[string]any{"ClientType": "Outlook", "LastSuccessSync": now})},
+		"with an identity that is no phone": {row(map[string]any{"Identity": jane, "ClientType": "Outlook", "LastSuccessSync": now})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+				o.rows[jane] = rows
+				r, err := o.runNow()
+				require.NoError(t, err)
+				assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"), "refused, not believed")
+				assert.Zero(t, valueOf(r, mailboxesIn, "fresh"))
+				assert.Contains(t, r.Unevaluated, watchedStale)
+			})
+		})
+	}
+}
+
+func TestHostileLocations(t *testing.T) {
+	place := func(guid, kind string) exchange.Row {
+		return row(map[string]any{"MailboxGuid": guid, "MailboxLocationType": kind})
+	}
+	a, b := guidOf("a"), guidOf("b")
+	for name, rows := range map[string][]exchange.Row{
+		"two mailboxes":          {place(a, "ComponentShared"), place(b, "ComponentShared")},
+		"everybody's":            slices.Repeat([]exchange.Row{place(a, "ComponentShared")}, maxLocations+1),
+		"of no GUID":             {place("jane", "ComponentShared")},
+		"of nobody":              {place("00000000-0000-0000-0000-000000000000", "ComponentShared")},
+		"of another tenant":      {row(map[string]any{"Identity": a + `\` + b, "MailboxLocationType": "ComponentShared"})},
+		"that contradict itself": {row(map[string]any{"Identity": testTenant + `\` + b, "MailboxGuid": a, "MailboxLocationType": "ComponentShared"})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := readLocation(rows, testTenant)
+			assert.ErrorIs(t, err, errForeign)
+		})
+	}
+	t.Run("an archive beside it is passed over", func(t *testing.T) {
+		l, cloud, err := readLocation([]exchange.Row{place(b, "MainArchive"), place(a, "ComponentShared")}, testTenant)
+		require.NoError(t, err)
+		assert.False(t, cloud)
+		assert.Equal(t, a, l.String())
+	})
+}
+
+func TestATenantThatThrottles(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(50)})
+		refusals := 0
+		o.fail = func(question) error {
+			if refusals++; refusals <= 3 {
+				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: time.Minute})
+			}
+			return nil
+		}
+		o.sweepFor(45 * time.Second)
+		assert.LessOrEqual(t, len(o.asked), 5, "the whole tenant pauses")
+		assert.Less(t, o.plan.Budget.Rate(), 2.0)
+		o.sweepFor(5 * time.Minute)
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 50.0, valueOf(r, mailboxesIn, "fresh"), "nobody is judged by a refusal")
+	})
+}
+
+func TestAMissingRoleIsNoVerdictOnMailboxes(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(50), Watch: []config.Watch{{Mailbox: "user1@contoso.com"}}})
+		o.fail = func(question) error {
+			return check.Errorf(check.Permission, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Access, Text: "the app has no role"})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- o.background(ctx) }()
+		time.Sleep(10 * time.Minute)
+		assert.Less(t, len(o.asked), 20, "it is not tried for everybody")
+		r, err := o.runNow()
+		assert.Equal(t, check.Permission, check.ClassOf(err))
+		assert.Zero(t, valueOf(r, mailboxesIn, "error"))
+		o.mu.Lock()
+		o.fail = nil
+		o.mu.Unlock()
+		time.Sleep(15 * time.Minute)
+		r, err = o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 50.0, valueOf(r, mailboxesIn, "fresh"))
+		cancel()
+		<-done
+	})
+}
+
+func TestMailboxesThatCannotBeAskedDoNotHoldUpTheOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(60)})
+		o.fail = func(q question) error {
+			if strings.HasPrefix(q.who, "user1") { // user1 and ten more
+				return errors.New("broken")
+			}
+			return nil
+		}
+		o.sweepFor(3 * time.Hour)
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 49.0, valueOf(r, mailboxesIn, "fresh"))
+		assert.Equal(t, 11.0, valueOf(r, mailboxesIn, "error"))
+	})
+}
+
+func TestAFreshVerdictOutlivesAFailedCall(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		_, err := o.runNow()
+		require.NoError(t, err)
+		o.fail = func(question) error { return errors.New("reset") }
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "fresh"))
+		time.Sleep(25 * time.Hour)
+		r, _ = o.runNow()
+		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"), "and not its end")
+	})
+}
+
+func TestAPanicIsThatVisitsError(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		o.fail = func(question) error { panic("oops") }
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"))
+	})
+}
+
+func TestAStoppedRunIsNotRecorded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		o.takes = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err := o.run(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, o.store.records)
+	})
+}
+
+func TestWatchedMailboxesThatCannotBeAskedInTime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		o.takes = time.Hour
+		r, err := o.runNow()
+		assert.Equal(t, check.Throttled, check.ClassOf(err))
+		assert.Contains(t, r.Unevaluated, watchedStale)
+	})
+}

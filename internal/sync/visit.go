@@ -1,0 +1,137 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// The cmdlets of a visit.
+const (
+	getLocation = "Get-MailboxLocation"
+	getDevices  = "Get-MobileDeviceStatistics"
+)
+
+// relocateAfter is how old a location may be when the answer is not good: the
+// mailbox may have moved.
+const relocateAfter = 24 * time.Hour
+
+// visitor asks Exchange Online about one mailbox.
+type visitor struct {
+	invoker exchange.Invoker
+	tenant  string
+	now     func() time.Time
+	spend   func(context.Context) error // waits for one more call of the budget
+}
+
+// visit asks one mailbox: where it is, unless that is known, and when its
+// phones synchronised. The first call is paid for.
+func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
+	if a.Location == (Location{}) {
+		return v.fromScratch(ctx, a)
+	}
+	out, err := v.devices(ctx, a)
+	gone := kindOf(err) == exchange.NotFound || errors.Is(err, errForeign)
+	if err != nil && !gone || err == nil && (out.State == Fresh || v.now().Sub(a.Located) < relocateAfter) {
+		return out, err
+	}
+	if err := v.spend(ctx); err != nil {
+		return Verdict{}, err
+	}
+	again, cloud, err := v.locate(ctx, a)
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case cloud:
+		return Verdict{State: Cloud}, nil
+	case again.Location == (Location{}):
+		return Verdict{State: NotProvisioned}, nil
+	case !gone && again.Location == a.Location:
+		out.Located = again.Located
+		return out, nil
+	}
+	return v.paidDevices(ctx, again)
+}
+
+// fromScratch asks a mailbox whose location is not known.
+func (v visitor) fromScratch(ctx context.Context, a Ask) (Verdict, error) {
+	a, cloud, err := v.locate(ctx, a)
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case cloud:
+		return Verdict{State: Cloud}, nil
+	case a.Location == (Location{}):
+		return Verdict{State: NotProvisioned}, nil
+	}
+	return v.paidDevices(ctx, a)
+}
+
+func (v visitor) paidDevices(ctx context.Context, a Ask) (Verdict, error) {
+	if err := v.spend(ctx); err != nil {
+		return Verdict{}, err
+	}
+	out, err := v.devices(ctx, a)
+	if kindOf(err) == exchange.NotFound {
+		return Verdict{State: NotProvisioned}, nil
+	}
+	return out, err
+}
+
+// locate looks up where a mailbox is; the zero Location: nowhere.
+func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
+	rows, err := v.invoker.Invoke(ctx, getLocation, map[string]any{"User": a.Key}, exchange.InvokeOptions{Anchor: anchorOf(a.Key), MaxPages: 1})
+	if kindOf(err) == exchange.NotFound {
+		rows, err = exchange.Rows{}, nil
+	}
+	if err != nil {
+		return a, false, err
+	}
+	if rows.Incomplete {
+		return a, false, errForeign
+	}
+	var cloud bool
+	a.Location, cloud, err = readLocation(rows.Rows, v.tenant)
+	a.Located = v.now()
+	return a, cloud, err
+}
+
+// devices asks when the phones of a mailbox synchronised.
+func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
+	guid := a.Location.String()
+	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid, MaxPages: 1, Select: deviceColumns})
+	if err != nil {
+		return Verdict{}, err
+	}
+	if rows.Incomplete {
+		return Verdict{}, errForeign
+	}
+	all, err := readDevices(rows.Rows, a.Key, v.tenant, a.Location)
+	if err != nil {
+		return Verdict{}, err
+	}
+	out := Judge(v.now(), all, a.StaleAfter)
+	out.Location, out.Located = a.Location, a.Located
+	return out, nil
+}
+
+// anchorOf routes a question about a mailbox that is known by address or GUID;
+// other names cannot.
+func anchorOf(key string) string {
+	if _, isGUID := parseLocation(key); isGUID || strings.Contains(key, "@") {
+		return key
+	}
+	return ""
+}
+
+// kindOf gives the kind of a cmdlet's error; empty: it is none.
+func kindOf(err error) exchange.Kind {
+	var e *exchange.CmdletError
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
