@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -69,11 +68,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 // terminated carries the exit code out of kingpin.
 type terminated int
 
-// usageCode gives the exit code for a command line that did not parse.
+// usageCode gives the exit code for a command line that did not parse: that of
+// the first command in it.
 func usageCode(args []string, commands map[string]command) int {
-	for name, cmd := range commands {
-		if slices.Contains(args, strings.Fields(name)[0]) {
-			return cmd.usage
+	for _, arg := range args {
+		for name, cmd := range commands {
+			if strings.Fields(name)[0] == arg {
+				return cmd.usage
+			}
 		}
 	}
 	return exitError
@@ -94,11 +96,15 @@ func (c *cli) fail(code int, err error) int {
 	return code
 }
 
+// help opens the first screen of a new user; kingpin keeps indented lines as
+// they are.
 const help = `Watches hybrid Modern Authentication for Outlook mobile: AutoDiscover, ActiveSync's bearer challenge and what hangs on them.
 
-Try it:       hmad demo
-First config: hmad config example > hmad.yaml, then hmad check --config.file=hmad.yaml
-For good:     hmad run --config.file=/etc/hmad/hmad.yaml`
+	Try it:        hmad demo
+	First config:  hmad config example > hmad.yaml
+	One look:      hmad check --config.file=hmad.yaml
+	For good:      hmad run --config.file=/etc/hmad/hmad.yaml
+`
 
 // app declares the command line.
 func (c *cli) app() (*kingpin.Application, map[string]command) {

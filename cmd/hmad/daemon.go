@@ -69,7 +69,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	d := c.newDaemon(log, site.mayPost)
+	d := c.newDaemon(log, site)
 	defer d.closeStore()
 	if d.intakes, err = openIntakes(file, d.world); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 }
 
 // newDaemon puts the parts together; none of them works yet.
-func (c *cli) newDaemon(log *zap.Logger, mayPost bool) *daemon {
+func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d := &daemon{configFile: c.configFile, log: log}
 	path := ""
 	if c.storagePath != "" {
@@ -108,13 +108,13 @@ func (c *cli) newDaemon(log *zap.Logger, mayPost bool) *daemon {
 	d.store = state.Open(path, state.Options{Defs: catalog.Defs(), Now: now,
 		Logf: func(msg string, err error) { log.Warn(msg, zap.Error(err)) }})
 	d.meter = exporter.NewMeter(catalog.Metrics())
-	d.world = newWorld(c.storagePath, d.store.Memory, d.meter.For)
+	d.world = newWorld(c.storagePath, d.store, d.meter.For)
 	runner := &runs.Runner{Book: d.store, MeterFor: d.meter.For, Now: now, Log: log}
 	d.dispatcher = runs.NewDispatcher(runner, maxRuns)
 	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
-		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, MayPost: mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
+		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, MayPost: s.mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
 	return d
 }
 

@@ -95,7 +95,7 @@ func (p *printer) notes(notes []string, outcome check.Outcome) {
 		}
 	}
 	if !p.verbose && outcome != check.Passed && commands > 1 {
-		p.field("", fmt.Sprintf("(the other %d requests: --verbose)", commands-1))
+		p.field("", fmt.Sprintf("(%d more with --verbose)", commands-1))
 	}
 }
 
@@ -104,7 +104,7 @@ func (p *printer) field(name, text string) {
 	if name != "" {
 		name += ":"
 	}
-	p.line("    %-8s%s", name, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n            "))
+	p.line("    %-7s %s", name, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n            "))
 }
 
 func (p *printer) paint(colour, s string) string {

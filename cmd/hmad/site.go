@@ -35,8 +35,7 @@ type site struct {
 	flags  *web.FlagConfig
 	main   []net.Listener
 	health net.Listener // nil: none
-	// The two POSTs are for whoever authenticates, or for loopback.
-	authenticates, mayPost bool
+	local  bool         // loopback alone
 }
 
 // listen opens every listener, after the web config has been found in order.
@@ -46,15 +45,11 @@ func (c *cli) listen(log *zap.Logger) (*site, error) {
 	if err := web.Validate(file); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, oneLine(pathless(err)))
 	}
-	var err error
-	if s.authenticates, err = authenticates(file); err != nil {
-		return nil, err
-	}
 	if err := s.open(c.healthAddress); err != nil {
 		s.close()
 		return nil, err
 	}
-	s.mayPost = s.authenticates || allLoopback(s.main)
+	s.local = allLoopback(s.main)
 	return s, nil
 }
 
@@ -103,11 +98,7 @@ func (s *site) addresses() []string {
 // serve answers until ctx ends, then lets requests under way end.
 func (s *site) serve(ctx context.Context, e *exporter.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
-	handler := e.Handler()
-	if s.mayPost && !s.authenticates {
-		handler = ownName(handler)
-	}
-	main := newServer(handler, s.log)
+	main := newServer(s.ownName(e.Handler()), s.log)
 	group.Go(func() error {
 		logger := slog.New(zapslog.NewHandler(s.log.Core()))
 		return ignoreClosed(web.ServeMultiple(s.main, main, s.flags, logger))
@@ -139,6 +130,14 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// mayPost says whether the two POSTs are answered: to loopback, or to whoever
+// has authenticated. The web config is read again for each request, by the
+// toolkit as well as here.
+func (s *site) mayPost() bool {
+	authenticated, err := authenticates(*s.flags.WebConfigFile)
+	return s.local || err == nil && authenticated
+}
+
 // authenticates says whether the web config at path asks every client who it
 // is, by password or by certificate.
 func authenticates(path string) (bool, error) {
@@ -161,14 +160,15 @@ func authenticates(path string) (bool, error) {
 	return len(conf.Users) > 0 || conf.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
 }
 
-// ownName refuses POSTs that came to a loopback listener by another name: a
-// page elsewhere may point a name of its own at 127.0.0.1 (DNS rebinding), and
-// nobody is asked for a password here.
-func ownName(next http.Handler) http.Handler {
+// ownName refuses POSTs that came to a loopback listener by another name, where
+// nobody is asked for a password: a page elsewhere may point a name of its own
+// at 127.0.0.1 (DNS rebinding). Reading stays open, for proxies on this host.
+func (s *site) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
 		ip, err := netip.ParseAddr(host)
-		if r.Method == http.MethodPost && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		own := host == "localhost" || err == nil && ip.IsLoopback()
+		if authenticated, err := authenticates(*s.flags.WebConfigFile); r.Method == http.MethodPost && !own && s.local && (err != nil || !authenticated) {
 			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", host), http.StatusForbidden)
 			return
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,27 +23,28 @@ import (
 func now() time.Time { return time.Now().Round(0) }
 
 // world gives checks the real one: sockets, the target's resolver, files, the
-// clock, and the memory and meter that it was made with.
+// clock, and the Store and meter that it was made with.
 type world struct {
 	dialer  net.Dialer
 	storage string // the folder for what survives restarts
-	memory  func(target string) check.Memory
+	store   *state.Store
 	meter   func(check.ID) check.Meter
 }
 
-func newWorld(storage string, memory func(string) check.Memory, meter func(check.ID) check.Meter) *world {
-	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, memory: memory, meter: meter}
+func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
+	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter}
 }
 
 // trial is the world of checks that are built to be judged, or to run once:
 // with an empty memory, counting nothing.
 func trial(storage string) *world {
 	store := state.Open("", state.Options{Defs: catalog.Defs(), Now: now})
-	return newWorld(storage, store.Memory, func(check.ID) check.Meter { return noMeter{} })
+	return newWorld(storage, store, func(check.ID) check.Meter { return noMeter{} })
 }
 
 // env is the world as a target's check sees it.
 func (w *world) env(t config.Target, name string) check.Env {
+	id := check.ID{Check: name, Target: t.Name}
 	return check.Env{
 		Dial:     w.dialer.DialContext,
 		Resolve:  resolverOf(t.Resolver),
@@ -50,8 +52,10 @@ func (w *world) env(t config.Target, name string) check.Env {
 		ReadDir:  readDir,
 		Reports:  w.reports(t),
 		Now:      now,
-		Memory:   w.memory(t.Name),
-		Meter:    w.meter(check.ID{Check: name, Target: t.Name}),
+		Memory:   w.store.Memory(t.Name),
+		Meter:    w.meter(id),
+		Table:    w.store.Table(id),
+		Fleet:    w.store.Fleet(t.Name),
 		Version:  version,
 	}
 }
@@ -72,23 +76,33 @@ func (w *world) reports(t config.Target) string {
 // system's resolver where server is empty.
 func resolverOf(server string) func(context.Context, string, string) ([]netip.Addr, error) {
 	resolver := &net.Resolver{PreferGo: true}
-	root := ""
 	if server != "" {
 		resolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, server)
 		}
-		root = "." // the system's search domains are not this resolver's business
 	}
 	return func(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		if ip, err := netip.ParseAddr(host); err == nil {
 			return []netip.Addr{ip}, nil
 		}
-		addrs, err := resolver.LookupNetIP(ctx, network, strings.TrimSuffix(host, ".")+root)
+		addrs, err := resolver.LookupNetIP(ctx, network, rooted(host))
 		for i := range addrs {
 			addrs[i] = addrs[i].Unmap()
 		}
+		if e := new(net.DNSError); errors.As(err, &e) && server != "" {
+			e.Server = server // Go names the system's, which it did not ask
+		}
 		return addrs, err
 	}
+}
+
+// rooted keeps the host's search domains out of the look-up: phones do not have
+// them.
+func rooted(host string) string {
+	if strings.Contains(host, ".") && !strings.HasSuffix(host, ".") {
+		return host + "."
+	}
+	return host
 }
 
 // readFile reads a file of at most max bytes.

@@ -116,16 +116,20 @@ func (s *Server) reloadNow(w http.ResponseWriter, r *http.Request) {
 
 // mayPost refuses a POST on a listener that anybody may reach.
 func (s *Server) mayPost(w http.ResponseWriter) bool {
-	if !s.MayPost {
+	if !s.postsAllowed() {
 		answer(w, http.StatusForbidden, "refused: "+mayNotPost)
+		return false
 	}
-	return s.MayPost
+	return true
 }
+
+func (s *Server) postsAllowed() bool { return s.MayPost != nil && s.MayPost() }
 
 // answerJSON writes v, indented for those who read it in a terminal.
 func answerJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // nosniff and the type keep it from being read as HTML
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(v)
 }

@@ -137,7 +137,7 @@ func estate() []state.Status {
 
 func estateOptions() Options {
 	return Options{
-		Store: snapshot{estate(), healthy}, Meter: NewMeter(nil), Defs: testDefs, Version: "1.0.0", MayPost: true,
+		Store: snapshot{estate(), healthy}, Meter: NewMeter(nil), Defs: testDefs, Version: "1.0.0", MayPost: func() bool { return true },
 		Now: func() time.Time { return noon },
 		Run: func(_ context.Context, id check.ID) (check.Result, error) {
 			return check.Result{Check: id.Check, Target: id.Target, Start: noon}, nil
@@ -162,7 +162,7 @@ func TestShow(t *testing.T) {
 		t.Skip("only with -show")
 	}
 	good, troubled := New(estateOptions()), estateOptions()
-	troubled.MayPost = false
+	troubled.MayPost = nil
 	troubled.Store = snapshot{estate(), state.Health{Problem: "write /var/lib/hmad/state.db: no space left on device", SetAside: "/var/lib/hmad/state.db.damaged"}}
 	bad := New(troubled)
 	bad.Reloaded(errors.New("config.yaml:12: unknown key \"tennant\"\nconfig.yaml:19: target contoso: activesync.url: not https"))

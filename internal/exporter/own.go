@@ -23,7 +23,7 @@ var (
 	StateLastWrite = &check.Metric{Name: "hmad_state_last_write_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
 		Help: "Unix time of the last write to the state file; absent before the first."}
 	StateWriteErrors = &check.Metric{Name: "hmad_state_write_errors_total", Kind: check.Counter, NoTarget: true,
-		Help: "Writes to the state file that failed."}
+		Help: "Batches of changes that did not reach the state file, once it could be opened; hmad_state_healthy says whether it could."}
 	SeriesDropped = &check.Metric{Name: "hmad_series_dropped", Kind: check.Gauge, NoTarget: true, Labels: []string{"family"},
 		Help: "Series of a family that this scrape does not show: over a cap, given twice, or not as declared."}
 	MeterRejected = &check.Metric{Name: "hmad_meter_rejected_total", Kind: check.Counter, NoTarget: true,

@@ -129,7 +129,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	f := facts{
 		statuses: s.Store.Statuses(), health: s.Store.Health(), reload: s.lastReload(),
 		defs: map[string]*check.Def{}, checks: map[check.ID]*check.Check{},
-		now: s.Now(), mayPost: s.MayPost, refresh: r.FormValue("refresh") == "on", version: s.Version,
+		now: s.Now(), mayPost: s.postsAllowed(), refresh: r.FormValue("refresh") == "on", version: s.Version,
 	}
 	for _, d := range s.Defs {
 		f.defs[d.Name] = d

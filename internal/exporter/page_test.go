@@ -164,7 +164,7 @@ func TestBanners(t *testing.T) {
 
 func TestCheckAgainIsOffWhereItWouldBeRefused(t *testing.T) {
 	o := estateOptions()
-	o.MayPost = false
+	o.MayPost = nil
 	page := render(t, o, "/")
 	assert.Equal(t, 5, strings.Count(page, `<button disabled aria-describedby="whynot"`))
 	assert.Contains(t, text(page), "«Check again» is off: this listener is neither on loopback")

@@ -58,7 +58,7 @@ type Options struct {
 	Checks func() []*check.Check
 	// MayPost allows the two POSTs: the listener is on loopback, or whoever
 	// talks to it has authenticated.
-	MayPost bool
+	MayPost func() bool // asked for each request; nil: nobody may
 
 	Version  string
 	Now      func() time.Time // nil: time.Now

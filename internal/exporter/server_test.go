@@ -55,7 +55,7 @@ func fails(err error) func(*Options) {
 
 func TestEndpoints(t *testing.T) {
 	page := map[string]string{"Content-Type": form}
-	noPost := func(o *Options) { o.MayPost = false }
+	noPost := func(o *Options) { o.MayPost = nil }
 	for name, a := range map[string]asked{
 		"metrics":                       {method: "GET", path: "/metrics", status: 200, says: "hmad_check_success"},
 		"metrics as OpenMetrics":        {method: "GET", path: "/metrics", header: map[string]string{"Accept": "application/openmetrics-text"}, status: 200, says: "# EOF"},
