@@ -41,6 +41,17 @@ func TestBadConfigs(t *testing.T) {
 			refusedBy(t, file, "hmad: "+file+c.want)
 		})
 	}
+	t.Run("all at once", func(t *testing.T) {
+		file := write(t, t.TempDir(), "hmad.yaml", strings.Replace(sixLines, "hmad-probe@contoso.com", "nonsense", 1)+
+			"    checks: {vantage: {schedule: 0 0 31 2 *}, activsync: {}}\n"+strings.Replace(sixLines, "targets:\n  - name: contoso", "  - name: fabrikam", 1)+"    ca_file: /nonexistent\n")
+		p := start(t, "config", "check", file)
+		<-p.exited
+		var lines []string
+		for _, line := range strings.Split(strings.TrimSpace(p.stderr.String()), "\n") {
+			lines = append(lines, strings.SplitN(line, ": ", 4)[2])
+		}
+		assert.Equal(t, []string{"targets[0].mailbox", "targets[0].checks.activsync", "targets[0].checks.vantage.schedule", "targets[1].ca_file"}, lines, p.stderr)
+	})
 	t.Run("a directory", func(t *testing.T) { refusedBy(t, dir, "hmad: "+dir+": got a directory, want a YAML file") })
 	t.Run("no file", func(t *testing.T) { refusedBy(t, dir+"/none", "hmad: "+dir+"/none: no such file or directory") })
 }

@@ -186,10 +186,10 @@ func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 // buildChecks reads the config file and builds its checks.
 func buildChecks(path string, w *world) (*config.File, []*check.Check, error) {
 	file, err := config.Load(path)
-	if err != nil {
+	if file == nil {
 		return nil, nil, err
 	}
-	checks, err := catalog.Build(file, w.env)
+	checks, err := catalog.Build(file, w.env) // whose error has the file's faults too
 	return file, checks, err
 }
 

@@ -129,6 +129,18 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
+// The web config is read anew for each request: who takes the passwords out of
+// it has not opened the POSTs to everybody.
+func TestWebConfigThatLosesItsPasswords(t *testing.T) {
+	web := write(t, t.TempDir(), "web.yml", "basic_auth_users: {prometheus: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}\n")
+	e := startRun(t, labConfig(t, startLab(t), ""), "--web.config.file="+web, "--web.listen-address=0.0.0.0:0")
+	status, _ := request(t, http.MethodPost, e.page+"/-/reload")
+	assert.Equal(t, http.StatusUnauthorized, status)
+	require.NoError(t, os.WriteFile(web, []byte("{}\n"), 0o600))
+	status, _ = request(t, http.MethodPost, e.page+"/-/reload")
+	assert.Equal(t, http.StatusForbidden, status)
+}
+
 // A daemon killed with SIGKILL starts again with its last results.
 func TestKilledDaemonRemembers(t *testing.T) {
 	l := startLab(t)

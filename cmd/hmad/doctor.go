@@ -40,12 +40,8 @@ type step struct {
 // runDoctor is the command doctor: it tries every path and permission that the
 // config asks for, and says what is off for want of which setting.
 func (c *cli) runDoctor(ctx context.Context) int {
-	file, err := config.Load(c.configFile)
-	if err != nil {
-		return c.fail(exitUndecided, err)
-	}
 	w := trial(c.storagePath)
-	checks, err := catalog.Build(file, w.env)
+	file, checks, err := buildChecks(c.configFile, w)
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}

@@ -37,13 +37,14 @@ type EnvFor func(t config.Target, checkName string) check.Env
 
 // Build binds every Def to every target that configures its inputs. It does no
 // I/O but read the files that the config names. Its error is a config.Errors
-// with every fault that the checks found in their settings.
+// with every fault of the file and those that the checks found in their
+// settings.
 func Build(f *config.File, envFor EnvFor) ([]*check.Check, error) {
 	b := builder{file: f, envFor: envFor}
 	for i, t := range f.Targets {
 		b.target(i, t)
 	}
-	if err := config.JoinErrors(b.errors...); err != nil {
+	if err := f.Join(b.errors...); err != nil {
 		return nil, err
 	}
 	return b.checks, nil
@@ -65,24 +66,34 @@ func (b *builder) target(i int, t config.Target) {
 	for _, name := range slices.Sorted(maps.Keys(t.Checks)) {
 		b.settings(path+name, name, t.Checks[name])
 	}
-	vantage, err := wayOut(t, b.envFor(t, probes.Vantage.Name))
-	if err != nil {
-		b.errors = append(b.errors, b.file.InTarget(i, err))
-		return
-	}
+	var checks []*check.Check
 	for _, def := range Defs() {
 		s := t.Checks[def.Name]
 		if on := s.Enabled; on == nil && def.Off || on != nil && !*on {
 			continue
 		}
-		env := b.envFor(t, def.Name)
+		checks = append(checks, b.plan(path+def.Name, t, def))
+	}
+	if b.file.Sound(i) {
+		b.equip(i, t, checks)
+	}
+}
+
+// equip builds the functions of the target's checks and keeps those that it
+// configures.
+func (b *builder) equip(i int, t config.Target, checks []*check.Check) {
+	vantage, err := wayOut(t, b.envFor(t, probes.Vantage.Name))
+	if err != nil {
+		b.errors = append(b.errors, b.file.InTarget(i, err))
+		return
+	}
+	for _, c := range checks {
+		env := b.envFor(t, c.Name)
 		env.Vantage = vantage
-		parts, err := def.New(t, env)
-		switch {
-		case err != nil:
+		if c.Parts, err = c.New(t, env); err != nil {
 			b.errors = append(b.errors, b.file.InTarget(i, err))
-		case parts.Run != nil:
-			b.bind(path+def.Name, t, def, parts)
+		} else if c.Run != nil {
+			b.checks = append(b.checks, c)
 		}
 	}
 }
@@ -110,11 +121,11 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 	}
 }
 
-// bind adds the check with its schedule and deadline in force.
-func (b *builder) bind(path string, t config.Target, def *check.Def, parts check.Parts) {
+// plan gives the check with its schedule and deadline in force, without its
+// functions yet.
+func (b *builder) plan(path string, t config.Target, def *check.Def) *check.Check {
 	s := t.Checks[def.Name]
-	c := &check.Check{Def: def, Parts: parts, Target: t.Name, Accept: s.Accept, Hash: hash(def.Name, t),
-		Schedule: s.Schedule, Timeout: s.Timeout}
+	c := &check.Check{Def: def, Target: t.Name, Accept: s.Accept, Hash: hash(def.Name, t), Schedule: s.Schedule, Timeout: s.Timeout}
 	if c.Schedule == "" {
 		c.Schedule = def.Every
 	}
@@ -122,15 +133,13 @@ func (b *builder) bind(path string, t config.Target, def *check.Def, parts check
 		c.Timeout = def.Timeout
 	}
 	_, gap, err := run.Of(c)
-	if err != nil {
+	switch {
+	case err != nil:
 		b.fail(path+".schedule", "%s", err)
-		return
-	}
-	if c.Timeout >= gap {
+	case c.Timeout >= gap:
 		b.fail(path+".timeout", "got %s, want less than %s, the smallest gap of schedule %q", c.Timeout, gap, c.Schedule)
-		return
 	}
-	b.checks = append(b.checks, c)
+	return c
 }
 
 // hash changes when the target's part of the config does.

@@ -31,8 +31,9 @@ type File struct {
 	ConfirmAfter time.Duration `yaml:"confirm_after,omitempty"`
 	Targets      []Target      `yaml:"targets"`
 
-	path  string
-	lines lines
+	path   string
+	lines  lines
+	faults Errors
 }
 
 // Target is one namespace with its probe mailbox.

@@ -83,10 +83,11 @@ func (f *File) InTarget(i int, err error) *Error {
 	return f.At(path, "%s", err)
 }
 
-// JoinErrors gives all errors as one, ordered by line, each once; nil when
-// there are none.
-func JoinErrors(es ...*Error) error {
+// Join gives the faults of the file and those that were found afterwards as one
+// Errors, ordered by line, each once; nil when there are none.
+func (f *File) Join(es ...*Error) error {
 	var once Errors
+	es = append(slices.Clone(f.faults), es...)
 	told := map[Error]bool{}
 	for _, e := range es {
 		if !told[*e] {

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -23,7 +24,9 @@ const (
 )
 
 // Load reads and validates the file at path. Its error is an Errors with every
-// fault of the file.
+// fault of the file; the File beside it holds what could be read, so that
+// whoever builds on it can add what it finds (see Sound). It is nil when nothing
+// could.
 func Load(path string) (*File, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -54,7 +57,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 // Parse reads and validates the text of a config; name stands for the file in
-// errors. Its error is an Errors with every fault of the text.
+// errors. Its results are as those of Load.
 func Parse(name string, data []byte) (*File, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -70,11 +73,18 @@ func Parse(name string, data []byte) (*File, error) {
 		es = append(es, &Error{File: name, Msg: "got more than one YAML document, want one"})
 	}
 	f.setDefaults()
-	es = append(es, f.judge(es)...)
-	if err := es.sorted(); err != nil {
-		return nil, err
+	f.faults = append(es, f.judge(es)...)
+	return f, f.faults.sorted()
+}
+
+// Sound says that target i has no fault so far, so that checks can be built
+// from it.
+func (f *File) Sound(i int) bool {
+	first, end := f.lines.of(fmt.Sprintf("targets[%d]", i)), 0
+	if i+1 < len(f.Targets) {
+		end = f.lines.of(fmt.Sprintf("targets[%d]", i+1))
 	}
-	return f, nil
+	return !slices.ContainsFunc(f.faults, func(e *Error) bool { return e.Line >= first && (end == 0 || e.Line < end) })
 }
 
 // judge validates what could be read. A setting that could not looks as if it
@@ -92,7 +102,7 @@ func (f *File) judge(unread Errors) Errors {
 }
 
 func (f *File) setDefaults() {
-	if f.ConfirmAfter == 0 {
+	if _, given := f.lines["confirm_after"]; !given {
 		f.ConfirmAfter = defaultConfirmAfter
 	}
 	for i := range f.Targets {

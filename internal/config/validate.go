@@ -88,8 +88,8 @@ func (t *Target) validate(v validator) {
 // validateWay judges the settings that say how hosts are reached.
 func (t *Target) validateWay(v validator) {
 	for i, m := range t.ActiveSync.Members {
-		_, err := netip.ParseAddrPort(m)
-		v.want(err == nil, fmt.Sprintf("activesync.members[%d]", i), m, "an address with port, such as 10.0.0.11:443")
+		at, err := netip.ParseAddrPort(m)
+		v.want(err == nil && at.Port() > 0, fmt.Sprintf("activesync.members[%d]", i), m, "an address with port, such as 10.0.0.11:443")
 	}
 	if t.Resolver != "" {
 		v.want(isHostPort(t.Resolver), "resolver", t.Resolver, "a DNS server with port, such as 10.0.0.53:53")
@@ -120,7 +120,7 @@ func (t *Target) validateWay(v validator) {
 func (t *Target) validateChecks(v validator) {
 	for name, c := range t.Checks {
 		path := "checks." + name
-		if c.Timeout < 0 {
+		if _, given := v.file.lines[join(v.path, path+".timeout")]; given && c.Timeout <= 0 {
 			v.fail(path+".timeout", "got %s, want a duration over 0", c.Timeout)
 		}
 		for i, w := range c.Accept {
@@ -155,7 +155,11 @@ func isHost(s string) bool {
 	if host, port, err := net.SplitHostPort(s); err == nil {
 		return isPort(port) && isBareHost(host)
 	}
-	return isBareHost(strings.Trim(s, "[]"))
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return err == nil && ip.Is6() && strings.HasSuffix(s, "]")
+	}
+	return isBareHost(s) && !strings.Contains(s, ":")
 }
 
 func isHostPort(s string) bool {
