@@ -37,7 +37,8 @@ var mayImport = map[string][]string{
 	"internal/sync/simulate/cmd": {"internal/sync/simulate"},
 	"internal/catalog":           {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
 	"internal/catalog/generate":  {"internal/catalog", "internal/exporter"},
-	"internal/lab":               {"internal/exchange", "internal/phones"},
+	"internal/lab":               {"internal/exchange", "internal/lab/online", "internal/phones"},
+	"internal/lab/online":        {"internal/phones"},
 }
 
 // checkPackages know nothing of Prometheus, cron, logs, disk or the process.

@@ -1,0 +1,57 @@
+package online
+
+import "time"
+
+// Behaviour is what is wrong with a Tenant. The zero value: nothing.
+type Behaviour struct {
+	// Of two fifths of the fleet, the named mailboxes not among them.
+	Stale   bool // silent for 30 hours
+	Failing bool // trying, and without success for three hours
+	Unknown bool // no time of the last success
+
+	Stopped bool   // no phone has synchronised since this was switched on
+	Named   []Fate // of the named mailboxes, in their order
+
+	Refuse      *Refusal // of all calls but one in five seconds
+	MissingRole string   // the cmdlet for which the application has no role
+	NoConsent   bool     // every token is refused
+	Revoked     bool     // tokens of before are refused; new ones must satisfy a claim
+	Slow        time.Duration
+	Reset       int  // every so many-th request is broken off
+	Busy        bool // every third call fails for the moment
+
+	// Of the leg to Exchange on premises.
+	PremisesRefuse bool // Exchange answers 401 to most of OutlookService's requests
+	PremisesSilent bool // OutlookService has sent nothing since this was switched on
+
+	ZoneLess    bool // dates say no zone
+	Future      bool // the last success is a day ahead
+	BadText     bool // texts are not UTF-8
+	OtherRows   bool // the rows are another mailbox's
+	ManyRows    bool // a million rows
+	Deep        bool // a row nests without end
+	ExpiredPage bool // no second page can be had
+	OtherHost   bool // the next page lies at another host
+}
+
+// Fate is what happened to a named mailbox.
+type Fate int
+
+// The fates.
+const (
+	Alive          Fate = iota
+	Silent              // its phone has been silent for 30 hours
+	NotProvisioned      // it has no part in Exchange Online
+	InCloud             // it lies in Exchange Online itself
+	Undated             // its phone has no time of the last success
+)
+
+// Refusal is how too many calls are refused.
+type Refusal struct {
+	Status     int
+	RetryAfter int // seconds; 0: it is not said
+	Text       string
+}
+
+// ConcurrencyText is the tenant's limit on calls at once, in words.
+const ConcurrencyText = "You have reached the maximum number of concurrent requests per tenant. Please wait and try again"
