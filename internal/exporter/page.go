@@ -2,7 +2,10 @@ package exporter
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -64,7 +67,7 @@ func newPage(f facts) page {
 		p.Refresh = refreshEvery
 	}
 	var outcomes []check.Outcome
-	for _, st := range f.statuses {
+	for _, st := range worstFirst(f.statuses) {
 		outcomes = append(outcomes, outcomeOf(st))
 		if n := len(p.Targets); n == 0 || p.Targets[n-1].Name != line(st.ID.Target) {
 			p.Targets = append(p.Targets, target{Name: line(st.ID.Target), Anchor: anchor(check.ID{Target: st.ID.Target})})
@@ -75,6 +78,20 @@ func newPage(f facts) page {
 	p.Overall, p.Class, p.Icon = overall(outcomes)
 	p.Counts = counts(outcomes)
 	return p
+}
+
+// urgency is the order of outcomes within a target.
+var urgency = []check.Outcome{check.Failed, check.Undecided, check.Warned, "", check.Skipped, check.Passed}
+
+// worstFirst orders each target's checks by what needs a look first; the order
+// of the rest stays.
+func worstFirst(statuses []state.Status) []state.Status {
+	statuses = slices.Clone(statuses)
+	slices.SortStableFunc(statuses, func(a, b state.Status) int {
+		return cmp.Or(strings.Compare(a.ID.Target, b.ID.Target),
+			slices.Index(urgency, outcomeOf(a))-slices.Index(urgency, outcomeOf(b)))
+	})
+	return statuses
 }
 
 // outcomeOf gives the present outcome, "" before the first run.

@@ -243,3 +243,22 @@ func TestNotes(t *testing.T) {
 	assert.Equal(t, []string{"curl -i https://mail.contoso.com/"}, repeat)
 	assert.Equal(t, "attempt 1\nHTTP/1.1 401\nX: y\n\nattempt 2\n", seen)
 }
+
+func TestWorstChecksComeFirst(t *testing.T) {
+	of := func(target, name string, err error, severity check.Severity) state.Status {
+		r := check.Result{Check: name, Target: target, Start: time.Unix(1, 0), Err: err}
+		if severity != "" {
+			r.Report.Findings = []check.Finding{{Reason: &check.Reason{Severity: severity}}}
+		}
+		return state.Status{ID: r.ID(), Last: r}
+	}
+	var got []string
+	for _, st := range worstFirst([]state.Status{
+		of("contoso", "vantage", nil, ""), of("contoso", "autodiscover", nil, check.Warning),
+		of("contoso", "activesync", nil, check.Critical), of("contoso", "evosts_metadata", errors.New("no document"), ""),
+		of("fabrikam", "activesync", nil, ""),
+	}) {
+		got = append(got, st.ID.Target+" "+st.ID.Check)
+	}
+	assert.Equal(t, []string{"contoso activesync", "contoso evosts_metadata", "contoso autodiscover", "contoso vantage", "fabrikam activesync"}, got)
+}
