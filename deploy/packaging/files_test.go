@@ -171,7 +171,7 @@ func TestManPageAndCompletions(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, text, "hmad - watch hybrid Modern Authentication for Outlook mobile")
 	assert.Contains(t, text, "--web.listen-address")
-	assert.Regexp(t, `\n +First config: hmad config example`, text, "the examples keep their lines")
+	assert.Regexp(t, `\n +First config: +hmad config example`, text, "the examples keep their lines")
 	assert.Contains(t, output(t, "lexgrog", into+"/usr/share/man/man1/hmad.1.gz"), `"hmad - watch hybrid`, "as whatis has it")
 
 	words := func(typed string) []string {

@@ -4,11 +4,14 @@ package packaging
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +35,24 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// lookAtAll looks at every file that packages are made of, so that go test
+// does not repeat a result of other files from its cache: it sees only what
+// this process looks at.
+func lookAtAll() error {
+	return filepath.WalkDir(repository, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && slices.Contains([]string{".git", "bin", "dist"}, d.Name()) {
+			return fs.SkipDir
+		}
+		if err == nil && !d.IsDir() {
+			_, err = os.Stat(file)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // somebody else's temporary file
+			return nil
+		}
+		return err
+	})
+}
+
 // The packages of a release, for both architectures, and of the next, for this
 // one.
 var (
@@ -50,6 +71,9 @@ var rpmArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 func build(version string, more ...string) func(*testing.T) string {
 	dir := sync.OnceValues(func() (string, error) {
 		dir := filepath.Join(scratch, version)
+		if err := lookAtAll(); err != nil {
+			return "", err
+		}
 		return dir, makePackage(repository, dir, append(more, "VERSION=v"+version)...)
 	})
 	return func(t *testing.T) string {
