@@ -40,7 +40,8 @@ var (
 // question is one cmdlet call, ready to be sent.
 type question struct {
 	cmdlet string
-	anchor string
+	anchor string // X-AnchorMailbox
+	routed bool   // the anchor is the mailbox that is asked for
 	body   []byte
 	keep   map[string]bool // properties in lower case; nil: all
 	hidden []string        // texts of the parameters, kept out of errors
@@ -68,6 +69,7 @@ func newQuestion(tenant, cmdlet string, params map[string]any, o InvokeOptions) 
 	}
 	var err error
 	q.anchor, err = anchor(tenant, o.Anchor)
+	q.routed = err == nil && !strings.HasPrefix(q.anchor, "APP:")
 	return q, err
 }
 

@@ -44,13 +44,14 @@ func TestAQuestionOnTheWire(t *testing.T) {
 		"Authorization": "Bearer " + accessToken, "Content-Type": "application/json; charset=utf-8", "Accept": "application/json",
 		"Accept-Language": "en-US", "Accept-Encoding": "gzip", "Prefer": "odata.maxpagesize=1000", "X-CmdletName": "Get-MobileDeviceStatistics",
 		"X-AnchorMailbox": "MBX:" + janeGUID + "@" + tenantID, "X-ResponseFormat": "json", "X-SerializationLevel": "Partial",
-		"X-ClientApplication": "hmad", "User-Agent": "hmad/test", "X-ClientModuleVersion": "",
+		"X-ClientApplication": "hmad", "User-Agent": "hmad/test", "X-ClientModuleVersion": "", "parameter-based-routing": "true",
 	} {
 		assert.Equal(t, want, r.header.Get(name), name)
 	}
 	_, err = c.devices(InvokeOptions{})
 	require.NoError(t, err)
 	second := c.api.requests()[1]
+	assert.Empty(t, second.header.Get("parameter-based-routing"), "the organisation's mailbox is no parameter")
 	assert.Regexp(t, guidForm, r.header.Get("client-request-id"))
 	assert.NotEqual(t, r.header.Get("client-request-id"), second.header.Get("client-request-id"), "one for each attempt")
 	assert.Equal(t, r.header.Get("connection-id"), second.header.Get("connection-id"), "one for the process")

@@ -175,22 +175,24 @@ func (o *Online) send(ctx context.Context, q question, at, token string) (a answ
 func (o *Online) header(q question, token string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{
-		"Authorization":           "Bearer " + token,
-		"Content-Type":            "application/json; charset=utf-8",
-		"Accept":                  "application/json",
-		"Accept-Language":         "en-US", // of texts, and of digits' grouping
-		"Prefer":                  "odata.maxpagesize=" + strconv.Itoa(pageSize),
-		"User-Agent":              o.agent,
-		"X-AnchorMailbox":         q.anchor,
-		"X-CmdletName":            q.cmdlet,
-		"X-ResponseFormat":        "json",
-		"X-SerializationLevel":    "Partial",
-		"X-ClientApplication":     "hmad",
-		"Client-Request-Id":       uuid.NewString(),
-		"Connection-Id":           o.connection,
-		"Parameter-Based-Routing": "true",
+		"Authorization":        "Bearer " + token,
+		"Content-Type":         "application/json; charset=utf-8",
+		"Accept":               "application/json",
+		"Accept-Language":      "en-US", // of texts, and of digits' grouping
+		"Prefer":               "odata.maxpagesize=" + strconv.Itoa(pageSize),
+		"User-Agent":           o.agent,
+		"X-AnchorMailbox":      q.anchor,
+		"X-CmdletName":         q.cmdlet,
+		"X-ResponseFormat":     "json",
+		"X-SerializationLevel": "Partial",
+		"X-ClientApplication":  "hmad",
+		"Client-Request-Id":    uuid.NewString(),
+		"Connection-Id":        o.connection,
 	} {
 		h.Set(name, value)
+	}
+	if q.routed {
+		h.Set("Parameter-Based-Routing", "true")
 	}
 	return h
 }
