@@ -128,10 +128,15 @@ func output(t *testing.T, name string, args ...string) string {
 	return out
 }
 
+func needRoot(t *testing.T) {
+	t.Helper()
+	require.Zero(t, os.Getuid(), "installing packages and booting systemd needs root: run the tests as root")
+}
+
 // debian gives the folder of a clean Debian 12, which is not to be changed.
 func debian(t *testing.T) string {
 	t.Helper()
-	require.Zero(t, os.Getuid(), "installing packages and booting systemd needs root: run the tests as root")
+	needRoot(t)
 	return strings.TrimSpace(output(t, repository+"/scripts/debian-root"))
 }
 

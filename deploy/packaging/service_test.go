@@ -40,6 +40,7 @@ const (
 // The life of a service, from the package's installation to its purge.
 func TestServiceUnderSystemd(t *testing.T) {
 	t.Parallel()
+	needRoot(t)
 	first, second := deb(release(t), "1.0.0", arch), deb(next(t), "1.0.1", arch)
 	m := boot(t)
 	for _, step := range []struct {
