@@ -1,5 +1,6 @@
 # make demo   build hmad and watch a healthy lab on loopback (installs nothing)
 # make test   install what the tests need, then lint and run them all
+# make package   deb and rpm into dist/
 # make bench  probes beside bare net/http, dispatcher, scrape
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -44,6 +45,6 @@ generate:
 	$(GO) generate ./...
 
 clean:
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
 
 -include deploy/packaging/package.mk
