@@ -143,11 +143,12 @@ func connectProxy(status *atomic.Int64, port string) http.HandlerFunc {
 			panic(err)
 		}
 		w.WriteHeader(http.StatusOK)
-		in, _, err := http.NewResponseController(w).Hijack()
+		in, read, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
-		go func() { io.Copy(out, in); out.Close() }()
+		// The start of the ClientHello may have been read with the request.
+		go func() { io.Copy(out, read); out.Close() }()
 		io.Copy(in, out)
 		in.Close()
 	}
