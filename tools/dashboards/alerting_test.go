@@ -1,0 +1,140 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	templates "text/template/parse"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+)
+
+// grafanaRules gives the committed rules that Grafana evaluates.
+func grafanaRules(t *testing.T) map[string]provisionedRule {
+	t.Helper()
+	var f provisioned
+	readYAML(t, "deploy/grafana/provisioning/alerting/hmad.yaml", &f)
+	out := map[string]provisionedRule{}
+	for _, g := range f.Groups {
+		for _, r := range g.Rules {
+			assert.NotContains(t, out, r.Title, "twice")
+			out[r.Title] = r
+		}
+	}
+	return out
+}
+
+func readYAML(t *testing.T, name string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(data, into))
+}
+
+func TestGrafanaHasTheAlertsOfPrometheus(t *testing.T) {
+	var shipped ruleFile
+	readYAML(t, "deploy/prometheus/hmad.rules.yaml", &shipped)
+	ours, uids := grafanaRules(t), map[string]bool{}
+	for _, g := range shipped.Groups {
+		for _, r := range g.Rules {
+			if r.Alert == "" || r.Labels["severity"] == "none" {
+				continue
+			}
+			our, ok := ours[r.Alert]
+			if !assert.True(t, ok, "%s: run `make generate`", r.Alert) {
+				continue
+			}
+			delete(ours, r.Alert)
+			assert.Equal(t, r.Labels, our.Labels, r.Alert)
+			assert.Equal(t, r.Annotations["runbook_url"], our.Annotations["runbook_url"], r.Alert)
+			assert.Equal(t, orZero(r.For), our.For, r.Alert)
+			assert.Regexp(t, `^[A-Za-z0-9-]{1,40}$`, our.UID, r.Alert)
+			assert.False(t, uids[our.UID], "%s: the uid is taken", r.Alert)
+			uids[our.UID] = true
+			assert.NotZero(t, our.PanelID, r.Alert)
+		}
+	}
+	assert.Empty(t, slices.Collect(maps.Keys(ours)), "alerts that Prometheus does not have")
+}
+
+func TestGrafanasExpressionsNameOnlyWhatIsDeclared(t *testing.T) {
+	known := exposed()
+	for name, r := range grafanaRules(t) {
+		expr := r.Data[0].Model["expr"].(string)
+		for _, family := range selectedFamilies(t, expr) {
+			assert.Contains(t, known, family, "%s: a recording rule, or nobody's family", name)
+		}
+		for k, v := range r.Labels {
+			assert.NotContains(t, v, "$", "%s: Grafana would read the label %s as a variable of its environment", name, k)
+		}
+	}
+}
+
+// The functions of Grafana's templates (its documentation, «Annotation and
+// label template reference») that hmad's annotations may use; query is none.
+var grafanaFunctions = template.FuncMap{"humanizeDuration": noFunction, "humanizePercentage": noFunction,
+	"humanize": noFunction, "humanizeTimestamp": noFunction, "printf": noFunction}
+
+func noFunction(any) string { return "" }
+
+var bracedVariable = regexp.MustCompile(`\$\{`)
+
+func TestGrafanasAnnotationsAreTemplatesThatItKnows(t *testing.T) {
+	for name, r := range grafanaRules(t) {
+		for _, text := range r.Annotations {
+			assert.False(t, bracedVariable.MatchString(text), "%s: Grafana would read %q as a variable of its environment", name, text)
+			assert.NotRegexp(t, `\$value\b`, text, name)
+			_, err := templates.Parse(name, "{{ $labels := . }}{{ $values := . }}"+text, "", "", grafanaFunctions)
+			assert.NoError(t, err, name)
+		}
+	}
+}
+
+func TestTemplatesForGrafana(t *testing.T) {
+	for name, c := range map[string]struct{ prometheus, grafana string }{
+		"a plain text stays":                {"Set-OrganizationConfig -X $true", "Set-OrganizationConfig -X $true"},
+		"labels stay":                       {"at {{ $labels.instance }}", "at {{ $labels.instance }}"},
+		"the value is the one of query A":   {"{{ $value | humanizeDuration }}", "{{ $values.A.Value | humanizeDuration }}"},
+		"queries, which it has not, go":     {"Look. {{ with printf `x{instance=%q}` $labels.instance | query }} {{ . }}{{ end }}", "Look."},
+		"a brace is no variable of its own": {"${HOME}", "$ {HOME}"},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, c.grafana, grafanasTemplate(c.prometheus)) })
+	}
+}
+
+func TestProvisioningFilesFitTogether(t *testing.T) {
+	var sources struct {
+		Datasources []struct {
+			UID      string
+			JSONData struct {
+				TimeInterval string `yaml:"timeInterval"`
+			} `yaml:"jsonData"`
+		}
+	}
+	readYAML(t, "deploy/grafana/provisioning/datasources/hmad.yaml", &sources)
+	require.Len(t, sources.Datasources, 1)
+	for name, r := range grafanaRules(t) {
+		assert.Equal(t, sources.Datasources[0].UID, r.Data[0].DatasourceUID, name)
+	}
+	var scrape struct {
+		Configs []struct {
+			Interval string `yaml:"scrape_interval"`
+		} `yaml:"scrape_configs"`
+	}
+	readYAML(t, "deploy/prometheus/scrape.example.yml", &scrape)
+	require.Len(t, scrape.Configs, 1)
+	assert.Equal(t, scrape.Configs[0].Interval, sources.Datasources[0].JSONData.TimeInterval)
+	var dashboards struct {
+		Providers []struct{ Options struct{ Path string } }
+	}
+	readYAML(t, "deploy/grafana/provisioning/dashboards/hmad.yaml", &dashboards)
+	require.Len(t, dashboards.Providers, 1)
+	assert.True(t, strings.HasSuffix(dashboards.Providers[0].Options.Path, "/hmad/grafana/dashboards"), "where the packages put them")
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What the tests read of a dashboard, as Grafana does.
+type (
+	readBoard struct {
+		UID, Title, Description, Refresh string
+		Editable                         bool
+		Panels                           []readPanel
+		Templating                       struct{ List []readVariable }
+		Annotations                      struct{ List []readAnnotation }
+		Links                            []readLink
+	}
+	readPanel struct {
+		ID                       int
+		Type, Title, Description string
+		Datasource               struct{ Type, UID string }
+		GridPos                  struct{ X, Y, W, H int }
+		Targets                  []readTarget
+		FieldConfig              struct {
+			Defaults  readField
+			Overrides []struct {
+				Properties []struct {
+					ID    string
+					Value json.RawMessage
+				}
+			}
+		}
+		Transformations []struct {
+			ID      string
+			Options struct{ RenameByName map[string]string }
+		}
+	}
+	readField struct {
+		Unit       string
+		Mappings   []json.RawMessage
+		Thresholds *struct{ Steps []any }
+	}
+	readTarget struct {
+		Datasource                        struct{ UID string }
+		Expr, LegendFormat, Format, RefID string
+		Instant, Range                    bool
+	}
+	readVariable struct {
+		Name, Label, Type, AllValue string
+		Query                       any
+		Datasource                  struct{ UID string }
+		Multi, IncludeAll           bool
+		Refresh                     int
+	}
+	readAnnotation struct {
+		Expr       string
+		Datasource struct{ UID string }
+	}
+	readLink struct{ Title, URL string }
+)
+
+// graphs lists the panels that show something: those that are no row.
+func (b readBoard) graphs() []readPanel {
+	var out []readPanel
+	for _, p := range b.Panels {
+		if p.Type != "row" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// readBoards gives the committed dashboards in the order of boards.
+func readBoards(t *testing.T) []readBoard {
+	t.Helper()
+	var out []readBoard
+	for _, b := range boards() {
+		data, err := os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards", b.uid+".json"))
+		require.NoError(t, err)
+		var r readBoard
+		require.NoError(t, json.Unmarshal(data, &r))
+		out = append(out, r)
+	}
+	return out
+}
+
+func TestGeneratedFilesAreCurrent(t *testing.T) {
+	files, err := rendered()
+	require.NoError(t, err)
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		assert.True(t, string(want) == string(got), "%s is behind the code: run `make generate`", name)
+	}
+	onDisk, err := filepath.Glob(filepath.Join(root, "deploy/grafana/dashboards/*.json"))
+	require.NoError(t, err)
+	assert.Len(t, onDisk, len(boards()), "a file that nothing generates any more")
+}
+
+func TestPanelsFillTheGridWithoutOverlap(t *testing.T) {
+	for _, b := range readBoards(t) {
+		taken, ids := map[[2]int]string{}, map[int]bool{}
+		for _, p := range b.Panels {
+			assert.False(t, ids[p.ID], "%s: two panels have the number %d", b.Title, p.ID)
+			ids[p.ID] = true
+			assert.LessOrEqual(t, p.GridPos.X+p.GridPos.W, 24, "%s / %s", b.Title, p.Title)
+			for x := range p.GridPos.W {
+				for y := range p.GridPos.H {
+					at := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+					assert.Empty(t, taken[at], "%s / %s lies on another panel", b.Title, p.Title)
+					taken[at] = p.Title
+				}
+			}
+		}
+		height := 0
+		for at := range taken {
+			height = max(height, at[1]+1)
+		}
+		assert.Len(t, taken, 24*height, "%s: a hole in the layout", b.Title)
+	}
+}
+
+func TestLinksLeadToHeadingsAndBoardsThatExist(t *testing.T) {
+	headings := map[string]bool{}
+	data, err := os.ReadFile(filepath.Join(root, "docs/checks.md"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(data)) {
+		if heading, ok := strings.CutPrefix(line, "### "); ok {
+			headings[strings.ReplaceAll(strings.TrimSpace(heading), ".", "")] = true
+		}
+	}
+	for _, d := range declaredDefs() {
+		for _, r := range d.Reasons {
+			assert.True(t, headings[d.Name+r.Name], "docs/checks.md has no heading for the link of %s.%s", d.Name, r.Name)
+		}
+	}
+	text := ""
+	for _, b := range boards() {
+		data, err := b.json()
+		require.NoError(t, err)
+		text += string(data)
+	}
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, `"/d/`)
+		if !found {
+			break
+		}
+		uid, tail, _ := strings.Cut(after, "?")
+		assert.Contains(t, text, fmt.Sprintf(`"uid": %q`, uid), "a link leads to no board")
+		rest = tail
+	}
+	for _, name := range []string{"checks.md", "dashboards.md", "alerting.md"} {
+		assert.Contains(t, text, docsURL+name)
+		assert.FileExists(t, filepath.Join(root, "docs", name))
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/hmad/hmad/internal/audit"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/metadata"
+)
+
+func evosts() board {
+	chain := []string{metadata.EvoSTSMetadata.Name, metadata.MetadataRefresh.Name, metadata.OnPremReport.Name}
+	home := append(chain, audit.Configuration.Name)
+	return board{
+		uid: "hmad-evosts", title: "hmad / EvoSTS metadata",
+		doc:  "Does Exchange know the certificates by which Microsoft signs tokens: published and stored, since when one is missing, until when that may last, and the job that fetches them.",
+		home: home,
+		rows: []row{
+			{"Now", []panel{
+				{standIn, 6, 5, missing()},
+				{standIn, 6, 5, timeLeft()},
+				{standIn, 6, 5, lastRefresh()},
+				{standIn, 6, 5, reportAge()},
+			}},
+			{"Certificates over time", []panel{
+				{standIn, 12, 9, sets()},
+				{standIn, 12, 9, missingAge()},
+				{standIn, 24, 5, checksOverTime("Checks of this chain", chain...)},
+				{standIn, 24, 6, findingsOverTime(chain...)},
+			}},
+			{"Refresh job and reports from Exchange", []panel{
+				{standIn, 8, 8, refreshServer()},
+				{standIn, 8, 8, reportAges()},
+				{standIn, 8, 8, pushes()},
+			}},
+			{"What else expires", []panel{
+				{standIn, 12, 6, authCertificates()},
+				{standIn, 12, 6, buildTable()},
+			}},
+			{"Findings of this chain", []panel{
+				{standIn, 24, 8, findings(home...)},
+			}},
+		},
+	}
+}
+
+func missing() cog.Builder[dashboard.Panel] {
+	return stats("Certificates missing in Exchange", "Certificates that Microsoft publishes and Exchange has not copied. One is normal for some hours after a roll-over.", "none",
+		query{"max by (target, auth_server) (" + of(family("hmad_evosts_certificates"), `set="missing"`) + ")", "{{target}} · {{auth_server}}"}).
+		Thresholds(steps("green", step{1, "orange"}))
+}
+
+func timeLeft() cog.Builder[dashboard.Panel] {
+	return stats("Time left to copy it", "Until the certificate that is missing longest should have been copied. Below zero it is overdue: sooner or later tokens are signed by it, and Exchange refuses them.", "s",
+		query{left("min by (target, auth_server) (" + of(family("hmad_evosts_deadline_timestamp_seconds")) + ")"), "{{target}} · {{auth_server}}"}).
+		Thresholds(steps("red", step{0, "orange"}, step{2 * hour, "text"})).NoValue("Nothing is missing")
+}
+
+func lastRefresh() cog.Builder[dashboard.Panel] {
+	return stats("Last good run of the refresh job", "Time since Exchange's job last fetched the metadata without an error. It runs every twelve hours or oftener.", "s",
+		query{age("max by (target) (" + of(family("hmad_evosts_last_refresh_timestamp_seconds")) + ")"), "{{target}}"}).
+		Thresholds(steps("green", step{12 * hour, "orange"}, step{13 * hour, "red"}))
+}
+
+func reportAge() cog.Builder[dashboard.Panel] {
+	return stats("Oldest report from Exchange", "Time since the server that is furthest behind made its last report. What the reports do not say, the checks of this chain cannot tell.", "s",
+		query{age("min by (target) (" + of(family("hmad_onprem_report_timestamp_seconds")) + ")"), "{{target}}"}).
+		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
+}
+
+func sets() cog.Builder[dashboard.Panel] {
+	return curves("Certificates by set", "Published by Microsoft now, stored in Exchange's copy, missing there, extra there. A roll-over shows as published rising first, stored following within hours.", "none",
+		query{"max by (target, auth_server, set) (" + of(family("hmad_evosts_certificates")) + ")", "{{target}} · {{auth_server}} {{set}}"}).
+		LineInterpolation(common.LineInterpolationStepAfter).Decimals(0)
+}
+
+func missingAge() cog.Builder[dashboard.Panel] {
+	limit := func(name string) string { return "min by (target) (" + of(family(name)) + ")" }
+	return curves("How long one has been missing", "The age of the oldest gap, against the window in which Exchange should close it (warning) and the time after which it pages.", "s",
+		query{age("min by (target, auth_server) (" + of(family("hmad_evosts_missing_since_timestamp_seconds")) + ")"), "{{target}} · {{auth_server}} missing for"},
+		query{limit("hmad_evosts_window_seconds"), "{{target}} window"},
+		query{limit("hmad_evosts_page_after_seconds"), "{{target}} pages"}).
+		OverrideByRegexp(".* (window|pages)", dashed())
+}
+
+func refreshServer() cog.Builder[dashboard.Panel] {
+	return rowsOf("Where the refresh job runs", "The server with the mounted copy of the arbitration mailbox's database: its event log has the job's errors (MSExchange AuthAdmin).",
+		[]column{
+			{field: "target", title: "Target"},
+			{field: "server", title: "Server"},
+			{field: "database", title: "Database"},
+		},
+		query{expr: "max by (target, server, database) (" + of(family("hmad_evosts_refresh_server_info")) + ")"}).NoValue("No report says")
+}
+
+func reportAges() cog.Builder[dashboard.Panel] {
+	return curves("Age of each server's report", "Saw teeth are well: each tooth is a report. A line that goes on rising is a collector that stopped.", "s",
+		query{age("max by (target, host) (" + of(family("hmad_onprem_report_timestamp_seconds")) + ")"), "{{target}} · {{host}}"})
+}
+
+func pushes() cog.Builder[dashboard.Panel] {
+	return stacked("Pushed reports by answer", "204 taken, 401 token or certificate wrong, 409 not newer than the last, 413 too large, 422 not usable, 429 too many.", "none",
+		query{"sum by (target, code) (" + increase(of(exchange.Pushes)) + ")", "{{target}} · {{code}}"}).NoValue("Reports are not pushed, or none came")
+}
+
+func authCertificates() cog.Builder[dashboard.Panel] {
+	return bars("Exchange's own signing certificates: time left", "Those that Get-AuthConfig names. When the current one ends without a next, Exchange and Microsoft 365 no longer trust each other's tokens.", "s",
+		query{left("min by (target, certificate) (" + of(family("hmad_auth_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{certificate}}"}).
+		Min(0).Thresholds(steps("red", step{14 * day, "orange"}, step{60 * day, "green"}))
+}
+
+func buildTable() cog.Builder[dashboard.Panel] {
+	return stats("Age of the table of Exchange builds", "hmad judges the servers' builds by a table that comes with it: an old one does not know the newest updates. A newer hmad brings a newer table.", "s",
+		query{age("min by (instance) (" + of(family("hmad_build_table_timestamp_seconds")) + ")"), "{{instance}}"}).
+		Thresholds(steps("green", step{180 * day, "orange"}))
+}

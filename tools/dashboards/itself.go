@@ -1,0 +1,197 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/probes"
+)
+
+func itself() board {
+	return board{
+		uid: "hmad-itself", title: "hmad / hmad itself",
+		doc: "Can the other dashboards be believed: is hmad there, do its checks run when they should, do they come to verdicts, and what does that cost.",
+		rows: []row{
+			{"Now", []panel{
+				{healthy, 8, 5, instances()},
+				{healthy, 4, 5, answers()},
+				{healthy, 4, 5, configInForce()},
+				{healthy, 4, 5, stateFile()},
+				{healthy, 4, 5, notShown()},
+			}},
+			{"Verdicts", []panel{
+				{healthy, 12, 8, lateness()},
+				{healthy, 12, 8, sinceVerdict()},
+				{healthy, 12, 8, runs()},
+				{healthy, 12, 8, errors()},
+				{healthy, 12, 8, missed()},
+				{healthy, 12, 8, durations()},
+			}},
+			{"The way out", []panel{
+				{healthy, 12, 7, wayOut()},
+				{healthy, 6, 7, clock()},
+				{standIn, 6, 7, credentials()},
+			}},
+			{"Calls to Exchange Online", []panel{
+				{standIn, 12, 8, callsByCode()},
+				{standIn, 12, 8, callsByCmdlet()},
+			}},
+			{"The process", []panel{
+				{healthy, 8, 8, memory()},
+				{healthy, 8, 8, processor()},
+				{healthy, 8, 8, handles()},
+				{healthy, 8, 7, scrape()},
+				{healthy, 8, 7, series()},
+				{healthy, 8, 7, stateWrites()},
+			}},
+		},
+	}
+}
+
+func instances() cog.Builder[dashboard.Panel] {
+	return rowsOf("Daemons", "Which hmad runs where, and since when.",
+		[]column{
+			{field: "instance", title: "Instance"},
+			{field: "version", title: "Version"},
+			{field: "goversion", title: "Go"},
+			{field: "Value #B", title: "Started", unit: "dateTimeFromNow"},
+		},
+		query{expr: "max by (instance, version, goversion) (" + of(exporter.BuildInfo) + ")"},
+		query{expr: "max by (instance, version, goversion) (" + of(exporter.BuildInfo) + " * on (job, instance) group_left () (1000 * " + foreign("process_start_time_seconds") + "))"})
+}
+
+func answers() cog.Builder[dashboard.Panel] {
+	return stats("Answers Prometheus", "Whether the last scrape of each hmad worked. Down: nobody watches mobile mail.", "none",
+		query{"min by (instance) (" + foreign("up") + ")", "{{instance}}"}).Mappings(yes("up", "DOWN")).Thresholds(steps("text")).NoValue("DOWN")
+}
+
+func configInForce() cog.Builder[dashboard.Panel] {
+	return stats("Config in force", "Refused: hmad goes on with the config before; `hmad config check` prints every error with its line. Below, when the config in force was taken over.", "none",
+		query{"min by (instance) (" + of(exporter.ReloadSuccessful) + ")", "{{instance}}"},
+		query{"1000 * max by (instance) (" + of(exporter.ReloadTime) + ")", "{{instance}} since"}).
+		Mappings(yes("the newest", "the one before")).Thresholds(steps("text")).
+		OverrideByRegexp(".* since", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeFromNow"}, {Id: "mappings", Value: []any{}}})
+}
+
+func stateFile() cog.Builder[dashboard.Panel] {
+	return stats("State", "Whether results reach the disk. In memory: checks go on, and a restart forgets. Set aside: the file was damaged, and a new one was begun.", "none",
+		query{"min by (instance) (" + of(exporter.StateHealthy) + ")", "{{instance}}"},
+		query{"max by (instance) (" + of(exporter.StateSetAside) + ")", "{{instance}} set aside"}).
+		Mappings(yes("kept", "in memory only")).Thresholds(steps("text")).
+		OverrideByRegexp(".* set aside", []dashboard.DynamicConfigValue{{Id: "mappings", Value: words(word{"0", "never", "green"}, word{"1", "yes", "orange"})}})
+}
+
+func notShown() cog.Builder[dashboard.Panel] {
+	return stats("Left out", "Series that hmad does not show for a cap (mailboxes: `sync.max_series`) or a defect, and counts that were not as declared, which is a defect always.", "none",
+		query{"sum by (instance) (" + of(exporter.SeriesDropped) + ")", "{{instance}} series"},
+		query{"sum by (instance) (" + increase(of(exporter.MeterRejected)) + ")", "{{instance}} counts"}).
+		Thresholds(steps("green", step{1, "orange"})).Decimals(0)
+}
+
+func lateness() cog.Builder[dashboard.Panel] {
+	return curves("Overdue", "How long a check has been due and has not started: a run that does not end, or a host without breath. Nearly nothing is well.", "s",
+		query{"clamp_min(max by (target, check) (" + age(of(check.NextRun)) + "), 0)", "{{target}} · {{check}}"}).
+		Thresholds(steps("green", step{300, "red"})).ThresholdsStyle(line())
+}
+
+func line() *common.GraphThresholdsStyleConfigBuilder {
+	return common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed)
+}
+
+func sinceVerdict() cog.Builder[dashboard.Panel] {
+	return curves("Intervals without a verdict", "Time since the last verdict (dashed: since the last run) as a multiple of the schedule's largest gap. Above 3, at the earliest after 15 minutes, hmad no longer calls anything good.", "none",
+		query{"max by (target, check) ((" + age(of(check.LastDecided)) + ") / " + of(check.MaxGap) + ")", "{{target}} · {{check}}"},
+		query{"max by (target, check) ((" + age(of(check.LastRun)) + ") / " + of(check.MaxGap) + ")", "{{target}} · {{check}} run"}).
+		Thresholds(steps("green", step{3, "red"})).ThresholdsStyle(line()).
+		OverrideByRegexp(".* run", dashed())
+}
+
+func runs() cog.Builder[dashboard.Panel] {
+	return stacked("Runs by outcome", "Runs in each interval of the picture.", "none",
+		query{"sum by (outcome) (" + increase(of(check.Runs)) + ")", "{{outcome}}"}).
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Overrides(colours(map[string]string{
+		string(check.Passed): "green", string(check.Warned): "orange", string(check.Failed): "red",
+		string(check.Undecided): "purple", string(check.Skipped): "blue"}))
+}
+
+func errors() cog.Builder[dashboard.Panel] {
+	return stacked("Why runs were undecided", "Runs that could not tell, by class: the way out, the resolver, a credential, a permission, throttling, a report … The status page has the words.", "none",
+		query{"sum by (check, class) (" + increase(of(check.Errors)) + ")", "{{check}} {{class}}"}).
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80)
+}
+
+func missed() cog.Builder[dashboard.Panel] {
+	return stacked("Planned runs that did not start", "overlap: the run before was still going. late: this process was held up. clock: the clock jumped, or the host slept.", "none",
+		query{"sum by (cause) (" + increase(of(check.Missed)) + ")", "{{cause}}"}).
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80)
+}
+
+func durations() cog.Builder[dashboard.Panel] {
+	return curves("Duration of runs (95th percentile)", "Confirming attempts included: a finding that needs one takes some seconds longer.", "s",
+		query{quantile("0.95", "check", check.Duration), "{{check}}"})
+}
+
+func wayOut() cog.Builder[dashboard.Panel] {
+	return stacked("Phases of the way out", "The request of the vantage check to Microsoft's sign-in service: what every check that asks Microsoft shares.", "s",
+		query{"max by (target, phase) (" + of(check.Phase, `check="`+probes.Vantage.Name+`"`) + ")", "{{target}} · {{phase}}"})
+}
+
+func clock() cog.Builder[dashboard.Panel] {
+	return stats("Clock", "How far Microsoft's clock is ahead of this host's. Tokens and ages go wrong from some minutes on.", "s",
+		query{"max by (instance, target) (abs(" + of(family("hmad_clock_offset_seconds")) + "))", "{{instance}} · {{target}}"}).
+		Thresholds(steps("green", step{60, "orange"}, step{300, "red"}))
+}
+
+func credentials() cog.Builder[dashboard.Panel] {
+	return stats("Credentials: time left", "Until hmad's own credential at Microsoft ends; after that the checks that need it cannot tell.", "s",
+		query{left("min by (target, credential) (" + of(exchange.CredentialNotAfter) + ")"), "{{target}} · {{credential}}"}).
+		Thresholds(steps("red", step{3 * day, "orange"}, step{30 * day, "green"})).NoValue("None, or unknown")
+}
+
+func callsByCode() cog.Builder[dashboard.Panel] {
+	return stacked("Calls by answer", "429 and 503 are the tenant's throttling: hmad then asks more slowly and climbs back.", "reqps",
+		query{"sum by (target, code) (" + rate(of(exchange.Requests)) + ")", "{{target}} · {{code}}"})
+}
+
+func callsByCmdlet() cog.Builder[dashboard.Panel] {
+	return curves("Calls by cmdlet", "What the tenant's budget of calls is spent on.", "reqps",
+		query{"sum by (target, cmdlet) (" + rate(of(exchange.Requests)) + ")", "{{target}} · {{cmdlet}}"})
+}
+
+func memory() cog.Builder[dashboard.Panel] {
+	return curves("Memory", "Resident: what the host gives. Heap: what hmad holds.", "bytes",
+		query{"sum by (instance) (" + foreign("process_resident_memory_bytes") + ")", "{{instance}} resident"},
+		query{"sum by (instance) (" + foreign("go_memstats_heap_alloc_bytes") + ")", "{{instance}} heap"})
+}
+
+func processor() cog.Builder[dashboard.Panel] {
+	return curves("Processor", "1 is one core.", "none",
+		query{"sum by (instance) (" + rate(foreign("process_cpu_seconds_total")) + ")", "{{instance}}"})
+}
+
+func handles() cog.Builder[dashboard.Panel] {
+	return curves("Goroutines and open files", "Either, rising for days, is a leak.", "none",
+		query{"sum by (instance) (" + foreign("go_goroutines") + ")", "{{instance}} goroutines"},
+		query{"sum by (instance) (" + foreign("process_open_fds") + ")", "{{instance}} files"})
+}
+
+func scrape() cog.Builder[dashboard.Panel] {
+	return curves("Scrape", "How long Prometheus waits for hmad's metrics.", "s",
+		query{"max by (instance) (" + foreign("scrape_duration_seconds") + ")", "{{instance}}"})
+}
+
+func series() cog.Builder[dashboard.Panel] {
+	return curves("Series", "What hmad shows at each scrape, by instance. Mailboxes are most of it.", "none",
+		query{"max by (instance) (" + foreign("scrape_samples_scraped") + ")", "{{instance}}"})
+}
+
+func stateWrites() cog.Builder[dashboard.Panel] {
+	return curves("State file", "Time since the last write, which in a daemon at rest may be long, and writes that failed.", "s",
+		query{age("max by (instance) (" + of(exporter.StateLastWrite) + ")"), "{{instance}} last write"},
+		query{"sum by (instance) (" + increase(of(exporter.StateWriteErrors)) + ")", "{{instance}} errors"}).
+		OverrideByRegexp(".* errors", ownAxis())
+}

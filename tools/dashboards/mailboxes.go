@@ -1,0 +1,195 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/sync"
+)
+
+func mailboxes() board {
+	legs := []string{sync.MailboxSync.Name, "onprem_sync"}
+	return board{
+		uid: "hmad-mailboxes", title: "hmad / Mailbox sync",
+		doc:  "Which mailboxes synchronise, on both legs: phone to cloud, of each mailbox as Exchange Online says; and cloud to Exchange on premises, by the requests in Exchange's own logs. The first can be green while the second is broken.",
+		home: legs,
+		variables: []cog.Builder[dashboard.VariableModel]{
+			values("mailbox", "Mailbox", labelValues(of(family("hmad_mailbox_checked_timestamp_seconds")), "mailbox")),
+		},
+		rows: []row{
+			{"Both legs", []panel{
+				{standIn, 6, 5, newest()},
+				{standIn, 6, 5, staleShare()},
+				{standIn, 6, 5, refusedShare()},
+				{standIn, 6, 5, known()},
+				{standIn, 24, 4, checksOverTime("Checks of both legs", legs...)},
+			}},
+			{"Phone to cloud: how many", []panel{
+				{standIn, 8, 9, states()},
+				{standIn, 8, 9, ages()},
+				{standIn, 8, 9, samples()},
+			}},
+			{"Phone to cloud: which mailboxes", []panel{
+				{standIn, 24, 11, longest()},
+			}},
+			{"One mailbox: $mailbox", []panel{
+				{standIn, 6, 8, oneNow()},
+				{standIn, 18, 8, oneOverTime()},
+			}},
+			{"Cloud to Exchange on premises", []panel{
+				{standIn, 12, 8, requests()},
+				{standIn, 12, 8, findings(legs...)},
+			}},
+			{"Coverage and budget", []panel{
+				{standIn, 8, 8, answersAge()},
+				{standIn, 8, 8, behind()},
+				{standIn, 8, 8, budget()},
+				{standIn, 16, 7, callDuration()},
+				{standIn, 8, 7, leftOut()},
+			}},
+		},
+	}
+}
+
+// inState counts mailboxes in some states; each is in exactly one.
+func inState(by, states string) string {
+	return "sum by (" + by + ") (max by (target, state) (" + of(family("hmad_mailboxes"), `state=~"`+states+`"`) + "))"
+}
+
+func newest() cog.Builder[dashboard.Panel] {
+	return stats("Newest synchronisation", "Time since any phone synchronised, as far as hmad has asked. In a fleet of hundreds it is minutes by day; quiet nights and weekends let it grow.", "s",
+		query{age("max by (target) (" + of(family("hmad_sync_newest_timestamp_seconds")) + ")"), "{{target}}"}).
+		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
+}
+
+func staleShare() cog.Builder[dashboard.Panel] {
+	return stats("Stale or failing", "Share of the mailboxes in use that have not synchronised for longer than `sync.stale_after`, or try and fail. A quarter of them, and at least ten, is critical unless the config says otherwise.", "percentunit",
+		query{inState("target", "stale|failing") + "\n/ (" + inState("target", "fresh|stale|failing") + " > 0)", "{{target}}"}).
+		Thresholds(steps("green", step{.1, "orange"}, step{.25, "red"})).Decimals(1)
+}
+
+func refusedShare() cog.Builder[dashboard.Panel] {
+	all := func(where string) string {
+		return "sum by (target) (max by (target, status) (" + of(family("hmad_onprem_sync_requests"), where) + "))"
+	}
+	return stats("Refused by Exchange", "Share of the cloud's ActiveSync requests of the last 15 minutes that Exchange answered 401 or 403. Over half, of at least 20, is critical: new mail no longer reaches phones, though they still synchronise with the cloud.", "percentunit",
+		query{all(`status=~"401|403"`) + "\n/ (" + all("") + " > 0)", "{{target}}"}).
+		Thresholds(steps("green", step{.1, "orange"}, step{.5, "red"})).Decimals(1).NoValue("No requests, or no report")
+}
+
+func known() cog.Builder[dashboard.Panel] {
+	return stats("Known", "Share of the mailboxes of which something is known that still stands. Low after a first start, until the sweep has been round; below a half the fleet is not judged by shares.", "percentunit",
+		query{"min by (target) (" + of(family("hmad_sync_asked_ratio")) + ")", "{{target}}"}).
+		Thresholds(steps("red", step{.5, "orange"}, step{.8, "green"})).Decimals(1)
+}
+
+func states() cog.Builder[dashboard.Panel] {
+	return stacked("Mailboxes by state", "Each is in exactly one. Failing: tries and does not succeed. Inactive: no success for 14 days, nobody's fault. Unknown: Exchange Online does not say when.", "none",
+		query{inState("state", ".+"), "{{state}}"}).Overrides(colours(map[string]string{
+		"fresh": "green", "stale": "orange", "failing": "red", "inactive": "#6e7687", "unknown": "purple", "unchecked": "blue",
+		"error": "dark-purple", "cloud": "light-blue", "not_provisioned": "#454c59"}))
+}
+
+func ages() cog.Builder[dashboard.Panel] {
+	within := "sum by (age) (max by (target, age) (" + of(family("hmad_mailboxes_synced_within")) + "))"
+	return curves("Synchronised within", "Share of the mailboxes in use whose last known sync is not older than the age. A mailbox is asked about once a day, so ages below that are a lower bound; a fault shows in 24h and above as its time passes.", "percentunit",
+		query{within + "\n/ on () group_left () (sum(" + inState("target", "fresh|stale|failing|inactive") + ") > 0)", "{{age}}"}).
+		Max(1)
+}
+
+func samples() cog.Builder[dashboard.Panel] {
+	return curves("Samples of the rotation", "Of the mailboxes that were asked last for the sake of a sample: how many, how many had just synchronised (moved), and how many usually have at this hour. Moved far below usual is a stop of the whole fleet, minutes after it began.", "none",
+		query{"max by (target, result) (" + of(family("hmad_sync_sampled_mailboxes")) + ")", "{{target}} {{result}}"})
+}
+
+func longest() cog.Builder[dashboard.Panel] {
+	series := func(name string) string {
+		return "max by (target, mailbox) (" + of(family(name)) + ")"
+	}
+	success := series("hmad_mailbox_last_success_sync_timestamp_seconds")
+	shown := " and on (target, mailbox) bottomk(100, " + success + ")"
+	drill := link{"This mailbox below", "/d/hmad-mailboxes?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${target:queryparam}&${__url_time_range}&var-mailbox=${__data.fields.Mailbox}"}
+	return rowsOf("Longest without synchronising",
+		"The hundred mailboxes whose last success is oldest, of those that are exported (`sync.export`, `sync.max_series`). A newer attempt than success: the phone tries and fails. Both old: most likely a phone that is off. The mailbox opens below; `hmad mailbox ADDRESS` tells the same at the daemon.",
+		[]column{
+			{field: "target", title: "Target", width: 140},
+			{field: "mailbox", title: "Mailbox", links: []link{drill}},
+			{field: "Value #A", title: "Last success", unit: "dateTimeFromNow"},
+			{field: "Value #B", title: "Last attempt", unit: "dateTimeFromNow"},
+			{field: "Value #C", title: "Asked", unit: "dateTimeFromNow"},
+			{field: "Value #D", title: "Partnerships", width: 120},
+		},
+		query{expr: "1000 * bottomk(100, " + success + ")"},
+		query{expr: "1000 * " + series("hmad_mailbox_last_sync_attempt_timestamp_seconds") + shown},
+		query{expr: "1000 * " + series("hmad_mailbox_checked_timestamp_seconds") + shown},
+		query{expr: series("hmad_mailbox_devices") + shown}).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Last success")}).
+		NoValue("No mailbox is exported")
+}
+
+// ofOne selects a family of the chosen mailbox.
+func ofOne(name string) string {
+	return "max by (target) (" + of(family(name), `mailbox="$mailbox"`) + ")"
+}
+
+func oneNow() cog.Builder[dashboard.Panel] {
+	return stats("$mailbox", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; Outlook's partnerships, old ones too.", "s",
+		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
+		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
+		query{age(ofOne("hmad_mailbox_checked_timestamp_seconds")), "asked"},
+		query{ofOne("hmad_mailbox_devices"), "partnerships"}).
+		Thresholds(steps("text")).ColorMode(common.BigValueColorModeValue).
+		OverrideByName("last success", thresholds(steps("green", step{day, "orange"}, step{3 * day, "red"}))).
+		OverrideByName("partnerships", []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}}).NoValue("Choose a mailbox")
+}
+
+func oneOverTime() cog.Builder[dashboard.Panel] {
+	return curves("$mailbox over time", "Age of the last success and of the last attempt. Saw teeth are well. An attempt that stays young while the success grows old is a fault; both growing together are a phone that is off.", "s",
+		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
+		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
+		query{"max by (target) (" + of(family("hmad_sync_stale_after_seconds")) + ")", "{{target}} calls it stale"}).
+		OverrideByRegexp(".* stale", dashed()).NoValue("Choose a mailbox")
+}
+
+func requests() cog.Builder[dashboard.Panel] {
+	return stacked("The cloud's requests by status", "ActiveSync requests of Outlook's service to Exchange, each value over the 15 minutes before it. Rising 401 or 403: tokens refused, so look at the EvoSTS metadata and at TLS offloading. Falling to nothing: the cloud no longer asks.", "none",
+		query{"sum by (status) (max by (target, status) (" + of(family("hmad_onprem_sync_requests")) + "))", "{{status}}"})
+}
+
+func answersAge() cog.Builder[dashboard.Panel] {
+	checked := "(time() - max by (target, mailbox) (" + of(family("hmad_mailbox_checked_timestamp_seconds")) + "))"
+	return curves("Age of what is known", "How long ago Exchange Online was asked about the mailboxes that are exported: half of them, and nearly all. A mailbox that was seen to synchronise is not asked again before that can have ended.", "s",
+		query{"quantile by (target) (0.5, " + checked + ")", "{{target}} half"},
+		query{"quantile by (target) (0.95, " + checked + ")", "{{target}} 95 %"})
+}
+
+func behind() cog.Builder[dashboard.Panel] {
+	return curves("Behind the plan", "Mailboxes whose verdict has ended and that have not been asked again yet, and the longest time by which one is overdue. For long: the budget is too small, or the tenant throttles.", "s",
+		query{"max by (target) (" + of(family("hmad_sync_lag_seconds")) + ")", "{{target}} longest"},
+		query{"max by (target) (" + of(family("hmad_sync_overdue_mailboxes")) + ")", "{{target}} mailboxes"}).
+		OverrideByRegexp(".* mailboxes", ownAxis())
+}
+
+func leftOut() cog.Builder[dashboard.Panel] {
+	return stats("Left out", "Lines of `sync.file` that name no mailbox, and series of mailboxes that are not shown because of `sync.max_series`.", "none",
+		query{"max by (target) (" + of(family("hmad_sync_source_rejected_lines")) + ")", "{{target}} lines"},
+		query{"sum by (instance) (" + of(exporter.SeriesDropped, `family=~"hmad_mailbox.*"`) + ")", "{{instance}} series"}).
+		Thresholds(steps("green", step{1, "orange"}))
+}
+
+func budget() cog.Builder[dashboard.Panel] {
+	return curves("Calls and budget", "Calls to Exchange Online, those that were throttled (429 and 503), the configured budget, and the one in force: it falls when the tenant throttles and climbs back slowly.", "reqps",
+		query{"sum by (target) (" + rate(of(exchange.Requests)) + ")", "{{target}} calls"},
+		query{"sum by (target) (" + rate(of(exchange.Requests, `code=~"429|503"`)) + ")", "{{target}} throttled"},
+		query{"max by (target, limit) (" + of(family("hmad_sync_budget_calls_per_second")) + ")", "{{target}} {{limit}}"}).
+		OverrideByRegexp(".* (configured|in_force)", dashed())
+}
+
+func callDuration() cog.Builder[dashboard.Panel] {
+	return curves("Duration of calls", "Half of the calls, and nearly all. Microsoft's answer takes 0.6 to 1 second in quiet times.", "s",
+		query{quantile("0.5", "target", exchange.RequestDuration), "{{target}} half"},
+		query{quantile("0.95", "target", exchange.RequestDuration), "{{target}} 95 %"})
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/probes"
+)
+
+const hour, day = 3600.0, 24 * 3600.0
+
+func overview() board {
+	return board{
+		uid: "hmad-overview", title: "hmad / Overview",
+		doc: "Is mobile mail healthy, for whom, since when, and what is to be done: hybrid Modern Authentication for Outlook for iOS and Android, as hmad sees it.",
+		rows: []row{
+			{"Is mobile mail healthy?", []panel{
+				{healthy, 10, 6, targets()},
+				{healthy, 8, 6, openFindings()},
+				{healthy, 6, 6, goodRuns()},
+			}},
+			{"What is wrong, since when, and what to do", []panel{
+				{broken, 24, 11, findings()},
+				{alerted, 24, 7, firingAlerts()},
+			}},
+			{"Since when", []panel{
+				{healthy, 24, 9, checksOverTime("Checks")},
+				{broken, 24, 8, findingsOverTime()},
+			}},
+			{"What a phone meets", []panel{
+				{healthy, 12, 8, answerTimes()},
+				{healthy, 12, 8, phases()},
+				{healthy, 8, 8, certificates()},
+				{healthy, 8, 8, schemes()},
+				{healthy, 8, 8, builds()},
+			}},
+		},
+	}
+}
+
+func targets() cog.Builder[dashboard.Panel] {
+	return stats("Targets", "The worst outcome among the checks of each target, now. Failed: phones are affected or will be at once. Undecided: hmad cannot tell, for reasons on its own side.", "none",
+		query{"max by (target) (\n" + outcome() + "\n)", "{{target}}"}).Mappings(outcomes()).Thresholds(steps("text")).NoValue("hmad says nothing").
+		DataLinks([]cog.Builder[dashboard.DashboardLink]{
+			dashboard.NewDashboardLinkBuilder("Only this target").Type(dashboard.DashboardLinkTypeLink).
+				Url("/d/hmad-overview?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&var-target=${__field.labels.target}")})
+}
+
+func openFindings() cog.Builder[dashboard.Panel] {
+	each := func(s check.Severity) string {
+		return "sum(max by (target, check, reason) (" + of(check.FindingFound, severity(s)) + "))"
+	}
+	checks := "count(max by (target, check) (" + of(check.Decided) + "))"
+	return stats("Findings and gaps", "Findings that stand now, by severity; checks whose last run came to no verdict; findings that a waiver of the config accepts.", "none",
+		query{each(check.Critical), "critical"},
+		query{each(check.Warning), "warnings"},
+		query{"sum(1 - min by (target, check) (" + of(check.Decided) + "))", "undecided"},
+		query{"count(max by (target, check, reason) (" + of(check.FindingAccepted) + ")) or 0 * " + checks, "accepted"}).
+		Thresholds(steps("green", step{1, "orange"})).
+		OverrideByName("critical", thresholds(steps("green", step{1, "red"}))).
+		OverrideByName("undecided", thresholds(steps("green", step{1, "purple"}))).
+		OverrideByName("accepted", thresholds(steps("text")))
+}
+
+// thresholds overrides those of one series.
+func thresholds(s *dashboard.ThresholdsConfigBuilder) []dashboard.DynamicConfigValue {
+	config, _ := s.Build() // of constants
+	return []dashboard.DynamicConfigValue{{Id: "thresholds", Value: config}}
+}
+
+func goodRuns() cog.Builder[dashboard.Panel] {
+	runs := func(outcomes string) string {
+		return "sum by (target) (increase(" + of(check.Runs, `outcome=~"`+outcomes+`"`) + "[$__range]))"
+	}
+	return stats("Good runs in the range shown", "Share of the decided runs that passed or warned, over the time range of the dashboard. The service level of the alert rules is 99 % over three days.", "percentunit",
+		query{runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)", "{{target}}"}).
+		Thresholds(steps("red", step{.99, "green"})).Decimals(2)
+}
+
+const findingsTitle = "What is wrong"
+
+// findings is the table to read at night, of the named checks; of all where
+// none is named.
+func findings(checks ...string) cog.Builder[dashboard.Panel] {
+	where := matching(checks)
+	const by = "max by (target, check, reason, severity) ("
+	found := by + of(check.FindingFound, where) + " == 1)"
+	named := `label_join(label_join(` + found + `, "meaning", ".", "check", "reason"), "fix", ".", "check", "reason")`
+	lastGood := found + " * on (target, check) group_left () (1000 * max by (target, check) (" + of(check.LastSuccess) + "))"
+	alertSince := "1000 * min by (target, check, reason, severity) (" + alerts("ALERTS_FOR_STATE") + ")"
+	return rowsOf(findingsTitle,
+		"Every finding that stands, with what it means for phones and how to mend it. Since: when its alert began to wait, where Prometheus evaluates hmad's rules. Last good run: of the check, which for a warning is the last one. The reason links to the runbook.",
+		[]column{
+			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
+			{field: "target", title: "Target", width: 110},
+			{field: "check", title: "Check", width: 130},
+			{field: "reason", title: "Reason", width: 200, links: []link{{"Runbook", docsURL + "checks.md#${__data.fields.Check}${__data.fields.Reason}"}}},
+			{field: "Value #C", title: "Since", width: 120, unit: "dateTimeFromNow"},
+			{field: "Value #B", title: "Last good run", width: 120, unit: "dateTimeFromNow"},
+			{field: "meaning", title: "What it means", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Summary })},
+			{field: "fix", title: "What to do", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Fix })},
+		},
+		query{expr: named}, query{expr: lastGood}, query{expr: alertSince}).NoValue("Nothing is wrong")
+}
+
+// texts maps the full name of every reason of the named checks to one of its
+// texts.
+func texts(checks []string, of func(*check.Reason) string) []dashboard.ValueMapping {
+	var list []word
+	for _, d := range defs() {
+		if len(checks) > 0 && !slices.Contains(checks, d.Name) {
+			continue
+		}
+		for _, r := range d.Reasons {
+			list = append(list, word{value: d.Name + "." + r.Name, text: of(r)})
+		}
+	}
+	return words(list...)
+}
+
+func firingAlerts() cog.Builder[dashboard.Panel] {
+	return rowsOf("Firing alerts",
+		"Alerts that fire, those about hmad itself among them, as Prometheus evaluates the shipped rules. Empty where Grafana evaluates them: see Alerting there.",
+		[]column{
+			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
+			{field: "target", title: "Target", width: 110},
+			{field: "check", title: "Check", width: 130},
+			{field: "alertname", title: "Alert", width: 330, links: []link{{"Alerts about hmad itself", docsURL + "alerting.md"}}},
+			{field: "Value #B", title: "Since", width: 120, unit: "dateTimeFromNow"},
+			{field: "meaning", title: "What it means", wrap: true, words: words(annotated("summary")...)},
+			{field: "fix", title: "What to do", wrap: true, words: words(annotated("fix")...)},
+		},
+		query{expr: `label_replace(label_replace(max by (alertname, severity, target, check) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "$1", "alertname", "(.*)"), "fix", "$1", "alertname", "(.*)")`},
+		query{expr: "1000 * min by (alertname, severity, target, check) (" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
+		NoValue("No alert fires")
+}
+
+// checksOverTime is the history of outcomes, of the named checks.
+func checksOverTime(title string, checks ...string) cog.Builder[dashboard.Panel] {
+	return timeline(title, "The outcome of each check over time. Undecided: hmad could not tell, for reasons on its own side; what was found before stays on the page and in the alerts.", outcomes(),
+		query{outcome(matching(checks)), "{{target}} · {{check}}"})
+}
+
+// findingsOverTime is the history of findings, of the named checks.
+func findingsOverTime(checks ...string) cog.Builder[dashboard.Panel] {
+	return timeline("Findings", "When each finding stood. Where nothing is drawn it was not found, or could not be looked for.", severities(),
+		query{standing(matching(checks)), "{{target}} · {{check}}.{{reason}}"}).NoValue("Nothing was found")
+}
+
+func answerTimes() cog.Builder[dashboard.Panel] {
+	return curves("Time to the whole answer", "Of the last run's request to each host, all phases together; the slowest address where several are asked.", "s",
+		query{"max by (target, check, host) (sum without (phase) (" + of(check.Phase) + "))", "{{target}} · {{check}} {{host}}"})
+}
+
+func phases() cog.Builder[dashboard.Panel] {
+	return stacked("Slowest phases", "The slowest host in each phase: dns, connect, tls, processing (until the first byte of the answer), transfer. What grows says where to look: name server, network, load balancer, Exchange.", "s",
+		query{"max by (phase) (" + of(check.Phase) + ")", "{{phase}}"})
+}
+
+func certificates() cog.Builder[dashboard.Panel] {
+	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest where several addresses are asked. Red below 3 days, orange below 21.", "s",
+		query{left("min by (target, host) (" + of(family("hmad_tls_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{host}}"}).
+		Min(0).Thresholds(steps("red", step{3 * day, "orange"}, step{21 * day, "green"}))
+}
+
+func schemes() cog.Builder[dashboard.Panel] {
+	return timeline("Sign-in offered by ActiveSync", "Which ways to authenticate the answer offers. Outlook with hybrid Modern Authentication needs bearer; one address without it takes it from the line.",
+		words(word{"1", "offered", "blue"}, word{"0", "not offered", "transparent"}),
+		query{"min by (target, scheme) (" + of(family("hmad_challenge_scheme_offered"), `check="`+probes.ActiveSync.Name+`"`) + ")", "{{target}} · {{scheme}}"})
+}
+
+func builds() cog.Builder[dashboard.Panel] {
+	return rowsOf("Exchange builds", "Builds that front ends gave in their answers within the last 24 hours. Several at once: an update is under way, or one server was forgotten.",
+		[]column{
+			{field: "target", title: "Target"},
+			{field: "build", title: "Build"},
+			{field: "Value", title: "Front ends"},
+		},
+		query{expr: "count by (target, build) (count by (target, build, frontend) (" + of(family("hmad_exchange_build_info")) + "))"}).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Build").Desc(true)})
+}
