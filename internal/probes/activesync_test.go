@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -164,6 +165,32 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 		report = mustRun(t, ActiveSync, target, env)
 		assert.Contains(t, report.Notes, "endpoint: "+activesyncURL+", given by AutoDiscover before")
 		assert.Len(t, e.requests(), before+2, "AutoDiscover is not asked again")
+	})
+	t.Run("without what else AutoDiscover's Url holds", func(t *testing.T) {
+		dressed := strings.Replace(activesyncURL, "https://", "https://u:secret@", 1) + "?key=secret"
+		e := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/autodiscover/") {
+				io.WriteString(w, `{"Protocol":"activesync","Url":"`+dressed+`"}`)
+				return
+			}
+			healthyExchange(w, r)
+		})
+		target := e.target()
+		target.ActiveSync.URL = ""
+		env := envFor(ca)
+		for _, def := range []*check.Def{ActiveSync, Autodiscover, ActiveSync} { // asked now, told, and asked as remembered
+			report := mustRun(t, def, target, env)
+			assert.Empty(t, report.Findings)
+			assert.NotContains(t, strings.Join(report.Notes, "\n"), "secret")
+			if def == Autodiscover {
+				assert.Contains(t, strings.Join(report.Notes, "\n"), "also has a user, a query: neither shown nor asked for")
+			}
+		}
+		require.Len(t, e.requests(), 1+2+1+2)
+		for _, r := range e.requests() {
+			assert.NotContains(t, r.RequestURI+r.Header.Get("Authorization"), "secret")
+			assert.NotContains(t, r.Header.Get("Authorization"), "Basic")
+		}
 	})
 	t.Run("and is skipped without", func(t *testing.T) {
 		silent := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })

@@ -26,6 +26,12 @@ func unite(reasons []*check.Reason, all []addressed) verdict {
 	}
 	for _, a := range all {
 		out.unevaluated = append(out.unevaluated, a.unevaluated...)
+		for _, n := range a.notes {
+			if len(all) > 1 {
+				n = a.address + ": " + n
+			}
+			out.notes = append(out.notes, n)
+		}
 	}
 	return out.in(reasons)
 }

@@ -122,7 +122,7 @@ func (a *autodiscover) run(ctx context.Context) (check.Report, error) {
 		return check.Report{Notes: seen.notes}, err
 	}
 	if seen.given != nil {
-		a.memory.Put(rememberedURL, shownURL(seen.given))
+		a.memory.Put(rememberedURL, seen.given.String())
 	}
 	v := seen.verdict.add(a.judgePublished(ctx, seen.given))
 	return report(autodiscoverReasons, v, seen.visits, seen.notes), nil

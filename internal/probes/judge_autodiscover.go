@@ -121,7 +121,9 @@ func (d discovery) path() string {
 	return strings.Join(hosts, " → ")
 }
 
-// judgeURL judges the answer itself.
+// judgeURL judges the answer itself. What the Url may hold beside scheme, host
+// and path is left out of the URL given: it would be sent to whatever host the
+// Url names, and would stand in notes.
 func (d discovery) judgeURL(body discovered) (verdict, *url.URL) {
 	if !strings.EqualFold(body.Protocol, "activesync") {
 		return stop(autodiscoverReasons, found(protocolWrong, "Protocol is %q, wanted activesync", body.Protocol)), nil
@@ -133,11 +135,30 @@ func (d discovery) judgeURL(body discovered) (verdict, *url.URL) {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		return stop(autodiscoverReasons, found(urlInsecure, "Url is %s, wanted https://…", shownLocation(body.URL))), nil
 	}
+	v, given := verdict{}, bareURL(u)
+	if extra := beyondPath(u); extra != "" {
+		v.notes = []string{"AutoDiscover's Url also has " + extra + ": neither shown nor asked for"}
+	}
 	switch {
 	case d.want == nil:
-		return verdict{unevaluated: []*check.Reason{urlMismatch}}, u
+		v.unevaluated = []*check.Reason{urlMismatch}
 	case !sameURL(u, d.want):
-		return verdict{findings: []check.Finding{found(urlMismatch, "Url is %s, wanted %s", shownURL(u), shownURL(d.want))}}, u
+		v.findings = []check.Finding{found(urlMismatch, "Url is %s, wanted %s", given, shownURL(d.want))}
 	}
-	return verdict{}, u
+	return v, given
+}
+
+// beyondPath names what a URL has beside scheme, host and path.
+func beyondPath(u *url.URL) string {
+	var parts []string
+	if u.User != nil {
+		parts = append(parts, "a user")
+	}
+	if u.RawQuery != "" {
+		parts = append(parts, "a query")
+	}
+	if u.Fragment != "" {
+		parts = append(parts, "a fragment")
+	}
+	return strings.Join(parts, ", ")
 }

@@ -139,6 +139,33 @@ func TestJudgeAutodiscoverSeesTheCloudAtEveryHop(t *testing.T) {
 	assert.Equal(t, []string{"points_to_cloud"}, reasonsOf(v))
 }
 
+// What is asked next is what is remembered, and neither holds a secret of the Url.
+func TestJudgeAutodiscoverGivesTheBareURL(t *testing.T) {
+	const bare = "https://mail.contoso.com/Microsoft-Server-ActiveSync"
+	for name, tc := range map[string]struct{ given, want, note string }{
+		"as usual":           {bare, bare, ""},
+		"credentials":        {"https://u:secret@mail.contoso.com/Microsoft-Server-ActiveSync", bare, "has a user:"},
+		"a query":            {bare + "?key=secret", bare, "has a query:"},
+		"a fragment":         {bare + "#secret", bare, "has a fragment:"},
+		"all at once":        {"https://u:secret@mail.contoso.com/Microsoft-Server-ActiveSync?secret#secret", bare, "has a user, a query, a fragment:"},
+		"an escaped slash":   {"https://mail.contoso.com/a%2Fb", "https://mail.contoso.com/a%2Fb", ""},
+		"a port of its own":  {"https://mail.contoso.com:8443/eas", "https://mail.contoso.com:8443/eas", ""},
+		"an encoded address": {"https://hmad-probe%40contoso.com@mail.contoso.com/eas", "https://mail.contoso.com/eas", "has a user:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := discoveryAnswer(200, `{"Protocol":"activesync","Url":"`+tc.given+`"}`)
+			for _, want := range []*url.URL{nil, mustURL(bare)} {
+				v, given := judgeAutodiscover(discovery{[]*Answer{answer}, want, allowedInTests})
+				assert.Equal(t, tc.want, given.String())
+				said := strings.Join(v.notes, "\n")
+				assert.Equal(t, tc.note == "", said == "", said)
+				assert.Contains(t, strings.ReplaceAll(said, "also ", ""), tc.note)
+				assert.NotContains(t, said, "secret")
+			}
+		})
+	}
+}
+
 func TestSameURL(t *testing.T) {
 	base := "https://mail.contoso.com/Microsoft-Server-ActiveSync"
 	for other, want := range map[string]bool{

@@ -36,13 +36,13 @@ func judgeBearer(b Challenge, diag Diagnostics, tenant string) verdict {
 func judgeAuthorizationURI(b Challenge, diag Diagnostics, tenant string) verdict {
 	raw := b.Param("authorization_uri")
 	if raw == "" {
-		return verdict{[]check.Finding{found(authorizationURIMissing, "the Bearer challenge has no authorization_uri%s", diag.beside())},
-			[]*check.Reason{authorizationURIForeign, authorizationURIUnusual}}
+		return verdict{findings: []check.Finding{found(authorizationURIMissing, "the Bearer challenge has no authorization_uri%s", diag.beside())},
+			unevaluated: []*check.Reason{authorizationURIForeign, authorizationURIUnusual}}
 	}
 	u, err := url.Parse(raw)
 	if err != nil || !strings.EqualFold(u.Scheme, "https") || !isEntraHost(u.Hostname()) || portOf(u) != "443" {
-		return verdict{[]check.Finding{found(authorizationURIForeign, "authorization_uri is %s, wanted https://login.windows.net/common/oauth2/authorize", shownLocation(raw))},
-			[]*check.Reason{authorizationURIUnusual}}
+		return verdict{findings: []check.Finding{found(authorizationURIForeign, "authorization_uri is %s, wanted https://login.windows.net/common/oauth2/authorize", shownLocation(raw))},
+			unevaluated: []*check.Reason{authorizationURIUnusual}}
 	}
 	if !isAuthorizePath(u.Path, tenant) {
 		return verdict{findings: []check.Finding{found(authorizationURIUnusual, "authorization_uri is %s, wanted https://login.windows.net/common/oauth2/authorize", shownURL(u))}}

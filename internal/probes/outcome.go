@@ -17,7 +17,7 @@ func (v Visit) whole() []*Answer {
 
 // cutShort is the verdict of a visit that ended before there was an answer.
 func (v Visit) cutShort(reasons []*check.Reason) verdict {
-	return verdict{v.Faults, check.After(reasons, v.Faults[len(v.Faults)-1].Reason)}
+	return verdict{findings: v.Faults, unevaluated: check.After(reasons, v.Faults[len(v.Faults)-1].Reason)}
 }
 
 // doubt gives the function that asks whether our own side is to blame for
@@ -55,6 +55,7 @@ func doubt(env check.Env) func(context.Context, check.Report) (check.Report, err
 // report stamps a verdict into a report, in the order of judgement.
 func report(reasons []*check.Reason, v verdict, visits []Visit, notes []string) check.Report {
 	v = v.in(reasons)
+	notes = append(notes, v.notes...)
 	for _, x := range visits {
 		notes = append(notes, x.notes()...)
 	}

@@ -91,7 +91,7 @@ func mustRun(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 		assert.Contains(t, def.Metrics, s.Metric)
 		assert.Len(t, s.Labels, len(s.Metric.Labels))
 	}
-	soundVerdict(t, def.Reasons, verdict{report.Findings, report.Unevaluated})
+	soundVerdict(t, def.Reasons, verdict{findings: report.Findings, unevaluated: report.Unevaluated})
 	return report
 }
 

@@ -16,11 +16,14 @@ func found(r *check.Reason, format string, args ...any) check.Finding {
 	return check.Finding{Reason: r, Detail: check.Clean(fmt.Sprintf(format, args...), maxDetail)}
 }
 
-// shownURL renders a URL without what may hold secrets or addresses: user,
-// query and fragment.
-func shownURL(u *url.URL) string {
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+// bareURL gives a URL without what may hold secrets or addresses: user, query
+// and fragment.
+func bareURL(u *url.URL) *url.URL {
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 }
+
+// shownURL renders a URL without them.
+func shownURL(u *url.URL) string { return bareURL(u).String() }
 
 // shownLocation does the same for text from the network. What is no URL is not
 // shown at all, because nobody knows which part of it is the query.

@@ -11,12 +11,12 @@ import (
 // stop is the verdict of a judgement that ended at f: nothing after f's reason
 // was looked at.
 func stop(reasons []*check.Reason, f check.Finding) verdict {
-	return verdict{[]check.Finding{f}, check.After(reasons, f.Reason)}
+	return verdict{findings: []check.Finding{f}, unevaluated: check.After(reasons, f.Reason)}
 }
 
 // add joins two verdicts on the same observation.
 func (v verdict) add(w verdict) verdict {
-	return verdict{slices.Concat(v.findings, w.findings), slices.Concat(v.unevaluated, w.unevaluated)}
+	return verdict{slices.Concat(v.findings, w.findings), slices.Concat(v.unevaluated, w.unevaluated), slices.Concat(v.notes, w.notes)}
 }
 
 // critical says whether anything critical was found.
@@ -33,7 +33,7 @@ func (v verdict) has(r *check.Reason) bool {
 // once and never one that was found.
 func (v verdict) in(reasons []*check.Reason) verdict {
 	order := func(r *check.Reason) int { return slices.Index(reasons, r) }
-	out := verdict{findings: slices.Clone(v.findings)}
+	out := verdict{findings: slices.Clone(v.findings), notes: v.notes}
 	slices.SortStableFunc(out.findings, func(a, b check.Finding) int { return order(a.Reason) - order(b.Reason) })
 	for _, r := range reasons {
 		if slices.Contains(v.unevaluated, r) && !v.has(r) {
