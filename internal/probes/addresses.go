@@ -63,49 +63,79 @@ func uniteReason(r *check.Reason, all []addressed) (check.Finding, bool) {
 }
 
 // agree joins the verdicts of the addresses and front ends behind one
-// ActiveSync name. Critical findings that all of them show stand as they are.
-// Those that only some show become one addresses_disagree, because what a
-// phone meets is then a matter of luck; the reasons themselves are left
-// unevaluated. Warnings are united. Where no address answered, there are no
-// answers to disagree: what went wrong stands under its own names.
+// ActiveSync name. Where some are healthy, the critical findings of the others
+// become one addresses_disagree, because what a phone meets is then a matter of
+// luck; the reasons themselves are left unevaluated. Where none is, each stands
+// under its own reason, whose fix is the one that helps: no address is left
+// that the others could be made alike to. Warnings are united.
 func agree(reasons []*check.Reason, all []addressed) verdict {
-	answered := slices.ContainsFunc(all, func(a addressed) bool { return a.answered })
-	if len(all) < 2 || !answered {
-		return unite(reasons, all).add(verdict{unevaluated: []*check.Reason{addressesDisagree}}).in(reasons)
-	}
-	var odd []addressed
-	common := slices.Clone(all)
-	for i, a := range all {
-		same, other := split(a, all)
-		common[i].verdict = same
-		if len(other.findings) > 0 {
-			odd = append(odd, addressed{address: a.address, verdict: other})
+	sick := 0
+	for _, a := range all {
+		if a.critical() {
+			sick++
 		}
 	}
-	out := unite(reasons, common)
-	out.unevaluated = slices.DeleteFunc(out.unevaluated, func(r *check.Reason) bool { return r == addressesDisagree })
-	if len(odd) > 0 {
-		out.findings = append(out.findings, found(addressesDisagree, "%s (of %d addresses)", words(odd), len(all)))
+	if 0 < sick && sick < len(all) {
+		return disagree(reasons, all)
 	}
+	out := unite(reasons, all)
+	if len(all) < 2 || !alike(all) {
+		return out.add(verdict{unevaluated: []*check.Reason{addressesDisagree}}).in(reasons)
+	}
+	out.unevaluated = without(out.unevaluated, addressesDisagree)
+	return out
+}
+
+// disagree is agree's verdict on addresses of which some are healthy.
+func disagree(reasons []*check.Reason, all []addressed) verdict {
+	var odd []addressed
+	rest := slices.Clone(all)
+	for i, a := range all {
+		if a.critical() {
+			var critical verdict
+			critical, rest[i].verdict = split(a.verdict)
+			odd = append(odd, addressed{address: a.address, verdict: critical})
+		}
+	}
+	out := unite(reasons, rest)
+	out.unevaluated = without(out.unevaluated, addressesDisagree)
+	out.findings = append(out.findings, found(addressesDisagree, "%s (of %d addresses)", words(odd), len(all)))
 	for _, o := range odd {
-		out.unevaluated = append(out.unevaluated, o.unevaluated...)
+		for _, f := range o.findings {
+			out.unevaluated = append(out.unevaluated, f.Reason)
+		}
 	}
 	return out.in(reasons)
 }
 
-// split parts what a shows into what may stand as it is and the critical
-// findings that not every address shows, which are left unevaluated.
-func split(a addressed, all []addressed) (same, other verdict) {
-	same.unevaluated = a.unevaluated
-	for _, f := range a.findings {
-		if f.Reason.Severity == check.Critical && !everywhere(f.Reason, all) {
-			other.findings = append(other.findings, f)
-			other.unevaluated = append(other.unevaluated, f.Reason)
+func without(rs []*check.Reason, r *check.Reason) []*check.Reason {
+	return slices.DeleteFunc(rs, func(x *check.Reason) bool { return x == r })
+}
+
+// alike says whether the addresses answered, and with the same critical
+// findings.
+func alike(all []addressed) bool {
+	for _, a := range all {
+		for _, f := range a.findings {
+			if f.Reason.Severity == check.Critical && !everywhere(f.Reason, all) {
+				return false
+			}
+		}
+	}
+	return slices.ContainsFunc(all, func(a addressed) bool { return a.answered })
+}
+
+// split parts a verdict's critical findings from all else.
+func split(v verdict) (critical, rest verdict) {
+	rest = verdict{unevaluated: v.unevaluated, notes: v.notes}
+	for _, f := range v.findings {
+		if f.Reason.Severity == check.Critical {
+			critical.findings = append(critical.findings, f)
 			continue
 		}
-		same.findings = append(same.findings, f)
+		rest.findings = append(rest.findings, f)
 	}
-	return same, other
+	return critical, rest
 }
 
 func everywhere(r *check.Reason, all []addressed) bool {

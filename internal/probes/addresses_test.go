@@ -34,8 +34,14 @@ func TestAgree(t *testing.T) {
 		"all healthy":    {[]addressed{at("a"), at("b")}, map[string]string{}, nil, []string{"addresses_disagree"}},
 		"all the same":   {[]addressed{at("a", missing), at("b", missing)}, map[string]string{"authorization_uri_missing": "a, b: none"}, nil, []string{"addresses_disagree"}},
 		"one of three":   {[]addressed{at("a"), at("b", missing), at("c")}, map[string]string{"addresses_disagree": "b: authorization_uri_missing (of 3 addresses)"}, []string{"authorization_uri_missing"}, nil},
-		"each its own":   {[]addressed{at("a", missing), at("b", blocked)}, map[string]string{"addresses_disagree": "a: authorization_uri_missing; b: blocked (of 2 addresses)"}, []string{"authorization_uri_missing", "blocked"}, nil},
-		"some in common": {[]addressed{at("a", blocked, missing), at("b", blocked)}, map[string]string{"blocked": "a, b: 403", "addresses_disagree": "a: authorization_uri_missing (of 2 addresses)"}, nil, nil},
+		"each its own":   {[]addressed{at("a", missing), at("b", blocked)}, map[string]string{"authorization_uri_missing": "a: none", "blocked": "b: 403"}, []string{"addresses_disagree"}, nil},
+		"some in common": {[]addressed{at("a", blocked, missing), at("b", blocked)}, map[string]string{"blocked": "a, b: 403", "authorization_uri_missing": "a: none"}, []string{"addresses_disagree"}, nil},
+		"each its own, one healthy": {[]addressed{at("a", missing), at("b", blocked), at("c")}, map[string]string{"addresses_disagree": "a: authorization_uri_missing; b: blocked (of 3 addresses)"},
+			[]string{"authorization_uri_missing", "blocked"}, nil},
+		"one dead, the other ill": {[]addressed{dead("a", refused), at("b", missing)}, map[string]string{"connect_failed": "a: refused", "authorization_uri_missing": "b: none"},
+			[]string{"addresses_disagree", "tls_failed"}, nil},
+		"a warning is no illness": {[]addressed{at("a", expiring), at("b", missing, expiring)}, map[string]string{"certificate_expiring": "a, b: soon", "addresses_disagree": "b: authorization_uri_missing (of 2 addresses)"},
+			[]string{"authorization_uri_missing"}, nil},
 		"one is dead": {[]addressed{at("a"), dead("b", refused)}, map[string]string{"addresses_disagree": "b: connect_failed (of 2 addresses)"},
 			[]string{"connect_failed", "bearer_missing"}, []string{"dns_failed"}},
 		"warnings are united": {[]addressed{at("a", expiring), at("b")}, map[string]string{"certificate_expiring": "a: soon"}, nil, []string{"addresses_disagree"}},
@@ -57,6 +63,16 @@ func TestAgree(t *testing.T) {
 			soundVerdict(t, activesyncReasons, v)
 		})
 	}
+}
+
+func TestNotesNameTheirAddress(t *testing.T) {
+	noted := func(address string, fs ...check.Finding) addressed {
+		return addressed{address, true, verdict{findings: fs, notes: []string{"look"}}}
+	}
+	for _, all := range [][]addressed{{noted("a"), noted("b")}, {noted("a"), noted("b", found(activesyncBlocked, "403"))}} {
+		assert.Equal(t, []string{"a: look", "b: look"}, agree(activesyncReasons, all).notes)
+	}
+	assert.Equal(t, []string{"look"}, agree(activesyncReasons, []addressed{noted("a")}).notes)
 }
 
 func TestUnite(t *testing.T) {
