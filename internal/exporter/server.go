@@ -51,6 +51,9 @@ type Options struct {
 	// Reload reads the config again and takes it over, or gives every reason
 	// why not, one a line. Nil: there is nothing to reload.
 	Reload func(context.Context) error
+	// Mailbox looks a mailbox up by address or hash, in all targets. Nil: no
+	// target watches mailboxes.
+	Mailbox func(query string) []Mailbox
 	// Ready says whether checks are being dispatched; nil: always.
 	Ready func() bool
 	// Checks gives the checks in force, for schedules and the notes of
@@ -142,6 +145,7 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /api/v1/results", s.results)
+	mux.HandleFunc("GET /api/v1/mailbox", s.mailbox)
 	mux.HandleFunc("POST /api/v1/run", s.run)
 	mux.HandleFunc("POST /-/reload", s.reloadNow)
 	s.health(mux)
