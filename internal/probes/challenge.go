@@ -20,6 +20,7 @@ type Challenge struct {
 	Scheme  string // as sent; compare with Is
 	Token68 string
 	Params  []Param // in order, unknown and repeated ones kept
+	Broken  bool    // its field could not be read on, from somewhere in or right behind it
 }
 
 // Param is one parameter of a challenge: the name as sent, the value without
@@ -61,35 +62,65 @@ var quoteEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // ParseChallenges reads the values of all WWW-Authenticate fields of an answer
 // (RFC 9110, sections 5.6 and 11.6.1). One field may hold several challenges,
-// and a comma may end a parameter or a challenge: what follows decides. On an
-// error (a syntax error, a control character, a limit) the challenges read
-// until then are given beside it. Values share the fields' memory.
+// and a comma may end a parameter or a challenge: what follows decides. Beside
+// an error it gives the challenges that were read: a syntaxError ends its field
+// alone, and the first one is given; a control character or a limit ends it
+// all. Values share the fields' memory.
 func ParseChallenges(fields []string) ([]Challenge, error) {
 	var all []Challenge
+	var spoiled error
 	total := 0
 	for i, f := range fields {
 		if total += len(f); total > maxChallengeLength {
-			return all, fmt.Errorf("challenges longer than %d bytes", maxChallengeLength)
+			return all, errTooLong
 		}
 		s := scanner{in: f}
+		first := len(all)
 		var err error
-		if all, err = s.challenges(all); err != nil {
-			return all, fmt.Errorf("challenge field %d, byte %d: %w", i+1, s.at+1, err)
+		if all, err = s.challenges(all); err == nil {
+			continue
+		}
+		if hasControl(f[s.at:]) {
+			err = errControl
+		}
+		err = fmt.Errorf("challenge field %d, byte %d: %w", i+1, s.at+1, err)
+		if !isSyntax(err) {
+			return all, err
+		}
+		if len(all) > first {
+			all[len(all)-1].Broken = true
+		}
+		if spoiled == nil {
+			spoiled = err
 		}
 	}
-	return all, nil
+	return all, spoiled
+}
+
+// syntaxError is a fault of one field's grammar.
+type syntaxError string
+
+func (e syntaxError) Error() string { return string(e) }
+
+func isSyntax(err error) bool {
+	var e syntaxError
+	return errors.As(err, &e)
 }
 
 var (
+	errTooLong           = fmt.Errorf("challenges longer than %d bytes", maxChallengeLength)
 	errTooManyChallenges = fmt.Errorf("more than %d challenges", maxChallenges)
 	errTooManyParams     = fmt.Errorf("more than %d parameters", maxParams)
-	errNoToken           = errors.New("a name is expected")
-	errNoScheme          = errors.New("a parameter without a scheme")
-	errMixed             = errors.New("a parameter after a token68")
-	errNoComma           = errors.New("a comma is expected")
-	errNoValue           = errors.New("a value is expected")
-	errUnterminated      = errors.New("unterminated quoted string")
 	errControl           = errors.New("control character")
+)
+
+const (
+	errNoToken      = syntaxError("a name is expected")
+	errNoScheme     = syntaxError("a parameter without a scheme")
+	errMixed        = syntaxError("a parameter after a token68")
+	errNoComma      = syntaxError("a comma is expected")
+	errNoValue      = syntaxError("a value is expected")
+	errUnterminated = syntaxError("unterminated quoted string")
 )
 
 // scanner reads one field.

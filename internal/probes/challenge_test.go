@@ -60,8 +60,8 @@ func TestParseChallengesRefuses(t *testing.T) {
 	}{
 		"a control character in a value":     {[]string{"Basic realm=\"a\x00b\""}, "control character", 1},
 		"an escaped control character":       {[]string{"Basic realm=\"a\\\x01b\""}, "control character", 1},
-		"a control character outside":        {[]string{"Basic realm=x\x7f"}, "comma", 1},
-		"a line break":                       {[]string{"NTLM\r\nBasic"}, "comma", 1},
+		"a control character outside":        {[]string{"Basic realm=x\x7f"}, "byte 14: control character", 1},
+		"a line break":                       {[]string{"NTLM\r\nBasic"}, "byte 5: control character", 1},
 		"an open quote":                      {[]string{`NTLM, Basic realm="x`}, "field 1, byte 21: unterminated", 2},
 		"an open quote after a backslash":    {[]string{`Basic realm="x\`}, "unterminated", 1},
 		"no comma":                           {[]string{`Basic realm="x" NTLM`}, "comma", 1},
@@ -73,6 +73,9 @@ func TestParseChallengesRefuses(t *testing.T) {
 		"a quoted string where a name is":    {[]string{`"Bearer"`}, "name is expected", 0},
 		"more challenges than 32":            {[]string{many, "Basic realm=x"}, "more than 32 challenges", 32},
 		"more parameters than 64":            {[]string{"Bearer " + strings.Repeat("a=1,", maxParams+1)}, "more than 64 parameters", 1},
+		"two fields that break off":          {[]string{"Bearer a=1, b=", `NTLM, Basic realm="`, "Negotiate"}, "field 1, byte 15: a value", 4},
+		"a limit behind a broken field":      {[]string{"Bearer a=1, b=", many}, "more than 32 challenges", 32},
+		"a control character behind one":     {[]string{"Bearer a=1, b=", "NTLM \x01", "Basic"}, "field 2, byte 6: control character", 2},
 		"a huge field":                       {[]string{"NTLM", "Basic realm=\"" + strings.Repeat("x", maxChallengeLength) + "\""}, "longer than", 1},
 		"many fields that are huge together": {slices.Repeat([]string{strings.Repeat(",", 1<<10)}, 33), "longer than", 0},
 	} {
@@ -80,6 +83,32 @@ func TestParseChallengesRefuses(t *testing.T) {
 			got, err := ParseChallenges(tc.fields)
 			require.ErrorContains(t, err, tc.want)
 			assert.Len(t, got, tc.read, "what stands before the error is kept")
+		})
+	}
+}
+
+// A broken field takes nothing from the others, and the challenge in which it
+// broke is known.
+func TestParseChallengesMarksWhereAFieldBroke(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fields []string
+		want   []bool // Broken, of each challenge
+	}{
+		"in the field before":     {[]string{`Basic realm="x`, "Bearer a=1"}, []bool{true, false}},
+		"in the field behind":     {[]string{"Bearer a=1", `Basic realm="x`}, []bool{false, true}},
+		"in the same field":       {[]string{`Bearer a=1, Basic realm="x`}, []bool{false, true}},
+		"in the Bearer":           {[]string{`Bearer a="1, Basic realm=x`}, []bool{true}},
+		"right behind":            {[]string{`Bearer a=1, "x"`}, []bool{true}},
+		"in a field of no scheme": {[]string{"Bearer a=1", "b=2"}, []bool{false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseChallenges(tc.fields)
+			require.Error(t, err)
+			var broken []bool
+			for _, c := range got {
+				broken = append(broken, c.Broken)
+			}
+			assert.Equal(t, tc.want, broken)
 		})
 	}
 }

@@ -33,7 +33,7 @@ func judgeActiveSync(c challenged) verdict {
 // name and leaves the pair unjudged.
 func judgeMailboxPair(m verdict) verdict {
 	off := []*check.Reason{oauthNotAvailable, authorizationURIMissing, authorizationURIForeign, bearerMissing, challengeMissing}
-	out := verdict{}
+	out := verdict{notes: m.notes}
 	for _, f := range m.findings {
 		switch {
 		case f.Reason.Severity != check.Critical: // the host's answer has said it
@@ -54,7 +54,11 @@ func judgeChallenge(a *Answer, tenant string) verdict {
 	if f, stopped := judgeAnswerer(a, cs); stopped {
 		return stop(activesyncReasons, f)
 	}
-	if err != nil {
+	var v verdict
+	switch {
+	case err != nil && bearerUnhurt(cs, err):
+		v.notes = []string{check.Clean("WWW-Authenticate: "+err.Error(), maxDetail) + "; Exchange's Bearer challenge is whole"}
+	case err != nil:
 		return stop(activesyncReasons, found(responseInvalid, "WWW-Authenticate: %v", err))
 	}
 	bearer := exchangeBearer(cs)
@@ -64,7 +68,15 @@ func judgeChallenge(a *Answer, tenant string) verdict {
 	if bearer == nil {
 		return stop(activesyncReasons, judgeNoBearer(a, cs))
 	}
-	return judgeBearer(*bearer, diagnosticsOf(a.Header), tenant)
+	return v.add(judgeBearer(*bearer, diagnosticsOf(a.Header), tenant))
+}
+
+// bearerUnhurt says whether err, from parsing the challenges cs, leaves
+// Exchange's own whole: a syntax error in a challenge of another scheme, which
+// phones do not look at. A broken Bearer could be the one that they take.
+func bearerUnhurt(cs []Challenge, err error) bool {
+	broken := func(c Challenge) bool { return c.Broken && c.Is("Bearer") }
+	return isSyntax(err) && exchangeBearer(cs) != nil && !slices.ContainsFunc(cs, broken)
 }
 
 // judgeAnswerer finds what keeps a challenge from being looked at: someone

@@ -78,6 +78,19 @@ func TestJudgeActiveSync(t *testing.T) {
 		{"an unreadable challenge", exchange(`Bearer client_id="`), []string{"response_invalid"}, "unterminated"},
 		{"too many challenges", exchange(slices.Repeat([]string{"NTLM"}, 33)...), []string{"response_invalid"}, "more than 32"},
 
+		{"too many challenges beside Exchange's", exchange(append([]string{healthyBearer}, slices.Repeat([]string{"NTLM"}, 32)...)...), []string{"response_invalid"}, "more than 32"},
+		{"a control character beside Exchange's", exchange(healthyBearer, "Basic realm=\"\x01\""), []string{"response_invalid"}, "control character"},
+		{"a control character outside of quotes", exchange(healthyBearer, "Basic realm=x\x7f"), []string{"response_invalid"}, "control character"},
+		{"Exchange's own breaks off", exchange(healthyBearer+`, issuer_kind="AzureAD`, "NTLM"), []string{"response_invalid"}, "unterminated"},
+		{"a broken Bearer beside Exchange's", exchange(healthyBearer, `Bearer realm="x`), []string{"response_invalid"}, "unterminated"},
+		{"a broken field and no Bearer", exchange(`Basic realm="x`, "NTLM"), []string{"response_invalid"}, "unterminated"},
+		{"a broken field and a stranger's Bearer", exchange(`Basic realm="x`, `Bearer realm="x"`), []string{"response_invalid"}, "unterminated"},
+		{"another scheme's challenge is broken", exchange(healthyBearer, `Basic realm="mail.contoso.com`), nil, ""},
+		{"broken in the same field", exchange(healthyBearer + `, Basic realm=mail contoso`), nil, ""},
+		{"broken in a field before", exchange(`Digest realm="x`, healthyBearer), nil, ""},
+		{"broken in a field before, headers stripped", answered(401, "WWW-Authenticate", `Digest realm="x`, "WWW-Authenticate", healthyBearer), nil, ""},
+		{"broken beside a Bearer that is ill", exchange(bearer(cid, ti, tt), `Basic realm="x`), []string{"authorization_uri_missing"}, ""},
+
 		{"a stranger's client id", exchange(bearer(`client_id="00000003-0000-0ff1-ce00-000000000000"`, ti, az)), []string{"client_id_wrong"}, "00000003"},
 		{"no client id", exchange(bearer(ti, az)), []string{"client_id_wrong"}, `client_id is ""`},
 		{"a stranger's Bearer before Exchange's", exchange(`Bearer realm="x"`, healthyBearer), nil, ""},
@@ -198,6 +211,14 @@ func TestJudgeMailboxPair(t *testing.T) {
 		assert.Equal(t, []string{"oauth_not_available"}, reasonsOf(v))
 		assert.Contains(t, v.unevaluated, mailboxOAuthOff)
 	})
+}
+
+func TestABrokenChallengeBesideTheBearerIsNoted(t *testing.T) {
+	broken := exchange(healthyBearer, `Basic realm="x`)
+	v := judgeActiveSync(challenged{broken, broken, testTenant}).in(activesyncReasons)
+	assert.Equal(t, []string{"WWW-Authenticate: challenge field 2, byte 15: unterminated quoted string; Exchange's Bearer challenge is whole"}, v.notes)
+	healthy := exchange(healthyBearer)
+	assert.Empty(t, judgeActiveSync(challenged{healthy, healthy, testTenant}).notes)
 }
 
 // What a server sends is shown, not obeyed.

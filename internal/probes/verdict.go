@@ -30,10 +30,15 @@ func (v verdict) has(r *check.Reason) bool {
 }
 
 // in puts the verdict in the order of reasons, each reason unevaluated at most
-// once and never one that was found.
+// once and never one that was found, and each note once.
 func (v verdict) in(reasons []*check.Reason) verdict {
 	order := func(r *check.Reason) int { return slices.Index(reasons, r) }
-	out := verdict{findings: slices.Clone(v.findings), notes: v.notes}
+	out := verdict{findings: slices.Clone(v.findings)}
+	for _, n := range v.notes {
+		if !slices.Contains(out.notes, n) {
+			out.notes = append(out.notes, n)
+		}
+	}
 	slices.SortStableFunc(out.findings, func(a, b check.Finding) int { return order(a.Reason) - order(b.Reason) })
 	for _, r := range reasons {
 		if slices.Contains(v.unevaluated, r) && !v.has(r) {
