@@ -44,19 +44,22 @@ func (a *activesync) builds(visits []Visit) []check.Sample {
 	return out
 }
 
+// addBuild adds what the answer says of the organisation's own front end; a
+// front end that gives no build tells nothing.
 func addBuild(known []seenBuild, a *Answer, now time.Time) []seenBuild {
 	b := seenBuild{check.Clean(a.Header.Get("X-FEServer"), maxBuildName), check.Clean(a.Header.Get("X-OWA-Version"), maxBuildName), now}
-	if b.Frontend == "" && b.Build == "" {
+	cs, _ := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+	if b.Build == "" || cloudAnswerer(a, cs) != "" {
 		return known
 	}
 	known = slices.DeleteFunc(known, func(k seenBuild) bool { return k.Frontend == b.Frontend && k.Build == b.Build })
 	return append(known, b)
 }
 
-// pruneBuilds drops what was not seen for a day and, above the limit, what was
-// seen longest ago.
+// pruneBuilds drops what was not seen for a day, what has no build (an earlier
+// version kept that) and, above the limit, what was seen longest ago.
 func pruneBuilds(known []seenBuild, now time.Time) []seenBuild {
-	known = slices.DeleteFunc(known, func(b seenBuild) bool { return now.Sub(b.Seen) > keepBuilds })
+	known = slices.DeleteFunc(known, func(b seenBuild) bool { return b.Build == "" || now.Sub(b.Seen) > keepBuilds })
 	slices.SortStableFunc(known, func(a, b seenBuild) int { return a.Seen.Compare(b.Seen) })
 	return known[max(0, len(known)-maxBuilds):]
 }

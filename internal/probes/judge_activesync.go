@@ -83,10 +83,7 @@ func bearerUnhurt(cs []Challenge, err error) bool {
 // other than the on-premises Exchange answered, or the status is not 401.
 func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
 	d, exchange := fingerprint(a, cs), exchangeAnswered(a, cs)
-	mark := cloudMark(a)
-	if mark == "" {
-		mark = cloudIssuers(cs)
-	}
+	mark := cloudAnswerer(a, cs)
 	if to := locationHost(a); mark == "" && isCloudHost(to) {
 		mark = "redirect to " + to
 	}
@@ -158,6 +155,15 @@ func schemes(cs []Challenge) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// cloudAnswerer names the mark by which Exchange Online is known to have
+// answered; "" when there is none.
+func cloudAnswerer(a *Answer, cs []Challenge) string {
+	if mark := cloudMark(a); mark != "" {
+		return mark
+	}
+	return cloudIssuers(cs)
 }
 
 // cloudIssuers says whether the challenge trusts issuers of every tenant,
