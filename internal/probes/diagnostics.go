@@ -108,6 +108,19 @@ func (d Diagnostics) is(number int, category string) bool {
 	return d.Number == number && (d.Category == "" || strings.EqualFold(d.Category, category))
 }
 
+// sawPlainHTTP says whether Exchange refused a token because it saw the URL as
+// plain http: invalid_resource with «Actual 'http://…'», or the guide's sentence
+// on the audience's hostname, which builds moved to other numbers of the tokens'
+// range (domain notes, section 5).
+func (d Diagnostics) sawPlainHTTP() bool {
+	text := strings.ToLower(d.Reason)
+	if !strings.Contains(text, "actual 'http://") {
+		return false
+	}
+	sentence := d.Number >= 2000000 && d.Number <= 2000009 && strings.Contains(text, "hostname component of the audience")
+	return sentence || d.is(2000003, "invalid_resource")
+}
+
 // String renders the diagnostics for people; parsing it gives the same again.
 func (d Diagnostics) String() string {
 	s := strconv.Itoa(d.Number)

@@ -30,6 +30,9 @@ func TestJudgeActiveSync(t *testing.T) {
 	bearer := func(params ...string) string { return "Bearer " + strings.Join(params, ", ") }
 	healthy := func() *Answer { return exchange(healthyBearer, `Basic realm="mail.contoso.com"`) }
 	uri := func(u string) *Answer { return exchange(bearer(cid, ti, tt, `authorization_uri="`+u+`"`)) }
+	offloadedAs := func(number string) *Answer {
+		return exchange(bearer(cid, ti, az)).with("X-Ms-Diagnostics", strings.Replace(offloadedDiagnostics, "2000003", number, 1))
+	}
 	for _, tc := range []struct {
 		name  string
 		host  *Answer
@@ -122,7 +125,14 @@ func TestJudgeActiveSync(t *testing.T) {
 		{"offloading", exchange(healthyBearer+`, error="invalid_token"`).with("X-Ms-Diagnostics", offloadedDiagnostics), []string{"tls_offloaded"}, "Actual 'http://mail.contoso.com'"},
 		{"offloading beside a missing authorization_uri", exchange(bearer(cid, ti, `error="invalid_token"`)).with("X-Ms-Diagnostics", offloadedDiagnostics), []string{"authorization_uri_missing", "tls_offloaded"}, ""},
 		{"an audience that is wrong over https", exchange(bearer(cid, ti, az, `error="invalid_token"`)).with("X-Ms-Diagnostics", strings.Replace(offloadedDiagnostics, "Actual 'http:", "Actual 'https:", 1)), []string{"token_error"}, ""},
-		{"the audience's text under another category", exchange(bearer(cid, ti, az)).with("X-Ms-Diagnostics", strings.Replace(offloadedDiagnostics, "invalid_resource", "invalid_token", 1)), []string{"token_error"}, ""},
+		{"offloading under another category", exchange(bearer(cid, ti, az)).with("X-Ms-Diagnostics", strings.Replace(offloadedDiagnostics, "invalid_resource", "invalid_token", 1)), []string{"tls_offloaded"}, ""},
+		{"offloading under the first number", offloadedAs("2000000"), []string{"tls_offloaded"}, "2000000"},
+		{"offloading under an older number", offloadedAs("2000001"), []string{"tls_offloaded"}, "Actual 'http://mail.contoso.com'"},
+		{"offloading under the last number", offloadedAs("2000009"), []string{"tls_offloaded"}, ""},
+		{"the sentence under a number of others", offloadedAs("2000010"), []string{"token_error"}, ""},
+		{"the sentence under a number of other services", offloadedAs("1999999"), []string{"token_error"}, ""},
+		{"another sentence with an http URL", exchange(bearer(cid, ti, az)).with("X-Ms-Diagnostics", `2000001;reason="The issuer is unknown. Actual 'http://x'.";error_category="invalid_token"`), []string{"token_error"}, ""},
+		{"another wording of invalid_resource", exchange(bearer(cid, ti, az)).with("X-Ms-Diagnostics", `2000003;reason="It does not fit. Actual 'http://x'.";error_category="invalid_resource"`), []string{"tls_offloaded"}, ""},
 
 		{"an error beside a good challenge", exchange(healthyBearer + `, error="invalid_token"`), []string{"token_error"}, `error="invalid_token"`},
 		{"diagnostics beside a good challenge", exchange(healthyBearer).with("X-Ms-Diagnostics", `2000000;error_category="invalid_signature"`), []string{"token_error"}, "invalid_signature"},

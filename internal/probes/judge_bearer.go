@@ -22,7 +22,7 @@ func judgeBearer(b Challenge, diag Diagnostics, tenant string) verdict {
 	}
 	uri := judgeAuthorizationURI(b, diag, tenant)
 	v = v.add(uri)
-	if diag.is(2000003, "invalid_resource") && strings.Contains(strings.ToLower(diag.Reason), "actual 'http://") {
+	if diag.sawPlainHTTP() {
 		return v.add(stop(activesyncReasons, found(activesyncTLSOffloaded, "x-ms-diagnostics: %s", diag)))
 	}
 	v = v.add(judgeTenant(b, tenant))
