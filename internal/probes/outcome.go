@@ -48,7 +48,7 @@ func doubt(env check.Env) func(context.Context, check.Report) (check.Report, err
 			kept = append(kept, f)
 		}
 		r.Findings = kept
-		return r, check.Errorf(check.VantageOffline, "our own way out is closed: %w", err)
+		return r, check.Errorf(check.VantageOffline, "what was found is taken back: %w", err)
 	}
 }
 

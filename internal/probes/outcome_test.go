@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +13,9 @@ import (
 )
 
 func TestDoubt(t *testing.T) {
-	closed := func(context.Context) error { return errors.New("no way out") }
+	closed := func(context.Context) error {
+		return check.Errorf(check.VantageOffline, "hmad's own way out is closed: login.contoso.test cannot be asked")
+	}
 	open := func(context.Context) error { return nil }
 	refused, blocked, expired := found(connectFailed, "x"), found(activesyncBlocked, "y"), found(certificateExpired, "z")
 	for name, tc := range map[string]struct {
@@ -34,6 +35,7 @@ func TestDoubt(t *testing.T) {
 			require.Equal(t, tc.offline, err != nil)
 			if tc.offline {
 				assert.Equal(t, check.VantageOffline, check.ClassOf(err))
+				assert.EqualError(t, err, "what was found is taken back: hmad's own way out is closed: login.contoso.test cannot be asked")
 				assert.Equal(t, []*check.Reason{connectFailed}, got.Unevaluated)
 			}
 		})
