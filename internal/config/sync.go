@@ -29,10 +29,11 @@ const (
 const (
 	maxWatched   = 100
 	maxListed    = 10_000 // mailboxes in the config itself; a file takes more
-	minStale     = 30 * time.Minute
+	minStale     = time.Minute
 	maxStale     = 13 * 24 * time.Hour // after 14 days a mailbox is inactive
 	defaultStale = 24 * time.Hour
 	defaultCap   = 20_000
+	maxSamples   = 10 // per second
 )
 
 // Sync says which mailboxes are watched for their last sync, and how that is
@@ -46,6 +47,7 @@ type Sync struct {
 	StaleAfter time.Duration `yaml:"stale_after,omitempty"` // default 24h; 72h where phones are quiet at weekends
 	StaleShare float64       `yaml:"stale_share,omitempty"` // percent of active mailboxes, default 25
 	StaleCount int           `yaml:"stale_count,omitempty"` // and how many at least, default 10
+	SampleRate float64       `yaml:"sample_rate,omitempty"` // mailboxes asked in rotation per second, to see a stop of all; default 0.1
 	Watch      []Watch       `yaml:"watch,omitempty"`       // asked in every run
 
 	MailboxLabel string `yaml:"mailbox_label,omitempty"` // address, hash or none
@@ -75,6 +77,9 @@ func (s *Sync) setDefaults() {
 	if s.StaleCount == 0 {
 		s.StaleCount = 10
 	}
+	if s.SampleRate == 0 {
+		s.SampleRate = 0.1
+	}
 	if s.MaxSeries == 0 {
 		s.MaxSeries = defaultCap
 	}
@@ -92,6 +97,9 @@ func (s Sync) validate(v validator, e ExchangeOnline) {
 	}
 	if s.StaleCount < 1 {
 		v.fail("sync.stale_count", "got %d, want at least 1", s.StaleCount)
+	}
+	if !(s.SampleRate > 0 && s.SampleRate <= maxSamples) {
+		v.fail("sync.sample_rate", "got %g, want mailboxes per second, over 0 and at most %d", s.SampleRate, maxSamples)
 	}
 	if s.MaxSeries < 0 {
 		v.fail("sync.max_series", "got %d, want a number of series", s.MaxSeries)

@@ -27,12 +27,10 @@ func (h *Hours) Add(at time.Time, asked, moved int) {
 		h.counts = map[int64]Hour{}
 	}
 	n := hourOf(at)
-	c := h.counts[n]
+	c, known := h.counts[n]
 	h.counts[n] = Hour{c.Asked + asked, c.Moved + moved}
-	for old := range h.counts {
-		if old < n-hoursKept || old > n+1 {
-			delete(h.counts, old)
-		}
+	if !known { // so that there is something to forget
+		maps.DeleteFunc(h.counts, func(old int64, _ Hour) bool { return old < n-hoursKept || old > n+1 })
 	}
 }
 

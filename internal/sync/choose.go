@@ -99,7 +99,7 @@ func (p *Planner) sampleEvery() time.Duration {
 	if active == 0 {
 		return 0
 	}
-	rate := min(samplesPerSecond, float64(active)/samplesEach, samplesShare*p.Budget.Rate())
+	rate := min(p.settings.SampleRate, p.settings.SampleRate*float64(active)/samplesSmall, samplesShare*p.Budget.Rate())
 	return time.Duration(float64(time.Second) / rate)
 }
 

@@ -28,6 +28,9 @@ func (s State) String() string {
 	return names[s]
 }
 
+// MarshalText writes the state's name.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // active says whether phones synchronise with the mailbox, or should.
 func (s State) active() bool { return s == Fresh || s == Stale || s == Failing }
 
@@ -144,7 +147,7 @@ func (m *mailbox) next(now seconds) seconds {
 }
 
 // slack is how long a verdict may be overdue and still stand.
-func (m *mailbox) slack() seconds { return max(seconds(m.staleAfter)/8, 1800) }
+func (m *mailbox) slack() seconds { return max(seconds(m.staleAfter)/8, 60) }
 
 // at gives the state at a moment: a verdict does not stand for ever. Fresh
 // stands until it ends; the others, which only an answer can better, while

@@ -58,7 +58,8 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 
 // buildMailboxSync builds the check over any way to run cmdlets.
 func buildMailboxSync(t config.Target, env check.Env, invoker exchange.Invoker) *mailboxSync {
-	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Rate: t.ExchangeOnline.Rate, Concurrency: t.ExchangeOnline.Concurrency, Seed: uint64(env.Now().UnixNano())})
+	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Rate: t.ExchangeOnline.Rate, Concurrency: t.ExchangeOnline.Concurrency,
+		SampleRate: t.Sync.SampleRate, Seed: uint64(env.Now().UnixNano())})
 	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env), t.Sync))
 	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },
 		rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
@@ -97,20 +98,13 @@ func (m *mailboxSync) start() {
 		m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
 		for _, w := range m.settings.Watch {
 			key := strings.ToLower(w.Mailbox)
-			m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.shown(key), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
+			m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 		}
+		m.env.Memory.Get(keyOfHours, &m.plan.Hours)
 		m.load()
 		_ = m.readFile() // the next run tries again and reports
 		m.show()
 	})
-}
-
-// shown names a mailbox in details.
-func (m *mailboxSync) shown(key string) string {
-	if name := m.gauge.names.of(key); name != "" {
-		return name
-	}
-	return "a watched mailbox"
 }
 
 // background sweeps the fleet until the context ends.

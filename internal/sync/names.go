@@ -14,6 +14,9 @@ import (
 // never in the config, so that who reads labels cannot guess addresses.
 const keyOfLabels = "sync_label_key"
 
+// unnamed stands for a mailbox in mode none.
+const unnamed = "a watched mailbox"
+
 // names words mailboxes as the label mode has it.
 type names struct {
 	mode string
@@ -34,6 +37,9 @@ func newNames(mode string, memory check.Memory) names {
 		n.key = make([]byte, sha256.Size)
 		rand.Read(n.key) // never fails
 		memory.Put(keyOfLabels, hex.EncodeToString(n.key))
+		if memory.Get(keyOfLabels, &text) { // the other check's, if it was quicker
+			n.key, _ = hex.DecodeString(text)
+		}
 	}
 	return n
 }

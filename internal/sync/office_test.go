@@ -268,6 +268,13 @@ func (o *office) questions(cmdlet string) []question {
 	return all
 }
 
+// calls is the number of questions so far.
+func (o *office) calls() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.asked)
+}
+
 // sweepFor lets the Background work for a time.
 func (o *office) sweepFor(d time.Duration) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), d)

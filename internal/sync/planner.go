@@ -19,10 +19,10 @@ const (
 )
 
 const (
-	samplesPerSecond = 0.1  // enough for 50 in ten minutes
-	samplesShare     = 0.1  // of the budget at most
-	samplesEach      = 1000 // seconds between two of one mailbox at least, in a small fleet
-	againOneIn       = 10   // visits, however many deadlines press
+	sampleRate   = 0.1 // per second, where nothing is set: 50 in ten minutes
+	samplesShare = 0.1 // of the budget at most
+	samplesSmall = 100 // active mailboxes, below which there are fewer samples
+	againOneIn   = 10  // visits, however many deadlines press
 )
 
 // Settings of a Planner.
@@ -30,6 +30,7 @@ type Settings struct {
 	StaleAfter  time.Duration
 	Rate        float64 // calls per second
 	Concurrency int     // calls at once
+	SampleRate  float64 // mailboxes asked in rotation per second; 0: one in ten seconds
 	Seed        uint64  // of the sample's rotation
 }
 
@@ -67,6 +68,9 @@ type Planner struct {
 
 // NewPlanner gives a Planner of an empty fleet.
 func NewPlanner(s Settings) *Planner {
+	if s.SampleRate == 0 {
+		s.SampleRate = sampleRate
+	}
 	p := &Planner{Budget: NewBudget(s.Rate, s.Concurrency), settings: s, index: map[string]int32{}, pace: newPace(s.StaleAfter)}
 	for i := range p.queues {
 		p.queues[i].p = p

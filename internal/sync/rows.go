@@ -19,6 +19,15 @@ func (d Partnership) known(now time.Time) bool {
 	return !d.Success.IsZero() && !d.Success.After(now.Add(aheadAllowed))
 }
 
+// begun says since when there is the partnership; one that says nothing at all
+// may be the newest.
+func (d Partnership) begun(now time.Time) time.Time {
+	if d.First.IsZero() && !d.known(now) {
+		return now.AddDate(1, 0, 0)
+	}
+	return d.First
+}
+
 // Judge gives the state of a mailbox with these partnerships. The newest
 // success decides. Where the newest partnership does not say when it last
 // synchronised, and no other is fresh, nothing is known: the user has a new
@@ -29,7 +38,7 @@ func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Verdict 
 	}
 	newest, decides := rows[0], Partnership{}
 	for _, d := range rows {
-		if d.First.After(newest.First) || d.First.IsZero() && !d.known(now) {
+		if d.begun(now).After(newest.begun(now)) {
 			newest = d
 		}
 		if d.known(now) && d.Success.After(decides.Success) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,7 +57,7 @@ func TestASweepKeepsTheRate(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(3000)})
 		o.takes = 900 * time.Millisecond
 		o.sweepFor(20 * time.Minute)
-		calls := len(o.asked)
+		calls := o.calls()
 		assert.LessOrEqual(t, calls, 2*20*60+4)
 		assert.GreaterOrEqual(t, float64(calls), 0.95*2*20*60)
 	})
@@ -227,15 +228,15 @@ func TestHostileLocations(t *testing.T) {
 func TestATenantThatThrottles(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(50)})
-		refusals := 0
+		var refusals atomic.Int32
 		o.fail = func(question) error {
-			if refusals++; refusals <= 3 {
+			if refusals.Add(1) <= 3 {
 				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: time.Minute})
 			}
 			return nil
 		}
 		o.sweepFor(45 * time.Second)
-		assert.LessOrEqual(t, len(o.asked), 5, "the whole tenant pauses")
+		assert.LessOrEqual(t, o.calls(), 5, "the whole tenant pauses")
 		assert.Less(t, o.plan.Budget.Rate(), 2.0)
 		o.sweepFor(5 * time.Minute)
 		r, err := o.runNow()
@@ -254,7 +255,7 @@ func TestAMissingRoleIsNoVerdictOnMailboxes(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- o.background(ctx) }()
 		time.Sleep(10 * time.Minute)
-		assert.Less(t, len(o.asked), 20, "it is not tried for everybody")
+		assert.Less(t, o.calls(), 20, "it is not tried for everybody")
 		r, err := o.runNow()
 		assert.Equal(t, check.Permission, check.ClassOf(err))
 		assert.Zero(t, valueOf(r, mailboxesIn, "error"))
@@ -332,4 +333,36 @@ func TestWatchedMailboxesThatCannotBeAskedInTime(t *testing.T) {
 		assert.Equal(t, check.Throttled, check.ClassOf(err))
 		assert.Contains(t, r.Unevaluated, watchedStale)
 	})
+}
+
+func TestAStopOfAllPhonesIsFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		sampleRate float64
+		within     time.Duration
+	}{"at the default rate": {0.1, 25 * time.Minute}, "at a rate for a demonstration": {10, 16 * time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				st := newStore()
+				RehearseMailboxes(memory{st}, time.Now(), 80)
+				o := newOfficeOn(t, config.Sync{Mailboxes: addresses(200), SampleRate: c.sampleRate}, st)
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- o.background(ctx) }()
+				time.Sleep(40 * time.Minute)
+				r, err := o.runNow()
+				require.NoError(t, err)
+				assert.Empty(t, r.Findings)
+				assert.NotContains(t, r.Unevaluated, syncStopped)
+				o.mu.Lock()
+				o.stop = time.Now()
+				o.mu.Unlock()
+				time.Sleep(c.within)
+				r, err = o.runNow()
+				require.NoError(t, err)
+				assert.Equal(t, []string{"sync_stopped"}, reasons(r))
+				cancel()
+				<-done
+			})
+		})
+	}
 }

@@ -1,0 +1,263 @@
+package sync
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// utf16File is a text as PowerShell 5.1 writes it.
+func utf16File(s string) string {
+	out := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return string(out)
+}
+
+func TestFilesOfMailboxes(t *testing.T) {
+	both := []string{"jane@contoso.com", "joe@contoso.com"}
+	for name, c := range map[string]struct {
+		text string
+		want []string
+		bad  []int
+	}{
+		"one a line":                {"jane@contoso.com\njoe@contoso.com\n", both, nil},
+		"Windows lines, upper case": {"Jane@Contoso.com\r\nJOE@contoso.com\r\n", both, nil},
+		"comments and empty lines":  {"# ours\n\njane@contoso.com\n  joe@contoso.com\n", both, nil},
+		"twice":                     {"jane@contoso.com\njoe@contoso.com\nJANE@contoso.com\n", both, nil},
+		"a byte order mark":         {"\xef\xbb\xbfjane@contoso.com\njoe@contoso.com", both, nil},
+		"UTF-16":                    {utf16File("jane@contoso.com\r\njoe@contoso.com\r\n"), both, nil},
+		"Export-Csv":                {"#TYPE Selected\n\"Name\",\"PrimarySmtpAddress\"\n\"Doe, Jane\",\"jane@contoso.com\"\n\"Joe\",\"joe@contoso.com\"\n", both, nil},
+		"semicolons":                {"Name;Email Address\nJane;jane@contoso.com\nJoe;joe@contoso.com\n", both, nil},
+		"the column that is named":  {"UserPrincipalName,Mail\nx@contoso.com,jane@contoso.com\ny@contoso.com,joe@contoso.com\n", both, nil},
+		"no headings":               {"Jane,jane@contoso.com\nJoe,joe@contoso.com\n", both, nil},
+		"bad lines":                 {"jane@contoso.com\njane\n@contoso.com\njoe@contoso.com\n" + strings.Repeat("x", 5000) + "\n", both, []int{2, 3, 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readList([]byte(c.text))
+			require.NoError(t, err)
+			assert.Equal(t, c.want, got.keys)
+			assert.Equal(t, c.bad, got.bad)
+		})
+	}
+	for name, text := range map[string]string{"empty": "", "no address": "jane\njoe\n", "half a UTF-16": "\xff\xfej"} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readList([]byte(text))
+			assert.Error(t, err)
+		})
+	}
+}
+
+func TestNotesOnAFileShowNoAddress(t *testing.T) {
+	l, err := readList([]byte("jane@contoso.com\nJane Doe <jane.doe@contoso.com\n1\n2\n3\n4\n5\n"))
+	require.NoError(t, err)
+	note := l.note("mailboxes.csv")
+	assert.Equal(t, "mailboxes.csv: 6 lines name no mailbox, among them line 2, 3, 4, 5, 6", note)
+}
+
+func FuzzReadList(f *testing.F) {
+	f.Add([]byte("Name,Mail\nJane,jane@contoso.com\n"))
+	f.Add([]byte(utf16File("jane@contoso.com")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := readList(data)
+		if err == nil {
+			require.NotEmpty(t, l.keys)
+		}
+		for _, k := range l.keys {
+			require.LessOrEqual(t, len(k), maxKey)
+			require.Contains(t, k, "@")
+		}
+	})
+}
+
+func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{File: "list"})
+		_, err := o.runNow()
+		require.ErrorContains(t, err, "the mailboxes of list cannot be read")
+		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nnobody\n"
+		o.sweepFor(time.Minute)
+		r, err := o.runNow()
+		require.NoError(t, err)
+		assert.Equal(t, 1.0, valueOf(r, rejectedLines))
+		o.sweepFor(time.Minute)
+		assert.Len(t, o.store.rows, 2)
+		o.files["list"] = "jane@contoso.com\n"
+		_, err = o.runNow()
+		require.NoError(t, err)
+		assert.Len(t, o.store.rows, 1, "one that is gone is shown no more")
+		assert.Len(t, o.store.records, 1)
+		o.files["list"] = ""
+		_, err = o.runNow()
+		require.Error(t, err)
+		assert.Equal(t, check.State, check.ClassOf(err))
+		assert.Equal(t, 1, o.plan.Len(), "an emptied file takes nobody away")
+		_, err = o.runNow()
+		require.Error(t, err, "and is said again")
+	})
+}
+
+// device is a row of Get-MobileDevice.
+func device(owner, clientType string) exchange.Row {
+	return row(map[string]any{"Identity": owner + "/ExchangeActiveSyncDevices/REST§Outlook§00", "ClientType": clientType})
+}
+
+func TestTheTenantsInventory(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Inventory: true})
+		o.phones = []exchange.Row{device("EURP07.PROD/contoso.onmicrosoft.com/Jane@contoso.com", "Outlook"), device("contoso/joe@contoso.com", "EAS"), device("contoso/jim@contoso.com", "REST")}
+		r, err := o.runNow()
+		require.ErrorContains(t, err, "no mailbox is known yet")
+		assert.Contains(t, r.Unevaluated, syncStale)
+		o.sweepFor(time.Minute)
+		assert.True(t, o.plan.Has("jane@contoso.com") && o.plan.Has("jim@contoso.com"))
+		assert.Equal(t, 2, o.plan.Len(), "phones without Outlook do not count")
+		assert.Len(t, o.questions(getInventory), 1)
+
+		o.phones, o.part = o.phones[2:], true
+		o.sweepFor(25 * time.Hour)
+		assert.Equal(t, 2, o.plan.Len(), "an inventory that is not whole takes nobody away")
+		r, err = o.runNow()
+		require.NoError(t, err)
+		assert.Contains(t, strings.Join(r.Notes, "\n"), "could not be had whole")
+
+		o.part = false
+		o.sweepFor(25 * time.Hour)
+		assert.Equal(t, 1, o.plan.Len())
+		assert.False(t, o.plan.Has("jane@contoso.com"))
+
+		o.phones = nil
+		o.sweepFor(25 * time.Hour)
+		assert.Equal(t, 1, o.plan.Len(), "an empty inventory is no inventory")
+	})
+}
+
+func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{Inventory: true, Mailboxes: []string{"joe@contoso.com"}}
+		o := newOffice(t, s)
+		o.phones = []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+		o.sweepFor(time.Minute)
+		again := newOfficeOn(t, s, o.store)
+		again.fail = func(question) error { return errors.New("down") }
+		again.sweepFor(time.Minute)
+		assert.True(t, again.plan.Has("jane@contoso.com"))
+		assert.Equal(t, Fresh, again.plan.all[again.plan.index["jane@contoso.com"]].state)
+		assert.Empty(t, again.questions(getInventory), "it was read a minute ago")
+	})
+}
+
+func TestWhatIsShownOfMailboxes(t *testing.T) {
+	stale := []string{"user3@contoso.com", "user4@contoso.com"}
+	for name, c := range map[string]struct {
+		set     config.Sync
+		want    []string
+		dropped int
+	}{
+		"all of a small fleet":            {config.Sync{}, append(addresses(10), "vip@contoso.com"), 0},
+		"the notable ones":                {config.Sync{Export: config.ExportNotable}, append(slices.Clone(stale), "vip@contoso.com"), 0},
+		"within the cap, the worst first": {config.Sync{MaxSeries: 11}, []string{"user3@contoso.com", "vip@contoso.com"}, 9},
+		"none where the cap is tiny":      {config.Sync{MaxSeries: 3}, nil, 11},
+		"none without labels":             {config.Sync{MailboxLabel: config.LabelNone}, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c.set.Mailboxes, c.set.Watch = addresses(10), []config.Watch{{Mailbox: "vip@contoso.com"}}
+				o := newOffice(t, c.set)
+				o.store.rows["left@contoso.com"] = []float64{1} // by an earlier build
+				for _, s := range stale {
+					o.lag[s] = 30 * time.Hour
+				}
+				o.sweepFor(time.Minute)
+				_, err := o.runNow()
+				require.NoError(t, err)
+				var shown []string
+				for k := range o.store.rows {
+					shown = append(shown, k)
+				}
+				assert.ElementsMatch(t, c.want, shown)
+				assert.Equal(t, c.dropped, o.store.dropped)
+			})
+		})
+	}
+}
+
+func TestARowOfAMailbox(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: []string{"jane@contoso.com"}})
+		o.sweepFor(10 * time.Millisecond)
+		row := o.store.rows["jane@contoso.com"]
+		require.Len(t, row, len(mailboxFamilies))
+		for _, v := range row {
+			assert.True(t, math.IsNaN(v), "what is not known has no series")
+		}
+		o.sweepFor(time.Minute)
+		row = o.store.rows["jane@contoso.com"]
+		checked := row[2]
+		assert.Equal(t, checked-60, row[0])
+		assert.Equal(t, checked-60, row[1])
+		assert.Equal(t, 1.0, row[3])
+	})
+}
+
+func TestHashedNames(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{MailboxLabel: config.LabelHash, Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}}
+		o := newOffice(t, s)
+		o.lag["jane@contoso.com"] = 30 * time.Hour
+		r, err := o.runNow()
+		require.NoError(t, err)
+		require.Len(t, o.store.rows, 1)
+		var name string
+		for name = range o.store.rows {
+		}
+		assert.Regexp(t, "^[0-9a-f]{24}$", name)
+		assert.Contains(t, r.Findings[0].Detail, name)
+		assert.NotContains(t, r.Findings[0].Detail, "jane")
+		again := newOfficeOn(t, s, o.store)
+		again.start()
+		assert.Equal(t, name, again.gauge.names.of("jane@contoso.com"), "the key is kept")
+		other := newOffice(t, s)
+		other.start()
+		assert.NotEqual(t, name, other.gauge.names.of("jane@contoso.com"), "and another's is another")
+
+		target := config.Target{Name: "contoso", Sync: o.settings}
+		for _, q := range []string{name, "Jane@contoso.com"} {
+			f, err := Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), q)
+			require.NoError(t, err)
+			assert.Equal(t, name, f.Mailbox)
+			assert.Equal(t, Stale, f.State)
+		}
+	})
+}
+
+func TestLookup(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(3), Watch: []config.Watch{{Mailbox: "jane@contoso.com", StaleAfter: 4 * time.Hour}}})
+		o.sweepFor(time.Minute)
+		target := config.Target{Name: "contoso", Sync: o.settings}
+		f, err := Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), " JANE@contoso.com ")
+		require.NoError(t, err)
+		assert.Equal(t, "jane@contoso.com", f.Mailbox)
+		assert.Equal(t, Fresh, f.State)
+		assert.Equal(t, 1, f.Devices)
+		assert.Equal(t, f.LastSuccess.Add(4*time.Hour), f.NextAsk, "by its own stale_after")
+		assert.WithinDuration(t, f.Checked, f.LastSuccess, 2*time.Minute)
+		for _, q := range []string{"", "nobody@contoso.com", "jane"} {
+			_, err = Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), q)
+			assert.ErrorIs(t, err, ErrNoMailbox, q)
+		}
+	})
+}

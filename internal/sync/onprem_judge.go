@@ -1,0 +1,173 @@
+package sync
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const (
+	refusedWindow = 15 * time.Minute
+	refusedFloor  = 20
+	refusedShare  = 0.5
+	silence       = 30 * time.Minute
+	silenceFloor  = 20 // successes that the hour usually has
+	slotsOfAnHour = 6  // looked at, so that the hour is known
+)
+
+// frontEnd is what one server's report says of the OutlookService's requests.
+type frontEnd struct {
+	host string
+	exchange.FrontEndRequests
+}
+
+// onPrem is all that the verdict of onprem_sync follows from.
+type onPrem struct {
+	frontEnds  []frontEnd
+	partial    bool    // a server's counts are missing
+	usual      float64 // successes in an hour like this
+	usualKnown bool
+	partners   []partner // nil: not reported
+	reported   bool      // partnerships are
+}
+
+// partner is the newest partnership of the cloud with a watched mailbox.
+type partner struct {
+	key, name  string // its address, and as the label mode has it
+	success    time.Time
+	staleAfter time.Duration
+	asOf       time.Time
+}
+
+// byStatus sums up the last window of every server.
+func (o onPrem) byStatus() map[int]int {
+	sum := map[int]int{}
+	for _, f := range o.frontEnds {
+		for _, c := range f.Counts {
+			if c.Start.Add(f.Slot).After(f.Until.Add(-refusedWindow)) {
+				sum[c.Status] += c.Count
+			}
+		}
+	}
+	return sum
+}
+
+// lastSuccess is the newest on any server.
+func (o onPrem) lastSuccess() (last time.Time) {
+	for _, f := range o.frontEnds {
+		if f.LastSuccess.After(last) {
+			last = f.LastSuccess
+		}
+	}
+	return last
+}
+
+// span gives the time that every server has counted.
+func (o onPrem) span() (since, until time.Time) {
+	for i, f := range o.frontEnds {
+		if i == 0 || f.Since.After(since) {
+			since = f.Since
+		}
+		if i == 0 || f.Until.Before(until) {
+			until = f.Until
+		}
+	}
+	return since, until
+}
+
+// judgeOnPrem gives the findings, and the reasons that could not be judged.
+func judgeOnPrem(o onPrem) (found []check.Finding, unevaluated []*check.Reason) {
+	judge := func(r *check.Reason, detail string, known bool) {
+		switch {
+		case detail != "":
+			found = append(found, check.Finding{Reason: r, Detail: detail})
+		case !known:
+			unevaluated = append(unevaluated, r)
+		}
+	}
+	judge(cloudSyncRefused, o.refused(), len(o.frontEnds) > 0 && !o.partial)
+	stopped, known := o.stopped()
+	judge(cloudSyncStopped, stopped, known)
+	judge(onPremLegStale, o.legStale(), o.reported)
+	return found, unevaluated
+}
+
+// refused: over half of the requests are answered 401 or 403.
+func (o onPrem) refused() string {
+	sum := o.byStatus()
+	total, refused := 0, sum[401]+sum[403]
+	for _, n := range sum {
+		total += n
+	}
+	if total < refusedFloor || float64(refused) <= refusedShare*float64(total) {
+		return ""
+	}
+	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, on %s", total, sum[401], sum[403], several(o.hosts()))
+}
+
+func (o onPrem) hosts() (all []string) {
+	for _, f := range o.frontEnds {
+		all = append(all, f.host)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// stopped: no request has succeeded on any server for a while that usually has
+// many. Where a server's counts are missing, the successes may be there.
+func (o onPrem) stopped() (detail string, known bool) {
+	since, until := o.span()
+	if len(o.frontEnds) == 0 || o.partial || !o.usualKnown || since.After(until.Add(-silence)) {
+		return "", false
+	}
+	last := o.lastSuccess()
+	if o.usual < silenceFloor || last.After(until.Add(-silence)) {
+		return "", true
+	}
+	return fmt.Sprintf("no request has succeeded between %s and %s, the last known was %s; an hour like this usually has %.0f",
+		moment(until.Add(-silence)), moment(until), moment(last), o.usual), true
+}
+
+func (o onPrem) legStale() string {
+	var stale []string
+	for _, p := range o.partners {
+		if !p.success.IsZero() && p.asOf.Sub(p.success) >= p.staleAfter {
+			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after %s)", cmp.Or(p.name, unnamed), moment(p.success), span(p.staleAfter)))
+		}
+	}
+	return several(stale)
+}
+
+// learn counts what is new of the front ends into the hours, each slot once.
+// Asked counts the slots that were looked at, Moved the successes. Counted says
+// until when each host has been counted.
+func learn(h *Hours, counted map[string]time.Time, frontEnds []frontEnd) {
+	for _, f := range frontEnds {
+		host := strings.ToLower(f.host)
+		success := map[time.Time]int{}
+		for _, c := range f.Counts {
+			if c.Status/100 == 2 {
+				success[c.Start.UTC().Truncate(f.Slot)] += c.Count
+			}
+		}
+		at := f.Since.UTC().Truncate(f.Slot)
+		if at.Before(f.Since) {
+			at = at.Add(f.Slot)
+		}
+		if counted[host].After(at) {
+			at = counted[host].UTC()
+		}
+		for ; !at.Add(f.Slot).After(f.Until); at = at.Add(f.Slot) {
+			h.Add(at, 1, success[at])
+			counted[host] = at.Add(f.Slot)
+		}
+	}
+}
+
+// successes measures an hour of requests.
+func successes(h Hour) (float64, bool) { return float64(h.Moved), h.Asked >= slotsOfAnHour }

@@ -1,0 +1,187 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// OnPremSync is the check of the leg from the cloud to Exchange on premises.
+var OnPremSync = &check.Def{
+	Name: "onprem_sync",
+	Doc: "Does the cloud still fetch mail from Exchange? Outlook's service in the cloud (OutlookService) synchronises with Exchange by ActiveSync, with tokens of its own. " +
+		"The collector counts these requests by status in the front ends' logs, and reports the service's partnerships with watched mailboxes; the check judges both. " +
+		"This is the leg from the cloud to Exchange: when it breaks, phones go on to synchronise with the cloud (`mailbox_sync` stays green) and show old mail.",
+	Every:   "*/5 * * * *",
+	Timeout: 20 * time.Second,
+	Metrics: []*check.Metric{onPremRequests, onPremSuccess, onPremMailbox},
+	Reasons: onPremReasons,
+	New:     newOnPremSync,
+}
+
+const (
+	keyOfOnPrem = "onprem_sync" // baseline in the target's memory
+	lateAfter   = 3             // intervals until a report is too old
+	maxAhead    = 10 * time.Minute
+)
+
+// onPremMemory is what the check remembers.
+type onPremMemory struct {
+	Hours   Hours
+	Counted map[string]time.Time // by host, until when it has been counted
+}
+
+// RehearseOnPrem makes the memory of onprem_sync that of a week of which every
+// hour had so many successes: for a demonstration that cannot wait for a week.
+func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
+	var kept onPremMemory
+	kept.Hours.Rehearse(now, Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
+	m.Put(keyOfOnPrem, kept)
+}
+
+// RehearseMailboxes does the same for mailbox_sync: every hour had samples, of
+// which so many in a hundred had just synchronised.
+func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
+	var h Hours
+	h.Rehearse(now, Hour{Asked: 100, Moved: percent})
+	m.Put(keyOfHours, h)
+}
+
+type onPremSync struct {
+	env    check.Env
+	sync   config.Sync
+	names  names
+	reader exchange.Reader
+}
+
+func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
+	if !t.OnPrem.Report.Configured() {
+		return check.Parts{}, nil
+	}
+	o := &onPremSync{env: env, sync: t.Sync, names: names{mode: t.Sync.MailboxLabel}}
+	return check.Parts{Run: o.run}, nil
+}
+
+// run reads the reports and judges.
+func (o *onPremSync) run(context.Context) (check.Report, error) {
+	if o.env.Reports == "" {
+		return check.Report{}, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
+	}
+	arrived, err := o.reader.Read(o.env, o.env.Reports)
+	if err != nil {
+		return check.Report{}, err
+	}
+	o.names = newNames(o.names.mode, o.env.Memory)
+	seen, notes, err := o.look(arrived)
+	found, unevaluated := judgeOnPrem(seen)
+	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: o.samples(seen),
+		Notes: append(notes, `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`)}, err
+}
+
+// look takes what is of use from the reports. The error says why no server's
+// requests are known.
+func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []string, err error) {
+	for _, a := range arrived {
+		if why := usable(a, o.env.Now()); why != nil { // onprem_report sees to it
+			seen.partial, notes = true, append(notes, why.Error())
+			continue
+		}
+		o.partnerships(&seen, a.Report)
+		f, why := a.FrontEndRequests()
+		switch {
+		case why == nil:
+			seen.frontEnds = append(seen.frontEnds, frontEnd{a.Host, f})
+		case errors.Is(why, exchange.ErrMissing): // no front end, or an older collector
+			notes = append(notes, why.Error())
+		default:
+			seen.partial, notes, err = true, append(notes, why.Error()), why
+		}
+	}
+	if len(seen.frontEnds) == 0 && err == nil {
+		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install the collector that belongs to this hmad on the servers that phones' requests reach")
+	}
+	o.baseline(&seen)
+	return seen, notes, err
+}
+
+// usable says why a report does not speak for the present.
+func usable(a exchange.Arrived, now time.Time) error {
+	switch {
+	case a.Host == "" && a.Err != nil:
+		return a.Err
+	case a.Host == "":
+		return check.Errorf(check.ReportInput, "%s: no report", a.File)
+	case now.Sub(a.GeneratedAt) > lateAfter*a.Interval:
+		return check.Errorf(check.ReportInput, "%s: the report of %s is too old", a.Host, moment(a.GeneratedAt))
+	case a.GeneratedAt.Sub(now) > maxAhead:
+		return check.Errorf(check.ReportInput, "%s: the report is dated in the future, %s", a.Host, moment(a.GeneratedAt))
+	default:
+		return nil
+	}
+}
+
+// baseline counts what is new and says what is usual.
+func (o *onPremSync) baseline(seen *onPrem) {
+	if len(seen.frontEnds) == 0 {
+		return
+	}
+	var kept onPremMemory
+	o.env.Memory.Get(keyOfOnPrem, &kept)
+	if kept.Counted == nil {
+		kept.Counted = map[string]time.Time{}
+	}
+	learn(&kept.Hours, kept.Counted, seen.frontEnds)
+	old := o.env.Now().Add(-14 * 24 * time.Hour)
+	maps.DeleteFunc(kept.Counted, func(_ string, t time.Time) bool { return t.Before(old) })
+	o.env.Memory.Put(keyOfOnPrem, kept)
+	_, until := seen.span()
+	seen.usual, seen.usualKnown = kept.Hours.Usual(until, successes)
+}
+
+// partnerships takes the newest partnership of each mailbox.
+func (o *onPremSync) partnerships(seen *onPrem, r exchange.Report) {
+	all, err := r.Partnerships()
+	if err != nil {
+		return
+	}
+	seen.reported = true
+	for _, d := range all {
+		key := strings.ToLower(d.Mailbox)
+		p := partner{key: key, name: o.names.of(key), success: d.Success, staleAfter: staleAfterOf(o.sync, key), asOf: r.GeneratedAt}
+		i := slices.IndexFunc(seen.partners, func(q partner) bool { return q.key == key })
+		switch {
+		case i < 0:
+			seen.partners = append(seen.partners, p)
+		case p.success.After(seen.partners[i].success):
+			seen.partners[i] = p
+		}
+	}
+}
+
+func (o *onPremSync) samples(seen onPrem) []check.Sample {
+	if len(seen.frontEnds) == 0 {
+		return nil
+	}
+	var out []check.Sample
+	sum := seen.byStatus()
+	for _, status := range slices.Sorted(maps.Keys(sum)) {
+		out = append(out, check.Sample{Metric: onPremRequests, Value: float64(sum[status]), Labels: []string{strconv.Itoa(status)}})
+	}
+	if last := seen.lastSuccess(); !last.IsZero() {
+		out = append(out, check.Sample{Metric: onPremSuccess, Value: float64(last.Unix())})
+	}
+	for _, p := range seen.partners {
+		if !p.success.IsZero() && p.name != "" {
+			out = append(out, check.Sample{Metric: onPremMailbox, Value: float64(p.success.Unix()), Labels: []string{p.name}})
+		}
+	}
+	return out
+}

@@ -1,0 +1,202 @@
+package sync
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+// servers are the reports of a test.
+type servers struct {
+	now   time.Time
+	store *store
+	files map[string]string
+	run   func() (check.Report, error)
+}
+
+func newServers(t *testing.T, s config.Sync) *servers {
+	t.Helper()
+	w := &servers{now: monday, store: newStore(), files: map[string]string{}}
+	if s.StaleAfter == 0 {
+		s.StaleAfter = 24 * time.Hour
+	}
+	target := config.Target{Name: "contoso", Sync: s, OnPrem: config.OnPrem{Report: config.Report{Folder: "reports"}}}
+	parts, err := OnPremSync.New(target, check.Env{Now: func() time.Time { return w.now }, Memory: memory{w.store}, Reports: "reports",
+		ReadDir: func(string) ([]string, error) {
+			var names []string
+			for name := range w.files {
+				names = append(names, name)
+			}
+			return names, nil
+		},
+		ReadFile: func(name string, _ int64) ([]byte, error) {
+			if text, ok := w.files[name]; ok {
+				return []byte(text), nil
+			}
+			return nil, errors.New("no such file")
+		}})
+	require.NoError(t, err)
+	w.run = func() (check.Report, error) { return parts.Run(t.Context()) }
+	return w
+}
+
+// counted is a row of the section.
+func counted(start time.Time, status, count int) map[string]any {
+	return map[string]any{"start": start, "status": status, "count": count}
+}
+
+// report lays the report of a host: requests of the last hour, and whatever
+// sections more.
+func (w *servers) report(host string, lastSuccess any, counts []map[string]any, more map[string]any) {
+	sections := map[string]any{"frontEndRequests": map[string]any{"ok": true, "data": map[string]any{
+		"since": w.now.Add(-time.Hour), "until": w.now, "slotSeconds": 300, "lastSuccess": lastSuccess, "counts": counts}}}
+	for name, s := range more {
+		sections[name] = s
+	}
+	text, _ := json.Marshal(map[string]any{"schema": 1, "collector": "1.0.0", "host": host, "intervalSeconds": 900, "generatedAt": w.now, "durationMs": 1, "sections": sections})
+	w.files[host+".json"] = string(text)
+}
+
+// every gives the counts of each slot of the last hour.
+func (w *servers) every(status, count int) (all []map[string]any) {
+	for at := w.now.Add(-time.Hour); at.Before(w.now); at = at.Add(5 * time.Minute) {
+		all = append(all, counted(at, status, count))
+	}
+	return all
+}
+
+func TestTheLegFromTheCloud(t *testing.T) {
+	partners := func(ago time.Duration) map[string]any {
+		return map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+			{"mailbox": "Jane@contoso.com", "deviceId": "old", "lastSuccessSync": monday.Add(-90 * day)},
+			{"mailbox": "jane@contoso.com", "deviceId": "new", "deviceAccessState": "Allowed", "lastSuccessSync": monday.Add(-ago)},
+			{"mailbox": "joe@contoso.com", "deviceId": "joe", "lastSuccessSync": nil}}}}
+	}
+	for name, c := range map[string]struct {
+		lay         func(*servers)
+		found       []string
+		unevaluated []string
+		failed      bool
+	}{
+		"requests that succeed": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), partners(time.Minute)) }, nil, nil, false},
+		"most are refused": {func(w *servers) {
+			w.report("EX01", w.now, append(w.every(401, 30), w.every(200, 20)...), partners(time.Minute))
+		}, []string{"cloud_sync_refused"}, nil, false},
+		"half of them are": {func(w *servers) {
+			w.report("EX01", w.now, append(w.every(403, 20), w.every(200, 20)...), partners(time.Minute))
+		}, nil, nil, false},
+		"one server of two refuses": {func(w *servers) {
+			w.report("EX01", w.now, w.every(401, 90), partners(time.Minute))
+			w.report("EX02", w.now, w.every(200, 40), nil)
+		}, []string{"cloud_sync_refused"}, nil, false},
+		"few requests are refused": {func(w *servers) { w.report("EX01", nil, w.every(401, 6), partners(time.Minute)) }, []string{"cloud_sync_stopped"}, nil, false},
+		"none at all":              {func(w *servers) { w.report("EX01", nil, nil, partners(time.Minute)) }, []string{"cloud_sync_stopped"}, nil, false},
+		"none for half an hour": {func(w *servers) {
+			w.report("EX01", w.now.Add(-31*time.Minute), nil, partners(time.Minute))
+		}, []string{"cloud_sync_stopped"}, nil, false},
+		"none for a while": {func(w *servers) { w.report("EX01", w.now.Add(-29*time.Minute), nil, partners(time.Minute)) }, nil, nil, false},
+		"none on one server of two": {func(w *servers) {
+			w.report("EX01", nil, nil, partners(time.Minute))
+			w.report("EX02", w.now, w.every(200, 1), nil)
+		}, nil, nil, false},
+		"a server whose logs cannot be read": {func(w *servers) {
+			w.report("EX01", nil, nil, partners(time.Minute))
+			w.report("EX02", nil, nil, map[string]any{"frontEndRequests": map[string]any{"ok": false, "error": "access denied"}})
+		}, nil, []string{"cloud_sync_refused", "cloud_sync_stopped"}, true},
+		"a server that is late": {func(w *servers) {
+			w.report("EX02", nil, nil, nil)
+			w.now = w.now.Add(time.Hour)
+			w.report("EX01", nil, nil, partners(time.Minute))
+		}, nil, []string{"cloud_sync_refused", "cloud_sync_stopped"}, false},
+		"a server without front end": {func(w *servers) {
+			w.report("EX01", w.now, w.every(200, 40), partners(time.Minute))
+			w.files["EX02.json"] = fmt.Sprintf(`{"schema":1,"host":"EX02","intervalSeconds":900,"generatedAt":%q,"durationMs":1,"sections":{"localServer":{"ok":true,"data":{}}}}`, w.now.Format(time.RFC3339))
+		}, nil, nil, false},
+		"no report at all":       {func(*servers) {}, nil, []string{"cloud_sync_refused", "cloud_sync_stopped", "onprem_leg_stale"}, true},
+		"partnerships not asked": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), nil) }, nil, []string{"onprem_leg_stale"}, false},
+		"a partnership is stale": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), partners(24*time.Hour)) }, []string{"onprem_leg_stale"}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newServers(t, config.Sync{})
+			RehearseOnPrem(memory{w.store}, monday, 400)
+			c.lay(w)
+			r, err := w.run()
+			assert.Equal(t, c.failed, err != nil, err)
+			if err != nil {
+				assert.Equal(t, check.ReportInput, check.ClassOf(err))
+			}
+			assert.Empty(t, cmp.Diff(c.found, reasons(r)))
+			var open []string
+			for _, u := range r.Unevaluated {
+				open = append(open, u.Name)
+			}
+			assert.Empty(t, cmp.Diff(c.unevaluated, open))
+		})
+	}
+}
+
+// A week of reports every quarter of an hour, which overlap: each request counts
+// once, and what is usual is learnt.
+func TestWhatIsUsualIsLearntFromReports(t *testing.T) {
+	w := newServers(t, config.Sync{})
+	w.now = monday.Add(-8 * day)
+	for ; !w.now.After(monday); w.now = w.now.Add(15 * time.Minute) {
+		if working(w.now.Add(-time.Hour)) && working(w.now) {
+			w.report("EX01", w.now, w.every(200, 10), nil)
+		} else {
+			w.report("EX01", nil, nil, nil)
+		}
+		r, err := w.run()
+		require.NoError(t, err)
+		require.Empty(t, r.Findings, "%s: nights and weekends are quiet", w.now)
+	}
+	var kept onPremMemory
+	require.True(t, memory{w.store}.Get(keyOfOnPrem, &kept))
+	assert.Equal(t, Hour{Asked: 12, Moved: 120}, kept.Hours.counts[hourOf(monday.Add(-7*day))])
+	w.report("EX01", monday.Add(-time.Hour), nil, nil)
+	r, err := w.run()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"cloud_sync_stopped"}, reasons(r))
+}
+
+func TestSamplesOfTheLegFromTheCloud(t *testing.T) {
+	w := newServers(t, config.Sync{MailboxLabel: config.LabelAddress})
+	w.report("EX01", monday.Add(-time.Minute), append(w.every(200, 10), w.every(401, 1)...), map[string]any{"partnerships": map[string]any{"ok": true,
+		"data": map[string]any{"mailbox": "Jane@contoso.com", "lastSuccessSync": monday.Add(-time.Hour)}}})
+	w.report("EX02", nil, w.every(200, 2), nil)
+	r, err := w.run()
+	require.NoError(t, err)
+	assert.Equal(t, 36.0, valueOf(r, onPremRequests, "200"), "three slots of two servers")
+	assert.Equal(t, 3.0, valueOf(r, onPremRequests, "401"))
+	assert.Equal(t, float64(monday.Add(-time.Minute).Unix()), valueOf(r, onPremSuccess))
+	assert.Equal(t, float64(monday.Add(-time.Hour).Unix()), valueOf(r, onPremMailbox, "jane@contoso.com"))
+}
+
+func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
+	w := newServers(t, config.Sync{MailboxLabel: config.LabelNone})
+	w.report("EX01", w.now, nil, map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+		{"mailbox": "jane@contoso.com", "lastSuccessSync": monday.Add(-2 * day)}, {"mailbox": "joe@contoso.com", "lastSuccessSync": monday}}}})
+	r, err := w.run()
+	require.NoError(t, err)
+	require.Equal(t, []string{"onprem_leg_stale"}, reasons(r))
+	assert.NotContains(t, fmt.Sprint(r), "jane")
+	assert.Contains(t, r.Findings[0].Detail, unnamed)
+}
+
+func TestThereIsNoCheckWithoutAReport(t *testing.T) {
+	parts, err := OnPremSync.New(config.Target{}, check.Env{})
+	require.NoError(t, err)
+	assert.Nil(t, parts.Run)
+	parts, err = MailboxSync.New(config.Target{}, check.Env{})
+	require.NoError(t, err)
+	assert.Nil(t, parts.Run)
+}
