@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,9 +56,9 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range t.ActiveSync.Members {
+	for i, m := range t.ActiveSync.Members {
 		if _, err := parseMember(m); err != nil {
-			return nil, err
+			return nil, config.Invalid(fmt.Sprintf("activesync.members[%d]", i), "%s", err)
 		}
 	}
 	a := &activesync{route: r, url: u, members: t.ActiveSync.Members, mailbox: t.Mailbox, tenant: t.Tenant, env: env}

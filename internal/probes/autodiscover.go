@@ -57,11 +57,15 @@ func newAutodiscover(t config.Target, env check.Env) (*autodiscover, error) {
 	if err != nil {
 		return nil, err
 	}
-	question, err := url.Parse("https://" + t.Autodiscover.Host + "/autodiscover/autodiscover.json?Email=" +
-		url.QueryEscape(t.Mailbox) + "&Protocol=activesync&RedirectCount=3")
+	question, err := parseURL("autodiscover.host", "https://"+t.Autodiscover.Host)
 	if err != nil {
 		return nil, err
 	}
+	if question.Host != t.Autodiscover.Host {
+		return nil, config.Invalid("autodiscover.host", "not a host name")
+	}
+	question.Path = "/autodiscover/autodiscover.json"
+	question.RawQuery = "Email=" + url.QueryEscape(t.Mailbox) + "&Protocol=activesync&RedirectCount=3"
 	return &autodiscover{route: r, question: question, want: want, named: namedHosts(t, question, want),
 		external: t.Vantage == config.External, memory: env.Memory}, nil
 }
@@ -264,5 +268,5 @@ func configuredURL(t config.Target) (*url.URL, error) {
 	if t.ActiveSync.URL == "" {
 		return nil, nil
 	}
-	return url.Parse(t.ActiveSync.URL)
+	return parseURL("activesync.url", t.ActiveSync.URL)
 }

@@ -37,7 +37,7 @@ type hostPort struct{ host, port string }
 func (h hostPort) String() string { return net.JoinHostPort(h.host, h.port) }
 
 // newRoute compiles the target's way. It reads the CA file and does no other
-// I/O; its errors name the setting at fault.
+// I/O. Its errors, like those of all settings here, are config.FieldErrors.
 func newRoute(t config.Target, env check.Env) (*route, error) {
 	r := &route{env: env, all: t.Addresses == config.AllAddresses, caFile: t.CAFile, userAgent: t.UserAgent}
 	if r.userAgent == "" {
@@ -66,11 +66,11 @@ func parseConnectTo(settings map[string]string) (map[string]hostPort, error) {
 	for from, to := range settings {
 		src, err := parseHostPort(from)
 		if err != nil {
-			return nil, fmt.Errorf("connect_to: %w", err)
+			return nil, config.Invalid("connect_to."+from, "%s", err)
 		}
 		dst, err := parseHostPort(to)
 		if err != nil {
-			return nil, fmt.Errorf("connect_to: %w", err)
+			return nil, config.Invalid("connect_to."+from, "%s", err)
 		}
 		parsed[strings.ToLower(src.String())] = dst
 	}
@@ -92,7 +92,7 @@ func parseHostPort(s string) (hostPort, error) {
 func parseMember(s string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(s)
 	if err != nil || a.Port() == 0 {
-		return netip.AddrPort{}, fmt.Errorf("activesync.members: %q is not address:port", s)
+		return netip.AddrPort{}, fmt.Errorf("%q is not address:port", s)
 	}
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
@@ -103,10 +103,26 @@ func parseProxy(s string) (*url.URL, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
-		return nil, errors.New("proxy: must be http://host:port")
+		return nil, config.Invalid("proxy", "must be http://host:port")
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), "80")
+	}
+	return u, nil
+}
+
+// parseURL reads the URL of the setting at path. The error does not repeat it:
+// it may hold the mailbox's address or a secret.
+func parseURL(path, s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	var why *url.Error
+	switch {
+	case errors.As(err, &why):
+		return nil, config.Invalid(path, "not a URL: %s", why.Err)
+	case u.Scheme != "https" || u.Hostname() == "":
+		return nil, config.Invalid(path, "not an https URL")
+	case u.User != nil:
+		return nil, config.Invalid(path, "a URL with credentials")
 	}
 	return u, nil
 }

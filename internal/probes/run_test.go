@@ -156,16 +156,39 @@ func TestOurOwnSideIsAnError(t *testing.T) {
 	})
 }
 
+// An error of a setting names it by its path and tells no mailbox and no
+// credentials.
 func TestNewRefusesABadTarget(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	for name, change := range map[string]func(*config.Target){
-		"no CA file":   func(t *config.Target) { t.CAFile = "other.pem" },
-		"a bad member": func(t *config.Target) { t.ActiveSync.Members = []string{"ex01"} },
-		"a bad URL":    func(t *config.Target) { t.ActiveSync.URL = "https://[::1" },
+	for name, tc := range map[string]struct {
+		def    *check.Def
+		change func(*config.Target)
+		path   string
+		words  string
+	}{
+		"no CA file":               {ActiveSync, func(t *config.Target) { t.CAFile = "other.pem" }, "ca_file", "no such file"},
+		"a bad member":             {ActiveSync, func(t *config.Target) { t.ActiveSync.Members = []string{"10.0.0.11:443", "ex01"} }, "activesync.members[1]", `"ex01" is not address:port`},
+		"a bad URL":                {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "https://u:secret@[::1" }, "activesync.url", "missing ']'"},
+		"a URL without TLS":        {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "http://mail.contoso.test/" }, "activesync.url", "not an https URL"},
+		"a bad URL to compare":     {Autodiscover, func(t *config.Target) { t.ActiveSync.URL = "https://mail.contoso.test:x/secret" }, "activesync.url", "not a URL"},
+		"a bad host":               {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "auto discover" }, "autodiscover.host", "not a URL"},
+		"a host with a path":       {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "a.contoso.test/secret" }, "autodiscover.host", "not a host name"},
+		"a host with credentials":  {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "u:secret@a.contoso.test" }, "autodiscover.host", "with credentials"},
+		"a URL with credentials":   {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "https://u:secret@mail.contoso.test/" }, "activesync.url", "with credentials"},
+		"a host where it is asked": {ActiveSync, func(t *config.Target) { t.ActiveSync.URL, t.Autodiscover.Host = "", "%zz" }, "autodiscover.host", "not a URL"},
+		"a bad place to ask":       {Vantage, func(t *config.Target) { t.Entra.OpenIDConfiguration = "https://u:secret@[/{tenant}" }, "entra.openid_configuration", "not a URL"},
+		"a bad URL of its own":     {TLSOffload, func(t *config.Target) { t.TLSOffload.URL = "https://u:secret@[" }, "tls_offload.url", "not a URL"},
 	} {
-		target := (&estate{}).target()
-		change(&target)
-		_, err := ActiveSync.New(target, envFor(ca))
-		assert.Error(t, err, name)
+		t.Run(name, func(t *testing.T) {
+			target := (&estate{address: "127.0.0.1:1"}).target()
+			tc.change(&target)
+			_, err := tc.def.New(target, envFor(ca))
+			require.ErrorContains(t, err, tc.words)
+			var field *config.FieldError
+			require.ErrorAs(t, err, &field)
+			assert.Equal(t, tc.path, field.Path)
+			assert.NotContains(t, err.Error(), "hmad-probe")
+			assert.NotContains(t, err.Error(), "secret")
+		})
 	}
 }

@@ -65,9 +65,9 @@ func newWayOut(t config.Target, env check.Env) (*wayOut, error) {
 	if t.Tenant == "" || t.Entra.OpenIDConfiguration == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", url.PathEscape(t.Tenant)))
+	u, err := parseURL("entra.openid_configuration", strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", url.PathEscape(t.Tenant)))
 	if err != nil {
-		return nil, fmt.Errorf("entra.openid_configuration: %w", err)
+		return nil, err
 	}
 	r, err := newRoute(t, env)
 	if err != nil || r.roots == nil {

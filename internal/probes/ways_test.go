@@ -259,8 +259,8 @@ func TestARouteThatCannotBeBuiltNamesTheSetting(t *testing.T) {
 		words  string
 	}{
 		"a CA file that is not there": {config.Target{CAFile: "missing.pem"}, "ca_file: missing.pem: no such file"},
-		"connect_to without a port":   {config.Target{ConnectTo: map[string]string{"a.test": "b.test:1"}}, `connect_to: "a.test" is not host:port`},
-		"connect_to no such port":     {config.Target{ConnectTo: map[string]string{"a.test:1": "b.test:70000"}}, `connect_to: "b.test:70000" has no valid port`},
+		"connect_to without a port":   {config.Target{ConnectTo: map[string]string{"a.test": "b.test:1"}}, `connect_to.a.test: "a.test" is not host:port`},
+		"connect_to no such port":     {config.Target{ConnectTo: map[string]string{"a.test:1": "b.test:70000"}}, `connect_to.a.test:1: "b.test:70000" has no valid port`},
 		"a CA file of something else": {config.Target{CAFile: "not.pem"}, "ca_file: not.pem holds no certificate in PEM"},
 		"a proxy of another kind":     {config.Target{Proxy: "socks5://proxy.contoso.test:1080"}, "proxy: must be http://host:port"},
 	}
@@ -268,6 +268,8 @@ func TestARouteThatCannotBeBuiltNamesTheSetting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := newRoute(test.target, testEnv(nil))
 			assert.ErrorContains(t, err, test.words)
+			var field *config.FieldError
+			assert.ErrorAs(t, err, &field)
 		})
 	}
 }
