@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/lab"
 )
 
 // Exit codes; those of check are the monitoring plugins'.
@@ -36,6 +37,7 @@ type cli struct {
 	verbose        bool
 	breaks         []string
 	labAddress     string
+	lab            *lab.Lab // beside which the daemon runs; nil: none
 	file, reason   string
 	scale          float64
 }

@@ -35,6 +35,7 @@ func (c *cli) runDemo(ctx context.Context) int {
 				return fmt.Errorf("--break: %w", err)
 			}
 		}
+		c.lab = l
 		c.configFile, c.storagePath = config, filepath.Join(filepath.Dir(config), "state")
 		return c.serve(ctx, func(ctx context.Context, d *daemon, s *site) { c.present(ctx, d, s, l) })
 	})

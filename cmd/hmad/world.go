@@ -15,6 +15,7 @@ import (
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/state"
 )
 
@@ -29,6 +30,7 @@ type world struct {
 	storage string // the folder for what survives restarts
 	store   *state.Store
 	meter   func(check.ID) check.Meter
+	lab     *lab.Lab // beside which the daemon runs; nil: none
 }
 
 func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
@@ -52,7 +54,7 @@ func (w *world) env(t config.Target, name string) check.Env {
 		ReadDir:  readDir,
 		Reports:  w.reports(t),
 		Now:      now,
-		Memory:   w.store.Memory(t.Name),
+		Memory:   w.memory(t.Name),
 		Meter:    w.meter(id),
 		Table:    w.store.Table(id),
 		Fleet:    w.store.Fleet(t.Name),

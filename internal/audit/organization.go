@@ -93,7 +93,11 @@ func judgeDedicatedApp(e estate) answer {
 	if err != nil {
 		return open(err)
 	}
-	app := appOf(servers, e.tenant)
+	own := tenantsServers(servers, e.tenant)
+	if len(own) == 0 {
+		return moot("the tenant has no auth server, which evosts_metadata tells of")
+	}
+	app := appOf(own)
 	var lack []string
 	if !overridden(overrides) {
 		lack = append(lack, "no override "+appComponent+"/"+appSection+" with "+appEnabled+" for all servers")
@@ -121,11 +125,21 @@ func overridden(all []exchange.SettingOverride) bool {
 	return false
 }
 
-// appOf gives the app's id of the tenant's auth server: the one of type AzureAD
-// with the tenant as realm, whatever its name is.
-func appOf(servers []exchange.AuthServer, tenant string) string {
-	for _, s := range servers {
-		if strings.EqualFold(s.Type, exchange.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) && s.ApplicationID != "" {
+// tenantsServers gives the tenant's auth servers: those of type AzureAD with the
+// tenant as realm, whatever their names are.
+func tenantsServers(all []exchange.AuthServer, tenant string) (own []exchange.AuthServer) {
+	for _, s := range all {
+		if strings.EqualFold(s.Type, exchange.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
+// appOf gives the id of the app that the auth servers name, if one does.
+func appOf(own []exchange.AuthServer) string {
+	for _, s := range own {
+		if s.ApplicationID != "" {
 			return s.ApplicationID
 		}
 	}

@@ -17,8 +17,10 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/hmad/hmad/internal/audit"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/metadata"
 	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/run"
 )
@@ -28,7 +30,8 @@ import (
 // Defs lists every kind of check, in the order in which a phone meets what
 // they watch.
 func Defs() []*check.Def {
-	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload}
+	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
+		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration}
 }
 
 // EnvFor gives a target's check its share of the world. Vantage is left out:

@@ -9,12 +9,24 @@ import (
 )
 
 // controlHandler is the control port: GET /faults lists, PUT and DELETE
-// /faults/NAME switch. Answers are JSON or one line of text. A browser must
+// /faults/NAME switch; POST /roll publishes a new signing key (with ?use=now it
+// signs at once), POST /refresh makes Exchange store what is published. Answers are JSON or one line of text. A browser must
 // not be led here by a page from elsewhere, hence the guards.
 func (l *Lab) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, l.Faults())
+	})
+	mux.HandleFunc("POST /roll", func(w http.ResponseWriter, r *http.Request) {
+		l.Roll(r.URL.Query().Get("use") == "now")
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /refresh", func(w http.ResponseWriter, _ *http.Request) {
+		if err := l.Refresh(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("PUT /faults/{name}", l.switchTo(true))
 	mux.HandleFunc("DELETE /faults/{name}", l.switchTo(false))

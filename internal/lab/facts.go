@@ -43,7 +43,19 @@ type Facts struct {
 	Resolver            string   // the lab's DNS server, address:port, UDP and TCP
 	CAFile              string   // the root certificate, PEM, an absolute path
 	Control             string   // the control port's URL, without path
+
+	FederationMetadata string   // URL
+	AuthorityHost      string   // URL: where hmad gets its tokens
+	ClientID           string   // hmad's application
+	CertificateFile    string   // its certificate with key, PEM
+	SecretFile         string   // its secret
+	Hosts              []string // the servers that report
+	Reports            string   // the folder that they report to; empty: they push
+	Push               Push     // hmad's listener, where they push
 }
+
+// Push is hmad's listener for pushed reports.
+type Push struct{ Listen, CertFile, KeyFile, TokenFile string }
 
 func (f *Facts) learn(hosts map[string]*host) {
 	eas := hosts["activesync"]
@@ -51,6 +63,8 @@ func (f *Facts) learn(hosts map[string]*host) {
 	f.ActiveSyncURL = "https://" + eas.hostPort() + activeSyncPath
 	f.OffloadURL = "https://" + hosts["tls_offload"].hostPort() + activeSyncPath
 	f.OpenIDConfiguration = "https://" + hosts["vantage"].hostPort() + "/{tenant}/v2.0/.well-known/openid-configuration"
+	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
+	f.FederationMetadata = f.AuthorityHost + tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
 		f.Members = append(f.Members, netip.AddrPortFrom(a, uint16(eas.port)).String())
 	}
@@ -90,6 +104,22 @@ targets:
     tls_offload:
       url: {{quote .OffloadURL}}
       every: 1ns # in earnest 1h, the default
+    exchange_online:
+      client_id: {{quote .ClientID}}
+      certificate_file: {{quote .CertificateFile}}
+      authority_host: {{quote .AuthorityHost}}
+      disable_authority_check: true
+    onprem:
+      report:
+        hosts: [{{range $i, $h := .Hosts}}{{if $i}}, {{end}}{{quote $h}}{{end}}]
+{{- if .Reports}}
+        file: {{quote .Reports}}
+{{- else}}
+        listen: {{quote .Push.Listen}}
+        cert_file: {{quote .Push.CertFile}}
+        key_file: {{quote .Push.KeyFile}}
+        token_file: {{quote .Push.TokenFile}}
+{{- end}}
     resolver: {{quote .Resolver}}
     ca_file: {{quote .CAFile}}
     checks:
@@ -97,4 +127,8 @@ targets:
       autodiscover: {schedule: "@every 10s", timeout: 4s}
       activesync: {schedule: "@every 10s", timeout: 4s}
       tls_offload: {enabled: true, schedule: "@every 10s", timeout: 4s}
+      evosts_metadata: {schedule: "@every 10s", timeout: 4s}
+      metadata_refresh: {schedule: "@every 10s", timeout: 4s}
+      onprem_report: {schedule: "@every 10s", timeout: 4s}
+      configuration: {schedule: "@every 10s", timeout: 4s}
 `

@@ -21,11 +21,11 @@ type Fault struct {
 	On   bool   `json:"on"`
 }
 
-// fault is a named change to the host of one check. Faults that are on at
-// once are applied in the table's order; where two set the same thing, the
-// later one wins.
+// fault is a named change: at the host of one check, or of what the Exchange
+// organisation reports (onPremises). Faults that are on at once are applied in
+// the table's order; where two set the same thing, the later one wins.
 type fault struct {
-	check, name, doc string
+	where, name, doc string
 	change           func(*behaviour)
 }
 
@@ -35,12 +35,13 @@ func answering(check, name, doc string, h http.HandlerFunc) fault {
 }
 
 // allFaults is the one table of faults.
-func allFaults(f Facts) []fault {
+func allFaults(f Facts, keys *keyring) []fault {
 	return slices.Concat(
 		vantageFaults(),
 		transportFaults("autodiscover"), deviceFaults("autodiscover"), autodiscoverFaults(f),
 		transportFaults("activesync"), deviceFaults("activesync"), activeSyncFaults(),
 		transportFaults("tls_offload"), tlsOffloadFaults(),
+		evostsFaults(), refreshFaults(keys), reportFaults(), configurationFaults(),
 	)
 }
 
@@ -71,22 +72,29 @@ func (l *Lab) Set(name string, on bool) error {
 	return l.apply() // also when nothing changed: a host may have failed to listen again
 }
 
-// apply makes every host behave as the faults that are on have it.
+// apply makes every host behave as the faults that are on have it, and the
+// servers report anew.
 func (l *Lab) apply() error {
 	if l.closed {
 		return errors.New("the lab is closed")
 	}
 	var errs []error
 	for _, h := range l.hosts {
-		b := healthy()
-		for _, f := range l.faults {
-			if f.check == h.check && l.on[f.name] {
-				f.change(&b)
-			}
-		}
-		errs = append(errs, h.change(b))
+		errs = append(errs, h.change(l.behaviour(h.check)))
 	}
-	return errors.Join(errs...)
+	l.premises.change(l.behaviour(onPremises).premises)
+	return errors.Join(append(errs, l.reportNow())...)
+}
+
+// behaviour is what the faults that are on there make of a healthy one.
+func (l *Lab) behaviour(where string) behaviour {
+	b := healthy()
+	for _, f := range l.faults {
+		if f.where == where && l.on[f.name] {
+			f.change(&b)
+		}
+	}
+	return b
 }
 
 // near gives the three names that are most like the given one: those that

@@ -34,6 +34,9 @@ type behaviour struct {
 	basicOnly  int       // the front end (its address's last octet) that offers Basic alone
 	sees       *seenURL  // what Exchange sees of a request, instead of what was asked
 
+	cloud    cloudSide    // Entra's
+	premises premisesSide // the Exchange organisation's
+
 	protocol *string // AutoDiscover's, instead of the one asked for
 	url      *string // AutoDiscover's, instead of ActiveSync's own
 }

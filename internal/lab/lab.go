@@ -3,10 +3,11 @@
 //
 // It is what hmad looks at, small and without Microsoft or an Exchange server:
 // a certificate authority, a name server, AutoDiscover and ActiveSync on three
-// front ends that answer like Exchange Server SE, and a stand-in for Entra's
-// OpenID configuration. Every host behaves as its behaviour says; a fault is a
-// named change of one host's behaviour, switched by Lab.Set or through the
-// control port. With no fault on, every check passes; with the fault
+// front ends that answer like Exchange Server SE, a stand-in for Entra (OpenID
+// configuration, federation metadata, keys that roll, tokens), and the reports
+// of a collector on three Exchange servers whose job copies Entra's certificates.
+// Every part behaves as its behaviour says; a fault is a named change of one
+// part's behaviour, switched by Lab.Set or through the control port. With no fault on, every check passes; with the fault
 // CHECK.REASON on, the check CHECK finds exactly REASON.
 //
 // Everything listens on 127.0.0.1 to 127.0.0.3, which Linux has without any
@@ -23,6 +24,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // DefaultControl is where the control port listens unless Options say
@@ -31,8 +34,9 @@ const DefaultControl = "127.0.0.1:9750"
 
 // Options say where a lab lives. The zero value of each but Dir will do.
 type Options struct {
-	// Dir is where the root certificate goes, as ca.pem. It is made when it is
-	// not there.
+	// Dir is where the files go that a config names: the root certificate, what
+	// hmad proves itself by to Entra, the servers' reports. It is made when it
+	// is not there.
 	Dir string
 	// Control is the control port's address: loopback only, DefaultControl
 	// when empty, a free port when the port is 0.
@@ -41,20 +45,28 @@ type Options struct {
 	// AutoDiscover, Entra, ActiveSync by the phones' own name, DNS,
 	// certificates. 0 picks free ones.
 	Port int
+	// Push is the address of hmad's listener for reports, which the lab's
+	// servers then push to; empty: they lay files in a folder of Dir.
+	Push string
 	// Now is the clock that certificates and Date headers go by.
 	Now func() time.Time
-	// Log is told of every switched fault, in the manner of fmt.Printf.
+	// Log is told of every switched fault and of reports that do not arrive, in
+	// the manner of fmt.Printf. It must be safe for concurrent use.
 	Log func(format string, args ...any)
 }
 
 // Lab is a running estate.
 type Lab struct {
-	opt     Options
-	ca      *authority
-	facts   Facts
-	hosts   map[string]*host // by check
-	faults  []fault
-	closers []func() error
+	opt      Options
+	ca       *authority
+	facts    Facts
+	keys     *keyring
+	client   *client
+	premises *premises
+	courier  *courier
+	hosts    map[string]*host // by check
+	faults   []fault
+	closers  []func() error
 
 	mu     sync.Mutex // over on, closed and the switching of hosts
 	on     map[string]bool
@@ -86,16 +98,36 @@ func (l *Lab) start() error {
 	if l.ca, err = newAuthority(l.opt.Now); err != nil {
 		return err
 	}
-	for _, step := range []func() error{l.listenHosts, l.listenDNS, l.listenCA, l.writeRoot} {
+	for _, step := range []func() error{l.register, l.listenHosts, l.listenDNS, l.listenCA, l.writeFiles, l.settle} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	l.faults = allFaults(l.facts)
+	l.faults = allFaults(l.facts, l.keys)
 	if err := l.apply(); err != nil {
 		return err
 	}
+	l.reportOn()
 	return l.listenControl(control)
+}
+
+// register makes what Entra knows: its signing keys and hmad's application.
+func (l *Lab) register() error {
+	var group errgroup.Group
+	group.Go(func() (err error) { l.keys, err = newKeyring(l.opt.Now); return err })
+	group.Go(func() (err error) { l.client, err = newClient(l.opt.Now); return err })
+	return group.Wait()
+}
+
+// settle makes the Exchange organisation, and the way of its reports.
+func (l *Lab) settle() error {
+	l.premises = newPremises(l.opt.Now, l.keys)
+	if l.opt.Push != "" {
+		return l.setUpPush()
+	}
+	l.facts.Reports = filepath.Join(filepath.Dir(l.facts.CAFile), "reports")
+	l.courier = toFolder(l.facts.Reports)
+	return os.MkdirAll(l.facts.Reports, 0o700)
 }
 
 func (o *Options) setDefaults() {
@@ -141,7 +173,7 @@ func (l *Lab) listenHosts() error {
 	for i, h := range []*host{
 		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
 		{check: "autodiscover", name: autodiscoverName, app: l.serveAutodiscover, addrs: frontEnds},
-		{check: "vantage", name: loginName, app: serveEntra, addrs: frontEnds[:1]},
+		{check: "vantage", name: loginName, app: (&entra{l.keys, l.client}).serve, addrs: frontEnds[:1]},
 		{check: "tls_offload", name: mobileName, app: serveActiveSync, addrs: frontEnds[:1]},
 	} {
 		h.ca, h.wg, h.clock = l.ca, &l.wg, l.opt.Now
@@ -199,18 +231,6 @@ func (l *Lab) serve(h http.Handler, ln net.Listener) {
 	srv := newServer(h, &l.wg)
 	l.closers = append(l.closers, srv.Close, ln.Close)
 	l.wg.Go(func() { _ = srv.Serve(limited(ln)) }) // ends with srv.Close
-}
-
-func (l *Lab) writeRoot() error {
-	dir, err := filepath.Abs(l.opt.Dir)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	l.facts.CAFile = filepath.Join(dir, "ca.pem")
-	return os.WriteFile(l.facts.CAFile, l.ca.rootPEM(), 0o644)
 }
 
 // Close ends the lab: listeners, connections and goroutines. The root

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func resolver(l *Lab, network string) *net.Resolver {
 
 // hosts are the checks that have a host of their own.
 var hosts = []string{"vantage", "autodiscover", "activesync", "tls_offload"}
+
+// checks are those that have faults.
+var checks = append(slices.Clone(hosts), "evosts_metadata", "metadata_refresh", "onprem_report", "configuration")
 
 // foreignToken makes a token for nobody's audience, with other claims besides.
 func foreignToken(more map[string]any) string {
@@ -280,6 +284,17 @@ func TestConfigNamesTheLab(t *testing.T) {
 			Entra struct {
 				URL string `yaml:"openid_configuration"`
 			}
+			ExchangeOnline struct {
+				ClientID        string `yaml:"client_id"`
+				CertificateFile string `yaml:"certificate_file"`
+				AuthorityHost   string `yaml:"authority_host"`
+			} `yaml:"exchange_online"`
+			OnPrem struct {
+				Report struct {
+					File  string
+					Hosts []string
+				}
+			} `yaml:"onprem"`
 			Checks map[string]struct {
 				Schedule string
 				Timeout  time.Duration
@@ -296,7 +311,11 @@ func TestConfigNamesTheLab(t *testing.T) {
 	assert.Equal(t, f.ActiveSyncURL, got.ActiveSync.URL)
 	assert.Equal(t, f.Members, got.ActiveSync.Members)
 	assert.Equal(t, f.OpenIDConfiguration, got.Entra.URL)
-	require.Len(t, got.Checks, 4)
+	assert.Equal(t, []string{f.ClientID, f.CertificateFile, f.AuthorityHost},
+		[]string{got.ExchangeOnline.ClientID, got.ExchangeOnline.CertificateFile, got.ExchangeOnline.AuthorityHost})
+	assert.Equal(t, f.Reports, got.OnPrem.Report.File)
+	assert.Equal(t, []string{"EX01", "EX02", "EX03"}, got.OnPrem.Report.Hosts)
+	assert.ElementsMatch(t, checks, slices.Collect(maps.Keys(got.Checks)))
 	for name, c := range got.Checks {
 		assert.Equal(t, "@every 10s", c.Schedule, name)
 		assert.Equal(t, 4*time.Second, c.Timeout, name)

@@ -49,6 +49,20 @@ func readToken(token string) (c claims, ok bool) {
 	if len(parts) != 3 {
 		return c, false
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	return c, err == nil && json.Unmarshal(payload, &c) == nil
+	return c, decodePart(parts[1], &c)
+}
+
+// encodePart writes one part of a JWT.
+func encodePart(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own maps
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+// decodePart reads one part of a JWT.
+func decodePart(part string, into any) bool {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	return err == nil && json.Unmarshal(text, into) == nil
 }

@@ -44,6 +44,12 @@ type refresh struct {
 // events fall out of the reports after a day.
 const lastGoodKey = "metadata_refresh.last_good"
 
+// RememberRun writes into the memory that the last good run was on a server at a
+// moment. It is for the lab, as Remember is.
+func RememberRun(m check.Memory, server string, at time.Time) {
+	m.Put(lastGoodKey, goodRun{at, server})
+}
+
 // goodRun is a good run as the memory keeps it.
 type goodRun struct {
 	At     time.Time `json:"at"`
