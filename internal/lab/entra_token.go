@@ -17,6 +17,11 @@ import (
 // expired: each asks for a new one and so sees a roll at once.
 const tokenLife = 4 * time.Minute
 
+// eventedLife is that of tokens for clients that understand claims challenges
+// (continuous access evaluation, capability CP1): those can be revoked, so they
+// live long.
+const eventedLife = 24 * time.Hour
+
 // maxForm bounds a request for a token, in bytes.
 const maxForm = 64 << 10
 
@@ -32,14 +37,18 @@ func (e *entra) serveToken(w http.ResponseWriter, r *http.Request, endpoint stri
 		writeJSON(w, status, refused)
 		return
 	}
-	token, err := e.sign(r.PostForm.Get("scope"), using)
+	life := tokenLife
+	if strings.Contains(r.PostForm.Get("claims"), `"CP1"`) {
+		life = eventedLife
+	}
+	token, err := e.sign(r.PostForm.Get("scope"), using, life)
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, oauthError{"server_error", aadsts(90033, "A transient error has occurred.")})
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "access_token": token,
-		"expires_in": int(tokenLife.Seconds()), "ext_expires_in": int(tokenLife.Seconds())})
+		"expires_in": int(life.Seconds()), "ext_expires_in": int(life.Seconds())})
 }
 
 // refuse judges who asks for what; the status 0 lets it pass.
@@ -64,12 +73,12 @@ func (e *entra) refuse(form url.Values, endpoint string) (int, oauthError) {
 
 // sign makes an access token for the application (RFC 9068 is not what Entra
 // follows: this is its version 1.0).
-func (e *entra) sign(scope string, using *signingKey) (string, error) {
+func (e *entra) sign(scope string, using *signingKey, life time.Duration) (string, error) {
 	audience, _, _ := strings.Cut(scope, "/.default")
 	now := e.now()
 	return e.signed(map[string]any{"typ": "JWT", "alg": "RS256", "x5t": using.id(), "kid": using.id()},
 		map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(), "nbf": now.Unix(),
-			"exp": now.Add(tokenLife).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": tenant, "ver": "1.0"})
+			"exp": now.Add(life).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": tenant, "ver": "1.0"})
 }
 
 // signed signs a JWT by RS256 (RFC 7515, section 3).

@@ -50,6 +50,8 @@ type Facts struct {
 	CertificateFile    string   // its certificate with key, PEM
 	SecretFile         string   // its secret
 	Hosts              []string // the servers that report
+	OnlineHost         string   // URL of the admin API; empty: there is no Exchange Online
+	Watched            []string // two of its mailboxes, the probe mailbox first
 	Reports            string   // the folder that they report to; empty: they push
 	Push               Push     // hmad's listener, where they push
 }
@@ -63,6 +65,12 @@ func (f *Facts) learn(hosts map[string]*host) {
 	f.ActiveSyncURL = "https://" + eas.hostPort() + activeSyncPath
 	f.OffloadURL = "https://" + hosts["tls_offload"].hostPort() + activeSyncPath
 	f.OpenIDConfiguration = "https://" + hosts["vantage"].hostPort() + "/{tenant}/v2.0/.well-known/openid-configuration"
+	if h := hosts[onlineHost]; h != nil {
+		f.OnlineHost = "https://" + h.hostPort()
+		for _, name := range watchedNames {
+			f.Watched = append(f.Watched, name+"@"+domain)
+		}
+	}
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
 	f.FederationMetadata = f.AuthorityHost + tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
@@ -109,6 +117,15 @@ targets:
       certificate_file: {{quote .CertificateFile}}
       authority_host: {{quote .AuthorityHost}}
       disable_authority_check: true
+{{- if .OnlineHost}}
+      host: {{quote .OnlineHost}}
+      rate: 20 # in earnest 2, the default
+    sync:
+      inventory: true
+      watch:
+        - {mailbox: {{quote (index .Watched 0)}}}
+        - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
+{{- end}}
     onprem:
       report:
         hosts: [{{range $i, $h := .Hosts}}{{if $i}}, {{end}}{{quote $h}}{{end}}]

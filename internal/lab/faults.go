@@ -83,6 +83,9 @@ func (l *Lab) apply() error {
 		errs = append(errs, h.change(l.behaviour(h.check)))
 	}
 	l.premises.change(l.behaviour(onPremises).premises)
+	if l.online != nil {
+		l.online.Behave(l.behaviour(onlineHost).online)
+	}
 	return errors.Join(append(errs, l.reportNow())...)
 }
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/hmad/hmad/internal/lab/online"
 )
 
 // behaviour is how one host acts at present, from its name to its answers.
@@ -36,6 +38,7 @@ type behaviour struct {
 
 	cloud    cloudSide    // Entra's
 	premises premisesSide // the Exchange organisation's
+	online   online.Behaviour
 
 	protocol *string // AutoDiscover's, instead of the one asked for
 	url      *string // AutoDiscover's, instead of ActiveSync's own

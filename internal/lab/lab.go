@@ -26,6 +26,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hmad/hmad/internal/lab/online"
 )
 
 // DefaultControl is where the control port listens unless Options say
@@ -48,6 +50,8 @@ type Options struct {
 	// Push is the address of hmad's listener for reports, which the lab's
 	// servers then push to; empty: they lay files in a folder of Dir.
 	Push string
+	// Online is the tenant's Exchange Online; its zero value: there is none.
+	Online Online
 	// Now is the clock that certificates and Date headers go by.
 	Now func() time.Time
 	// Log is told of every switched fault and of reports that do not arrive, in
@@ -64,6 +68,7 @@ type Lab struct {
 	client   *client
 	premises *premises
 	courier  *courier
+	online   *online.Tenant   // nil: there is none
 	hosts    map[string]*host // by check
 	faults   []fault
 	closers  []func() error
@@ -104,6 +109,9 @@ func (l *Lab) start() error {
 		}
 	}
 	l.faults = allFaults(l.facts, l.keys)
+	if l.online != nil {
+		l.faults = append(l.faults, onlineFaults()...)
+	}
 	if err := l.apply(); err != nil {
 		return err
 	}
@@ -170,12 +178,19 @@ func (l *Lab) port(i int) int {
 func (l *Lab) listenHosts() error {
 	l.facts = Facts{Tenant: tenant, Mailbox: mailbox}
 	l.hosts = map[string]*host{}
-	for i, h := range []*host{
+	all := []*host{
 		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
 		{check: "autodiscover", name: autodiscoverName, app: l.serveAutodiscover, addrs: frontEnds},
 		{check: "vantage", name: loginName, app: (&entra{l.keys, l.client}).serve, addrs: frontEnds[:1]},
 		{check: "tls_offload", name: mobileName, app: serveActiveSync, addrs: frontEnds[:1]},
-	} {
+	}
+	if l.opt.Online.Mailboxes > 0 {
+		all = append(all, l.openOnline())
+	}
+	for i, h := range all {
+		if h.check == onlineHost {
+			i = 6 // behind the name server and the certificates
+		}
 		h.ca, h.wg, h.clock = l.ca, &l.wg, l.opt.Now
 		h.srv = newServer(h, &l.wg)
 		l.closers = append(l.closers, h.close)

@@ -1,0 +1,137 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/lab/online"
+)
+
+// uncounted throws counts away.
+type uncounted struct{}
+
+func (uncounted) Add(*check.Metric, float64, ...string)     {}
+func (uncounted) Observe(*check.Metric, float64, ...string) {}
+
+// admin is hmad's own client, built from the lab's config.
+func admin(t *testing.T, l *Lab) (*exchange.Online, config.Target) {
+	t.Helper()
+	file, err := config.Parse("lab", l.Config())
+	require.NoError(t, err)
+	target := file.Targets[0]
+	client, err := exchange.NewInvoker(target, check.Env{
+		Dial: new(net.Dialer).DialContext, Now: time.Now, Meter: uncounted{},
+		Resolve: func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+			return resolver(l, "udp").LookupNetIP(ctx, "ip4", host)
+		},
+		ReadFile: func(name string, _ int64) ([]byte, error) { return os.ReadFile(name) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client, target
+}
+
+func startOnline(t *testing.T, mailboxes int) *Lab {
+	t.Helper()
+	l, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Online: Online{Mailboxes: mailboxes}})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	return l
+}
+
+func TestExchangeOnlineInTheLab(t *testing.T) {
+	l := startOnline(t, 200)
+	client, target := admin(t, l)
+	require.Len(t, target.Sync.Watch, 2)
+	assert.Equal(t, mailbox, target.Sync.Watch[0].Mailbox)
+	for i, w := range target.Sync.Watch {
+		rows, err := client.Invoke(t.Context(), "Get-MailboxLocation", map[string]any{"User": w.Mailbox}, exchange.InvokeOptions{Anchor: w.Mailbox})
+		require.NoError(t, err)
+		guid := rows.Rows[0].String("MailboxGuid")
+		assert.Equal(t, l.online.GUID(i), guid)
+		rows, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid})
+		require.NoError(t, err)
+		at, ok := rows.Rows[0].Time("LastSuccessSync")
+		assert.True(t, ok)
+		assert.WithinDuration(t, time.Now(), at, 6*time.Minute)
+	}
+	rows, err := client.Invoke(t.Context(), "Get-MobileDevice", map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{})
+	require.NoError(t, err)
+	assert.Greater(t, len(rows.Rows), 190)
+	assert.Equal(t, "outlook.contoso.test", strings.Split(strings.TrimPrefix(l.Facts().OnlineHost, "https://"), ":")[0])
+}
+
+func TestTokensOfOthersAreNotTrusted(t *testing.T) {
+	l := startOnline(t, 10)
+	_, using := l.keys.view(steady)
+	token, err := (&entra{l.keys, l.client}).sign("https://outlook.office365.com/.default", using, tokenLife)
+	require.NoError(t, err)
+	assert.True(t, l.trusts(token))
+	graph, err := (&entra{l.keys, l.client}).sign("https://graph.microsoft.com/.default", using, tokenLife)
+	require.NoError(t, err)
+	parts := strings.Split(token, ".")
+	for name, bad := range map[string]string{"nothing": "", "another audience": graph, "no signature": parts[0] + "." + parts[1] + ".",
+		"another's signature": strings.Join([]string{parts[0], parts[1], strings.Split(graph, ".")[2]}, "."), "no base64": "a.b.!"} {
+		assert.False(t, l.trusts(bad), name)
+	}
+}
+
+// Every fault of Exchange Online changes what hmad's own client sees, or what
+// Exchange on premises logs, and is gone when it is switched off.
+func TestFaultsOfExchangeOnline(t *testing.T) {
+	l := startOnline(t, 100)
+	for _, f := range onlineFaults() {
+		t.Run(f.name, func(t *testing.T) {
+			require.NoError(t, l.Set(f.name, true))
+			assert.NotEqual(t, online.Behaviour{}, l.behaviour(onlineHost).online, "it changes something")
+			require.NoError(t, l.Set(f.name, false))
+			assert.Equal(t, online.Behaviour{}, l.behaviour(onlineHost).online)
+			assert.NotEmpty(t, f.doc)
+		})
+	}
+	for name, want := range map[string]exchange.Kind{"role_missing.exchange_online": exchange.Access, "consent_missing.exchange_online": exchange.Token,
+		"million_rows.exchange_online": exchange.Invalid, "mailbox_sync.watched_mailbox_not_provisioned": exchange.NotFound} {
+		client, _ := admin(t, l)
+		require.NoError(t, l.Set(name, true))
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		var e *exchange.CmdletError
+		require.True(t, errors.As(err, &e), "%s: %v", name, err)
+		assert.Equal(t, want, e.Kind, name)
+		require.NoError(t, l.Set(name, false))
+		_, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		require.NoError(t, err, "mended")
+	}
+}
+
+func TestALabWithoutExchangeOnline(t *testing.T) {
+	l := start(t)
+	assert.Empty(t, l.Facts().OnlineHost)
+	assert.NotContains(t, string(l.Config()), "watch:")
+	assert.ErrorIs(t, l.Set("mailbox_sync.sync_stale", true), ErrUnknownFault)
+}
+
+func TestTokensThatCanBeRevokedLiveLong(t *testing.T) {
+	l := startOnline(t, 10)
+	client, _ := admin(t, l)
+	at := l.hosts["vantage"].now.Load()
+	for range 3 {
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		require.NoError(t, err)
+		b := *at
+		b.answer = http.NotFound // no second token is to be had, nor needed
+		require.NoError(t, l.hosts["vantage"].change(b))
+	}
+}

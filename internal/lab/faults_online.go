@@ -1,0 +1,70 @@
+package lab
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/hmad/hmad/internal/lab/online"
+)
+
+// onlineFaults are those of the sync times: in Exchange Online, of its phones,
+// and of the requests with which it comes to Exchange on premises. Those named
+// VARIANT.exchange_online are hmad's own side: they lead to no finding.
+func onlineFaults() []fault {
+	change := func(name, doc string, f func(*online.Behaviour)) fault {
+		return fault{onlineHost, name, doc, func(b *behaviour) { f(&b.online) }}
+	}
+	return []fault{
+		change("mailbox_sync.sync_stale", "Two fifths of the phones have been silent for 30 hours.",
+			func(b *online.Behaviour) { b.Stale = true }),
+		change("mailbox_sync.sync_failing", "Two fifths of the phones have tried for three hours without success.",
+			func(b *online.Behaviour) { b.Failing = true }),
+		change("mailbox_sync.sync_stopped", "No phone has synchronised since the fault was switched on.",
+			func(b *online.Behaviour) { b.Stopped = true }),
+		change("mailbox_sync.sync_unknown", "Exchange Online does not say when two fifths of the phones last succeeded.",
+			func(b *online.Behaviour) { b.Unknown = true }),
+		change("mailbox_sync.watched_mailbox_stale", "The probe mailbox's phone has been silent for 30 hours.", probe(online.Silent)),
+		change("mailbox_sync.watched_mailbox_stale_critical", "The board's phone has been silent for 30 hours.",
+			func(b *online.Behaviour) { b.Named = []online.Fate{online.Alive, online.Silent} }),
+		change("mailbox_sync.watched_mailbox_not_provisioned", "Nobody has signed in to Outlook for iOS or Android with the probe mailbox.", probe(online.NotProvisioned)),
+		change("mailbox_sync.watched_mailbox_in_cloud", "The probe mailbox was moved to Exchange Online.", probe(online.InCloud)),
+		change("mailbox_sync.sweep_behind", "Exchange Online takes 20 seconds for an answer.",
+			func(b *online.Behaviour) { b.Slow = 20 * time.Second }),
+		change("onprem_sync.cloud_sync_refused", "Exchange on premises answers nine in ten of OutlookService's requests with 401, as with stale certificates.",
+			func(b *online.Behaviour) { b.PremisesRefuse = true }),
+		change("onprem_sync.cloud_sync_stopped", "OutlookService has sent no request since the fault was switched on.",
+			func(b *online.Behaviour) { b.PremisesSilent = true }),
+
+		change("role_missing.exchange_online", "hmad's application has no role with Get-MobileDeviceStatistics: 403 with a run of NUL bytes (undecided, class permission).",
+			func(b *online.Behaviour) { b.MissingRole = "Get-MobileDeviceStatistics" }),
+		change("consent_missing.exchange_online", "hmad's application lacks Exchange.ManageAsApp: every token is refused (undecided, class token).",
+			func(b *online.Behaviour) { b.NoConsent = true }),
+		change("token_revoked.exchange_online", "Tokens are revoked and new ones must satisfy a claim (continuous access evaluation): nothing is found.",
+			func(b *online.Behaviour) { b.Revoked = true }),
+		refusing("throttled", "The tenant throttles with 429 and Retry-After.", online.Refusal{Status: http.StatusTooManyRequests, RetryAfter: 10}),
+		refusing("throttled_silently", "The tenant throttles with 429 and does not say for how long.", online.Refusal{Status: http.StatusTooManyRequests}),
+		refusing("concurrency", "The tenant's limit on calls at once, told in words with status 500.",
+			online.Refusal{Status: http.StatusInternalServerError, Text: online.ConcurrencyText}),
+		change("broken_off.exchange_online", "Every third request to Exchange Online is broken off.", func(b *online.Behaviour) { b.Reset = 3 }),
+		change("busy.exchange_online", "Every third mailbox cannot be opened for the moment.", func(b *online.Behaviour) { b.Busy = true }),
+		change("slow.exchange_online", "Exchange Online takes 3 seconds for an answer.", func(b *online.Behaviour) { b.Slow = 3 * time.Second }),
+		change("zoneless_dates.mailbox_sync", "Dates come without a zone: not known when anybody synchronised (sync_unknown).", func(b *online.Behaviour) { b.ZoneLess = true }),
+		change("future_dates.mailbox_sync", "The last success lies a day ahead (sync_unknown).", func(b *online.Behaviour) { b.Future = true }),
+		change("other_mailbox.exchange_online", "The rows are those of another mailbox.", func(b *online.Behaviour) { b.OtherRows = true }),
+		change("invalid_text.exchange_online", "Names of devices are not UTF-8: nothing is found.", func(b *online.Behaviour) { b.BadText = true }),
+		change("million_rows.exchange_online", "An answer has a million rows.", func(b *online.Behaviour) { b.ManyRows = true }),
+		change("deep_json.exchange_online", "An answer nests 100,000 deep.", func(b *online.Behaviour) { b.Deep = true }),
+		change("expired_page.exchange_online", "The second page of an answer cannot be had.", func(b *online.Behaviour) { b.ExpiredPage = true }),
+		change("other_host.exchange_online", "The next page of an answer lies at another host.", func(b *online.Behaviour) { b.OtherHost = true }),
+	}
+}
+
+// probe gives the probe mailbox a fate.
+func probe(f online.Fate) func(*online.Behaviour) {
+	return func(b *online.Behaviour) { b.Named = []online.Fate{f} }
+}
+
+// refusing gives a storm in which one call in five seconds passes.
+func refusing(variant, doc string, r online.Refusal) fault {
+	return fault{onlineHost, variant + ".exchange_online", doc, func(b *behaviour) { b.online.Refuse = &r }}
+}
