@@ -19,7 +19,7 @@ import (
 // Options of a simulation.
 type Options struct {
 	Mailboxes int
-	Watched   int     // of them on the watch list
+	Watched   int     // of them on the watch list, chosen among those that will be switched off
 	Rate      float64 // calls per second
 	Seed      uint64
 }

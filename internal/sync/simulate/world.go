@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -50,9 +51,11 @@ func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
 	for i := range o.Mailboxes {
 		w.plan.Add(w.now, name(i), nil)
 	}
-	for i := range o.Watched {
-		w.plan.Watch(w.now, name(i), limit, nil)
-		w.rules.Watch = append(w.rules.Watch, sync.Watched{Key: name(i), Name: name(i), StaleAfter: limit, Severity: check.Warning})
+	for i := 0; i < o.Mailboxes && len(w.rules.Watch) < o.Watched; i++ {
+		if w.fleet.Healthy(i, start(), 0) && !w.fleet.Healthy(i, start().Add(span), span/2) { // one that will be seen stale
+			w.plan.Watch(w.now, name(i), limit, nil)
+			w.rules.Watch = append(w.rules.Watch, sync.Watched{Key: name(i), Name: name(i), StaleAfter: limit, Severity: check.Warning})
+		}
 	}
 	w.rules.Share, w.rules.Floor = 0.25, 10
 	w.reset()
@@ -118,7 +121,7 @@ func (w *world) answer(a sync.Ask) {
 func (w *world) judge(n int, a sync.Ask, v sync.Verdict) {
 	if !a.Ends.IsZero() {
 		w.lateness = max(w.lateness, w.now.Sub(a.Ends))
-		if n < len(w.rules.Watch) && v.State == sync.Stale {
+		if v.State == sync.Stale && slices.ContainsFunc(w.rules.Watch, func(e sync.Watched) bool { return e.Key == a.Key }) {
 			w.watchedLate = max(w.watchedLate, w.now.Sub(a.Ends))
 		}
 	}
