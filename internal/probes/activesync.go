@@ -69,25 +69,30 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 }
 
 // endpoint gives the URL to ask: the configured one, else the one that
-// AutoDiscover gave last, else the one that it gives now.
-func (a *activesync) endpoint(ctx context.Context) (u *url.URL, source string, err error) {
+// AutoDiscover gave last, else the one that it gives now. The notes say which;
+// beside an error they tell what AutoDiscover was asked.
+func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, err error) {
+	from := func(u *url.URL, source string) (*url.URL, []string, error) {
+		return u, []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}, nil
+	}
 	if a.url != nil {
-		return a.url, "configured", nil
+		return from(a.url, "configured")
 	}
 	var kept string
 	if a.env.Memory.Get(rememberedURL, &kept) {
 		if u, err := url.Parse(kept); err == nil && u.Scheme == "https" && u.Hostname() != "" {
-			return u, "given by AutoDiscover before", nil
+			return from(u, "given by AutoDiscover before")
 		}
 	}
 	seen, err := a.autodiscover.ask(ctx)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return nil, seen.notes, err
 	case seen.given == nil:
-		return nil, "", check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
+		told := report(autodiscoverReasons, seen.verdict, seen.visits, seen.notes)
+		return nil, told.Notes, check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
 	default:
-		return seen.given, "given by AutoDiscover now", nil
+		return from(seen.given, "given by AutoDiscover now")
 	}
 }
 
@@ -102,11 +107,10 @@ func (s asked) why() string {
 
 // run looks once at every address.
 func (a *activesync) run(ctx context.Context) (check.Report, error) {
-	u, source, err := a.endpoint(ctx)
+	u, notes, err := a.endpoint(ctx)
 	if err != nil {
-		return check.Report{}, err
+		return check.Report{Notes: notes}, err
 	}
-	notes := []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}
 	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
 	notes = append(notes, more...)
 	if len(ws) == 0 {
@@ -116,16 +120,20 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 		return check.Report{Notes: notes}, err
 	}
 	if len(ws) == 0 {
-		return report(activesyncReasons, stop(activesyncReasons, faults[0]), nil, notes), nil
+		return unvisited(activesyncReasons, faults, notes), nil
 	}
 	visits, more, err := a.route.visitAll(ctx, ws, a.requests(u)...)
+	notes = append(notes, more...)
 	if err != nil {
-		return check.Report{}, err
+		notes = append(notes, a.route.repeat(a.requests(u)...)...)
+	}
+	if len(visits) == 0 {
+		return unvisited(activesyncReasons, faults, notes), err
 	}
 	v := a.judge(visits).add(verdict{findings: faults})
-	out := report(activesyncReasons, v, visits, append(notes, more...))
+	out := report(activesyncReasons, v, visits, notes)
 	out.Samples = slices.Concat(out.Samples, schemeSamples(visits), a.builds(visits))
-	return out, nil
+	return out, err
 }
 
 // requests are the empty bearer for the host and for the mailbox. Go leaves

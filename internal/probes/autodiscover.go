@@ -154,16 +154,28 @@ func (a *autodiscover) ask(ctx context.Context) (asked, error) {
 		return asked{verdict: stop(autodiscoverReasons, faults[0]), notes: notes}, nil
 	}
 	first, more, err := a.route.visitAll(ctx, ws, a.request(a.question))
+	notes = append(notes, more...)
 	if err != nil {
-		return asked{}, err
+		return asked{notes: append(notes, a.route.repeat(a.request(a.question))...)}, err
 	}
 	trails := make([]trail, len(first))
 	errs := make([]error, len(first))
 	parallel(len(first), func(i int) { trails[i], errs[i] = a.follow(ctx, first[i]) })
 	if err := firstError(errs); err != nil {
-		return asked{}, err
+		return asked{notes: append(notes, soFar(trails)...)}, err
 	}
-	return a.gather(trails, slices.Concat(notes, more)), nil
+	return a.gather(trails, notes), nil
+}
+
+// soFar tells what was asked before our own side erred.
+func soFar(trails []trail) (notes []string) {
+	for _, t := range trails {
+		notes = append(notes, t.notes...)
+		for _, v := range t.visits {
+			notes = append(notes, v.notes()...)
+		}
+	}
+	return notes
 }
 
 // gather judges the trails and unites what they show.
@@ -205,6 +217,7 @@ func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
 		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+check.Clean(shownURL(next), maxDetail))
 		var err error
 		if v, err = a.next(ctx, next, &t); err != nil {
+			t.notes = append(t.notes, a.route.repeat(a.request(next))...)
 			return t, err
 		}
 	}
@@ -215,7 +228,8 @@ func (t trail) asked(u *url.URL) bool {
 	return slices.ContainsFunc(t.hops, func(h *Answer) bool { return h.URL.String() == u.String() })
 }
 
-// next visits the next URL, at its first address that this host has a route to.
+// next visits the next URL, at its first address that this host has a route to;
+// with a route to none, the error is our own side's.
 func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, error) {
 	ws, faults, notes, err := a.route.ways(ctx, u)
 	t.notes = append(t.notes, notes...)
@@ -225,13 +239,15 @@ func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, e
 	if len(faults) > 0 {
 		return Visit{Host: u.Hostname(), Faults: faults, Ended: true, route: a.route}, nil
 	}
-	var v Visit
+	var unrouted []Visit
 	for _, w := range ws {
-		if v, err = a.route.visit(ctx, w, a.request(u)); err != nil || !v.noRoute {
-			break
+		v, err := a.route.visit(ctx, w, a.request(u))
+		if err != nil || !v.noRoute {
+			return v, err
 		}
+		unrouted = append(unrouted, v)
 	}
-	return v, err
+	return Visit{}, noRouteTo(unrouted)
 }
 
 // judgePublished resolves both names as the Internet does: also those that
@@ -252,15 +268,6 @@ func (a *autodiscover) judgePublished(ctx context.Context, given *url.URL) verdi
 		})
 	}
 	return judgePrivate(a.external, names, 2)
-}
-
-func firstError(errs []error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // configuredURL gives the target's ActiveSync URL; nil when there is none.

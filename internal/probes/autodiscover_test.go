@@ -83,6 +83,32 @@ func TestAutodiscoverFollowsRedirectsToNamedHostsOnly(t *testing.T) {
 	}
 }
 
+// A redirect to where this host has no route is our own side's trouble.
+func TestAutodiscoverRedirectedToWhereNoRouteLeads(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	e := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", activesyncURL+"?secret")
+		w.WriteHeader(302)
+	})
+	target, env := e.target(), envFor(ca)
+	target.ConnectTo[testHost+":443"] = "192.0.2.1:443"
+	dial := env.Dial
+	env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if addr != e.address {
+			return unreachable(ctx, network, addr)
+		}
+		return dial(ctx, network, addr)
+	}
+	report, err := run(t, Autodiscover, target, env)
+	require.ErrorContains(t, err, "this host has no route to "+testHost+" (192.0.2.1:443)")
+	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
+	assert.Empty(t, report.Findings)
+	said := strings.Join(report.Notes, "\n")
+	assert.Contains(t, said, "HTTP/1.1 302 Found", "what was asked before")
+	assert.Contains(t, said, activesyncURL)
+	assert.NotContains(t, said, "secret")
+}
+
 func TestAutodiscoverAddressesAreUnited(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	good := newEstate(t, ca, healthyExchange)

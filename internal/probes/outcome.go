@@ -52,6 +52,15 @@ func doubt(env check.Env) func(context.Context, check.Report) (check.Report, err
 	}
 }
 
+// unvisited is the report of a run that came to no visit: nothing but the
+// faults, of which there may be none, is known.
+func unvisited(reasons []*check.Reason, faults []check.Finding, notes []string) check.Report {
+	if len(faults) == 0 {
+		return check.Report{Notes: notes}
+	}
+	return report(reasons, stop(reasons, faults[0]), nil, notes)
+}
+
 // report stamps a verdict into a report, in the order of judgement.
 func report(reasons []*check.Reason, v verdict, visits []Visit, notes []string) check.Report {
 	v = v.in(reasons)

@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -154,6 +157,103 @@ func TestOurOwnSideIsAnError(t *testing.T) {
 		_, err = parts.Run(ctx)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
+}
+
+// unreachable has no route to anything.
+func unreachable(context.Context, string, string) (net.Conn, error) {
+	return nil, &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
+}
+
+// refusing is a proxy that connects nobody.
+func refusing(t *testing.T, target config.Target) config.Target {
+	target.ConnectTo = nil
+	target.Proxy = "http://" + serve(t, answers("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")).String()
+	return target
+}
+
+// Whatever our own side lacks, a person can repeat the question by hand.
+func TestWhenOurOwnSideErrsTheNotesTellHowToRepeat(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	const question = "https://" + discoveryHost + "/autodiscover/autodiscover.json"
+	for name, tc := range map[string]struct {
+		def    *check.Def
+		change func(*config.Target, *check.Env)
+		err    string
+		line   string // the URL of a curl line in the notes
+	}{
+		"activesync, no route":   {ActiveSync, func(_ *config.Target, e *check.Env) { e.Dial = unreachable }, "no route to " + testHost, activesyncURL},
+		"autodiscover, no route": {Autodiscover, func(_ *config.Target, e *check.Env) { e.Dial = unreachable }, "no route to " + discoveryHost, question},
+		"tls_offload, no route":  {TLSOffload, func(_ *config.Target, e *check.Env) { e.Dial = unreachable }, "no route to " + testHost, activesyncURL},
+		"activesync, no route, AutoDiscover to be asked first": {ActiveSync, func(g *config.Target, e *check.Env) {
+			g.ActiveSync.URL, e.Dial = "", unreachable
+		}, "no route to " + discoveryHost, question},
+		"activesync, a member only": {ActiveSync, func(g *config.Target, e *check.Env) {
+			g.ActiveSync.Members, e.Dial = []string{"10.0.0.11:443"}, unreachable
+		}, "10.0.0.11:443", activesyncURL},
+		"activesync, the proxy refuses":   {ActiveSync, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", activesyncURL},
+		"autodiscover, the proxy refuses": {Autodiscover, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", question},
+		"tls_offload, the proxy refuses":  {TLSOffload, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", activesyncURL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, env := (&estate{address: "127.0.0.1:1"}).target(), envFor(ca)
+			tc.change(&target, &env)
+			report, err := run(t, tc.def, target, env)
+			require.ErrorContains(t, err, tc.err)
+			assert.Equal(t, check.VantageOffline, check.ClassOf(err))
+			assert.NotContains(t, err.Error(), "hmad-probe")
+			assert.Empty(t, report.Findings, "nobody is paged for it")
+			assert.Empty(t, report.Samples)
+			assert.True(t, slices.ContainsFunc(report.Notes, func(n string) bool {
+				return strings.HasPrefix(n, "curl ") && strings.Contains(n, tc.line)
+			}), "%q", report.Notes)
+		})
+	}
+}
+
+// A skipped check says what AutoDiscover was asked and what it answered.
+func TestASkippedCheckTellsWhatAutoDiscoverAnswered(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	e := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
+	target := e.target()
+	target.ActiveSync.URL = ""
+	report, err := run(t, ActiveSync, target, envFor(ca))
+	require.ErrorIs(t, err, check.ErrSkipped)
+	assert.Contains(t, report.Notes, "HTTP/1.1 404 Not Found")
+	assert.True(t, strings.HasPrefix(report.Notes[0], "curl "), report.Notes[0])
+}
+
+// The front ends are judged although this host has no route to the name.
+func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	ill := newEstate(t, ca, challenge("Bearer "+cid, ""))
+	for _, def := range []*check.Def{ActiveSync, TLSOffload} {
+		target, env := ill.target(), envFor(ca)
+		target.ConnectTo, target.ActiveSync.Members = nil, []string{ill.address}
+		dial := env.Dial
+		env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr != ill.address {
+				return unreachable(ctx, network, addr)
+			}
+			return dial(ctx, network, addr)
+		}
+		report, err := run(t, def, target, env)
+		require.ErrorContains(t, err, "no route to "+testHost+" (127.0.0.1:443)")
+		assert.Contains(t, strings.Join(report.Notes, "\n"), "connection: "+ill.address)
+		if def == ActiveSync {
+			assert.Equal(t, []string{"authorization_uri_missing"}, foundNames(report.Findings))
+		}
+	}
+}
+
+func TestANameGoneIsFoundThoughItsMembersHaveNoRoute(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	target, env := (&estate{}).target(), envFor(ca)
+	target.ConnectTo, target.ActiveSync.Members = nil, []string{"10.0.0.11:443"}
+	env.Resolve, env.Dial = notFound, unreachable
+	report, err := run(t, ActiveSync, target, env)
+	require.ErrorContains(t, err, "no route to "+testHost+" (10.0.0.11:443)")
+	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
+	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated)
 }
 
 // An error of a setting names it by its path and tells no mailbox and no

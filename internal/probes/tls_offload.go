@@ -66,11 +66,10 @@ func newTLSOffload(t config.Target, env check.Env) (*tlsOffload, error) {
 
 // run asks every address whose last question is old enough, and judges all.
 func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
-	u, source, err := o.endpoint(ctx)
+	u, notes, err := o.endpoint(ctx)
 	if err != nil {
-		return check.Report{}, err
+		return check.Report{Notes: notes}, err
 	}
-	notes := []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}
 	ws, faults, more, err := o.route.ways(ctx, u, o.members...)
 	notes = append(notes, more...)
 	if len(ws) == 0 {
@@ -80,24 +79,30 @@ func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
 		return check.Report{Notes: notes}, err
 	}
 	if len(ws) == 0 {
-		return report(tlsOffloadReasons, stop(tlsOffloadReasons, faults[0]), nil, notes), nil
+		return unvisited(tlsOffloadReasons, faults, notes), nil
 	}
 	questions := recallQuestions(o.env.Memory, u, o.env.Now(), o.every)
 	due, held := questions.split(ws)
 	visits, more, err := o.ask(ctx, u, due)
+	notes = append(notes, more...)
 	if err != nil {
-		return check.Report{}, err
+		notes = append(notes, o.route.repeat(o.request(u, shownToken))...)
+	}
+	if err != nil && len(visits) == 0 {
+		return unvisited(tlsOffloadReasons, faults, notes), err
 	}
 	all, why := o.judgeAll(u, visits, questions)
 	o.env.Memory.Put(rememberedQuestions, questions)
-	notes = append(notes, more...)
 	for _, address := range held {
 		q := questions.Asked[address]
 		all, why = append(all, q.verdict(address)), append(why, q.inconclusive(address)...)
 		notes = append(notes, q.notes(address, o.every)...)
 	}
 	v := unite(tlsOffloadReasons, all).add(verdict{findings: faults})
-	return report(tlsOffloadReasons, v, visits, notes), undecided(why)
+	if err == nil {
+		err = undecided(why)
+	}
+	return report(tlsOffloadReasons, v, visits, notes), err
 }
 
 // ask puts the question to every way. What comes back no longer holds the

@@ -114,7 +114,8 @@ func (o *wayOut) ask(ctx context.Context) (seen outward, notes []string, err err
 		var more []string
 		seen.visits, more, err = o.route.visitAll(ctx, ws, request)
 		notes = append(notes, more...)
-	} else {
+	}
+	if err != nil || len(faults) > 0 {
 		notes = append(notes, o.route.repeat(request)...)
 	}
 	switch {

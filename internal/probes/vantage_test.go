@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,6 +117,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 		words string
 	}{
 		"DNS":          {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{IsNotFound: true}) }, "login.contoso.test:443", "login.contoso.test does not resolve"},
+		"no route":     {func(e *check.Env) { e.Dial = unreachable }, "192.0.2.1:443", "this host has no route to mail.contoso.test (192.0.2.1:443)"},
 		"the resolver": {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{Err: "connection refused"}) }, "login.contoso.test:443", "the resolver cannot be asked"},
 		"inspected":    {nil, serveTLS(t, strangers.leaf(t, nil), entra(200, time.Now(), openID)).String(), "no trusted root for the issuer CN=inspecting proxy"},
 	}
@@ -129,6 +131,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 			assert.Contains(t, report.Findings[0].Detail, test.words)
+			assert.True(t, slices.ContainsFunc(report.Notes, func(n string) bool { return strings.HasPrefix(n, "curl ") }), "%q", report.Notes)
 		})
 	}
 	t.Run("the proxy", func(t *testing.T) {
@@ -140,6 +143,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 		assert.Contains(t, report.Findings[0].Detail, "407")
+		assert.True(t, strings.HasPrefix(report.Notes[0], "curl "), "%q", report.Notes)
 	})
 }
 

@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // visit asks w's address the requests, in order, on one fresh connection:
@@ -46,38 +49,62 @@ func (v *Visit) end(ctx context.Context, err error) error {
 	}
 }
 
-// visitAll visits every way at once, each with the same requests. Where this
-// host has no route to one family of addresses and the name has the other too,
-// that family is only noted: what hmad cannot reach says nothing about the
-// host.
+// visitAll visits every way at once, each with the same requests. What this
+// host has no route to was not asked and says nothing about the far side: it is
+// only noted. The error is our own side's: that of visit, or class
+// vantage_offline where the name has addresses and this host a route to none of
+// them; beside that one stand the visits to members.
 func (r *route) visitAll(ctx context.Context, ws []way, reqs ...*http.Request) (vs []Visit, notes []string, err error) {
 	all := make([]Visit, len(ws))
 	errs := make([]error, len(ws))
 	parallel(len(ws), func(i int) { all[i], errs[i] = r.visit(ctx, ws[i], reqs...) })
-	for _, err := range errs {
-		if err != nil {
-			return nil, nil, err
-		}
+	if err := firstError(errs); err != nil {
+		return nil, nil, err
 	}
-	vs, notes = setAside(all)
-	return vs, notes, nil
+	return setAside(all)
 }
 
-// setAside turns visits without a route into notes, unless no other address of
-// the name was reached for either.
-func setAside(all []Visit) (kept []Visit, notes []string) {
-	routed := false
-	for _, v := range all {
-		routed = routed || !v.way.member && !v.noRoute
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// setAside turns visits without a route into notes, and into an error when that
+// leaves none, or none to the name's own addresses.
+func setAside(all []Visit) (kept []Visit, notes []string, err error) {
+	var unrouted []Visit
+	own, ownUnrouted := 0, 0
 	for _, v := range all {
-		if routed && v.noRoute && !v.way.member {
-			notes = append(notes, v.Host+": "+v.Address.Addr().String()+" was not asked: this host has no route to its address family")
+		if !v.way.member {
+			own++
+		}
+		if !v.noRoute {
+			kept = append(kept, v)
 			continue
 		}
-		kept = append(kept, v)
+		unrouted = append(unrouted, v)
+		notes = append(notes, v.Host+": "+v.peer()+" was not asked: this host has no route to it")
+		if !v.way.member {
+			ownUnrouted++
+		}
 	}
-	return kept, notes
+	if len(unrouted) > 0 && (len(kept) == 0 || own > 0 && own == ownUnrouted) {
+		err = noRouteTo(unrouted)
+	}
+	return kept, notes, err
+}
+
+// noRouteTo is the error of having no route to any address of a name.
+func noRouteTo(unrouted []Visit) error {
+	var peers []string
+	for _, v := range unrouted {
+		peers = append(peers, v.peer())
+	}
+	return check.Errorf(check.VantageOffline, "this host has no route to %s (%s)", unrouted[0].Host, strings.Join(peers, ", "))
 }
 
 // parallel calls f(0) to f(n-1) at once and waits. A panic comes out in the

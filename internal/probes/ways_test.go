@@ -197,21 +197,25 @@ func dialOnly(network string, to netip.AddrPort) func(context.Context, string, s
 	}
 }
 
-func TestAFamilyWithoutARouteIsANoteWhileTheOtherIsThere(t *testing.T) {
+func TestWhatThisHostHasNoRouteToIsANoteAndNothingIsAnError(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	to := serveTLS(t, ca.leaf(t, nil), keepAnswering)
 	tests := map[string]struct {
 		resolved, members []string
 		route             string
-		reasons           [][]string // of each visit that stands
+		asked             []string // in the order of the ways
 		notes             int
+		err               string
 	}{
-		"no route to IPv6":             {[]string{"192.0.2.10", "2001:db8::10"}, nil, "tcp4", [][]string{{}}, 1},
-		"no route to IPv4":             {[]string{"192.0.2.10", "2001:db8::10"}, nil, "tcp6", [][]string{{}}, 1},
-		"no route to either":           {[]string{"192.0.2.10", "2001:db8::10"}, nil, "none", [][]string{{"connect_failed"}, {"connect_failed"}}, 0},
-		"no route to the only one":     {[]string{"2001:db8::10"}, nil, "tcp4", [][]string{{"connect_failed"}}, 0},
-		"a member does not stand in":   {[]string{"2001:db8::10"}, []string{"10.0.0.11:443"}, "tcp4", [][]string{{"connect_failed"}, {}}, 0},
-		"a member is meant to be seen": {[]string{"192.0.2.10"}, []string{"[2001:db8::11]:443"}, "tcp4", [][]string{{}, {"connect_failed"}}, 0},
+		"no route to IPv6":         {[]string{"192.0.2.10", "2001:db8::10"}, nil, "tcp4", []string{"192.0.2.10:443"}, 1, ""},
+		"no route to IPv4":         {[]string{"192.0.2.10", "2001:db8::10"}, nil, "tcp6", []string{"[2001:db8::10]:443"}, 1, ""},
+		"no route to either":       {[]string{"192.0.2.10", "2001:db8::10"}, nil, "none", nil, 2, "this host has no route to mail.contoso.test (192.0.2.10:443, [2001:db8::10]:443)"},
+		"no route to the only one": {[]string{"2001:db8::10"}, nil, "tcp4", nil, 1, "this host has no route to mail.contoso.test ([2001:db8::10]:443)"},
+		"a member does not stand in for the name": {[]string{"2001:db8::10"}, []string{"10.0.0.11:443"}, "tcp4",
+			[]string{"10.0.0.11:443"}, 1, "no route to mail.contoso.test ([2001:db8::10]:443)"},
+		"no route to a member": {[]string{"192.0.2.10"}, []string{"[2001:db8::11]:443", "10.0.0.11:443"}, "tcp4",
+			[]string{"192.0.2.10:443", "10.0.0.11:443"}, 1, ""},
+		"no route to the only member of a name that is gone": {nil, []string{"[2001:db8::11]:443"}, "tcp4", nil, 1, "no route to mail.contoso.test ([2001:db8::11]:443)"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -223,13 +227,22 @@ func TestAFamilyWithoutARouteIsANoteWhileTheOtherIsThere(t *testing.T) {
 			ws, _, _, err := r.ways(t.Context(), u, test.members...)
 			require.NoError(t, err)
 			vs, notes, err := r.visitAll(t.Context(), ws, r.get(u))
-			require.NoError(t, err)
-			var got [][]string
+			var asked []string
 			for _, v := range vs {
-				got = append(got, foundNames(v.Faults))
+				assert.Empty(t, v.Faults)
+				asked = append(asked, v.peer())
 			}
-			assert.Equal(t, test.reasons, got)
+			assert.Equal(t, test.asked, asked)
 			assert.Len(t, notes, test.notes)
+			for _, n := range notes {
+				assert.Contains(t, n, "this host has no route to it")
+			}
+			if test.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.err)
+			assert.Equal(t, check.VantageOffline, check.ClassOf(err))
 		})
 	}
 }
