@@ -115,8 +115,11 @@ func (l *Lab) start() error {
 	if err := l.apply(); err != nil {
 		return err
 	}
+	if err := l.listenControl(control); err != nil {
+		return err
+	}
 	l.reportOn()
-	return l.listenControl(control)
+	return nil
 }
 
 // register makes what Entra knows: its signing keys and hmad's application.
@@ -130,6 +133,7 @@ func (l *Lab) register() error {
 // settle makes the Exchange organisation, and the way of its reports.
 func (l *Lab) settle() error {
 	l.premises = newPremises(l.opt.Now, l.keys)
+	l.premises.online = l.online
 	if l.opt.Push != "" {
 		return l.setUpPush()
 	}
