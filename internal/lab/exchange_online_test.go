@@ -135,3 +135,56 @@ func TestTokensThatCanBeRevokedLiveLong(t *testing.T) {
 		require.NoError(t, l.hosts["vantage"].change(b))
 	}
 }
+
+// The lab's reports are read by hmad's own reader.
+func TestTrafficInTheReports(t *testing.T) {
+	l := startOnline(t, 200)
+	look := func() (good, refused int, last, leg time.Time) {
+		all, _ := l.premises.reports(l.Facts(), cloudSide{})
+		for _, r := range all {
+			got, err := exchange.DecodeReport(r.text())
+			require.NoError(t, err)
+			f, err := got.FrontEndRequests()
+			require.NoError(t, err)
+			for _, c := range f.Counts {
+				if c.Start.After(f.Until.Add(-20 * time.Minute)) {
+					good, refused = good+map[int]int{200: c.Count}[c.Status], refused+map[int]int{401: c.Count}[c.Status]
+				}
+			}
+			last = f.LastSuccess
+			if r.Host != servers[0] {
+				continue
+			}
+			partners, err := got.Partnerships()
+			require.NoError(t, err)
+			require.Len(t, partners, 2)
+			assert.Equal(t, mailbox, partners[0].Mailbox)
+			leg = partners[0].Success
+		}
+		return good, refused, last, leg
+	}
+	on := func(fault string) func() {
+		require.NoError(t, l.Set(fault, true))
+		return func() { require.NoError(t, l.Set(fault, false)) }
+	}
+	good, refused, last, leg := look()
+	assert.Greater(t, good, 100)
+	assert.Zero(t, refused)
+	assert.Less(t, time.Since(last), 6*time.Minute)
+	assert.Less(t, time.Since(leg), 6*time.Minute)
+
+	off := on("onprem_sync.cloud_sync_refused")
+	good, refused, _, _ = look()
+	assert.Greater(t, refused, 5*good)
+	off()
+	off = on("onprem_sync.cloud_sync_stopped")
+	good, refused, last, _ = look()
+	assert.Zero(t, good+refused)
+	assert.Greater(t, time.Since(last), 30*time.Minute)
+	off()
+	off = on("onprem_sync.onprem_leg_stale")
+	good, _, _, leg = look()
+	assert.Greater(t, good, 100, "the others go on")
+	assert.Greater(t, time.Since(leg), 29*time.Hour)
+	off()
+}

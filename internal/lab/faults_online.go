@@ -32,8 +32,10 @@ func onlineFaults() []fault {
 			func(b *online.Behaviour) { b.Slow = 20 * time.Second }),
 		change("onprem_sync.cloud_sync_refused", "Exchange on premises answers nine in ten of OutlookService's requests with 401, as with stale certificates.",
 			func(b *online.Behaviour) { b.PremisesRefuse = true }),
-		change("onprem_sync.cloud_sync_stopped", "OutlookService has sent no request since the fault was switched on.",
+		change("onprem_sync.cloud_sync_stopped", "OutlookService has sent no request for 40 minutes, as when it does not reach Exchange any more.",
 			func(b *online.Behaviour) { b.PremisesSilent = true }),
+		change("onprem_sync.onprem_leg_stale", "OutlookService has not synchronised the probe mailbox with Exchange on premises for 30 hours.",
+			func(b *online.Behaviour) { b.PremisesStale = true }),
 
 		change("role_missing.exchange_online", "hmad's application has no role with Get-MobileDeviceStatistics: 403 with a run of NUL bytes (undecided, class permission).",
 			func(b *online.Behaviour) { b.MissingRole = "Get-MobileDeviceStatistics" }),

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hmad/hmad/internal/lab/online"
 )
 
 const (
@@ -37,8 +39,9 @@ type premisesSide struct {
 // premises stands in for the Exchange organisation: the stored copy of Entra's
 // certificates and the job that refreshes it on its period, by the lab's clock.
 type premises struct {
-	now   func() time.Time
-	entra *keyring
+	now    func() time.Time
+	entra  *keyring
+	online *online.Tenant // whose requests the front ends log; nil: there are none
 
 	mu      sync.Mutex
 	side    premisesSide

@@ -94,4 +94,5 @@ func (p *premises) fill(r *report, f Facts, c cloudSide) {
 	fillOrganization(r)
 	fillDirectories(r, f)
 	fillServer(r)
+	p.fillFrontEnd(r)
 }

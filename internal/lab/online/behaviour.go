@@ -22,7 +22,8 @@ type Behaviour struct {
 
 	// Of the leg to Exchange on premises.
 	PremisesRefuse bool // Exchange answers 401 to most of OutlookService's requests
-	PremisesSilent bool // OutlookService has sent nothing since this was switched on
+	PremisesSilent bool // OutlookService has sent nothing from 40 minutes before this was switched on
+	PremisesStale  bool // OutlookService has not synchronised the first mailbox for 30 hours
 
 	ZoneLess    bool // dates say no zone
 	Future      bool // the last success is a day ahead

@@ -392,9 +392,15 @@ func TestTrafficOnPremises(t *testing.T) {
 	assert.Greater(t, refused[401], refused[200])
 
 	c.Behave(online.Behaviour{PremisesSilent: true})
+	assert.Empty(t, quarter(start), "it is seen at once")
+	assert.NotEmpty(t, quarter(start.Add(-time.Hour)), "what was logged before stays")
 	c.now = start.Add(time.Hour)
 	assert.Empty(t, quarter(c.now))
-	assert.NotEmpty(t, quarter(start), "what was logged before stays")
+	assert.Equal(t, start.Add(-40*time.Minute), c.PremisesSynced(0))
+
+	c.Behave(online.Behaviour{PremisesStale: true})
+	assert.Equal(t, 30*time.Hour, c.now.Sub(c.PremisesSynced(0)))
+	assert.Less(t, c.now.Sub(c.PremisesSynced(1)), 5*time.Minute)
 }
 
 func TestWhatIsNoCall(t *testing.T) {

@@ -7,6 +7,10 @@ import (
 	"github.com/hmad/hmad/internal/phones"
 )
 
+// silence is for how long OutlookService has been silent when that begins, so
+// that it is seen at once.
+const silence = 40 * time.Minute
+
 const toTraffic = 50 // a purpose of a hash; minutes follow it
 
 // Traffic gives how many of OutlookService's ActiveSync requests Exchange on
@@ -38,6 +42,22 @@ func (t *Tenant) Traffic(from, to time.Time) map[int]int {
 		counts[http.StatusOK] += good
 	}
 	return counts
+}
+
+// PremisesSynced gives when OutlookService last synchronised mailbox i with
+// Exchange on premises; it does so every few minutes while it lives.
+func (t *Tenant) PremisesSynced(i int) time.Time {
+	b, now := t.behaves.Load(), t.opt.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case i == 0 && b.PremisesStale:
+		return now.Add(-30 * time.Hour)
+	case b.PremisesSilent:
+		return t.silent
+	default:
+		return now.Truncate(5 * time.Minute)
+	}
 }
 
 // awake gives the share of phones that are awake.

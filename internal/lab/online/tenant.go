@@ -66,7 +66,7 @@ func (t *Tenant) Behave(b Behaviour) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	since(&t.frozen, b.Stopped, t.opt.Now())
-	since(&t.silent, b.PremisesSilent, t.opt.Now())
+	since(&t.silent, b.PremisesSilent, t.opt.Now().Add(-silence))
 	if !b.Revoked {
 		t.revoked = ""
 	}
