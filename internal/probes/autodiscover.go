@@ -170,10 +170,10 @@ func (a *autodiscover) ask(ctx context.Context) (asked, error) {
 // soFar tells what was asked before our own side erred.
 func soFar(trails []trail) (notes []string) {
 	for _, t := range trails {
-		notes = append(notes, t.notes...)
 		for _, v := range t.visits {
 			notes = append(notes, v.notes()...)
 		}
+		notes = append(notes, t.notes...)
 	}
 	return notes
 }
@@ -199,6 +199,18 @@ func (a *autodiscover) request(u *url.URL) *http.Request {
 	return a.route.get(u, "Accept", "application/json")
 }
 
+// shown gives a request as the notes may show it. The query of a redirect may
+// hold a secret of whoever made it; our own question's does not.
+func (a *autodiscover) shown(req *http.Request) *http.Request {
+	if q := req.URL.RawQuery; q == "" || q == a.question.RawQuery {
+		return req
+	}
+	shown, u := *req, *req.URL
+	u.RawQuery = "…"
+	shown.URL = &u
+	return &shown
+}
+
 // follow goes on from the first visit for as long as it is redirected to an
 // https URL of a named host that was not asked yet, maxHops times at most.
 func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
@@ -217,7 +229,7 @@ func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
 		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+check.Clean(shownURL(next), maxDetail))
 		var err error
 		if v, err = a.next(ctx, next, &t); err != nil {
-			t.notes = append(t.notes, a.route.repeat(a.request(next))...)
+			t.notes = append(t.notes, a.route.repeat(a.shown(a.request(next)))...)
 			return t, err
 		}
 	}
@@ -241,7 +253,9 @@ func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, e
 	}
 	var unrouted []Visit
 	for _, w := range ws {
-		v, err := a.route.visit(ctx, w, a.request(u))
+		req := a.request(u)
+		v, err := a.route.visit(ctx, w, req)
+		v.asked = []*http.Request{a.shown(req)}
 		if err != nil || !v.noRoute {
 			return v, err
 		}

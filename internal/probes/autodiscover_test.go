@@ -79,7 +79,37 @@ func TestAutodiscoverFollowsRedirectsToNamedHostsOnly(t *testing.T) {
 			for _, f := range report.Findings {
 				assert.NotContains(t, f.Detail, "secret")
 			}
+			assert.NotContains(t, strings.Join(report.Notes, "\n"), "secret")
 		})
+	}
+}
+
+// A hop's query is not shown, unless it is our own question's.
+func TestTheCurlLineOfAFollowedRedirect(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	const path = "https://" + testHost + "/autodiscover/autodiscover.json"
+	const ours = "?Email=hmad-probe%2B1%40contoso.com&Protocol=activesync&RedirectCount=3"
+	for query, shown := range map[string]string{"": path, "?token=secret": "'" + path + "?…'", ours: "'" + path + ours + "'"} {
+		e := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) {
+			if r.Host == discoveryHost {
+				w.Header().Set("Location", path+query)
+				w.WriteHeader(302)
+				return
+			}
+			healthyExchange(w, r)
+		})
+		report := mustRun(t, Autodiscover, e.target(), envFor(ca))
+		require.Len(t, e.requests(), 2)
+		assert.Equal(t, strings.TrimPrefix(path, "https://"+testHost)+query, e.requests()[1].RequestURI, "what is asked is whole")
+		var lines []string
+		for _, n := range report.Notes {
+			if strings.HasPrefix(n, "curl ") {
+				lines = append(lines, n)
+			}
+		}
+		require.Len(t, lines, 2)
+		assert.True(t, strings.HasSuffix(lines[0], "'https://"+discoveryHost+"/autodiscover/autodiscover.json"+ours+"'"), lines[0])
+		assert.True(t, strings.HasSuffix(lines[1], " "+shown), lines[1])
 	}
 }
 
