@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/catalog"
 )
 
 // What the tests read of a dashboard, as Grafana does.
@@ -136,7 +138,7 @@ func TestLinksLeadToHeadingsAndBoardsThatExist(t *testing.T) {
 			headings[strings.ReplaceAll(strings.TrimSpace(heading), ".", "")] = true
 		}
 	}
-	for _, d := range declaredDefs() {
+	for _, d := range catalog.Defs() {
 		for _, r := range d.Reasons {
 			assert.True(t, headings[d.Name+r.Name], "docs/checks.md has no heading for the link of %s.%s", d.Name, r.Name)
 		}

@@ -19,28 +19,27 @@ func evosts() board {
 		home: home,
 		rows: []row{
 			{"Now", []panel{
-				{standIn, 6, 5, missing()},
-				{standIn, 6, 5, timeLeft()},
-				{standIn, 6, 5, lastRefresh()},
-				{standIn, 6, 5, reportAge()},
+				{healthy, 6, 5, missing()},
+				{broken, 6, 5, timeLeft()},
+				{healthy, 6, 5, lastRefresh()},
+				{healthy, 6, 5, reportAge()},
+				{broken, 24, 8, findings(home...)},
 			}},
 			{"Certificates over time", []panel{
-				{standIn, 12, 9, sets()},
-				{standIn, 12, 9, missingAge()},
-				{standIn, 24, 5, checksOverTime("Checks of this chain", chain...)},
-				{standIn, 24, 6, findingsOverTime(chain...)},
+				{healthy, 12, 9, sets()},
+				{broken, 12, 9, missingAge()},
+				{healthy, 24, 4, copies()},
+				{healthy, 24, 5, checksOverTime("Checks of this chain", chain...)},
+				{broken, 24, 6, findingsOverTime(chain...)},
 			}},
 			{"Refresh job and reports from Exchange", []panel{
-				{standIn, 8, 8, refreshServer()},
-				{standIn, 8, 8, reportAges()},
+				{healthy, 8, 8, refreshServer()},
+				{healthy, 8, 8, reportAges()},
 				{standIn, 8, 8, pushes()},
 			}},
 			{"What else expires", []panel{
-				{standIn, 12, 6, authCertificates()},
-				{standIn, 12, 6, buildTable()},
-			}},
-			{"Findings of this chain", []panel{
-				{standIn, 24, 8, findings(home...)},
+				{healthy, 12, 6, authCertificates()},
+				{healthy, 12, 6, buildTable()},
 			}},
 		},
 	}
@@ -85,6 +84,13 @@ func missingAge() cog.Builder[dashboard.Panel] {
 		OverrideByRegexp(".* (window|pages)", dashed())
 }
 
+func copies() cog.Builder[dashboard.Panel] {
+	return timeline("Exchange's copy", "Whether Exchange has every published certificate: complete, one missing for less than the window, one overdue.",
+		words(word{"0", "complete", "green"}, word{"1", "one is missing", "orange"}, word{"2", "one is overdue", "red"}),
+		query{"max by (target, auth_server) (1 + (time() > bool " + of(family("hmad_evosts_deadline_timestamp_seconds")) + "))\n" +
+			"or max by (target, auth_server) (0 * " + of(family("hmad_evosts_certificates"), `set="published"`) + ")", "{{target}} · {{auth_server}}"})
+}
+
 func refreshServer() cog.Builder[dashboard.Panel] {
 	return rowsOf("Where the refresh job runs", "The server with the mounted copy of the arbitration mailbox's database: its event log has the job's errors (MSExchange AuthAdmin).",
 		[]column{
@@ -102,13 +108,13 @@ func reportAges() cog.Builder[dashboard.Panel] {
 
 func pushes() cog.Builder[dashboard.Panel] {
 	return stacked("Pushed reports by answer", "204 taken, 401 token or certificate wrong, 409 not newer than the last, 413 too large, 422 not usable, 429 too many.", "none",
-		query{"sum by (target, code) (" + increase(of(exchange.Pushes)) + ")", "{{target}} · {{code}}"}).NoValue("Reports are not pushed, or none came")
+		query{"sum by (target, code) (" + increase(of(exchange.Pushes)) + ")", "{{target}} · {{code}}"}).Interval(aBar).NoValue("Reports are not pushed, or none came")
 }
 
 func authCertificates() cog.Builder[dashboard.Panel] {
 	return bars("Exchange's own signing certificates: time left", "Those that Get-AuthConfig names. When the current one ends without a next, Exchange and Microsoft 365 no longer trust each other's tokens.", "s",
 		query{left("min by (target, certificate) (" + of(family("hmad_auth_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{certificate}}"}).
-		Min(0).Thresholds(steps("red", step{14 * day, "orange"}, step{60 * day, "green"}))
+		Min(0).Max(365 * day).Thresholds(steps("red", step{14 * day, "orange"}, step{60 * day, "green"}))
 }
 
 func buildTable() cog.Builder[dashboard.Panel] {

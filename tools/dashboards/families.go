@@ -3,34 +3,19 @@ package main
 import (
 	"slices"
 
-	"github.com/hmad/hmad/internal/audit"
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
-	"github.com/hmad/hmad/internal/metadata"
-	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/sync"
 )
 
-// awaited are checks that dashboards show and that are not declared yet; what
-// is declared in the meantime must be struck out.
-func awaited() []*check.Def {
-	gauge := func(name string, labels ...string) *check.Metric {
-		return &check.Metric{Name: name, Kind: check.Gauge, Labels: labels}
-	}
-	return []*check.Def{
-		{Name: "onprem_sync", Metrics: []*check.Metric{gauge("hmad_onprem_sync_requests", "status")}},
-	}
-}
-
-// defs lists every kind of check: those of the catalog, those that are declared
-// and not in the catalog yet, and those that are awaited.
+// defs lists every kind of check: those of the catalog, and those that are
+// declared and not in the catalog yet.
 func defs() []*check.Def {
 	all := catalog.Defs()
-	for _, d := range slices.Concat([]*check.Def{probes.TLSOffload, metadata.EvoSTSMetadata, metadata.MetadataRefresh,
-		metadata.OnPremReport, sync.MailboxSync, audit.Configuration}, awaited()) {
-		if !slices.ContainsFunc(all, func(a *check.Def) bool { return a.Name == d.Name }) {
+	for _, d := range []*check.Def{sync.MailboxSync, sync.OnPremSync} {
+		if !slices.Contains(all, d) {
 			all = append(all, d)
 		}
 	}

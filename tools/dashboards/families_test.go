@@ -13,12 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 )
-
-// declaredDefs are the checks of the catalog.
-func declaredDefs() []*check.Def { return catalog.Defs() }
 
 // foreignLabels are the families on dashboards that hmad does not declare,
 // with their labels beside job and instance: Prometheus' own, and those of
@@ -221,11 +217,5 @@ func TestEveryFamilyIsOnAPanelOrHasAReasonNotToBe(t *testing.T) {
 	}
 	for name := range foreignLabels {
 		assert.True(t, shown[name], "foreignLabels: %s is on no panel any more", name)
-	}
-}
-
-func TestAwaitedChecksAreNotDeclaredYet(t *testing.T) {
-	for _, a := range awaited() {
-		assert.Nil(t, catalog.Find(a.Name), "%s is declared now: strike it out of awaited", a.Name)
 	}
 }

@@ -34,7 +34,7 @@ func itself() board {
 			{"The way out", []panel{
 				{healthy, 12, 7, wayOut()},
 				{healthy, 6, 7, clock()},
-				{standIn, 6, 7, credentials()},
+				{healthy, 6, 7, credentials()},
 			}},
 			{"Calls to Exchange Online", []panel{
 				{standIn, 12, 8, callsByCode()},
@@ -86,9 +86,9 @@ func stateFile() cog.Builder[dashboard.Panel] {
 }
 
 func notShown() cog.Builder[dashboard.Panel] {
-	return stats("Left out", "Series that hmad does not show for a cap (mailboxes: `sync.max_series`) or a defect, and counts that were not as declared, which is a defect always.", "none",
+	return stats("Left out", "Series that hmad does not show for a cap (mailboxes: `sync.max_series`) or a defect, and counts of the range shown that were not as declared, which is a defect always.", "none",
 		query{"sum by (instance) (" + of(exporter.SeriesDropped) + ")", "{{instance}} series"},
-		query{"sum by (instance) (" + increase(of(exporter.MeterRejected)) + ")", "{{instance}} counts"}).
+		query{"sum by (instance) (increase(" + of(exporter.MeterRejected) + "[$__range]))", "{{instance}} counts"}).
 		Thresholds(steps("green", step{1, "orange"})).Decimals(0)
 }
 
@@ -110,10 +110,14 @@ func sinceVerdict() cog.Builder[dashboard.Panel] {
 		OverrideByRegexp(".* run", dashed())
 }
 
+// aBar is the least width of a bar: checks run every few minutes, and a bar
+// should have more than one run.
+const aBar = "10m"
+
 func runs() cog.Builder[dashboard.Panel] {
-	return stacked("Runs by outcome", "Runs in each interval of the picture.", "none",
+	return stacked("Runs by outcome", "Runs in each bar; at the least ten minutes are one bar.", "none",
 		query{"sum by (outcome) (" + increase(of(check.Runs)) + ")", "{{outcome}}"}).
-		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Overrides(colours(map[string]string{
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Interval(aBar).Overrides(colours(map[string]string{
 		string(check.Passed): "green", string(check.Warned): "orange", string(check.Failed): "red",
 		string(check.Undecided): "purple", string(check.Skipped): "blue"}))
 }
@@ -121,18 +125,19 @@ func runs() cog.Builder[dashboard.Panel] {
 func errors() cog.Builder[dashboard.Panel] {
 	return stacked("Why runs were undecided", "Runs that could not tell, by class: the way out, the resolver, a credential, a permission, throttling, a report … The status page has the words.", "none",
 		query{"sum by (check, class) (" + increase(of(check.Errors)) + ")", "{{check}} {{class}}"}).
-		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80)
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Interval(aBar)
 }
 
 func missed() cog.Builder[dashboard.Panel] {
 	return stacked("Planned runs that did not start", "overlap: the run before was still going. late: this process was held up. clock: the clock jumped, or the host slept.", "none",
 		query{"sum by (cause) (" + increase(of(check.Missed)) + ")", "{{cause}}"}).
-		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80)
+		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Interval(aBar)
 }
 
 func durations() cog.Builder[dashboard.Panel] {
 	return curves("Duration of runs (95th percentile)", "Confirming attempts included: a finding that needs one takes some seconds longer.", "s",
-		query{quantile("0.95", "check", check.Duration), "{{check}}"})
+		query{quantile("0.95", "check", check.Duration), "{{check}}"}).
+		Interval("15m").SpanNulls(common.BoolOrFloat64{Bool: ptr(true)})
 }
 
 func wayOut() cog.Builder[dashboard.Panel] {
@@ -141,7 +146,7 @@ func wayOut() cog.Builder[dashboard.Panel] {
 }
 
 func clock() cog.Builder[dashboard.Panel] {
-	return stats("Clock", "How far Microsoft's clock is ahead of this host's. Tokens and ages go wrong from some minutes on.", "s",
+	return stats("Clock", "How far this host's clock and Microsoft's are apart. Tokens and ages go wrong from some minutes on.", "s",
 		query{"max by (instance, target) (abs(" + of(family("hmad_clock_offset_seconds")) + "))", "{{instance}} · {{target}}"}).
 		Thresholds(steps("green", step{60, "orange"}, step{300, "red"}))
 }
@@ -170,7 +175,7 @@ func memory() cog.Builder[dashboard.Panel] {
 
 func processor() cog.Builder[dashboard.Panel] {
 	return curves("Processor", "1 is one core.", "none",
-		query{"sum by (instance) (" + rate(foreign("process_cpu_seconds_total")) + ")", "{{instance}}"})
+		query{"sum by (instance) (" + hmads(rate(chosen("process_cpu_seconds_total"))) + ")", "{{instance}}"})
 }
 
 func handles() cog.Builder[dashboard.Panel] {

@@ -71,7 +71,7 @@ var lintRules = []lintRule{
 	{"target-rate-interval", func(b readBoard) []string {
 		return eachNode(b, func(n parser.Node, path []parser.Node) bool {
 			m, ok := n.(*parser.MatrixSelector)
-			return !ok || m.Range == rateInterval || called(path) == "increase" && m.Range == 24*time.Hour
+			return !ok || m.Range == rateInterval || called(path) != "rate" && m.Range == 24*time.Hour
 		})
 	}},
 	{"target-job", func(b readBoard) []string { return matched(b, "job") }},

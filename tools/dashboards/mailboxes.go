@@ -11,7 +11,7 @@ import (
 )
 
 func mailboxes() board {
-	legs := []string{sync.MailboxSync.Name, "onprem_sync"}
+	legs := []string{sync.MailboxSync.Name, sync.OnPremSync.Name}
 	return board{
 		uid: "hmad-mailboxes", title: "hmad / Mailbox sync",
 		doc:  "Which mailboxes synchronise, on both legs: phone to cloud, of each mailbox as Exchange Online says; and cloud to Exchange on premises, by the requests in Exchange's own logs. The first can be green while the second is broken.",
@@ -21,10 +21,12 @@ func mailboxes() board {
 		},
 		rows: []row{
 			{"Both legs", []panel{
-				{standIn, 6, 5, newest()},
-				{standIn, 6, 5, staleShare()},
-				{standIn, 6, 5, refusedShare()},
-				{standIn, 6, 5, known()},
+				{standIn, 5, 5, newest()},
+				{standIn, 5, 5, staleShare()},
+				{standIn, 4, 5, known()},
+				{standIn, 5, 5, newestAtExchange()},
+				{standIn, 5, 5, refusedShare()},
+				{standIn, 24, 7, findings(legs...)},
 				{standIn, 24, 4, checksOverTime("Checks of both legs", legs...)},
 			}},
 			{"Phone to cloud: how many", []panel{
@@ -40,8 +42,7 @@ func mailboxes() board {
 				{standIn, 18, 8, oneOverTime()},
 			}},
 			{"Cloud to Exchange on premises", []panel{
-				{standIn, 12, 8, requests()},
-				{standIn, 12, 8, findings(legs...)},
+				{standIn, 24, 8, requests()},
 			}},
 			{"Coverage and budget", []panel{
 				{standIn, 8, 8, answersAge()},
@@ -71,12 +72,18 @@ func staleShare() cog.Builder[dashboard.Panel] {
 		Thresholds(steps("green", step{.1, "orange"}, step{.25, "red"})).Decimals(1)
 }
 
+func newestAtExchange() cog.Builder[dashboard.Panel] {
+	return stats("Newest success at Exchange", "Time since Exchange last answered a request of Outlook's service well, as its own logs say. In a fleet of hundreds it is minutes by day.", "s",
+		query{age("max by (target) (" + of(family("hmad_onprem_sync_last_success_timestamp_seconds")) + ")"), "{{target}}"}).
+		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"})).NoValue("No report says")
+}
+
 func refusedShare() cog.Builder[dashboard.Panel] {
 	all := func(where string) string {
 		return "sum by (target) (max by (target, status) (" + of(family("hmad_onprem_sync_requests"), where) + "))"
 	}
 	return stats("Refused by Exchange", "Share of the cloud's ActiveSync requests of the last 15 minutes that Exchange answered 401 or 403. Over half, of at least 20, is critical: new mail no longer reaches phones, though they still synchronise with the cloud.", "percentunit",
-		query{all(`status=~"401|403"`) + "\n/ (" + all("") + " > 0)", "{{target}}"}).
+		query{"(" + all(`status=~"401|403"`) + "\nor 0 * " + all("") + ")\n/ (" + all("") + " > 0)", "{{target}}"}).
 		Thresholds(steps("green", step{.1, "orange"}, step{.5, "red"})).Decimals(1).NoValue("No requests, or no report")
 }
 
@@ -136,10 +143,11 @@ func ofOne(name string) string {
 }
 
 func oneNow() cog.Builder[dashboard.Panel] {
-	return stats("$mailbox", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; Outlook's partnerships, old ones too.", "s",
+	return stats("$mailbox", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; of a watched mailbox also since the cloud last synchronised it with Exchange; Outlook's partnerships, old ones too.", "s",
 		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
 		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
 		query{age(ofOne("hmad_mailbox_checked_timestamp_seconds")), "asked"},
+		query{age(ofOne("hmad_onprem_mailbox_last_success_sync_timestamp_seconds")), "last success on premises"},
 		query{ofOne("hmad_mailbox_devices"), "partnerships"}).
 		Thresholds(steps("text")).ColorMode(common.BigValueColorModeValue).
 		OverrideByName("last success", thresholds(steps("green", step{day, "orange"}, step{3 * day, "red"}))).
@@ -150,6 +158,7 @@ func oneOverTime() cog.Builder[dashboard.Panel] {
 	return curves("$mailbox over time", "Age of the last success and of the last attempt. Saw teeth are well. An attempt that stays young while the success grows old is a fault; both growing together are a phone that is off.", "s",
 		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
 		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
+		query{age(ofOne("hmad_onprem_mailbox_last_success_sync_timestamp_seconds")), "last success on premises"},
 		query{"max by (target) (" + of(family("hmad_sync_stale_after_seconds")) + ")", "{{target}} calls it stale"}).
 		OverrideByRegexp(".* stale", dashed()).NoValue("Choose a mailbox")
 }

@@ -91,7 +91,7 @@ func findings(checks ...string) cog.Builder[dashboard.Panel] {
 	found := by + of(check.FindingFound, where) + " == 1)"
 	named := `label_join(label_join(` + found + `, "meaning", ".", "check", "reason"), "fix", ".", "check", "reason")`
 	lastGood := found + " * on (target, check) group_left () (1000 * max by (target, check) (" + of(check.LastSuccess) + "))"
-	alertSince := "1000 * min by (target, check, reason, severity) (" + alerts("ALERTS_FOR_STATE") + ")"
+	alertSince := "1000 * min by (target, check, reason, severity) (" + alerts("ALERTS_FOR_STATE") + ")\nand " + found
 	return rowsOf(findingsTitle,
 		"Every finding that stands, with what it means for phones and how to mend it. Since: when its alert began to wait, where Prometheus evaluates hmad's rules. Last good run: of the check, which for a warning is the last one. The reason links to the runbook.",
 		[]column{
@@ -134,7 +134,7 @@ func firingAlerts() cog.Builder[dashboard.Panel] {
 			{field: "meaning", title: "What it means", wrap: true, words: words(annotated("summary")...)},
 			{field: "fix", title: "What to do", wrap: true, words: words(annotated("fix")...)},
 		},
-		query{expr: `label_replace(label_replace(max by (alertname, severity, target, check) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "$1", "alertname", "(.*)"), "fix", "$1", "alertname", "(.*)")`},
+		query{expr: `label_join(label_join(max by (alertname, severity, target, check) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "", "alertname"), "fix", "", "alertname")`},
 		query{expr: "1000 * min by (alertname, severity, target, check) (" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
 		NoValue("No alert fires")
 }
@@ -164,7 +164,7 @@ func phases() cog.Builder[dashboard.Panel] {
 func certificates() cog.Builder[dashboard.Panel] {
 	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest where several addresses are asked. Red below 3 days, orange below 21.", "s",
 		query{left("min by (target, host) (" + of(family("hmad_tls_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{host}}"}).
-		Min(0).Thresholds(steps("red", step{3 * day, "orange"}, step{21 * day, "green"}))
+		Min(0).Max(90 * day).Thresholds(steps("red", step{3 * day, "orange"}, step{21 * day, "green"}))
 }
 
 func schemes() cog.Builder[dashboard.Panel] {

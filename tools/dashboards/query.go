@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exporter"
 )
 
 // of selects the series of a family that the dashboard's variables ask for;
@@ -17,11 +18,18 @@ func of(m *check.Metric, where ...string) string {
 	return m.Name + "{" + strings.Join(append(matchers, only(where)...), ", ") + "}"
 }
 
-// foreign selects the series of a family that is not hmad's: of Prometheus
-// itself or of client_golang's collectors.
-func foreign(name string) string {
-	return name + `{job=~"$job", instance=~"$instance"}`
+// foreign selects the series of a family that is not hmad's own, such as those
+// of client_golang's collectors, and of hmad alone: «all jobs» would be all of
+// Prometheus.
+func foreign(name string) string { return hmads(chosen(name)) }
+
+// hmads keeps of a vector what is of an hmad that has been there in the range
+// shown.
+func hmads(vector string) string {
+	return "(" + vector + " and on (job, instance) last_over_time(" + chosen(exporter.BuildInfo.Name) + "[$__range]))"
 }
+
+func chosen(name string) string { return name + `{job=~"$job", instance=~"$instance"}` }
 
 // alerts selects series that Prometheus makes of alerts. An alert on what is
 // absent has no instance, and that on the service level not even a job.
