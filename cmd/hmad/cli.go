@@ -39,6 +39,8 @@ type cli struct {
 	labAddress     string
 	lab            *lab.Lab // beside which the daemon runs; nil: none
 	file, reason   string
+	mailbox        string
+	asking         asking
 	scale          float64
 }
 
@@ -148,6 +150,13 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	c.configFlag(doctor)
 	c.storageFlag(doctor, "Where the daemon keeps the reports that are pushed to it.")
 
+	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
+	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
+	mailbox.Flag("web.url", "The daemon.").Default("http://127.0.0.1:9749").StringVar(&c.asking.url)
+	mailbox.Flag("web.ca-file", "Root of its certificate, PEM.").StringVar(&c.asking.caFile)
+	mailbox.Flag("web.username", "Whom to authenticate as.").StringVar(&c.asking.username)
+	mailbox.Flag("web.password-file", "File with the password.").StringVar(&c.asking.passwordFile)
+
 	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
 	explain.Arg("REASON", "check.reason, a reason or a check; none: all.").StringVar(&c.reason)
 	rules := app.Command("rules", "Print Prometheus' alert rules.")
@@ -162,6 +171,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"config check":   {(*cli).configCheck, exitUndecided},
 		"config show":    {(*cli).configShow, exitUndecided},
 		"config example": {(*cli).configExample, exitUndecided},
+		"mailbox":        {(*cli).runMailbox, exitUndecided},
 		"doctor":         {(*cli).runDoctor, exitUndecided},
 		"explain":        {(*cli).explain, exitUndecided},
 		"rules":          {(*cli).rules, exitUndecided},

@@ -36,6 +36,7 @@ type daemon struct {
 	dispatcher *runs.Dispatcher
 	exporter   *exporter.Server
 	checks     atomic.Pointer[[]*check.Check] // in force
+	file       atomic.Pointer[config.File]    // in force
 	ready      atomic.Bool
 	notify     *notifier
 	reloading  sync.Mutex
@@ -115,7 +116,7 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
-		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, MayPost: s.mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
+		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Mailbox: d.lookUp, MayPost: s.mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
 	return d
 }
 
@@ -146,6 +147,7 @@ func (d *daemon) load() error {
 		return err // not reached: Build has parsed the schedules
 	}
 	d.checks.Store(&checks)
+	d.file.Store(file)
 	d.exporter.Reloaded(nil)
 	return nil
 }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/sync"
+)
+
+// asking says how the running daemon is reached.
+type asking struct{ url, caFile, username, passwordFile string }
+
+// runMailbox is the command mailbox: it asks the running daemon.
+func (c *cli) runMailbox(ctx context.Context) int {
+	found, err := c.asking.mailbox(ctx, c.mailbox)
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	for _, m := range found {
+		fmt.Fprintf(c.stdout, "%s of %s: %s\n", m.Mailbox, m.Target, m.State)
+		for _, line := range []struct {
+			name string
+			at   *time.Time
+		}{{"last success", m.LastSuccess}, {"last attempt", m.LastAttempt}, {"asked", m.Checked}, {"next asked", m.NextAsk}} {
+			fmt.Fprintf(c.stdout, "  %-14s%s\n", line.name, when(line.at))
+		}
+		fmt.Fprintf(c.stdout, "  %-14s%d\n  %-14s%s\n", "devices", m.Devices, "stale after", time.Duration(m.StaleAfter*float64(time.Second)))
+	}
+	return exitOK
+}
+
+func when(t *time.Time) string {
+	if t == nil {
+		return "not known"
+	}
+	return fmt.Sprintf("%s UTC (%s)", t.UTC().Format(time.DateTime), distance(now().Sub(*t)))
+}
+
+// distance words a time's distance from now; positive is past.
+func distance(d time.Duration) string {
+	if d < 0 {
+		return "in " + (-d).Round(time.Second).String()
+	}
+	return d.Round(time.Second).String() + " ago"
+}
+
+// mailbox asks the daemon. The address stands in no error.
+func (a asking) mailbox(ctx context.Context, query string) ([]exporter.Mailbox, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+"/api/v1/mailbox?q="+url.QueryEscape(query), nil)
+	if err != nil {
+		return nil, errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
+	}
+	client, err := a.client(req)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		var urlErr *url.Error
+		if errors.As(err, &urlErr) {
+			err = urlErr.Err // the URL has the address in it
+		}
+		return nil, fmt.Errorf("the daemon at %s does not answer: %w", a.url, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the daemon at %s says %s: %s", a.url, resp.Status, strings.Join(strings.Fields(string(body[:min(len(body), 300)])), " "))
+	}
+	var doc exporter.Mailboxes
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return nil, fmt.Errorf("the daemon at %s gives no JSON: %w", a.url, err)
+	}
+	return doc.Mailboxes, nil
+}
+
+// client trusts the CA file, where given, and adds the password to req.
+func (a asking) client(req *http.Request) (*http.Client, error) {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
+	if a.caFile != "" {
+		pem, err := readFile(a.caFile, 1<<20)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM", a.caFile)
+		}
+	}
+	if a.username != "" {
+		password, err := readFile(a.passwordFile, 4096)
+		if err != nil {
+			return nil, fmt.Errorf("--web.password-file: %w", err)
+		}
+		req.SetBasicAuth(a.username, strings.TrimRight(string(password), "\r\n"))
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+// lookUp finds a mailbox in the records of every target that watches some.
+func (d *daemon) lookUp(query string) []exporter.Mailbox {
+	var all []exporter.Mailbox
+	file := d.file.Load()
+	if file == nil {
+		return nil
+	}
+	for _, t := range file.Targets {
+		if !t.Sync.Configured() {
+			continue
+		}
+		f, err := sync.Lookup(t, d.store.Fleet(t.Name)(sync.FleetName), d.store.Memory(t.Name), now(), query)
+		if err == nil {
+			all = append(all, exporter.Mailbox{Target: f.Target, Mailbox: f.Mailbox, State: f.State.String(), Devices: f.Devices,
+				LastSuccess: known(f.LastSuccess), LastAttempt: known(f.LastAttempt), Checked: known(f.Checked), NextAsk: known(f.NextAsk),
+				StaleAfter: f.StaleAfter.Seconds()})
+		}
+	}
+	return all
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
