@@ -101,7 +101,7 @@ func (b board) laidOut() ([]dashboard.PanelOrRowPanel, error) {
 			if err != nil {
 				return nil, err
 			}
-			built.RepeatDirection, built.Transparent = nil, nil
+			tidy(&built)
 			built.Id, built.GridPos = ptr(id), &dashboard.GridPos{X: x, Y: y, W: p.width, H: p.height}
 			out = append(out, dashboard.PanelOrRowPanel{Panel: &built})
 			x, tallest = x+p.width, max(tallest, p.height)
@@ -109,6 +109,14 @@ func (b board) laidOut() ([]dashboard.PanelOrRowPanel, error) {
 		y += tallest
 	}
 	return out, nil
+}
+
+// tidy takes out what the SDK puts into every panel and none of ours needs.
+func tidy(p *dashboard.Panel) {
+	p.RepeatDirection, p.Transparent = nil, nil
+	for i := range p.FieldConfig.Defaults.Links {
+		p.FieldConfig.Defaults.Links[i].Placement = nil
+	}
 }
 
 // numberOf gives the number of the first panel of that title, 0 where there is

@@ -77,6 +77,7 @@ func timeline(title, doc string, states []dashboard.ValueMapping, queries ...que
 	p := statetimeline.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit("none").
 		Mappings(states).ColorScheme(byThreshold()).MergeValues(true).ShowValue(common.VisibilityModeNever).RowHeight(0.85).
 		FillOpacity(80).LineWidth(0).AlignValue(common.TimelineValueAlignmentLeft).
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle).Sort(common.SortOrderNone)).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true))
 	for i, q := range queries {
 		p.WithTarget(over(i, q))

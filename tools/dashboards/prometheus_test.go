@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,37 +47,11 @@ func TestEveryPanelShowsDataFromARealPrometheus(t *testing.T) {
 	p.ask(t, standIn, healthy)
 	p.variables(t)
 	for _, f := range faults {
-		demo.post(t, http.MethodPut, demo.control+"/faults/"+f)
+		demo.send(t, http.MethodPut, demo.control+"/faults/"+f)
 	}
 	demo.runAll(t)
 	p.ask(t, healthy, broken, alerted)
 	p.alerts(t)
-}
-
-// demo is a running `hmad demo`.
-type demo struct{ address, page, control string }
-
-// startDemo builds hmad and runs its demo, until the test's end.
-func startDemo(t *testing.T) demo {
-	t.Helper()
-	hmad := filepath.Join(t.TempDir(), "hmad")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", hmad, "./cmd/hmad").CombinedOutput()
-	require.NoError(t, err, string(out))
-	cmd := exec.Command(hmad, "demo", "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
-	stdout, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	start(t, cmd)
-	text := ""
-	for lines := bufio.NewScanner(stdout); lines.Scan() && !strings.HasPrefix(lines.Text(), "Stop with"); {
-		text += lines.Text() + "\n"
-	}
-	found := func(pattern string) string {
-		m := regexp.MustCompile(pattern).FindStringSubmatch(text)
-		require.NotNil(t, m, "the demo does not print %s:\n%s", pattern, text)
-		return m[1]
-	}
-	page := found(`Status page +(\S+)/\n`)
-	return demo{strings.TrimPrefix(page, "http://"), page, found(`All faults +curl (\S+)/faults\n`)}
 }
 
 // start runs a command until the test's end and shows what it says on stderr
@@ -99,27 +71,6 @@ func start(t *testing.T, cmd *exec.Cmd) {
 			t.Logf("%s:\n%s", cmd.Path, said)
 		}
 	})
-}
-
-// runAll runs every check of the demo now.
-func (d demo) runAll(t *testing.T) {
-	t.Helper()
-	var all struct {
-		Results []struct{ Check, Target string }
-	}
-	require.NoError(t, json.Unmarshal(d.post(t, http.MethodGet, d.page+"/api/v1/results"), &all))
-	require.NotEmpty(t, all.Results)
-	for _, r := range all.Results {
-		d.post(t, http.MethodPost, d.page+"/api/v1/run?check="+r.Check+"&target="+r.Target)
-	}
-}
-
-func (d demo) post(t *testing.T, method, url string) []byte {
-	t.Helper()
-	body, status, err := request(t.Context(), method, url)
-	require.NoError(t, err)
-	require.Less(t, status, 300, string(body))
-	return body
 }
 
 // server is a running Prometheus.
