@@ -3,7 +3,7 @@
 .PHONY: dashboards generate-dashboards
 
 # Every query parsed, and evaluated by a real Prometheus over a demo.
-dashboards: $(BIN)/staticcheck
+dashboards: deps $(BIN)/staticcheck
 	cd tools/dashboards && $(GO) vet ./... && $(BIN)/staticcheck ./... && $(GO) test -timeout 10m ./...
 
 generate-dashboards:
