@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/lab"
+)
+
+var updateTables = flag.Bool("update", false, "rewrite the tables in docs")
+
+// scenario is a fault, or several at once, and what must come of it.
+type scenario struct {
+	name   string
+	faults []string
+	reason string // as the table has it
+	fired  []string
+	told   []string      // of those that fired: the others are inhibited
+	to     string        // the receiver
+	stands time.Duration // how long after the page the fault still stands
+}
+
+// record is what came of a trial.
+type record struct {
+	scenario
+	target     string
+	begin, end time.Time
+	all        []notification
+	err        error
+}
+
+// stays is how long a fault stays after its page, unless a trial says more:
+// over a group interval, in which a second page would come.
+var stays = forTrial(6 * time.Minute)
+
+// rest is how long an estate rests after it is mended: nothing more may be told
+// of it, and Alertmanager, which looks every 30 s, forgets the group, so that
+// the next fault finds it as a first one does.
+const rest = 31 * time.Second
+
+// maxDemos bounds the demos that run at once: each takes about 30 MB.
+const maxDemos = 48
+
+// A real Prometheus and a real Alertmanager, with the rules and the config that
+// ship, watch demos: every fault of the lab, switched on while all runs, fires
+// its alert and no other, is told once and told again when it is mended. A demo
+// without a fault is watched for the whole time.
+func TestEveryFaultPagesOnce(t *testing.T) {
+	program := buildHmad(t)
+	scenarios := append(combinations(), scenariosOf(t, startLab(t).Faults())...)
+	demos := startDemos(t, program, 1+min(maxDemos, (len(scenarios)+1)/2))
+	box := newInbox(t)
+	prometheus := startPrometheus(t, program, startAlertmanager(t, trialScale, box), demos)
+
+	healthy, began := demos[0], time.Now()
+	records := tryAll(t.Context(), demos[1:], scenarios, box)
+	require.Len(t, records, len(scenarios))
+	for _, r := range records {
+		t.Run(r.name, func(t *testing.T) { r.judge(t, prometheus) })
+	}
+	t.Run("a healthy demo for the whole time", func(t *testing.T) {
+		assert.Empty(t, texts(box.of(healthy.target, began), began))
+		assert.Empty(t, fired(t, prometheus, healthy.target, began, time.Now()))
+		assert.Empty(t, texts(box.of("hmad", began), began), "of hmad itself")
+		assert.Empty(t, fired(t, prometheus, "hmad", began, time.Now()), "of hmad itself")
+	})
+	if !t.Failed() {
+		t.Run("what people read", func(t *testing.T) { readable(t, records) })
+		t.Logf("%d scenarios in %s, a healthy demo beside them; nothing else was told\n%s", len(records), time.Since(began).Round(time.Second), table(records))
+		keepTable(t, records)
+	}
+}
+
+// combinations are several faults at once: what explains another hides it, what
+// does not stands beside it in one notification.
+func combinations() []scenario {
+	alerts := catalog.AlertName
+	return []scenario{
+		{name: "the way out closed, and so nothing to be told of ActiveSync", reason: "vantage.vantage_offline",
+			faults: []string{"vantage.vantage_offline", "activesync.connect_failed"},
+			fired:  []string{alerts("vantage", "vantage_offline"), "HmadWayOutClosed", "HmadCheckUndecided"},
+			told:   []string{alerts("vantage", "vantage_offline")}, to: "tickets", stands: forTrial(45 * time.Minute)},
+		{name: "a critical finding beside a warning of the same check", reason: "activesync.bearer_missing, activesync.certificate_expiring",
+			faults: []string{"activesync.certificate_expiring", "activesync.bearer_missing"},
+			fired:  []string{alerts("activesync", "bearer_missing"), alerts("activesync", "certificate_expiring")},
+			told:   []string{alerts("activesync", "bearer_missing")}, to: "pager"},
+		{name: "AutoDiscover and ActiveSync both down", reason: "autodiscover.connect_failed, activesync.connect_failed",
+			faults: []string{"autodiscover.connect_failed", "activesync.connect_failed"},
+			fired:  []string{alerts("activesync", "connect_failed"), alerts("autodiscover", "connect_failed")},
+			told:   []string{alerts("activesync", "connect_failed"), alerts("autodiscover", "connect_failed")}, to: "pager"},
+	}
+}
+
+// leadsTo finds the reason at the end of the doc of a fault that is another way
+// to it: VARIANT.CHECK, «… (…; reason).».
+var leadsTo = regexp.MustCompile(`[(; ](\w+)\)\.$`)
+
+// scenariosOf makes a scenario of every fault of the lab.
+func scenariosOf(t *testing.T, faults []lab.Fault) []scenario {
+	t.Helper()
+	var scenarios []scenario
+	for _, f := range faults {
+		def, reason := catalog.FindReason(f.Name)
+		if reason == nil {
+			_, name, _ := strings.Cut(f.Name, ".")
+			m := leadsTo.FindStringSubmatch(f.Doc)
+			require.Len(t, m, 2, "%s does not say what it leads to", f.Name)
+			def, reason = catalog.FindReason(name + "." + m[1])
+		}
+		require.NotNil(t, reason, f.Name)
+		scenarios = append(scenarios, scenarioOf(f.Name, def, reason))
+	}
+	return scenarios
+}
+
+func scenarioOf(fault string, def *check.Def, reason *check.Reason) scenario {
+	alert := catalog.AlertName(def.Name, reason.Name)
+	c := scenario{name: fault, faults: []string{fault}, reason: def.Name + "." + reason.Name, fired: []string{alert}, told: []string{alert}, to: "pager"}
+	if reason.Severity == check.Warning {
+		c.to = "tickets"
+	}
+	if alert == catalog.AlertName("vantage", "vantage_offline") {
+		c.fired = append(c.fired, "HmadWayOutClosed") // the demo looks from outside
+	}
+	return c
+}
+
+// tryAll tries everything, each demo one trial after the other.
+func tryAll(ctx context.Context, demos []demo, scenarios []scenario, box *inbox) []record {
+	queue := make(chan int, len(scenarios))
+	for i := range scenarios {
+		queue <- i
+	}
+	close(queue)
+	records := make([]record, len(scenarios))
+	var group sync.WaitGroup
+	for n, d := range demos {
+		group.Go(func() {
+			_ = pause(ctx, forTrial(5*time.Minute)*time.Duration(n)/time.Duration(len(demos))) // a context that ended ends the trials too
+			for i := range queue {
+				records[i] = d.try(ctx, scenarios[i], box)
+			}
+		})
+	}
+	group.Wait()
+	return records
+}
+
+// try switches the faults on until they are told, and off until that is told.
+func (d demo) try(ctx context.Context, c scenario, box *inbox) record {
+	r := record{scenario: c, target: d.target, begin: time.Now()}
+	for _, step := range []func() error{
+		func() error { return d.switchAll(http.MethodPut, c.faults) },
+		func() error { return box.await(ctx, d.target, r.begin, "firing") },
+		func() error { return pause(ctx, max(stays, c.stands)) },
+		func() error { return d.switchAll(http.MethodDelete, c.faults) },
+		func() error { return box.await(ctx, d.target, r.begin, "resolved") },
+		func() error { return pause(ctx, rest) },
+	} {
+		if r.err = step(); r.err != nil {
+			_ = d.switchAll(http.MethodDelete, c.faults) // for the next trial; this one has failed
+			break
+		}
+	}
+	r.end, r.all = time.Now(), box.of(d.target, r.begin)
+	return r
+}
+
+// pause lets time go by in which nothing must happen.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// toldWithin bounds how long a page or its end may take in a trial: three
+// quarters of an hour in earnest and more than any alert waits.
+const toldWithin = 120 * time.Second
+
+// await waits until a notification of that status is told of the target.
+func (b *inbox) await(ctx context.Context, target string, since time.Time, status string) error {
+	ctx, cancel := context.WithTimeout(ctx, toldWithin)
+	defer cancel()
+	for {
+		told := b.of(target, since)
+		if slices.ContainsFunc(told, func(n notification) bool { return n.Status == status }) {
+			return nil
+		}
+		if pause(ctx, waitTick) != nil {
+			return fmt.Errorf("nothing %s is told of %s within %s; told: %s", status, target, toldWithin, texts(told, since))
+		}
+	}
+}
+
+// judge compares what came of a trial with what must.
+func (r record) judge(t *testing.T, prometheus string) {
+	assert.NoError(t, r.err)
+	assert.ElementsMatch(t, r.fired, fired(t, prometheus, r.target, r.begin, r.end), "alerts that fired")
+	told := []string{}
+	pages := 0
+	for _, n := range r.all {
+		assert.Equal(t, r.to, n.Receiver)
+		before := len(told)
+		for _, name := range n.firing() {
+			if !slices.Contains(told, name) {
+				told = append(told, name)
+			}
+		}
+		if len(told) > before {
+			pages++
+		}
+	}
+	assert.ElementsMatch(t, r.told, told, "alerts that were told")
+	assert.Equal(t, 1, pages, "notifications that told something new: %s", texts(r.all, r.begin))
+	if assert.NotEmpty(t, r.all) {
+		assert.Equal(t, "resolved", r.all[len(r.all)-1].Status)
+	}
+}
+
+// texts says what was told, a line for each notification.
+func texts(told []notification, since time.Time) string {
+	var lines []string
+	for _, n := range told {
+		lines = append(lines, fmt.Sprintf("%s after %s to %s: %s, firing %v", n.Status, n.at.Sub(since).Round(time.Second), n.Receiver, n.GroupLabels["target"], n.firing()))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// readable renders the page of one trial as the shipped template has it.
+func readable(t *testing.T, records []record) {
+	i := slices.IndexFunc(records, func(r record) bool { return r.name == "activesync.bearer_missing" })
+	require.GreaterOrEqual(t, i, 0)
+	_, reason := catalog.FindReason("activesync.bearer_missing")
+	data := write(t, t.TempDir(), "data.json", string(records[i].all[0].raw))
+	for template, want := range map[string][]string{
+		"hmad.subject": {"CRITICAL " + records[i].target + ": activesync.bearer_missing"},
+		"hmad.text":    {reason.Summary, reason.Fix, "checks.md#activesyncbearer_missing", "silences/new?filter="},
+	} {
+		out, err := exec.CommandContext(t.Context(), "amtool", "template", "render", "--template.glob=../../deploy/alertmanager/*.tmpl",
+			"--template.data="+data, `--template.text={{ template "`+template+`" . }}`).CombinedOutput()
+		require.NoError(t, err, string(out))
+		for _, w := range want {
+			assert.Contains(t, string(out), w)
+		}
+		t.Logf("%s:\n%s", template, out)
+	}
+}
+
+const tableFile = "../../docs/paging-table.md"
+
+const tableHead = `<!-- Written by the end-to-end test: go test ./cmd/hmad -run TestEveryFaultPagesOnce -update -->
+
+# From fault to page
+
+A real Prometheus and a real Alertmanager, with the rules and the config that ship, watched demos; each fault of the lab was switched on while all ran. Every fault fired the alerts of its row and no other, was told once, as a page or a ticket, and told again when it was mended. A demo without a fault was watched for the whole time, and nothing was told of it.
+
+The trial ran at a thirtieth: the demo looks every 10 seconds instead of every 5 minutes, and the durations of rules and routes are scaled alike (` + "`hmad rules --scale`" + `). The last column is the measured time, thirty times longer. It depends on where in the schedule a fault begins, by up to 5 minutes; a check whose default schedule is slower than that ([checks.md](checks.md)) may see it that much later. Alerts in parentheses fired and were inhibited.
+
+| fault | reason | alerts that fired | told as | seconds in the trial | minutes in earnest |
+|---|---|---|---|---|---|
+`
+
+// measured are the columns that differ from run to run.
+var measured = regexp.MustCompile(`(?m) \d+ \| \d+ \|$`)
+
+// table writes a row for every trial.
+func table(records []record) string {
+	var b strings.Builder
+	b.WriteString(tableHead)
+	for _, r := range records {
+		var alerts []string
+		for _, a := range slices.Sorted(slices.Values(r.fired)) {
+			if !slices.Contains(r.told, a) {
+				a = "(" + a + ")"
+			}
+			alerts = append(alerts, a)
+		}
+		took := r.all[0].at.Sub(r.begin)
+		as := map[string]string{"pager": "page", "tickets": "ticket"}[r.to]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.0f | %.0f |\n", r.name, r.reason, strings.Join(alerts, ", "), as, took.Seconds(), inEarnest(took).Minutes())
+	}
+	return b.String()
+}
+
+// keepTable holds the table in docs to what came of the scenarios, but for the
+// times, or rewrites it.
+func keepTable(t *testing.T, records []record) {
+	if *updateTables {
+		require.NoError(t, os.WriteFile(tableFile, []byte(table(records)), 0o644))
+	}
+	kept, err := os.ReadFile(tableFile)
+	require.NoError(t, err)
+	assert.Equal(t, measured.ReplaceAllString(table(records), ""), measured.ReplaceAllString(string(kept), ""),
+		"docs/paging-table.md is behind: run this test with -update")
+}
