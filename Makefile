@@ -31,7 +31,7 @@ $(BIN)/staticcheck: tools/go.mod
 	$(GO) build -C tools -o $@ honnef.co/go/tools/cmd/staticcheck
 
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 30s
@@ -47,4 +47,4 @@ generate:
 clean:
 	rm -rf $(BIN) dist
 
--include deploy/packaging/package.mk
+include deploy/packaging/package.mk tools/tools.mk

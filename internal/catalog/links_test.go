@@ -31,7 +31,6 @@ var (
 var awaited = map[string]bool{
 	"docs/paging-table.md":                true,
 	"hmad_exchange_online_requests_total": true,
-	"hmad_onprem_report_pushes_total":     true,
 }
 
 // documents gives the README and the documents, by path from the root.

@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{reportTime},
+	Metrics: []*check.Metric{reportTime, exchange.Pushes},
 	Reasons: reportReasons,
 	New:     newOnPremReport,
 }
