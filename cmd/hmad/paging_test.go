@@ -106,23 +106,13 @@ func combinations() []scenario {
 	}
 }
 
-// leadsTo finds the reason at the end of the doc of a fault that is another way
-// to it: VARIANT.CHECK, «… (…; reason).».
-var leadsTo = regexp.MustCompile(`[(; ](\w+)\)\.$`)
-
 // scenariosOf makes a scenario of every fault of the lab.
 func scenariosOf(t *testing.T, faults []lab.Fault) []scenario {
 	t.Helper()
 	var scenarios []scenario
 	for _, f := range faults {
-		def, reason := catalog.FindReason(f.Name)
-		if reason == nil {
-			_, name, _ := strings.Cut(f.Name, ".")
-			m := leadsTo.FindStringSubmatch(f.Doc)
-			require.Len(t, m, 2, "%s does not say what it leads to", f.Name)
-			def, reason = catalog.FindReason(name + "." + m[1])
-		}
-		require.NotNil(t, reason, f.Name)
+		def, reason := leadsTo(labFault(f))
+		require.NotNil(t, reason, "%s leads to no reason", f.Name)
 		scenarios = append(scenarios, scenarioOf(f.Name, def, reason))
 	}
 	return scenarios
