@@ -35,12 +35,19 @@ param(
     # The IIS site of the front end.
     [string] $WebSite = 'Default Web Site',
     # How far back the event log is read.
-    [ValidateRange(1, 168)] [int] $EventHours = 26
+    [ValidateRange(1, 168)] [int] $EventHours = 26,
+    # How far back the front end's log is read: longer than the task's interval.
+    [ValidateRange(30, 1440)] [int] $LogMinutes = 60,
+    # And how much of it at most, from its end.
+    [ValidateRange(1, 2048)] [int] $LogMegabytes = 256,
+    # Whose partnership with the cloud is reported: addresses, separated by
+    # commas. Give them on one server alone.
+    [string[]] $Mailboxes = @()
 )
 
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
-$version = '1.0.0'
+$version = '1.1.0'
 $clock = [System.Diagnostics.Stopwatch]::StartNew()
 $sections = [ordered]@{}
 $connectError = $null
@@ -52,7 +59,7 @@ $exchangeCommands = @(
     'Get-ActiveSyncVirtualDirectory', 'Get-MapiVirtualDirectory', 'Get-WebServicesVirtualDirectory',
     'Get-OabVirtualDirectory', 'Get-AutodiscoverVirtualDirectory', 'Get-ExchangeServer', 'Get-TransportConfig',
     'Get-AuthConfig', 'Get-ExchangeCertificate', 'Get-HybridConfiguration', 'Get-IntraOrganizationConnector',
-    'Get-OrganizationRelationship', 'Get-MigrationEndpoint', 'Get-SettingOverride'
+    'Get-OrganizationRelationship', 'Get-MigrationEndpoint', 'Get-SettingOverride', 'Get-MobileDeviceStatistics'
 )
 
 # Add-Section runs a block and keeps what it gives, or why it failed. Sections
@@ -301,6 +308,34 @@ if (Get-Command -Name 'Get-SettingOverride' -ErrorAction SilentlyContinue) {
     }
 }
 
+# The times of these rows are UTC, also where they do not say so.
+function Format-SyncTime($Time) {
+    if ($null -eq $Time -or "$Time" -eq '') { return $null }
+    $moment = [datetime] $Time
+    if ($moment.Kind -eq [System.DateTimeKind]::Unspecified) { $moment = [datetime]::SpecifyKind($moment, [System.DateTimeKind]::Utc) }
+    Format-Time $moment
+}
+
+# The partnerships of the cloud itself, not those of phones. Through
+# powershell.exe -File a list arrives as one text.
+$watched = @($Mailboxes | ForEach-Object { $_.Split(',') } | ForEach-Object { $_.Trim() } | Where-Object { $_ } | Select-Object -First 200)
+if ($watched) {
+    Add-Section 'partnerships' {
+        foreach ($address in $watched) {
+            Get-MobileDeviceStatistics -Mailbox $address -ErrorAction Stop | Where-Object { "$($_.DeviceType)" -eq 'OutlookService' } | ForEach-Object {
+                [pscustomobject]@{
+                    mailbox             = $address
+                    deviceId            = "$($_.DeviceID)"
+                    deviceAccessState   = "$($_.DeviceAccessState)"
+                    firstSyncTime       = Format-SyncTime $_.FirstSyncTime
+                    lastSyncAttemptTime = Format-SyncTime $_.LastSyncAttemptTime
+                    lastSuccessSync     = Format-SyncTime $_.LastSuccessSync
+                }
+            }
+        }
+    }
+}
+
 if ($session) { Remove-PSSession -Session $session }
 
 # --- This server: event log, configuration files ---------------------------
@@ -388,6 +423,118 @@ Add-Section 'iis' -Local {
         }
     }
     throw 'No sslFlags in applicationHost.config'
+}
+
+# --- This server: the front end's log of ActiveSync --------------------------
+
+# Read-LogTail gives the columns of a log that Exchange still writes to, and
+# those lines of its last bytes that name the OutlookService. Begins is the time
+# of the first line, where what is before it was not read.
+function Read-LogTail([string] $Path, [long] $Limit) {
+    $tail = [pscustomobject]@{ columns = @(); begins = $null; size = 0; lines = New-Object -TypeName 'System.Collections.Generic.List[string]' }
+    $stream = [System.IO.File]::Open($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare] 'ReadWrite, Delete')
+    try {
+        $reader = New-Object -TypeName System.IO.StreamReader -ArgumentList $stream
+        for ($i = 0; $i -lt 20 -and -not $tail.columns; $i++) {
+            $line = "$($reader.ReadLine())"
+            if ($line.StartsWith('#Fields:')) { $tail.columns = @($line.Substring(8).Split(',') | ForEach-Object { $_.Trim() }) }
+        }
+        if (-not $tail.columns) { throw "No line #Fields at the head of $Path" }
+        $start = [Math]::Max(0, $stream.Length - $Limit)
+        $tail.size = $stream.Length - $start
+        $stream.Position = $start
+        $reader.DiscardBufferedData()
+        if ($start -gt 0) { $null = $reader.ReadLine() }
+        while ($null -ne ($line = $reader.ReadLine())) {
+            if ($line.Length -eq 0 -or -not [char]::IsDigit($line[0])) { continue }
+            if ($start -gt 0 -and -not $tail.begins) { $tail.begins = ConvertTo-Moment ($line.Split(',')[0]) }
+            if ($line.IndexOf('OutlookService', [System.StringComparison]::OrdinalIgnoreCase) -ge 0) { $tail.lines.Add($line) }
+        }
+        if ($start -gt 0 -and -not $tail.begins) { $tail.begins = [System.IO.File]::GetLastWriteTimeUtc($Path) }
+    }
+    finally {
+        $stream.Dispose()
+    }
+    $tail
+}
+
+# ConvertTo-Moment reads a time of a log, which is UTC.
+function ConvertTo-Moment([string] $Text) {
+    [datetime]::Parse($Text, [System.Globalization.CultureInfo]::InvariantCulture, [System.Globalization.DateTimeStyles] 'AssumeUniversal, AdjustToUniversal')
+}
+
+# Get-ColumnForm gives the expression that finds a column's field in a line of
+# CSV; nothing where the log has no such column.
+function Get-ColumnForm([string[]] $Columns, [string] $Name) {
+    $field = '(?:"(?:[^"]|"")*"|[^,"]*)'
+    for ($i = 0; $i -lt $Columns.Count; $i++) {
+        if ($Columns[$i] -eq $Name) {
+            return New-Object -TypeName System.Text.RegularExpressions.Regex -ArgumentList ('^(?:' + $field + ',){' + $i + '}(' + $field + ')')
+        }
+    }
+}
+
+# Select-Request gives time and status of the OutlookService's requests among a
+# log's lines, and nothing else of them: no user, no address.
+function Select-Request($Tail) {
+    $time = Get-ColumnForm $Tail.columns 'DateTime'
+    $status = Get-ColumnForm $Tail.columns 'HttpStatus'
+    $names = @('UserAgent', 'UrlQuery' | ForEach-Object { Get-ColumnForm $Tail.columns $_ })
+    if (-not $time -or -not $status -or -not $names) { throw 'The log lacks DateTime, HttpStatus, or both UserAgent and UrlQuery' }
+    foreach ($line in $Tail.lines) {
+        $code = 0
+        $isCode = [int]::TryParse($status.Match($line).Groups[1].Value, [ref] $code)
+        $isService = @($names | Where-Object { $_.Match($line).Groups[1].Value -match 'OutlookService' }).Count -gt 0
+        if ($isService -and $isCode -and $code -ge 100 -and $code -le 599) {
+            [pscustomobject]@{ time = ConvertTo-Moment $time.Match($line).Groups[1].Value; status = $code }
+        }
+    }
+}
+
+# Measure-FrontEnd counts requests in slots of five minutes, from the end of the
+# newest log backwards. What Exchange has not written yet is left to the next
+# report.
+function Measure-FrontEnd {
+    $until = (Get-Date).ToUniversalTime().AddMinutes(-1)
+    $seen = [pscustomobject]@{ since = $until.AddMinutes(-$LogMinutes); until = $until; newest = $null; counts = @{} }
+    $folder = Join-Path -Path $env:ExchangeInstallPath -ChildPath 'Logging\HttpProxy\Eas'
+    $logs = @(Get-ChildItem -LiteralPath $folder -Filter '*.LOG' | Sort-Object -Property CreationTimeUtc -Descending)
+    if (-not $logs) { throw "No log in $folder" }
+    $left = 1MB * $LogMegabytes
+    # The newest is still open: the folder does not know when it was written to.
+    $wanted = @($logs[0]) + @($logs | Select-Object -Skip 1 | Where-Object { $_.LastWriteTimeUtc -ge $seen.since })
+    foreach ($log in $wanted) {
+        $tail = Read-LogTail -Path $log.FullName -Limit $left
+        $left -= $tail.size
+        if ($tail.begins -and $tail.begins -gt $seen.since) { $seen.since = $tail.begins }
+        foreach ($request in Select-Request $tail) {
+            if ($request.time -lt $seen.since -or $request.time -gt $until) { continue }
+            $slot = $request.time.AddTicks(-($request.time.Ticks % (5 * [timespan]::TicksPerMinute)))
+            $key = '{0} {1}' -f $slot.Ticks, $request.status
+            $seen.counts[$key] = 1 + [int] $seen.counts[$key]
+            if ($request.status -ge 200 -and $request.status -le 299 -and (-not $seen.newest -or $request.time -gt $seen.newest)) { $seen.newest = $request.time }
+        }
+        if ($tail.begins) { break }
+    }
+    $seen
+}
+
+# A server without a front end (Exchange 2013 may have one) has none to count.
+if ([System.IO.Directory]::Exists((Join-Path -Path $env:ExchangeInstallPath -ChildPath 'FrontEnd\HttpProxy\Sync'))) {
+    Add-Section 'frontEndRequests' -Local {
+        $seen = Measure-FrontEnd
+        [pscustomobject]@{
+            since       = Format-Time $seen.since
+            until       = Format-Time $seen.until
+            slotSeconds = 300
+            lastSuccess = Format-Time $seen.newest
+            counts      = @($seen.counts.Keys | Sort-Object | ForEach-Object {
+                    $ticks, $code = $_.Split(' ')
+                    $start = New-Object -TypeName datetime -ArgumentList ([long] $ticks), ([System.DateTimeKind]::Utc)
+                    [pscustomobject]@{ start = Format-Time $start; status = [int] $code; count = $seen.counts[$_] }
+                })
+        }
+    }
 }
 
 # --- Delivery --------------------------------------------------------------

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,10 +104,10 @@ func TestTheCollectorIsPlain(t *testing.T) {
 
 // plumbing are the cmdlets of Windows PowerShell that the collector may call:
 // none of them changes the server.
-var plumbing = []string{"Add-Section", "ConvertTo-DirectoryRow", "ConvertTo-Json", "ConvertTo-Text", "ForEach-Object", "Format-Time",
-	"Get-Command", "Get-Date", "Get-Item", "Get-RecentEvent", "Get-RefreshMailbox", "Get-WinEvent", "Group-Object", "Import-PSSession",
-	"Invoke-WebRequest", "Join-Path", "Measure-Object", "New-Object", "New-PSSession", "Read-Xml", "Remove-PSSession",
-	"Select-Object", "Sort-Object", "Where-Object"}
+var plumbing = []string{"Add-Section", "ConvertTo-DirectoryRow", "ConvertTo-Json", "ConvertTo-Moment", "ConvertTo-Text", "ForEach-Object",
+	"Format-SyncTime", "Format-Time", "Get-ChildItem", "Get-ColumnForm", "Get-Command", "Get-Date", "Get-Item", "Get-RecentEvent", "Get-RefreshMailbox", "Get-WinEvent", "Group-Object", "Import-PSSession",
+	"Invoke-WebRequest", "Join-Path", "Measure-FrontEnd", "Measure-Object", "New-Object", "New-PSSession", "Read-LogTail", "Read-Xml", "Remove-PSSession",
+	"Select-Object", "Select-Request", "Sort-Object", "Where-Object"}
 
 func TestTheCollectorOnlyReads(t *testing.T) {
 	script := collector(t)
@@ -199,6 +200,38 @@ func TestTheCollectorWritesTheKeysOfTheSample(t *testing.T) {
 		assert.Contains(t, keys(script[strings.Index(script, "$report = "):]), k)
 	}
 	assert.Regexp(t, `(?m)^    schema +=( 1)$`, script)
+}
+
+// The expression by which the collector finds a column, tried on lines as
+// Exchange writes them.
+func TestTheCollectorFindsColumns(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^    \$field = '(.+)'$`).FindStringSubmatch(collector(t))
+	require.NotNil(t, m)
+	const line = `2026-11-22T09:10:01.123Z,7b,15,"a, ""b""",,OutlookService/1.0,200,tail`
+	for i, want := range []string{"2026-11-22T09:10:01.123Z", "7b", "15", `"a, ""b"""`, "", "OutlookService/1.0", "200", "tail"} {
+		form := regexp.MustCompile("^(?:" + m[1] + ",){" + strconv.Itoa(i) + "}(" + m[1] + ")")
+		assert.Equal(t, want, form.FindStringSubmatch(line)[1], "column %d", i)
+	}
+}
+
+// Of the front end's log, which names users and addresses, the report has times,
+// statuses and counts alone.
+func TestTheCollectorTakesTwoColumnsOfTheLog(t *testing.T) {
+	script := collector(t)
+	_, after, ok := strings.Cut(script, "function Read-LogTail")
+	require.True(t, ok)
+	body, _, ok := strings.Cut(after, "# --- Delivery")
+	require.True(t, ok)
+	var columns []string
+	for _, m := range regexp.MustCompile(`'(\w+)'`).FindAllStringSubmatch(regexp.MustCompile(`(?m)^.*Get-ColumnForm \$Tail.*$`).FindString(body), -1) {
+		columns = append(columns, m[1])
+	}
+	assert.Equal(t, []string{"DateTime"}, columns)
+	assert.Equal(t, 3, strings.Count(body, "Get-ColumnForm $Tail.columns"))
+	for _, never := range []string{"AuthenticatedUser", "AnchorMailbox", "ClientIpAddress"} {
+		assert.NotContains(t, body, never)
+	}
+	assert.Contains(t, body, "-Limit $left", "reading is bounded")
 }
 
 func TestTheGuideNamesSectionsParametersAndAnswers(t *testing.T) {

@@ -15,7 +15,7 @@ func TestDecodeReportReadsTheEnvelope(t *testing.T) {
 	r, err := DecodeReport([]byte(sample(t)))
 	require.NoError(t, err)
 	assert.Equal(t, "EX01", r.Host)
-	assert.Equal(t, "1.0.0", r.Collector)
+	assert.Equal(t, "1.1.0", r.Collector)
 	assert.Equal(t, 15*time.Minute, r.Interval)
 	assert.Equal(t, sampleTime, r.GeneratedAt)
 	assert.Equal(t, 8123*time.Millisecond, r.Took)

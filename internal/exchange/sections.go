@@ -32,7 +32,7 @@ func SectionNames() []string {
 		sectionAuthServers, sectionArbitration, sectionDatabaseCopies,
 		sectionOrganization, sectionActiveSync, sectionAccessRules, sectionDirectories,
 		sectionServers, sectionTransport, sectionAuthConfig, sectionCertificates,
-		sectionHybrid, sectionConnectors, sectionRelationships, sectionMigrationEndpoints, sectionOverrides,
-		sectionAuthAdminEvents, sectionOAuthEvents, sectionLocalServer, sectionWebConfig, sectionIIS,
+		sectionHybrid, sectionConnectors, sectionRelationships, sectionMigrationEndpoints, sectionOverrides, sectionPartnerships,
+		sectionAuthAdminEvents, sectionOAuthEvents, sectionLocalServer, sectionWebConfig, sectionIIS, sectionFrontEnd,
 	}
 }

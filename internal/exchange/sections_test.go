@@ -40,6 +40,8 @@ func accessors() map[string]func(Report) (any, error) {
 		sectionLocalServer:        reader(Report.LocalServer),
 		sectionWebConfig:          reader(Report.WebConfig),
 		sectionIIS:                reader(Report.IIS),
+		sectionPartnerships:       reader(Report.Partnerships),
+		sectionFrontEnd:           reader(Report.FrontEndRequests),
 	}
 }
 

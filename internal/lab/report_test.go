@@ -51,6 +51,9 @@ func TestHealthyReports(t *testing.T) {
 		assert.Equal(t, reportInterval, a.Interval)
 		assert.WithinDuration(t, time.Now(), a.GeneratedAt, 10*time.Second)
 		for _, name := range exchange.SectionNames() {
+			if name == "frontEndRequests" || name == "partnerships" {
+				continue // this lab has no Exchange Online, whose requests they count
+			}
 			assert.True(t, a.Sections[name].OK, "%s: %s", a.Host, name)
 		}
 		for name, err := range read(a.Report) {
