@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -39,7 +38,8 @@ var ActiveSync = &check.Def{
 // activesync is the compiled check of one target.
 type activesync struct {
 	route        *route
-	url          *url.URL // nil: AutoDiscover gives it
+	url          *url.URL        // nil: AutoDiscover gives it
+	ready        []*http.Request // for url, which every run asks again
 	autodiscover *autodiscover
 	members      []string
 	mailbox      string
@@ -64,8 +64,10 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 	a := &activesync{route: r, url: u, members: t.ActiveSync.Members, mailbox: t.Mailbox, tenant: t.Tenant, env: env}
 	if u == nil {
 		a.autodiscover, err = newAutodiscover(t, env)
+		return a, err
 	}
-	return a, err
+	a.ready = a.requests(u)
+	return a, nil
 }
 
 // endpoint gives the URL to ask: the configured one, else the one that
@@ -140,6 +142,9 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 // out the blank after «Bearer» that Microsoft's script sends; Exchange treats
 // both alike (domain notes, section 3.1).
 func (a *activesync) requests(u *url.URL) []*http.Request {
+	if u == a.url && a.ready != nil {
+		return a.ready
+	}
 	return []*http.Request{
 		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer"),
 		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer", "X-User-Identity", a.mailbox),
@@ -167,13 +172,15 @@ func (a *activesync) judgeVisit(v Visit) addressed {
 	return addressed{v.peer(), true, verdict{findings: v.Faults}.add(judgeActiveSync(seen))}
 }
 
-// challengeSchemes are the values of the label scheme.
-var challengeSchemes = []string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
+// challengeSchemes are the values of the label scheme; the last stands for all
+// that the others do not name.
+var challengeSchemes = [6]string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
 
 // schemeSamples tells what each address's answer offers; nothing of one that
 // did not answer.
 func schemeSamples(visits []Visit) []check.Sample {
-	var out []check.Sample
+	out := make([]check.Sample, 0, len(visits)*len(challengeSchemes))
+	labels := make([]string, 0, 2*cap(out))
 	for _, v := range visits {
 		answers := v.whole()
 		if len(answers) == 0 {
@@ -184,22 +191,23 @@ func schemeSamples(visits []Visit) []check.Sample {
 			address = v.peer()
 		}
 		offered := offeredSchemes(answers[0])
-		for _, s := range challengeSchemes {
-			out = append(out, check.Sample{Metric: schemeOffered, Value: offered[s], Labels: []string{s, address}})
+		for i, s := range challengeSchemes {
+			labels = append(labels, s, address)
+			out = append(out, check.Sample{Metric: schemeOffered, Value: offered[i], Labels: labels[len(labels)-2 : len(labels) : len(labels)]})
 		}
 	}
 	return out
 }
 
-func offeredSchemes(a *Answer) map[string]float64 {
-	offered := map[string]float64{}
-	cs, _ := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+// offeredSchemes gives 1 for each of challengeSchemes that the answer offers.
+func offeredSchemes(a *Answer) (offered [6]float64) {
+	cs, _ := a.challenges()
 	for _, c := range cs {
-		name := strings.ToLower(c.Scheme)
-		if !slices.Contains(challengeSchemes, name) {
-			name = "other"
+		i := slices.IndexFunc(challengeSchemes[:], c.Is)
+		if i < 0 {
+			i = len(challengeSchemes) - 1
 		}
-		offered[name] = 1
+		offered[i] = 1
 	}
 	return offered
 }

@@ -47,8 +47,8 @@ func (a *activesync) builds(visits []Visit) []check.Sample {
 // addBuild adds what the answer says of the organisation's own front end; a
 // front end that gives no build tells nothing.
 func addBuild(known []seenBuild, a *Answer, now time.Time) []seenBuild {
-	b := seenBuild{check.Clean(a.Header.Get("X-FEServer"), maxBuildName), check.Clean(a.Header.Get("X-OWA-Version"), maxBuildName), now}
-	cs, _ := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+	b := seenBuild{check.Clean(a.Header.Get("X-Feserver"), maxBuildName), check.Clean(a.Header.Get("X-Owa-Version"), maxBuildName), now}
+	cs, _ := a.challenges()
 	if b.Build == "" || cloudAnswerer(a, cs) != "" {
 		return known
 	}

@@ -91,7 +91,7 @@ func (d device) marks(a *Answer, cookies []string, location string, page []byte)
 		}
 	}
 	for _, want := range d.bodies {
-		if bytes.Contains(page, []byte(want)) {
+		if len(page) > 0 && bytes.Contains(page, []byte(want)) {
 			return true
 		}
 	}
@@ -141,20 +141,36 @@ func exchangeHeader(a *Answer) bool {
 	return false
 }
 
+// The headers by which Exchange Online is known, in Go's canonical spelling
+// (which any other is turned into at every look) and in Microsoft's.
+var (
+	cloudHeaders = []struct{ name, shown string }{
+		{"X-Feproxyinfo", "X-FEProxyInfo"}, {"X-Feefzinfo", "X-FEEFZInfo"},
+		{"X-Calculatedfetarget", "X-CalculatedFETarget"}, {"X-Proxy-Routingcorrectness", "X-Proxy-RoutingCorrectness"},
+	}
+	serverHeaders = []struct{ name, shown string }{
+		{"X-Calculatedbetarget", "X-CalculatedBETarget"}, {"X-Beserver", "X-BEServer"}, {"X-Feserver", "X-FEServer"},
+	}
+)
+
 // cloudMark names what in the answer's header only Exchange Online sends; ""
 // when there is nothing of that kind (domain notes, section 2.3).
 func cloudMark(a *Answer) string {
-	for _, name := range []string{"X-FEProxyInfo", "X-FEEFZInfo", "X-CalculatedFETarget", "X-Proxy-RoutingCorrectness"} {
-		if a.Header.Get(name) != "" {
-			return "header " + name
+	for _, h := range cloudHeaders {
+		if a.Header.Get(h.name) != "" {
+			return "header " + h.shown
 		}
 	}
-	for _, name := range []string{"X-CalculatedBETarget", "X-BEServer", "X-FEServer"} {
-		if v := a.Header.Get(name); strings.HasSuffix(strings.ToLower(v), ".prod.outlook.com") {
-			return "header " + name + ": " + check.Clean(v, 80)
+	for _, h := range serverHeaders {
+		if v := a.Header.Get(h.name); strings.HasSuffix(strings.ToLower(v), ".prod.outlook.com") {
+			return "header " + h.shown + ": " + check.Clean(v, 80)
 		}
 	}
-	if u, err := url.Parse(a.Header.Get("X-Ms-Location")); err == nil && isCloudHost(u.Hostname()) {
+	to := a.Header.Get("X-Ms-Location")
+	if to == "" {
+		return ""
+	}
+	if u, err := url.Parse(to); err == nil && isCloudHost(u.Hostname()) {
 		return "redirect to " + check.Clean(u.Hostname(), 80)
 	}
 	return ""

@@ -50,7 +50,7 @@ func judgeMailboxPair(m verdict) verdict {
 // judgeChallenge judges one answer to an empty bearer (domain notes, section
 // 3.3): first whether Exchange answered 401 at all, then its challenge.
 func judgeChallenge(a *Answer, tenant string) verdict {
-	cs, err := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+	cs, err := a.challenges()
 	if f, stopped := judgeAnswerer(a, cs); stopped {
 		return stop(activesyncReasons, f)
 	}

@@ -59,7 +59,7 @@ func readDiscovered(body []byte) (d discovered, err error) {
 // judgeStatus finds what keeps the body from being an answer: its status, its
 // sender, or an error in it.
 func (d discovery) judgeStatus(a *Answer, body discovered) (f check.Finding, stopped bool) {
-	cs, _ := ParseChallenges(a.Header.Values("WWW-Authenticate"))
+	cs, _ := a.challenges()
 	dev, exchange := fingerprint(a, cs), exchangeAnswered(a, cs)
 	switch {
 	case dev.signIn && !exchange && a.Status < 500:

@@ -2,11 +2,10 @@ package probes
 
 import (
 	"crypto/tls"
-	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
@@ -16,97 +15,113 @@ import (
 const (
 	maxNoteHeaders = 64
 	maxNoteValue   = 1 << 10
+
+	// What a visit's notes usually take, so that they are seldom moved.
+	usualNotes     = 32
+	usualNotesSize = 2 << 10
 )
 
 // notes tell a person what was asked and what came: for each request a curl
 // line that repeats it, then the connection, then the answer's status line and
 // headers, one a note. Names of headers are in Go's canonical spelling.
 func (v Visit) notes() []string {
-	var out []string
+	l := lines{ends: make([]int, 0, usualNotes)}
+	l.Grow(usualNotesSize)
 	for i, req := range v.asked {
-		out = append(out, v.curl(req))
+		v.writeCurl(&l, req)
 		if i == 0 {
-			out = append(out, v.connection())
+			v.writeConnection(&l)
 		}
 		if i < len(v.Answers) {
-			out = append(out, v.Answers[i].notes()...)
+			v.Answers[i].writeNotes(&l)
 		}
 	}
-	return out
-}
-
-// curl gives a line for a shell that repeats the request on the same way.
-func (v Visit) curl(req *http.Request) string {
-	args := []string{"curl", "-sS", "-i", "--http1.1", "-m", "20"}
-	if v.Address.IsValid() {
-		args = append(args, "--connect-to", net.JoinHostPort(v.way.host, v.way.port)+":"+v.Address.String())
-	}
-	if v.route.proxy != nil {
-		args = append(args, "--proxy", v.route.proxy.String())
-	}
-	if v.route.caFile != "" {
-		args = append(args, "--cacert", v.route.caFile)
-	}
-	if req.Header.Get("Accept") == "" {
-		args = append(args, "-H", "Accept:") // which curl would else send
-	}
-	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
-		for _, value := range req.Header[name] {
-			args = append(args, "-H", name+": "+value)
-		}
-	}
-	for i, a := range args {
-		args[i] = quote(a)
-	}
-	return strings.Join(append(args, quote(req.URL.String())), " ")
+	return l.all()
 }
 
 // repeat gives the lines that repeat requests which never got as far as a
 // connection.
 func (r *route) repeat(reqs ...*http.Request) []string {
-	var lines []string
+	var l lines
 	for _, req := range reqs {
-		lines = append(lines, Visit{route: r}.curl(req))
+		Visit{route: r}.writeCurl(&l, req)
 	}
-	return lines
+	return l.all()
 }
 
-// quote makes s one word of a POSIX shell.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
+// writeCurl writes a line for a shell that repeats the request on the same way.
+func (v Visit) writeCurl(l *lines, req *http.Request) {
+	l.WriteString("curl -sS -i --http1.1 -m 20")
+	if v.Address.IsValid() {
+		l.option("--connect-to", net.JoinHostPort(v.way.host, v.way.port), ":", v.Address.String())
 	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// connection tells where the connection went and what certificate was there.
-func (v Visit) connection() string {
-	at := v.peer()
 	if v.route.proxy != nil {
-		at += " through the proxy " + v.route.proxy.Host
+		l.option("--proxy", v.route.proxy.String())
 	}
-	if len(v.Chain) == 0 {
-		return "connection: " + at + ", no TLS"
+	if v.route.caFile != "" {
+		l.option("--cacert", v.route.caFile)
 	}
-	leaf := v.Chain[0]
-	return fmt.Sprintf("connection: %s, %s, certificate for %s of %s until %s",
-		at, tls.VersionName(v.tls), names(leaf), issuer(leaf), day(leaf.NotAfter))
-}
-
-func (a *Answer) notes() []string {
-	out := []string{fmt.Sprintf("%s %d %s", a.Proto, a.Status, http.StatusText(a.Status))}
-	for _, name := range slices.Sorted(maps.Keys(a.Header)) {
-		for _, value := range a.Header[name] {
-			if len(out) > maxNoteHeaders {
-				return append(out, "… more headers")
-			}
-			out = append(out, check.Clean(name, 100)+": "+check.Clean(guard(name, value), maxNoteValue))
+	if len(req.Header["Accept"]) == 0 {
+		l.option("-H", "Accept:") // which curl would else send
+	}
+	for _, name := range sortedNames(req.Header) {
+		for _, value := range req.Header[name] {
+			l.option("-H", name, ": ", value)
 		}
 	}
-	return out
+	l.WriteByte(' ')
+	l.word(req.URL.String())
+	l.end()
+}
+
+// writeConnection tells where the connection went and what certificate was
+// there.
+func (v Visit) writeConnection(l *lines) {
+	l.WriteString("connection: ")
+	l.WriteString(v.peer())
+	if v.route.proxy != nil {
+		l.WriteString(" through the proxy ")
+		l.WriteString(v.route.proxy.Host)
+	}
+	if len(v.Chain) == 0 {
+		l.WriteString(", no TLS")
+	} else {
+		leaf := v.Chain[0]
+		for _, part := range []string{", ", tls.VersionName(v.tls), ", certificate for ", names(leaf), " of ", issuer(leaf), " until ", day(leaf.NotAfter)} {
+			l.WriteString(part)
+		}
+	}
+	l.end()
+}
+
+func (a *Answer) writeNotes(l *lines) {
+	for _, part := range []string{a.Proto, " ", strconv.Itoa(a.Status), " ", http.StatusText(a.Status)} {
+		l.WriteString(part)
+	}
+	l.end()
+	n := 0
+	for _, name := range sortedNames(a.Header) {
+		for _, value := range a.Header[name] {
+			if n++; n > maxNoteHeaders {
+				l.WriteString("… more headers")
+				l.end()
+				return
+			}
+			l.WriteString(check.Clean(name, 100))
+			l.WriteString(": ")
+			l.WriteString(check.Clean(guard(name, value), maxNoteValue))
+			l.end()
+		}
+	}
+}
+
+func sortedNames(h http.Header) []string {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // guard cuts from a header's value what may be secret or personal: of a cookie

@@ -46,10 +46,12 @@ func samples(visits []Visit) []check.Sample {
 // samples leaves out what did not happen: a failed step has no old or zero
 // value.
 func (v Visit) samples(address string) []check.Sample {
-	var out []check.Sample
+	out := make([]check.Sample, 0, 6)
+	labels := make([]string, 0, 3*5)
 	phase := func(name string, d time.Duration) {
 		if d > 0 {
-			out = append(out, check.Sample{Metric: check.Phase, Value: d.Seconds(), Labels: []string{name, v.Host, address}})
+			labels = append(labels, name, v.Host, address)
+			out = append(out, check.Sample{Metric: check.Phase, Value: d.Seconds(), Labels: labels[len(labels)-3 : len(labels) : len(labels)]})
 		}
 	}
 	phase("dns", v.Phases.DNS)

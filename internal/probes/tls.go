@@ -147,7 +147,7 @@ func issuer(c *x509.Certificate) string { return check.Clean(c.Issuer.String(), 
 
 // names lists the names of a certificate, or its subject when it has none.
 func names(c *x509.Certificate) string {
-	list := slices.Clone(c.DNSNames)
+	list := slices.Clip(c.DNSNames)
 	for _, ip := range c.IPAddresses {
 		list = append(list, ip.String())
 	}

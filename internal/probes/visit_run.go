@@ -26,6 +26,7 @@ func (r *route) visit(ctx context.Context, w way, reqs ...*http.Request) (Visit,
 	v := Visit{Host: w.host, Address: w.address, Phases: Phases{DNS: w.dns}, way: w, route: r}
 	s := newSession(&v)
 	defer s.close()
+	v.asked = make([]*http.Request, 0, len(reqs))
 	for _, req := range reqs {
 		v.asked = append(v.asked, req)
 		if err := s.ask(ctx, req); err != nil {
@@ -110,6 +111,10 @@ func noRouteTo(unrouted []Visit) error {
 // parallel calls f(0) to f(n-1) at once and waits. A panic comes out in the
 // caller's goroutine, where the runner holds it.
 func parallel(n int, f func(int)) {
+	if n == 1 {
+		f(0)
+		return
+	}
 	var wg sync.WaitGroup
 	panics := make([]any, n)
 	for i := range n {
@@ -135,6 +140,9 @@ type session struct {
 	ready     chan net.Conn // opened, and not yet taken by the transport
 	raw       net.Conn      // the socket under the newest connection
 	reusable  bool          // the last answer left the connection open
+
+	trace           httptrace.ClientTrace
+	asked, answered time.Time // the newest request's: its last byte, the first byte that came
 }
 
 // errSpent is the transport's asking for a connection when there is none: the
@@ -148,6 +156,8 @@ func newSession(v *Visit) *session {
 		DisableCompression:     true, // send no Accept-Encoding: the answer as it is
 		MaxResponseHeaderBytes: maxHeader,
 	}
+	s.trace.GotConn = func(httptrace.GotConnInfo) { s.asked = time.Now() }
+	s.trace.GotFirstResponseByte = func() { s.answered = time.Now() }
 	return s
 }
 
@@ -188,13 +198,8 @@ func (s *session) ask(ctx context.Context, req *http.Request) error {
 // exchange sends a request and reads its answer, both bounded.
 func (s *session) exchange(ctx context.Context, req *http.Request) error {
 	s.reusable = false
-	var asked, answered time.Time
-	trace := &httptrace.ClientTrace{
-		GotConn:              func(httptrace.GotConnInfo) { asked = time.Now() },
-		GotFirstResponseByte: func() { answered = time.Now() },
-	}
 	start := time.Now()
-	resp, err := s.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err := s.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, &s.trace)))
 	switch {
 	case errors.Is(err, errSpent):
 		return err
@@ -202,13 +207,13 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 		return answerFault(ctx, time.Since(start), err)
 	}
 	defer resp.Body.Close()
-	received := s.visit.route.env.Now().Add(-time.Since(answered))
+	received := s.visit.route.env.Now().Add(-time.Since(s.answered))
 	a := &Answer{URL: req.URL, Proto: resp.Proto, Status: resp.StatusCode, Header: resp.Header,
-		Received: received, Waited: answered.Sub(asked)}
+		Received: received, Waited: s.answered.Sub(s.asked)}
 	s.visit.Answers = append(s.visit.Answers, a)
-	a.Body, err = readBody(ctx, resp, answered)
+	a.Body, err = readBody(ctx, resp, s.answered)
 	if len(s.visit.Answers) == 1 {
-		s.visit.Phases.Processing, s.visit.Phases.Transfer = a.Waited, time.Since(answered)
+		s.visit.Phases.Processing, s.visit.Phases.Transfer = a.Waited, time.Since(s.answered)
 	}
 	s.reusable = err == nil && !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols
 	return err
@@ -217,7 +222,7 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 // readBody reads at most maxBody bytes. After a status 101 the connection is
 // no longer HTTP, and nothing would bound a read from it.
 func readBody(ctx context.Context, resp *http.Response, since time.Time) ([]byte, error) {
-	if resp.StatusCode == http.StatusSwitchingProtocols {
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody {
 		return nil, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
