@@ -78,7 +78,7 @@ func (e *entra) sign(scope string, using *signingKey, life time.Duration) (strin
 	now := e.now()
 	return e.signed(map[string]any{"typ": "JWT", "alg": "RS256", "x5t": using.id(), "kid": using.id()},
 		map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(), "nbf": now.Unix(),
-			"exp": now.Add(life).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": tenant, "ver": "1.0"})
+			"exp": now.Add(life).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": tenant, "uti": guid(), "ver": "1.0"})
 }
 
 // signed signs a JWT by RS256 (RFC 7515, section 3).

@@ -188,3 +188,15 @@ func TestTrafficInTheReports(t *testing.T) {
 	assert.Greater(t, time.Since(leg), 29*time.Hour)
 	off()
 }
+
+func TestARevokedTokenIsReplaced(t *testing.T) {
+	l := startOnline(t, 10)
+	client, _ := admin(t, l)
+	ask := func() error {
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		return err
+	}
+	require.NoError(t, ask())
+	require.NoError(t, l.Set("token_revoked.exchange_online", true))
+	require.NoError(t, ask(), "a token of the same second is another")
+}
