@@ -158,6 +158,7 @@ func (d demo) try(ctx context.Context, c scenario, box *inbox) record {
 		func() error { return d.switchAll(http.MethodPut, c.faults) },
 		func() error { return box.await(ctx, d.target, r.begin, "firing") },
 		func() error { return pause(ctx, max(stays, c.stands)) },
+		func() error { return d.betweenRuns(ctx) },
 		func() error { return d.switchAll(http.MethodDelete, c.faults) },
 		func() error { return box.await(ctx, d.target, r.begin, "resolved") },
 		func() error { return pause(ctx, rest) },

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -97,6 +99,56 @@ func (d demo) switchAll(method string, faults []string) error {
 		}
 	}
 	return nil
+}
+
+// lastRuns gives the demo's latest results.
+func (d demo) lastRuns() (map[string]time.Time, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+d.address+"/api/v1/results", nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := fetch(req)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Results []struct {
+			Check string
+			Start time.Time
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, err
+	}
+	starts := map[string]time.Time{}
+	for _, r := range answer.Results {
+		starts[r.Check] = r.Start
+	}
+	return starts, nil
+}
+
+// betweenRuns waits until every check has run once more. Nothing is mended
+// under the hands of a run, which would see half of it.
+func (d demo) betweenRuns(ctx context.Context) error {
+	before, err := d.lastRuns()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, toldWithin)
+	defer cancel()
+	for {
+		now, err := d.lastRuns()
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(now, func(check string, start time.Time) bool { return start.After(before[check]) })
+		if len(now) == 0 {
+			return nil
+		}
+		if err := pause(ctx, 4*waitTick); err != nil {
+			return fmt.Errorf("checks that do not run: %v", slices.Collect(maps.Keys(now)))
+		}
+	}
 }
 
 func fetch(req *http.Request) ([]byte, error) {

@@ -25,6 +25,15 @@ const (
 // group_wait, so that two alerts of one scrape leave in one notification.
 const evaluationInterval = 30 * time.Second
 
+// missable is how long a value counts after its scrape. A scrape that fails
+// leaves a hole at once; without this an alert that waits would wait anew.
+const missable = 3 * time.Minute
+
+// last gives a series' newest value, of a scrape or two ago if need be.
+func (s scale) last(series string) string {
+	return "last_over_time(" + series + "[" + s.of(missable) + "])"
+}
+
 // ruleFile is a rule file as Prometheus reads it.
 type ruleFile struct {
 	Groups []ruleGroup `yaml:"groups"`
@@ -50,12 +59,13 @@ type rule struct {
 // instead of hours.
 type scale float64
 
-// of gives a duration as rules and range selectors have it; nothing for 0.
+// of gives a duration as rules and range selectors have it, to the millisecond;
+// nothing for 0.
 func (s scale) of(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return model.Duration(time.Duration(float64(s) * float64(d)).Round(time.Millisecond)).String()
+	return model.Duration(max(time.Duration(float64(s)*float64(d)).Round(time.Millisecond), time.Millisecond)).String()
 }
 
 // seconds gives a duration as a number within an expression.
@@ -104,7 +114,7 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 		for _, r := range d.Reasons {
 			rules = append(rules, rule{
 				Alert:         AlertName(d.Name, r.Name),
-				Expr:          `hmad_finding{check="` + d.Name + `",reason="` + r.Name + `"} == 1`,
+				Expr:          s.last(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`) + " == 1",
 				For:           s.of(wait.hold(r)),
 				KeepFiringFor: s.of(wait.keep()),
 				Labels:        map[string]string{"severity": string(r.Severity)},

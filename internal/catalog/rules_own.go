@@ -51,30 +51,30 @@ func (s scale) own() []own {
 			"hmad does not answer Prometheus, or Prometheus is not told of it: nobody watches mobile mail.",
 			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
 			"On its host: `systemctl status hmad`, `journalctl -u hmad`; in Prometheus: the page Targets, job hmad (address, password, TLS)."},
-		{"HmadCheckLate", "time() - hmad_check_next_run_timestamp_seconds > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
+		{"HmadCheckLate", "time() - " + s.last("hmad_check_next_run_timestamp_seconds") + " > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "late"},
 			"A check does not run when it is due, so its last verdict grows old.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}.",
 			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. A restart of hmad loses nothing."},
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
-		{"HmadCheckUndecided", fmt.Sprintf("hmad_check_decided == 0\nunless\ntime() - hmad_check_last_decided_timestamp_seconds <= clamp_min(3 * hmad_check_schedule_max_gap_seconds, %s)", s.seconds(15*time.Minute)),
+		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)", s.last("hmad_check_decided"), s.last("hmad_check_last_decided_timestamp_seconds"), s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
 			15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "undecided"},
 			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. The class of the error: hmad_check_errors_total and the status page.",
 			"See the error on the status page, or `hmad check {{ $labels.check }} --target={{ $labels.target }} --verbose`: mostly a network way, a credential, a permission or a report that hmad needs."},
-		{"HmadReloadFailed", "hmad_config_last_reload_successful == 0", 5 * time.Minute, 0, warning,
+		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,
 			[3]string{itself, itself, "reload_failed"},
 			"hmad refused its config file at the last reload and goes on with the one before.",
 			"hmad at {{ $labels.instance }} refuses its config file.",
 			"`hmad config check --config.file=FILE` prints every error with its line."},
-		{"HmadSeriesDropped", "hmad_series_dropped > 0", 15 * time.Minute, 5 * time.Minute, warning,
+		{"HmadSeriesDropped", s.last("hmad_series_dropped") + " > 0", 15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{itself, itself, "series_dropped"},
 			"Metrics do not show all that hmad knows: a cap is reached, or a defect in hmad gives series twice.",
 			"hmad at {{ $labels.instance }} leaves out {{ $value }} series of {{ $labels.family }}.",
 			"For families of mailboxes raise `sync.max_series` or set `sync.export: notable`; for any other family report the defect."},
-		{"HmadStateNotKept", "hmad_state_healthy == 0", 15 * time.Minute, 5 * time.Minute, warning,
+		{"HmadStateNotKept", s.last("hmad_state_healthy") + " == 0", 15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{itself, itself, "state_not_kept"},
 			"hmad's results stay in memory and are lost with the next restart; checks go on.",
 			"hmad at {{ $labels.instance }} cannot write its state file.",
@@ -86,7 +86,7 @@ func (s scale) own() []own {
 		// Nobody is told of this one (severity none): Alertmanager inhibits by
 		// it. It says of a closed way out that the target's Exchange lies
 		// behind it, so that what is found there is not to be believed.
-		{"HmadWayOutClosed", "hmad_finding{check=\"vantage\",reason=\"vantage_offline\"} == 1\nand on (job, instance, target)\nhmad_vantage_shared == 1",
+		{"HmadWayOutClosed", s.last("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}") + " == 1\nand on (job, instance, target)\n" + s.last("hmad_vantage_shared") + " == 1",
 			0, 6 * time.Minute, "none",
 			[3]string{"", "", "way_out_closed"},
 			"hmad's own way out is closed, and what it asks of this target lies behind it.",
@@ -98,7 +98,7 @@ func (s scale) own() []own {
 // credential is an alert on the time that is left. Several checks may hold one
 // credential: one alert for all of them.
 func (s scale) credential(name, left, severity, reason, summary string) own {
-	return own{name, "min by (job, instance, target, credential) (hmad_credential_not_after_timestamp_seconds) - time()\n" + left,
+	return own{name, "min by (job, instance, target, credential) (" + s.last("hmad_credential_not_after_timestamp_seconds") + ") - time()\n" + left,
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} ends in {{ $value | humanizeDuration }}.",
 		"Put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config), then reload."}
