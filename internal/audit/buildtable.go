@@ -8,8 +8,13 @@ import "time"
 // that is what the guide asks for; security updates change the last part of a
 // build only.
 
-// buildTableDate is the day up to which the table is known to be complete: that
-// of the September 2026 security updates, when Exchange SE had no CU yet.
+// buildTableDate is the day up to which the table is known to be complete. It
+// rests on Microsoft's own scripts, not on the page above: the dictionary in
+// Shared/Get-ExchangeBuildVersionInformation.ps1 of
+// https://github.com/microsoft/CSS-Exchange, at commit 01bad118924c, knows the
+// security updates of 8 September 2026 and their second edition (Sep26SU,
+// Sep26SUv2) and no CU after 2013 CU23, 2016 CU23, 2019 CU15 and SE RTM. Every
+// build below is in it.
 func buildTableDate() time.Time { return time.Date(2026, time.September, 8, 0, 0, 0, 0, time.UTC) }
 
 // product is one line of Exchange.
