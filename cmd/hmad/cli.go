@@ -152,13 +152,11 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 
 	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
 	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
-	mailbox.Flag("web.url", "The daemon.").Default("http://127.0.0.1:9749").StringVar(&c.asking.url)
-	mailbox.Flag("web.ca-file", "Root of its certificate, PEM.").StringVar(&c.asking.caFile)
-	mailbox.Flag("web.username", "Whom to authenticate as.").StringVar(&c.asking.username)
-	mailbox.Flag("web.password-file", "File with the password.").StringVar(&c.asking.passwordFile)
+	c.askingFlags(mailbox)
 
 	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
-	explain.Arg("REASON", "check.reason, a reason or a check; none: all.").StringVar(&c.reason)
+	explain.Arg("REASON", "check.reason, a reason or a check; none: all. For the certificates' timeline the running daemon is asked.").StringVar(&c.reason)
+	c.askingFlags(explain)
 	rules := app.Command("rules", "Print Prometheus' alert rules.")
 	rules.Flag("scale", "Multiply the durations, for a trial: 0.05 makes five minutes fifteen seconds.").Default("1").Float64Var(&c.scale)
 	app.Command("version", "Print the version.")
@@ -185,6 +183,14 @@ func (c *cli) configFlag(cmd *kingpin.CmdClause) {
 
 func (c *cli) storageFlag(cmd *kingpin.CmdClause, help string) {
 	cmd.Flag("storage.path", help).Default("data").StringVar(&c.storagePath)
+}
+
+// askingFlags adds the flags of a command that asks the running daemon.
+func (c *cli) askingFlags(cmd *kingpin.CmdClause) {
+	cmd.Flag("web.url", "The daemon.").Default("http://127.0.0.1:9749").StringVar(&c.asking.url)
+	cmd.Flag("web.ca-file", "Root of its certificate, PEM.").StringVar(&c.asking.caFile)
+	cmd.Flag("web.username", "Whom to authenticate as.").StringVar(&c.asking.username)
+	cmd.Flag("web.password-file", "File with the password.").StringVar(&c.asking.passwordFile)
 }
 
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {

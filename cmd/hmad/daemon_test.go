@@ -239,6 +239,18 @@ func TestHelpForPeople(t *testing.T) {
 	}
 }
 
+func TestExplainAsksTheDaemonForTheTimeline(t *testing.T) {
+	e := startDemo(t)
+	p := start(t, "explain", "evosts_metadata.metadata_stale", "--web.url="+e.page)
+	<-p.exited
+	assert.Equal(t, exitOK, p.code)
+	assert.Contains(t, p.stdout.String(), "evosts_metadata of contoso, as the daemon has it\n  EvoSts - ")
+	p = start(t, "explain", "evosts_metadata.metadata_stale", "--web.url=http://"+freeAddress(t))
+	<-p.exited
+	assert.Equal(t, exitOK, p.code)
+	assert.Contains(t, p.stdout.String(), "The timeline of now: `hmad check evosts_metadata`, or the status page (the daemon at http://127.0.0.1:")
+}
+
 func TestFindingsForPeople(t *testing.T) {
 	l := startLab(t)
 	require.NoError(t, l.Set("activesync.bearer_missing", true))

@@ -17,6 +17,9 @@ import (
 	"github.com/hmad/hmad/internal/sync"
 )
 
+// maxAnswer bounds what is read of the daemon's answer, in bytes.
+const maxAnswer = 64 << 20
+
 // asking says how the running daemon is reached.
 type asking struct{ url, caFile, username, passwordFile string }
 
@@ -54,40 +57,46 @@ func distance(d time.Duration) string {
 	return d.Round(time.Second).String() + " ago"
 }
 
-// mailbox asks the daemon. The address stands in no error.
+// mailbox looks a mailbox up. The address stands in no error.
 func (a asking) mailbox(ctx context.Context, query string) ([]exporter.Mailbox, error) {
+	var doc exporter.Mailboxes
+	err := a.get(ctx, "/api/v1/mailbox?q="+url.QueryEscape(query), &doc)
+	return doc.Mailboxes, err
+}
+
+// get reads the daemon's JSON at path. The path stands in no error.
+func (a asking) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+"/api/v1/mailbox?q="+url.QueryEscape(query), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+path, nil)
 	if err != nil {
-		return nil, errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
+		return errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
 	}
 	client, err := a.client(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
 		var urlErr *url.Error
 		if errors.As(err, &urlErr) {
-			err = urlErr.Err // the URL has the address in it
+			err = urlErr.Err // the URL has the path in it
 		}
-		return nil, fmt.Errorf("the daemon at %s does not answer: %w", a.url, err)
+		return fmt.Errorf("the daemon at %s does not answer: %w", a.url, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the daemon at %s says %s: %s", a.url, resp.Status, strings.Join(strings.Fields(string(body[:min(len(body), 300)])), " "))
+		return fmt.Errorf("the daemon at %s says %s: %s", a.url, resp.Status, strings.Join(strings.Fields(string(body[:min(len(body), 300)])), " "))
 	}
-	var doc exporter.Mailboxes
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return nil, fmt.Errorf("the daemon at %s gives no JSON: %w", a.url, err)
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("the daemon at %s gives no JSON: %w", a.url, err)
 	}
-	return doc.Mailboxes, nil
+	return nil
 }
 
 // client trusts the CA file, where given, and adds the password to req.
