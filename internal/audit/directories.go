@@ -19,7 +19,8 @@ type directory = exchange.VirtualDirectory
 
 // judgeDirectories compares the ActiveSync directories' ExternalUrl, which
 // AutoDiscover hands out, within each site and with the configured URL. Other
-// sites may have other names.
+// sites may have other names, or none: Exchange then sends their users through
+// a site that faces the Internet.
 func judgeDirectories(e estate) answer {
 	all, err := newest(e, exchange.Report.VirtualDirectories)
 	if err != nil {
@@ -37,20 +38,33 @@ func judgeDirectories(e estate) answer {
 	if len(sites) == 0 {
 		return open(fmt.Errorf("no ActiveSync virtual directory: %w", errNotNamed))
 	}
-	var bad, urls []string
+	var bad, urls, inward []string
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
 		bad = append(bad, faultsOfSite(site, sites[site])...)
-		urls = append(urls, sites[site][0].ExternalURL)
+		if u := sites[site][0].ExternalURL; u != "" {
+			urls = append(urls, u)
+		} else {
+			inward = append(inward, siteName(site))
+		}
 	}
 	configured := func(u string) bool { return normalURL(u) == normalURL(e.activesync) }
-	if e.activesync != "" && !slices.ContainsFunc(urls, configured) {
+	switch {
+	case len(urls) == 0 && len(bad) == 0:
+		bad = append(bad, "no site has an ExternalUrl")
+	case e.activesync != "" && !slices.ContainsFunc(urls, configured):
 		bad = append(bad, "no site has the configured "+e.activesync)
 	}
-	if len(bad) > 0 {
+	switch {
+	case len(bad) > 0:
 		return unmet("%s", list(bad))
+	case len(inward) > 0:
+		return met("ExternalUrl %s; none in site %s", list(urls), list(inward))
+	default:
+		return met("ExternalUrl %s", list(urls))
 	}
-	return met("ExternalUrl %s", list(urls))
 }
+
+func siteName(site string) string { return cmp.Or(site, "(unknown)") }
 
 // faultsOfSite says what is wrong with the directories of one site, of which
 // there is at least one.
@@ -63,12 +77,10 @@ func faultsOfSite(site string, directories []directory) (faults []string) {
 		for _, d := range directories {
 			all = append(all, d.Server+" has "+cmp.Or(d.ExternalURL, "no ExternalUrl"))
 		}
-		return []string{fmt.Sprintf("in site %s %s", cmp.Or(site, "(unknown)"), list(all))}
+		return []string{fmt.Sprintf("in site %s %s", siteName(site), list(all))}
 	}
-	switch u := normalURL(directories[0].ExternalURL); {
-	case u == "":
-		return []string{"no ExternalUrl in site " + cmp.Or(site, "(unknown)")}
-	case !strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath):
+	u := normalURL(directories[0].ExternalURL)
+	if u != "" && (!strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath)) {
 		return []string{directories[0].Server + " has " + directories[0].ExternalURL}
 	}
 	return nil

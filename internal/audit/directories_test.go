@@ -37,7 +37,11 @@ func TestVirtualDirectoryMismatch(t *testing.T) {
 		{"servers of a site disagree", []edit{urls(mail, "https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "in site HQ EX01 has " + mail + ", EX02 has https://eas"},
 		{"one of a site has none", []edit{urls(mail, "")}, isUnmet, "EX02 has no ExternalUrl"},
 		{"sites with names of their own", []edit{urls(mail, "https://mail.fabrikam.com/Microsoft-Server-ActiveSync"), sites("HQ", "Branch")}, isMet, "fabrikam"},
-		{"a site without", []edit{urls(mail, ""), sites("HQ", "Branch")}, isUnmet, "no ExternalUrl in site Branch"},
+		{"a site that does not face the Internet", []edit{urls(mail, ""), sites("HQ", "Branch")}, isMet, "; none in site Branch"},
+		{"such a site sorted first", []edit{urls("", mail), sites("Branch", "HQ")}, isMet, "; none in site Branch"},
+		{"such a site, and another host than configured", []edit{urls("https://eas.contoso.com/Microsoft-Server-ActiveSync", ""), sites("HQ", "Branch")}, isUnmet, "no site has the configured " + mail},
+		{"no site has any", []edit{urls("", ""), sites("HQ", "Branch")}, isUnmet, "no site has an ExternalUrl"},
+		{"a single site without", []edit{urls("", "")}, isUnmet, "no site has an ExternalUrl"},
 		{"plain HTTP", []edit{urls("http://mail.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "EX01 has http://"},
 		{"another path", []edit{urls("https://mail.contoso.com/EAS")}, isUnmet, "EX01 has https://mail.contoso.com/EAS"},
 		{"another port", []edit{urls("https://mail.contoso.com:8443/Microsoft-Server-ActiveSync")}, isUnmet, "configured"},
@@ -51,6 +55,9 @@ func TestVirtualDirectoryMismatch(t *testing.T) {
 		e := estateOf(t, urls("https://eas.contoso.com/Microsoft-Server-ActiveSync"))
 		e.activesync = ""
 		judged{state: isMet, seen: "eas.contoso.com"}.check(t, judgeDirectories(e))
+		e = estateOf(t, urls("", ""))
+		e.activesync = ""
+		judged{state: isUnmet, seen: "no site has an ExternalUrl"}.check(t, judgeDirectories(e))
 	})
 }
 

@@ -67,7 +67,7 @@ var requirements = []requirement{
 		show:   "Get-IntraOrganizationConnector | Format-List Name,TargetSharingEpr,DiscoveryEndpoint; Get-OrganizationRelationship | Format-List Name,TargetSharingEpr", judge: judgeHybridAgent,
 	}, { // 2
 		name: "ActiveSync URLs agree", reason: virtualDirectoryMismatch, reads: []string{sectionDirectories, sectionServers},
-		wanted: "one https ExternalUrl in each site, the configured one among them",
+		wanted: "one https ExternalUrl in each site that has any, the configured one among them",
 		show:   "Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl", judge: judgeDirectories,
 	}, { // 12
 		name: "OAuth on virtual directories", reason: oauthMissingOnVirtualDirectory, reads: []string{sectionDirectories},
