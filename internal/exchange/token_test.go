@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -55,6 +56,9 @@ func TestACertificateGetsATokenByItsSignature(t *testing.T) {
 		assert.Equal(t, accessToken, token)
 	}
 	assert.Equal(t, 1, e.tokens, "a token serves until shortly before it expires")
+	_, err = c.Fresh(context.Background(), policy.TokenRequestOptions{Scopes: []string{ScopeExchangeOnline}})
+	require.NoError(t, err)
+	assert.Equal(t, 2, e.tokens, "a fresh one is issued now")
 }
 
 func TestAChangedCertificateFileIsTakenIntoUse(t *testing.T) {
@@ -231,4 +235,19 @@ func TestKeyID(t *testing.T) {
 		assert.Equal(t, check.Token, check.ClassOf(err), name)
 		assert.NotContains(t, err.Error(), "planted", name)
 	}
+}
+
+func TestIssuedAt(t *testing.T) {
+	part := base64.RawURLEncoding.EncodeToString
+	at, err := IssuedAt("e30." + part([]byte(`{"iat":1795338900}`)) + ".x")
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2026, 11, 22, 9, 15, 0, 0, time.UTC), at)
+	for name, claims := range map[string]string{"none": `{}`, "a text": `{"iat":"planted"}`, "negative": `{"iat":-1}`, "far": `{"iat":1e300}`, "no JSON": `planted`} {
+		_, err := IssuedAt("e30." + part([]byte(claims)) + ".x")
+		require.Error(t, err, name)
+		assert.Equal(t, check.Token, check.ClassOf(err), name)
+		assert.NotContains(t, err.Error(), "planted", name)
+	}
+	_, err = IssuedAt("planted")
+	assert.ErrorContains(t, err, "no JWT")
 }

@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// tokenLife is short of the five minutes within which clients take a token for
-// expired: each asks for a new one and so sees a roll at once.
-const tokenLife = 4 * time.Minute
+// tokenLife is that of most tokens, as Entra has it in short.
+const tokenLife = time.Hour
 
 // eventedLife is that of tokens for clients that understand claims challenges
 // (continuous access evaluation, capability CP1): those can be revoked, so they

@@ -33,6 +33,10 @@ var EvoSTSMetadata = &check.Def{
 // tokenTimeout bounds getting a token; fetchTimeout bounds each document.
 const tokenTimeout = 10 * time.Second
 
+// tokenOld is the age of a token that does not say any more what key signs now.
+// Entra dates tokens five minutes back, and clocks differ.
+const tokenOld = 10 * time.Minute
+
 func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() && t.OnPrem.LDAP.URL == "" {
 		return check.Parts{}, nil
@@ -61,18 +65,34 @@ func buildEvoSTS(t config.Target, env check.Env, f fetch) *evosts {
 	return &evosts{target: t, env: env, sources: newSources(t, env), library: newLibrary(f, env.Now)}
 }
 
-// keyIDOf gives the function that gets a token and tells which key signed it.
-func keyIDOf(credential azcore.TokenCredential) func(context.Context) (Thumbprint, error) {
-	return func(ctx context.Context) (t Thumbprint, err error) {
-		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{exchange.ScopeExchangeOnline}})
+// issuer issues tokens; exchange.Credential is one.
+type issuer interface {
+	Fresh(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error)
+}
+
+// signature is of a token: the key that signed it, and when.
+type signature struct {
+	key    Thumbprint
+	issued time.Time
+}
+
+// keyIDOf gives the function that gets a token, one that is issued now, and
+// tells which key signed it.
+func keyIDOf(from issuer) func(context.Context) (signature, error) {
+	return func(ctx context.Context) (s signature, err error) {
+		token, err := from.Fresh(ctx, policy.TokenRequestOptions{Scopes: []string{exchange.ScopeExchangeOnline}})
 		if err != nil {
-			return t, err
+			return s, err
 		}
 		id, err := exchange.KeyID(token.Token)
 		if err != nil {
-			return t, err
+			return s, err
 		}
-		return ParseKeyID(id)
+		if s.issued, err = exchange.IssuedAt(token.Token); err != nil {
+			return s, err
+		}
+		s.key, err = ParseKeyID(id)
+		return s, err
 	}
 }
 
@@ -82,7 +102,7 @@ type evosts struct {
 	env     check.Env
 	sources sources
 	library *library
-	keyID   func(context.Context) (Thumbprint, error)         // nil without a credential
+	keyID   func(context.Context) (signature, error)          // nil without a credential
 	expires func() (kind string, notAfter time.Time, ok bool) // of the credential; nil without one
 }
 
@@ -183,9 +203,12 @@ func (e *evosts) lookKeys(ctx context.Context, o *observation) {
 	o.credential = true
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	t, err := e.keyID(ctx)
+	s, err := e.keyID(ctx)
+	t, fresh := s.key, o.now.Sub(s.issued) <= tokenOld
 	if err == nil {
-		o.ledger.keyUsed(t, o.now)
+		o.ledger.keyUsed(t, s.issued)
+	}
+	if err == nil && fresh {
 		o.usedNow = &t
 	}
 	o.keyErr = classed(check.Token, "hmad's own token", err)
@@ -193,6 +216,8 @@ func (e *evosts) lookKeys(ctx context.Context, o *observation) {
 	switch {
 	case err != nil && len(o.used) > 0:
 		o.note("no token now, the keys of the last 24 hours are compared: %s", err)
+	case err == nil && !fresh:
+		o.note("hmad got no new token, only one of %s: which key signs now is not known", moment(s.issued))
 	case err == nil && !o.recognised(t):
 		o.note("hmad's own token is signed with %s, which is neither published nor stored: it says nothing", t)
 	}

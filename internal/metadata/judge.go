@@ -138,7 +138,7 @@ func judgeKeys(v *verdict, o observation, all []comparison) {
 	switch {
 	case o.usedNow != nil && !o.recognised(*o.usedNow):
 		v.unknown(nil, signingKeyMissing)
-	case o.usedNow == nil && len(o.used) == 0:
+	case o.usedNow == nil && !v.has(signingKeyMissing): // the keys of the day say nothing of an emergency
 		v.unknown(o.keyErr, signingKeyMissing)
 	}
 }

@@ -166,8 +166,8 @@ func TestAKeyCountsForADay(t *testing.T) {
 	w := newWorld(t)
 	w.signing = w.published[0]
 	w.run()
-	w.check.keyID = func(context.Context) (Thumbprint, error) {
-		return Thumbprint{}, check.Errorf(check.Token, "AADSTS700027")
+	w.check.keyID = func(context.Context) (signature, error) {
+		return signature{}, check.Errorf(check.Token, "AADSTS700027")
 	}
 	w.stored = w.stored[1:]
 	w.now = w.now.Add(step)

@@ -24,13 +24,49 @@ type credential struct {
 	scopes []string
 }
 
-func (c *credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (c *credential) Fresh(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c.scopes = o.Scopes
 	return azcore.AccessToken{Token: c.token}, c.err
 }
 
-func jwt(header string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(header)) + ".eyJzZWNyZXQiOiJwbGFudGVkIn0.c2lnbmF0dXJl"
+func jwt(header string) string { return jwtOf(header, noon) }
+
+func jwtOf(header string, issued time.Time) string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(header)) + "." + part(fmt.Appendf(nil, `{"secret":"planted","iat":%d}`, issued.Unix())) + ".c2lnbmF0dXJl"
+}
+
+// Whoever keeps tokens for hmad, as the platform of a managed identity does,
+// hides a roll: the reason is then not judged, and the key counts from when the
+// token was issued.
+func TestAnOldTokenDoesNotSayWhatSignsNow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		age  time.Duration
+		want bool
+	}{"new": {0, true}, "dated back as Entra does": {5 * time.Minute, true}, "an hour old": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			key := ThumbprintOf(w.published[0])
+			e := buildEvoSTS(w.target, w.env(), w.fetch)
+			e.keyID = keyIDOf(&credential{token: jwtOf(fmt.Sprintf(`{"x5t":%q}`, key.KeyID()), noon.Add(-tc.age))})
+			report, err := e.run(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(report.Unevaluated)), "signing_key_missing"))
+			assert.Equal(t, !tc.want, strings.Contains(strings.Join(report.Notes, "\n"), "hmad got no new token, only one of 2026-11-22 11:00Z"))
+			assert.Equal(t, noon.Add(-tc.age), loadLedger(w.memory, noon).Used[key])
+		})
+	}
+}
+
+func TestKeysOfTheDayDoNotStandInForAToken(t *testing.T) {
+	w := newWorld(t)
+	w.signing = w.published[0]
+	require.Equal(t, "good", outcome(w.run()))
+	w.signing = []byte{}
+	w.now = w.now.Add(step)
+	r := w.run()
+	assert.Equal(t, "error:token", outcome(r))
+	assert.Contains(t, r.Report.Unevaluated, signingKeyMissing)
 }
 
 func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
@@ -56,6 +92,7 @@ func TestTokensThatNameNoKey(t *testing.T) {
 		"no token":              {err: errors.New("AADSTS7000215: Invalid client secret provided")},
 		"no JWT":                {token: "planted-token"},
 		"no key":                {token: jwt(`{"alg":"RS256"}`)},
+		"no time of issue":      {token: "eyJ4NXQiOiJpaHdyUFU1ZllIR0NrNlMxeHRmby1RRWpSV2MifQ.e30.x"},
 		"a key that is no SHA1": {token: jwt(`{"alg":"RS256","kid":"planted-kid"}`)},
 	} {
 		t.Run(name, func(t *testing.T) {

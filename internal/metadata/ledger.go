@@ -223,8 +223,12 @@ func lastLook(hs map[Thumbprint]*held) (last time.Time) {
 	return last
 }
 
-// keyUsed writes down that a token issued now was signed with a key.
-func (l *ledger) keyUsed(t Thumbprint, now time.Time) { l.Used[t] = now }
+// keyUsed writes down that a token issued then was signed with a key.
+func (l *ledger) keyUsed(t Thumbprint, issued time.Time) {
+	if issued.After(l.Used[t]) {
+		l.Used[t] = issued
+	}
+}
 
 // usedKeys gives the keys that tokens of the last 24 hours named, sorted.
 func (l *ledger) usedKeys(now time.Time) []Thumbprint {

@@ -31,7 +31,7 @@ type observation struct {
 	known        set                  // published in any document, the OpenID keys included
 
 	credential bool         // there is one
-	usedNow    *Thumbprint  // the key of hmad's own token; nil where there was none
+	usedNow    *Thumbprint  // the key of hmad's own token; nil where there was none that is new
 	used       []Thumbprint // keys of its tokens in the last 24 hours
 	keyErr     error
 

@@ -211,11 +211,11 @@ func (w *world) run() check.Result {
 	if w.check == nil {
 		w.check = buildEvoSTS(w.target, w.env(), w.fetch)
 		if w.signing != nil {
-			w.check.keyID = func(context.Context) (Thumbprint, error) {
+			w.check.keyID = func(context.Context) (signature, error) {
 				if len(w.signing) == 0 {
-					return Thumbprint{}, errors.New("AADSTS700027")
+					return signature{}, errors.New("AADSTS700027")
 				}
-				return ThumbprintOf(w.signing), nil
+				return signature{ThumbprintOf(w.signing), w.now}, nil
 			}
 		}
 	}
