@@ -1,0 +1,82 @@
+package sync
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// What the collector writes, as its sample has it, is what the check reads.
+func TestTheCollectorsSampleIsRead(t *testing.T) {
+	sample, err := os.ReadFile("../exchange/testdata/reports/ex01.json")
+	require.NoError(t, err)
+	w := newServers(t, config.Sync{MailboxLabel: config.LabelAddress})
+	w.now = time.Date(2026, 11, 22, 9, 16, 0, 0, time.UTC)
+	w.files["EX01.json"] = string(sample)
+	r, err := w.run()
+	require.NoError(t, err)
+	assert.Empty(t, r.Findings)
+	assert.Equal(t, 74.0, valueOf(r, onPremRequests, "200"))
+	assert.Equal(t, 1.0, valueOf(r, onPremRequests, "401"))
+	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, onPremSuccess))
+	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix()), valueOf(r, onPremMailbox, "hmad-probe@contoso.com"))
+}
+
+func TestWhichReportsSpeakForThePresent(t *testing.T) {
+	broken := errors.New("half a file")
+	report := func(age time.Duration) exchange.Report {
+		return exchange.Report{Host: "EX01", Interval: 15 * time.Minute, GeneratedAt: monday.Add(-age)}
+	}
+	for name, c := range map[string]struct {
+		arrived exchange.Arrived
+		want    string // empty: it does
+	}{
+		"a fresh one":                         {exchange.Arrived{Report: report(time.Minute)}, ""},
+		"one of three intervals ago":          {exchange.Arrived{Report: report(45 * time.Minute)}, ""},
+		"an older one":                        {exchange.Arrived{Report: report(46 * time.Minute)}, "is too old"},
+		"one a little ahead":                  {exchange.Arrived{Report: report(-10 * time.Minute)}, ""},
+		"one of the future":                   {exchange.Arrived{Report: report(-11 * time.Minute)}, "dated in the future"},
+		"a file that never held one":          {exchange.Arrived{File: "EX01.json", Err: broken}, "half a file"},
+		"a broken file over a good report":    {exchange.Arrived{Report: report(time.Minute), Err: broken}, ""},
+		"a file without a report or an error": {exchange.Arrived{File: "EX01.json"}, "EX01.json: no report"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := usable(c.arrived, monday)
+			if c.want == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorContains(t, err, c.want)
+			}
+		})
+	}
+}
+
+// While phones synchronise, mailboxes are asked before their deadlines, so that
+// these do not all come at once; in a quiet night they are not, the answers would
+// be those of the evening.
+func TestDeadlinesAreLevelledWhilePhonesSynchronise(t *testing.T) {
+	for name, c := range map[string]struct {
+		lag  time.Duration
+		want bool
+	}{"phones that synchronise": {time.Minute, true}, "phones that are silent": {90 * time.Minute, false}} {
+		t.Run(name, func(t *testing.T) {
+			p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 2, Concurrency: 4}, 20_000)
+			early := 0
+			synced := syncedAgo(c.lag)
+			drive(p, monday, monday.Add(20*time.Hour), func(now time.Time, a Ask) Verdict {
+				if a.Why == Early {
+					early++
+				}
+				return synced(now, a)
+			})
+			assert.Equal(t, c.want, early > 0, "%d were asked early", early)
+		})
+	}
+}
