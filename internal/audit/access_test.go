@@ -24,7 +24,7 @@ func TestOutlookServiceBlocked(t *testing.T) {
 	run(t, "outlook_service_blocked", []judged{
 		{"healthy", nil, isMet, "2 rules"},
 		{"no rules at all", []edit{rules()}, isMet, "0 rules"},
-		{"null for no rules", []edit{data(sectionRules, "null")}, isMet, "0 rules"},
+		{"null, which is not an empty list", []edit{data(sectionRules, "null")}, isOpen, "without data"},
 		{"blocked by device type", []edit{rules("DeviceType", "OutlookService", "Block")}, isUnmet, `rule DeviceType "OutlookService" Block`},
 		{"in quarantine", []edit{rules("DeviceType", "OutlookService", "Quarantine")}, isUnmet, "Quarantine"},
 		{"in other case", []edit{rules("devicetype", "OUTLOOKSERVICE", "block")}, isUnmet, "OUTLOOKSERVICE"},

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -77,7 +76,7 @@ func judgeCertificateEnd(e estate) answer {
 	case err != nil:
 		return open(err)
 	case all.current == nil:
-		return open(fmt.Errorf("the current auth certificate: %w", errNotNamed))
+		return moot("no server shows the current auth certificate, which %s tells of", authCertificateMissing.Name)
 	}
 	seen := "the current one ends on " + day(all.current.NotAfter)
 	if lasts(all.current, e.now) {

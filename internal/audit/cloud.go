@@ -31,11 +31,13 @@ type cloud struct {
 	SubScope string `json:"tenant_region_sub_scope"` // null worldwide; GCC, DODCON, DOD
 }
 
+var errNoTenant = errors.New("the config names no tenant whose cloud could be asked for")
+
 // newCloudQuestion gives the function that asks for the tenant's cloud.
 func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cloud, error), error) {
 	if t.Tenant == "" || t.Entra.OpenIDConfiguration == "" {
 		return func(context.Context) (cloud, error) {
-			return cloud{}, errors.New("the config names no tenant whose cloud could be asked for")
+			return cloud{}, errNoTenant
 		}, nil
 	}
 	client, err := exchange.NewHTTPClient(t, env)
@@ -46,7 +48,7 @@ func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cl
 	return func(ctx context.Context) (cloud, error) {
 		c, err := fetchCloud(ctx, client, at)
 		if err != nil {
-			return c, fmt.Errorf("the tenant's OpenID configuration: %w", err)
+			return c, check.Errorf(check.Metadata, "the tenant's OpenID configuration: %w", err)
 		}
 		return c, nil
 	}, nil
@@ -92,7 +94,8 @@ func readCloud(body []byte) (cloud, error) {
 
 // judgeCloud: the guide rules out tenants of US Government Community and
 // Defense, of Office 365 Germany and of 21Vianet («Technical and licensing
-// requirements», the note). A cloud that is in neither list is not judged.
+// requirements», the note). A cloud that is in neither list is not judged. No
+// other check tells that the document cannot be read, so that is an error.
 func judgeCloud(e estate) answer {
 	hybrid, err := newest(e, exchange.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
@@ -100,6 +103,8 @@ func judgeCloud(e estate) answer {
 	}
 	c := e.cloud
 	switch {
+	case errors.Is(e.cloudErr, errNoTenant):
+		return moot("%s", e.cloudErr)
 	case e.cloudErr != nil:
 		return open(e.cloudErr)
 	case unsupportedCloud(c) != "":

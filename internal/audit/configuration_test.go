@@ -157,14 +157,28 @@ func TestOutcomes(t *testing.T) {
 		"a warning":                                 {[]edit{data(sectionHybrid, `[]`)}, nil, check.Warned},
 		"a critical finding":                        {[]edit{rules()}, nil, check.Failed},
 		"a needed section failed":                   {[]edit{failed(sectionRules)}, nil, check.Undecided},
-		"a section of a warning failed":             {[]edit{failed(sectionOverrides)}, nil, check.Passed},
+		"a section of a warning failed":             {[]edit{failed(sectionWebConfig)}, nil, check.Passed}, // onprem_report tells
+		"a finding beside a section that failed":    {[]edit{failed(sectionWebConfig), data(sectionHybrid, `[]`)}, nil, check.Warned},
+		"a section of a warning is missing":         {[]edit{absent(sectionWebConfig)}, nil, check.Undecided},
+		"it is missing on one server":               {[]edit{of("EX02", absent(sectionWebConfig))}, nil, check.Undecided},
+		"it failed on one server, lacks on another": {[]edit{of("EX01", absent(sectionWebConfig)), of("EX02", failed(sectionWebConfig))}, nil, check.Undecided},
+		"failed on the newest, missing elsewhere":   {[]edit{of("EX01", failed(sectionHybrid)), of("EX02", absent(sectionHybrid))}, nil, check.Undecided},
+		"a section of a warning is null":            {[]edit{data(sectionCertificates, `null`)}, nil, check.Undecided},
+		"null is not an empty list of rules":        {[]edit{data(sectionRules, `null`)}, nil, check.Undecided},
+		"a section in another form":                 {[]edit{data(sectionWebConfig, `[{"maxRequestLength":"abc"}]`)}, nil, check.Undecided},
+		"a section that names too little":           {[]edit{data(sectionDirectories, `[]`)}, nil, check.Undecided},
+		"two sections alone":                        {[]edit{only(sectionRules, sectionSettings)}, nil, check.Undecided},
+		"a critical finding in such a report":       {[]edit{only(sectionRules, sectionSettings), rules()}, nil, check.Failed},
+		"overrides and endpoints may be missing":    {[]edit{absent(sectionOverrides), absent("migrationEndpoints")}, nil, check.Passed},
+		"overrides in another form":                 {[]edit{data(sectionOverrides, `["abc"]`)}, nil, check.Undecided},
+		"no server has the auth certificate":        {[]edit{certs()}, nil, check.Warned},
 		"a needed section failed on one server":     {[]edit{of("EX01", failed(sectionRules))}, nil, check.Passed},
 		"all reports too old":                       {[]edit{made("2026-11-20T09:15:00Z")}, nil, check.Undecided},
 		"an old report that would show a fault":     {[]edit{made("2026-11-20T09:15:00Z"), rules()}, nil, check.Undecided},
 		"no reports":                                {nil, func(f *fixture) { f.files = nil }, check.Undecided},
 		"the folder cannot be read":                 {nil, func(f *fixture) { f.gone = true }, check.Undecided},
 		"only half-written reports":                 {nil, func(f *fixture) { f.files = map[string][]byte{"ex01.json": []byte(`{"schema":1,`)} }, check.Undecided},
-		"the cloud cannot be asked for":             {nil, func(f *fixture) { f.target.Entra.OpenIDConfiguration = "https://127.0.0.1:1/" }, check.Passed},
+		"the cloud cannot be asked for":             {nil, func(f *fixture) { f.target.Entra.OpenIDConfiguration = "https://127.0.0.1:1/" }, check.Undecided},
 		"no tenant is configured":                   {nil, func(f *fixture) { f.target.Tenant = "" }, check.Passed}, // its auth server is not known: that row is open
 		"an expected server is silent":              {nil, func(f *fixture) { f.target.OnPrem.Report.Hosts = []string{"EX03"} }, check.Passed},
 		"a critical finding beside what is unknown": {[]edit{failed(sectionSettings), rules("DeviceType", "OutlookService", "Block")}, nil, check.Failed},
@@ -177,11 +191,27 @@ func TestOutcomes(t *testing.T) {
 			r := f.result(t)
 			assert.Equal(t, c.outcome, r.Outcome(), text(r))
 			if r.Err != nil {
-				assert.Equal(t, check.ReportInput, check.ClassOf(r.Err))
+				want := check.ReportInput
+				if name == "the cloud cannot be asked for" {
+					want = check.Metadata
+				}
+				assert.Equal(t, want, check.ClassOf(r.Err))
 				assert.NotContains(t, r.Err.Error(), "\n")
 			}
 		})
 	}
+}
+
+func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
+	r := newFixture(t, healthy(t, absent(sectionIIS), data(sectionWebConfig, `[{"maxRequestLength":"abc"}]`), data(sectionHybrid, `[]`)), http.NotFound).result(t)
+	require.Error(t, r.Err)
+	assert.Contains(t, r.Err.Error(), "cannot be judged: 3: ")
+	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
+		assert.Contains(t, r.Err.Error(), part)
+	}
+	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, cloudUnsupported}, r.Report.Unevaluated)
+	require.Len(t, r.Report.Findings, 1, "what could be judged stands beside the error")
+	assert.Equal(t, hybridConfigurationMissing, r.Report.Findings[0].Reason)
 }
 
 func TestAHalfWrittenReportDoesNotHideTheGoodOneBefore(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 )
 
@@ -36,13 +37,13 @@ func judgeDirectories(e estate) answer {
 		sites[site] = append(sites[site], d)
 	}
 	if len(sites) == 0 {
-		return open(fmt.Errorf("no ActiveSync virtual directory: %w", errNotNamed))
+		return open(check.Errorf(check.ReportInput, "section %s: no ActiveSync virtual directory", sectionDirectories))
 	}
 	var bad, urls, inward []string
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
 		bad = append(bad, faultsOfSite(site, sites[site])...)
-		if u := sites[site][0].ExternalURL; u != "" {
-			urls = append(urls, u)
+		if i := slices.IndexFunc(sites[site], func(d directory) bool { return d.ExternalURL != "" }); i >= 0 {
+			urls = append(urls, sites[site][i].ExternalURL)
 		} else {
 			inward = append(inward, siteName(site))
 		}
@@ -132,7 +133,7 @@ func judgeOAuthDirectories(e estate) answer {
 	for _, kind := range oauthKinds {
 		some := ofKind(all, kind)
 		if len(some) == 0 {
-			return open(fmt.Errorf("no %s virtual directory: %w", kind, errNotNamed))
+			return open(check.Errorf(check.ReportInput, "section %s: no %s virtual directory", sectionDirectories, kind))
 		}
 		for _, d := range some {
 			looked++

@@ -36,6 +36,7 @@ func TestVirtualDirectoryMismatch(t *testing.T) {
 		{"another host than configured", []edit{urls("https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "no site has the configured " + mail},
 		{"servers of a site disagree", []edit{urls(mail, "https://eas.contoso.com/Microsoft-Server-ActiveSync")}, isUnmet, "in site HQ EX01 has " + mail + ", EX02 has https://eas"},
 		{"one of a site has none", []edit{urls(mail, "")}, isUnmet, "EX02 has no ExternalUrl"},
+		{"the first of a site has none", []edit{urls("", mail)}, isUnmet, "EX01 has no ExternalUrl, EX02 has " + mail},
 		{"sites with names of their own", []edit{urls(mail, "https://mail.fabrikam.com/Microsoft-Server-ActiveSync"), sites("HQ", "Branch")}, isMet, "fabrikam"},
 		{"a site that does not face the Internet", []edit{urls(mail, ""), sites("HQ", "Branch")}, isMet, "; none in site Branch"},
 		{"such a site sorted first", []edit{urls("", mail), sites("Branch", "HQ")}, isMet, "; none in site Branch"},

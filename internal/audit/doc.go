@@ -11,5 +11,6 @@
 // Each requirement is one row of a table (requirements.go): the reason that it
 // gives when it is not met, the report's sections that it reads, what must be
 // so, the command that shows it, and a pure function that judges. A row that
-// cannot be judged is open: its reason is not evaluated, never taken for met.
+// cannot be judged is open: its reason is not evaluated, never taken for met, and
+// the run ends with an error unless onprem_report tells of the cause.
 package audit

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 		case age < -maxAhead:
 			e.lacking = append(e.lacking, fmt.Sprintf("%s: its report is dated in the future, %s", a.Host, moment(a.GeneratedAt)))
 		default:
-			e.reports = append(e.reports, a.Report)
+			e.reports = append(e.reports, withoutNulls(a.Report))
 		}
 	}
 	for _, host := range expected {
@@ -60,6 +61,32 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 	if len(e.reports) == 0 {
 		e.err = check.Errorf(check.ReportInput, "no on-premises report is evidence for now: %s", cmp.Or(list(e.lacking), "none has arrived"))
 	}
+}
+
+// withoutNulls takes data away that is null. The collector writes an empty list
+// where there is nothing, so null is no evidence of it.
+func withoutNulls(r exchange.Report) exchange.Report {
+	r.Sections = maps.Clone(r.Sections)
+	for name, s := range r.Sections {
+		if string(s.Data) == "null" {
+			s.Data = nil
+			r.Sections[name] = s
+		}
+	}
+	return r
+}
+
+// toldError is why something is not known, where onprem_report has a finding of
+// just that: a section that the collector says it could not read, or a server
+// that sends no report in order.
+type toldError struct{ error }
+
+func (t toldError) Unwrap() error { return t.error }
+
+// told says whether onprem_report tells of an error.
+func told(err error) bool {
+	var t toldError
+	return errors.As(err, &t) || errors.Is(err, exchange.ErrUnread)
 }
 
 // notes say on what the run is built.
@@ -75,7 +102,8 @@ func (e estate) notes() []string {
 }
 
 // newest reads a section that tells of the whole organisation: from the newest
-// report that has it in order. Otherwise the error is that of the newest.
+// report that has it in order. Otherwise the error is that of the newest, one
+// of which nobody else tells before others.
 func newest[T any](e estate, read func(exchange.Report) (T, error)) (T, error) {
 	err := e.err
 	for _, r := range e.reports {
@@ -83,7 +111,7 @@ func newest[T any](e estate, read func(exchange.Report) (T, error)) (T, error) {
 		if why == nil {
 			return value, nil
 		}
-		if err == nil {
+		if err == nil || told(err) && !told(why) {
 			err = why
 		}
 	}
@@ -105,20 +133,24 @@ func each[T any](e estate, read func(exchange.Report) (T, error)) ([]onHost[T], 
 		return nil, e.err
 	}
 	var all []onHost[T]
-	unread := slices.Clone(e.lacking)
+	unread, allTold := slices.Clone(e.lacking), true
 	for _, r := range e.reports {
 		value, err := read(r)
 		if err != nil {
-			unread = append(unread, err.Error())
+			unread, allTold = append(unread, err.Error()), allTold && told(err)
 			continue
 		}
 		all = append(all, onHost[T]{r.Host, value})
 	}
 	slices.SortFunc(all, func(a, b onHost[T]) int { return strings.Compare(a.host, b.host) })
-	if len(unread) > 0 {
-		return all, check.Errorf(check.ReportInput, "%s", list(unread))
+	if len(unread) == 0 {
+		return all, nil
 	}
-	return all, nil
+	err := check.Errorf(check.ReportInput, "%s", list(unread))
+	if allTold {
+		err = toldError{err}
+	}
+	return all, err
 }
 
 // onEveryHost judges a section of every server: one that does not fit is
@@ -143,8 +175,6 @@ func onEveryHost[T any](e estate, read func(exchange.Report) (T, error), look fu
 		return met("%s", list(good))
 	}
 }
-
-var errNotNamed = errors.New("the section does not name it")
 
 // sameHost compares the names of servers, one of which may be qualified.
 func sameHost(a, b string) bool { return strings.EqualFold(shortHost(a), shortHost(b)) }

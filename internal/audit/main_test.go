@@ -2,8 +2,10 @@ package audit
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +53,13 @@ func failed(section string) edit {
 
 // absent takes a section out.
 func absent(section string) edit { return func(e *envelope) { delete(e.Sections, section) } }
+
+// only leaves these sections in and no other.
+func only(names ...string) edit {
+	return func(e *envelope) {
+		maps.DeleteFunc(e.Sections, func(name string, _ any) bool { return !slices.Contains(names, name) })
+	}
+}
 
 // of makes an edit that of one host alone.
 func of(host string, do edit) edit {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/hmad/hmad/internal/exchange"
@@ -49,7 +50,7 @@ func judgeHybridAgent(e estate) answer {
 	if err != nil {
 		return open(err)
 	}
-	endpoints, _ := newest(e, exchange.Report.MigrationEndpoints)
+	endpoints, unread := newest(e, exchange.Report.MigrationEndpoints)
 	var bad []string
 	look := func(where string, addresses ...string) {
 		for _, a := range addresses {
@@ -68,8 +69,11 @@ func judgeHybridAgent(e estate) answer {
 	for _, m := range endpoints {
 		look("MigrationEndpoint \""+m.Name+"\"", m.RemoteServer)
 	}
-	if len(bad) > 0 {
+	switch {
+	case len(bad) > 0:
 		return unmet("%s", list(bad))
+	case unread != nil && !errors.Is(unread, exchange.ErrMissing) && !told(unread):
+		return open(unread)
 	}
 	return met("no address under %s in %d connectors, relationships and endpoints", strings.TrimPrefix(agentDomain, "."), len(connectors)+len(relationships)+len(endpoints))
 }
@@ -86,7 +90,10 @@ const (
 // tenant's auth server.
 func judgeDedicatedApp(e estate) answer {
 	overrides, err := newest(e, exchange.Report.SettingOverrides)
-	if err != nil {
+	switch {
+	case errors.Is(err, exchange.ErrMissing): // Exchange of before the override has no cmdlet for it
+		return moot("%s", err)
+	case err != nil:
 		return open(err)
 	}
 	servers, err := newest(e, exchange.Report.AuthServers)

@@ -19,7 +19,7 @@ func TestHybridConfigurationMissing(t *testing.T) {
 	run(t, "hybrid_configuration_missing", []judged{
 		{"full hybrid", nil, isMet, "FreeBusy, MoveMailbox"},
 		{"none", []edit{data(sectionHybrid, `[]`)}, isUnmet, "nothing"},
-		{"null for none", []edit{data(sectionHybrid, `null`)}, isUnmet, "nothing"},
+		{"null, which is not none", []edit{data(sectionHybrid, `null`)}, isOpen, "without data"},
 		{"one feature that collapsed to a text", []edit{data(sectionHybrid, `{"serviceInstance":0,"features":"FreeBusy"}`)}, isMet, "FreeBusy"},
 		{"section failed", []edit{failed(sectionHybrid)}, isOpen, "access denied"},
 	})
@@ -34,6 +34,7 @@ func TestHybridAgentInUse(t *testing.T) {
 		{"on a relationship", []edit{data(sectionRelationships, fmt.Sprintf(`[{"name":"O365","enabled":true,"targetSharingEpr":%q}]`, agent))}, isUnmet, `OrganizationRelationship "O365"`},
 		{"on a migration endpoint", []edit{data("migrationEndpoints", `[{"identity":"EWS","remoteServer":"6ca7.resource.mailboxmigration.his.msappproxy.net"}]`)}, isUnmet, "MigrationEndpoint"},
 		{"migration endpoints may be missing", []edit{absent("migrationEndpoints")}, isMet, ""},
+		{"migration endpoints in another form", []edit{data("migrationEndpoints", `[{"remoteServer":1}]`)}, isOpen, "section migrationEndpoints: row 0"},
 		{"connectors failed", []edit{failed(sectionConnectors)}, isOpen, "access denied"},
 		{"relationships failed", []edit{failed(sectionRelationships)}, isOpen, "access denied"},
 	})

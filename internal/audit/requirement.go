@@ -43,7 +43,7 @@ func (s state) String() string {
 type answer struct {
 	state state
 	seen  string // the value seen, or why nothing can be said
-	err   error  // of an open answer: what could not be read; nil where nothing failed
+	err   error  // of an open answer: what could not be read, with its class; nil where nothing failed
 }
 
 func met(format string, args ...any) answer {
@@ -60,15 +60,14 @@ func open(err error) answer { return answer{seen: err.Error(), err: err} }
 // moot leaves a requirement unjudged although all could be read.
 func moot(format string, args ...any) answer { return answer{seen: fmt.Sprintf(format, args...)} }
 
-// judgeAll judges every requirement. The error, of class report, says that
-// there is no report at all, or that a section could not be read which a
-// critical requirement needs: a run without that must not pass. A section that
-// only warnings need leaves their reasons open and is no error, for what keeps it
-// from being read (a right that the collector lacks) may last, has a finding of
-// its own in onprem_report, and must not hide all the other verdicts.
+// judgeAll judges every requirement. Where one stays open for want of
+// something that should be there, the error says how many do and why: such a run
+// must not pass. What onprem_report tells of is an error only where a critical
+// requirement needs it, for it may last (a right that the collector lacks, a
+// server that is out of order), and a run with an error renews no warning.
 func judgeAll(all []requirement, e estate) (check.Report, error) {
 	report := check.Report{Notes: e.notes()}
-	var unread error
+	var errs []error
 	for _, r := range all {
 		a := r.answer(e)
 		report.Notes = append(report.Notes, r.line(a, nameWidth(all)))
@@ -77,16 +76,30 @@ func judgeAll(all []requirement, e estate) (check.Report, error) {
 			report.Findings = append(report.Findings, check.Finding{Reason: r.reason, Detail: r.detail(a)})
 		case isOpen:
 			report.Unevaluated = append(report.Unevaluated, r.reason)
-			if unread == nil && r.reason.Severity == check.Critical {
-				unread = a.err
+			if a.err != nil && (r.reason.Severity == check.Critical || !told(a.err)) {
+				errs = append(errs, a.err)
 			}
 		}
 	}
 	report.Notes = append(report.Notes, commands(all)...)
 	if e.err != nil {
-		unread = e.err
+		return report, e.err
 	}
-	return report, unread
+	return report, notJudged(errs)
+}
+
+// notJudged sums up why requirements are open. Its class is that of the first.
+func notJudged(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	var why []string
+	for _, err := range errs {
+		if !slices.Contains(why, err.Error()) {
+			why = append(why, err.Error())
+		}
+	}
+	return check.Errorf(check.ClassOf(errs[0]), "requirements that cannot be judged: %d: %s", len(errs), check.Clean(list(why), maxError))
 }
 
 // answer judges the requirement, unless there is nothing to judge it by.

@@ -44,7 +44,7 @@ func readServers(e estate) ([]server, error) {
 		servers = append(servers, s)
 	}
 	if len(servers) == 0 {
-		return nil, fmt.Errorf("no Exchange server: %w", errNotNamed)
+		return nil, check.Errorf(check.ReportInput, "section %s: no Exchange server", sectionServers)
 	}
 	return servers, nil
 }
@@ -75,7 +75,7 @@ func judgeServers(e estate, fault func(version) string) answer {
 	case len(bad) > 0:
 		return unmet("%s", list(bad))
 	case len(unread) > 0:
-		return open(fmt.Errorf("versions that cannot be read: %s", list(unread)))
+		return open(check.Errorf(check.ReportInput, "section %s: versions that cannot be read: %s", sectionServers, list(unread)))
 	default:
 		return met("%s", list(good))
 	}

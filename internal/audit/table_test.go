@@ -72,7 +72,9 @@ func TestWhatAnOpenRequirementLeadsTo(t *testing.T) {
 		"not met":                          {check.Critical, unmet("x"), 1, 0, false},
 		"a critical one that is not known": {check.Critical, open(unread), 0, 1, true},
 		"a critical one that is moot":      {check.Critical, moot("x"), 0, 1, false},
-		"a warning that is not known":      {check.Warning, open(unread), 0, 1, false},
+		"a warning that is not known":      {check.Warning, open(unread), 0, 1, true},
+		"a warning, as is told elsewhere":  {check.Warning, open(toldError{unread}), 0, 1, false},
+		"a critical one, told elsewhere":   {check.Critical, open(toldError{unread}), 0, 1, true},
 		"nobody judged":                    {check.Warning, answer{}, 0, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,9 @@ import (
 // maxSeen bounds in bytes what a detail or note quotes of an organisation.
 const maxSeen = 400
 
+// maxError bounds in bytes the text of a run's error.
+const maxError = 1000
+
 // moment gives a time as notes and details show it: to the minute, UTC.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04Z") }
 

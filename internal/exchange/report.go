@@ -28,6 +28,8 @@ const (
 var (
 	// ErrMissing: the report has no such section.
 	ErrMissing = errors.New("the section is missing")
+	// ErrUnread: the section says that the collector could not read it.
+	ErrUnread = errors.New("the collector could not read it")
 	// ErrTruncated: the report ends in its middle, as a file does that is
 	// still being written.
 	ErrTruncated = errors.New("the report ends in its middle")
@@ -49,7 +51,7 @@ type Report struct {
 // Section is one part of a report: data, or why there is none.
 type Section struct {
 	OK    bool
-	Error string // one line, where not OK
+	Error string // one line without secrets, where not OK
 	Data  json.RawMessage
 }
 
@@ -127,7 +129,7 @@ func (w wire) sections() (map[string]Section, error) {
 		if !sectionForm.MatchString(name) || s.OK == nil {
 			return nil, errors.New("sections: want names of letters and digits, each with ok")
 		}
-		all[name] = Section{OK: *s.OK, Error: cut(s.Error, maxMessage), Data: s.Data}
+		all[name] = Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data}
 	}
 	return all, nil
 }
@@ -140,7 +142,7 @@ func (r Report) section(name string) (json.RawMessage, error) {
 	case !ok:
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, name, ErrMissing)
 	case !s.OK:
-		return nil, check.Errorf(check.ReportInput, "%s: section %s: the collector could not read it: %s", r.Host, name, s.Error)
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w: %s", r.Host, name, ErrUnread, s.Error)
 	case len(s.Data) == 0:
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet without data", r.Host, name)
 	}
