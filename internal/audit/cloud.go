@@ -94,8 +94,9 @@ func readCloud(body []byte) (cloud, error) {
 
 // judgeCloud: the guide rules out tenants of US Government Community and
 // Defense, of Office 365 Germany and of 21Vianet («Technical and licensing
-// requirements», the note). A cloud that is in neither list is not judged. No
-// other check tells that the document cannot be read, so that is an error.
+// requirements», the note). A cloud that is in neither list is not judged. A
+// document that cannot be read is an error of class metadata, as it is in
+// evosts_metadata; one that names no cloud has no other check to tell of it.
 func judgeCloud(e estate) answer {
 	hybrid, err := newest(e, exchange.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
