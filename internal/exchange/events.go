@@ -33,7 +33,7 @@ func (r Report) OAuthEvents() ([]Event, error) { return rowsOf(r, sectionOAuthEv
 
 func readEvent(w *row) Event {
 	e := Event{Time: w.needTime("time"), First: w.when("first"), ID: w.number("id"), Level: w.text("level"),
-		Source: w.text("source"), Message: cut(withoutSecrets(w.text("message")), maxMessage), Count: w.count("count")}
+		Source: w.text("source"), Message: shown(w.text("message")), Count: w.count("count")}
 	if e.First.IsZero() {
 		e.First = e.Time
 	}
@@ -61,14 +61,33 @@ func Thumbprint(keyID string) (string, bool) {
 }
 
 var (
-	// tokenForm is a JWT in its usual coding: the base64url of {"... .
-	tokenForm = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*`)
+	// queryForm is what follows a path in an address: it names users and devices,
+	// and carries codes.
+	queryForm = regexp.MustCompile(`([^\s?#"'<>]*/[^\s?#"'<>]*)[?#][^\s"'<>]+`)
+	// schemeForm is what an Authorization header holds (RFC 9110 section 11.6.2).
+	// The words Basic authentication are too short for it.
+	schemeForm = regexp.MustCompile(`(?i)\b(bearer\s+)[a-z0-9._~+/=-]{8,}|\b((?:basic|negotiate|ntlm)\s+)[a-z0-9._~+/=-]{16,}`)
+	// tokenForm is a JWT in its usual coding, the base64url of {"... , or three
+	// long parts that may be one.
+	tokenForm = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*|[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}`)
 	// addressForm is a mail address; the issuers 00000001-...@GUID have no dot
 	// behind the sign and stay.
-	addressForm = regexp.MustCompile(`[^\s@"'<>(),;:]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+`)
+	addressForm = regexp.MustCompile(`[^\s@"'<>(),;:=/]+(?:@|%40)[\pL\pN-]+(\.[\pL\pN-]+)+`)
 )
 
-// withoutSecrets takes tokens and mail addresses out of a message of others.
+// withoutSecrets takes tokens, queries of URLs and mail addresses out of a
+// message of others.
 func withoutSecrets(s string) string {
+	s = queryForm.ReplaceAllString(s, "${1}?(query)")
+	s = schemeForm.ReplaceAllString(s, "${1}${2}(token)")
 	return addressForm.ReplaceAllString(tokenForm.ReplaceAllString(s, "(token)"), "(address)")
+}
+
+// shown makes a message of others one line without secrets. What is very long
+// is cut between words first, so that no half of a secret escapes.
+func shown(s string) string {
+	if len(s) > maxLong {
+		s = s[:max(0, strings.LastIndexAny(s[:maxLong], " \t\r\n"))]
+	}
+	return cut(withoutSecrets(s), maxMessage)
 }

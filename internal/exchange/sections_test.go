@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -242,4 +243,26 @@ func TestThumbprint(t *testing.T) {
 		_, ok := Thumbprint(id)
 		assert.False(t, ok, id)
 	}
+}
+
+func TestMessagesShowNoSecrets(t *testing.T) {
+	for text, want := range map[string]string{
+		"Get-X failed: Authorization: Bearer planted-opaque~1":                                  "Get-X failed: Authorization: Bearer (token)",
+		"with Basic cGxhbnRlZDpwbGFudGVk and NTLM TlRMTVNTUAABAAAAB4":                           "with Basic (token) and NTLM (token)",
+		"Basic authentication is off":                                                           "Basic authentication is off",
+		"got AbCdEfGhIjKlMnOp12.QrStUvWxYz0123456789.planted-signature-x":                       "got (token)",
+		"https://mail.contoso.com/Microsoft-Server-ActiveSync?User=planted&DeviceId=1 gave 500": "https://mail.contoso.com/Microsoft-Server-ActiveSync?(query) gave 500",
+		"GET /owa/?code=planted#x, then /signin#access_token=planted":                           "GET /owa/?(query) then /signin?(query)",
+		"mailbox <planted@contoso.com>, planted%40contoso.com, planted@m\u00fcnchen.example":    "mailbox <(address)>, (address), (address)",
+		"Why? Is it off?": "Why? Is it off?",
+	} {
+		assert.Equal(t, want, shown(text))
+	}
+	for _, before := range []string{strings.Repeat("x ", maxMessage/2-4), strings.Repeat("eyJ", maxLong/3-4) + " "} {
+		assert.NotContains(t, shown(before+"planted@contoso.com"+strings.Repeat(" y", 9000)), "planted", "an address that a cut goes through")
+	}
+	r, err := DecodeReport([]byte(replaced(t, `{"ok": true, "error": null, "data": [`, `{"ok": false, "error": "planted@contoso.com\nBearer planted-token", "data": [`)))
+	require.NoError(t, err)
+	_, err = r.AuthServers()
+	assert.ErrorContains(t, err, "(address) Bearer (token)")
 }

@@ -13,6 +13,7 @@ import (
 const (
 	maxText    = 4096 // runes of a text in a report
 	maxMessage = 1000 // runes of a message or error in a report
+	maxLong    = 8000 // bytes of it that are looked at
 )
 
 // Size is a limit of Exchange: a number of bytes, or none.
