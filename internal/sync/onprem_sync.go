@@ -22,6 +22,7 @@ var OnPremSync = &check.Def{
 		"This is the leg from the cloud to Exchange: when it breaks, phones go on to synchronise with the cloud (`mailbox_sync` stays green) and show old mail.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
+	Needs:   "onprem.report.listen or onprem.report.file",
 	Metrics: []*check.Metric{onPremRequests, onPremSuccess, onPremMailbox},
 	Reasons: onPremReasons,
 	New:     newOnPremSync,
