@@ -48,7 +48,7 @@ func TestHybridAgentInUse(t *testing.T) {
 func TestDedicatedAppMissing(t *testing.T) {
 	override := func(row string) edit { return data(sectionOverrides, row) }
 	server := func(kind, realm, app string) edit {
-		return data(sectionAuthServers, fmt.Sprintf(`[{"name":"EvoSts","type":%q,"enabled":true,"isDefaultAuthorizationEndpoint":true,"realm":%q,"applicationIdentifier":%q}]`, kind, realm, app))
+		return data(sectionAuthServers, fmt.Sprintf(`[{"name":"EvoSts","type":%q,"enabled":true,"isDefaultAuthorizationEndpoint":true,"realm":%q,"applicationIdentifier":%q,"certificateStrings":["AQIDBA=="]}]`, kind, realm, app))
 	}
 	const app = "1f3d8c4e-5a0b-4a52-9d53-0b7f6b3c2a10"
 	run(t, "dedicated_app_missing", []judged{

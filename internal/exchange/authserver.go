@@ -1,6 +1,11 @@
 package exchange
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
 
 // The types of auth server that matter here, as Get-AuthServer has them. Only
 // AzureAD carries hybrid Modern Authentication.
@@ -28,9 +33,10 @@ type AuthServer struct {
 	WhenChanged           time.Time
 }
 
-// AuthServers reads Get-AuthServer.
+// AuthServers reads Get-AuthServer. That there are some and none shows a
+// certificate is taken for a missing right, as where the directory is read.
 func (r Report) AuthServers() ([]AuthServer, error) {
-	return rowsOf(r, sectionAuthServers, func(w *row) AuthServer {
+	all, err := rowsOf(r, sectionAuthServers, func(w *row) AuthServer {
 		return AuthServer{
 			Name: w.need("name"), Type: w.need("type"),
 			Enabled: w.flag("enabled"), Default: w.flag("isDefaultAuthorizationEndpoint"),
@@ -41,6 +47,11 @@ func (r Report) AuthServers() ([]AuthServer, error) {
 			WhenChanged: w.when("whenChanged"),
 		}
 	})
+	filled := func(a AuthServer) bool { return len(a.Certificates) > 0 }
+	if err == nil && len(all) > 0 && !slices.ContainsFunc(all, filled) {
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: no auth server shows a certificate", r.Host, sectionAuthServers)
+	}
+	return all, err
 }
 
 // AuthConfig names the certificate by which Exchange itself signs.

@@ -22,7 +22,7 @@ const MaxReport = 8 << 20
 const (
 	maxDepth    = 32                 // of nested objects and arrays; the collector needs 6
 	maxSections = 100                // of one report; the collector writes about 20
-	maxInterval = 7 * 24 * time.Hour // between two reports of a host
+	maxInterval = 24 * time.Hour     // between two reports of a host, as the collector has it
 )
 
 var (
@@ -150,8 +150,28 @@ func (r Report) section(name string) (json.RawMessage, error) {
 }
 
 // FileName is the name under which a report of this host is kept: one file per
-// host, whatever the case of its name.
-func (r Report) FileName() string { return strings.ToLower(r.Host) + ".json" }
+// host, whatever the case of its name and whether or not it is qualified. An
+// organisation of Exchange has every computer name once.
+func (r Report) FileName() string {
+	short, _, _ := strings.Cut(r.Host, ".")
+	return strings.ToLower(short) + ".json"
+}
+
+const (
+	// LateAfter is how many of its intervals may pass until a report is late.
+	LateAfter = 3
+	// maxEvidence is the age beyond which a report speaks for the present in no
+	// case, however rarely its collector runs.
+	maxEvidence = 2 * time.Hour
+)
+
+// Fresh says whether the report speaks for the present: it is at most three of
+// its intervals and two hours old, and not dated over ten minutes ahead, else
+// one dated next year would be evidence for a year.
+func (r Report) Fresh(now time.Time) bool {
+	age := now.Sub(r.GeneratedAt)
+	return age <= min(LateAfter*r.Interval, maxEvidence) && age >= -maxAhead
+}
 
 // utf8JSON strips a byte order mark and refuses what cannot be a report before
 // anything is decoded.

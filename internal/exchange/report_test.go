@@ -74,7 +74,7 @@ func TestDecodeReportRefuses(t *testing.T) {
 		"a date without zone":         {replaced(t, date, `"2026-11-22T09:15:00"`), "generatedAt: want a date"},
 		"a date as a number":          {replaced(t, date, "1795338900000"), "generatedAt: want a date"},
 		"no interval":                 {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 0`), "intervalSeconds:"},
-		"an interval of a year":       {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 31536000`), "intervalSeconds:"},
+		"an interval over a day":      {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 86401`), "intervalSeconds:"},
 		"an interval out of range":    {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 1e300`), "intervalSeconds:"},
 		"a negative duration":         {replaced(t, `"durationMs": 8123`, `"durationMs": -1`), "durationMs:"},
 		"no sections":                 {`{"schema":1,"host":"EX01","intervalSeconds":900,"generatedAt":` + date + `}`, "sections: got 0"},
@@ -140,7 +140,7 @@ func TestASectionThatCannotBeRead(t *testing.T) {
 }
 
 func TestASectionOfOneObjectHasExactlyOne(t *testing.T) {
-	for name, data := range map[string]string{"none": `[]`, "null": `null`, "two": `[{"defaultAccessLevel":"Allow"},{"defaultAccessLevel":"Block"}]`} {
+	for name, data := range map[string]string{"none": `[]`, "two": `[{"defaultAccessLevel":"Allow"},{"defaultAccessLevel":"Block"}]`} {
 		t.Run(name, func(t *testing.T) {
 			_, err := withSection("activeSyncSettings", data).ActiveSyncSettings()
 			require.ErrorContains(t, err, "objects, want one")
@@ -151,4 +151,27 @@ func TestASectionOfOneObjectHasExactlyOne(t *testing.T) {
 // withSection is a report of one section with the given data.
 func withSection(name, data string) Report {
 	return Report{Host: "EX01", Sections: map[string]Section{name: {OK: true, Data: []byte(data)}}}
+}
+
+func TestFileName(t *testing.T) {
+	for _, host := range []string{"EX01", "ex01", "EX01.contoso.com", "Ex01.CONTOSO.test"} {
+		assert.Equal(t, "ex01.json", Report{Host: host}.FileName(), host)
+	}
+}
+
+func TestFresh(t *testing.T) {
+	for name, c := range map[string]struct {
+		interval, age time.Duration
+		want          bool
+	}{
+		"three intervals":          {15 * time.Minute, 45 * time.Minute, true},
+		"over three intervals":     {15 * time.Minute, 46 * time.Minute, false},
+		"two hours, a daily one":   {24 * time.Hour, 2 * time.Hour, true},
+		"three hours, a daily one": {24 * time.Hour, 3 * time.Hour, false},
+		"ten minutes ahead":        {15 * time.Minute, -10 * time.Minute, true},
+		"eleven minutes ahead":     {15 * time.Minute, -11 * time.Minute, false},
+	} {
+		assert.Equal(t, c.want, Report{Interval: c.interval, GeneratedAt: sampleTime.Add(-c.age)}.Fresh(sampleTime), name)
+	}
+	assert.False(t, Arrived{}.Fresh(sampleTime), "no report")
 }

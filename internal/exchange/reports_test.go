@@ -85,7 +85,7 @@ func TestOfFilesOfOneHostTheNewestCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			for i, d := range order {
-				host := []string{"EX01", "ex01"}[i]
+				host := []string{"EX01", "ex01.contoso.com"}[i]
 				require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.json", i)), []byte(report(t, host, sampleTime.Add(d))), 0o600))
 			}
 			got, err := ReadReports(testEnv(time.Now), dir)

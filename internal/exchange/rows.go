@@ -14,6 +14,7 @@ import (
 )
 
 // rowsOf reads a section whose data is a list of objects, in the report's order.
+// An empty list says that there is none; null says nothing, and is an error.
 func rowsOf[T any](r Report, section string, read func(*row) T) ([]T, error) {
 	data, err := r.section(section)
 	if err != nil {
@@ -24,6 +25,9 @@ func rowsOf[T any](r Report, section string, read func(*row) T) ([]T, error) {
 	dec.UseNumber()
 	if err := dec.Decode(&tree); err != nil {
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, section, jsonError(err))
+	}
+	if tree = unwrap(tree); tree == nil {
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet its data is null", r.Host, section)
 	}
 	all := []T{}
 	for i, v := range list(tree) {
@@ -189,10 +193,15 @@ func (w *row) size(key string) Size {
 	return s
 }
 
-// der reads base64 texts of DER; white space within is allowed.
+// der reads base64 texts of DER, a list that must be there; white space within
+// is allowed.
 func (w *row) der(key string) [][]byte {
 	var all [][]byte
-	for _, e := range list(w.get(key)) {
+	v := w.get(key)
+	if v == nil {
+		w.fail(key, errors.New("missing"))
+	}
+	for _, e := range list(v) {
 		s, _ := unwrap(e).(string)
 		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 		if err != nil || len(der) == 0 {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 const orgGUID = "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"
@@ -151,9 +154,29 @@ func TestWhatPowerShellDoesToASection(t *testing.T) {
 				DomainNames: []string{"contoso.com", "contoso.test"}, Certificates: [][]byte{{1, 2, 3, 4}}}}, got))
 		})
 	}
-	got, err := withSection(sectionAccessRules, `null`).DeviceAccessRules()
-	require.NoError(t, err, "an empty list became null")
-	assert.Empty(t, got)
+}
+
+// What is absent is not «none»: that is an empty list.
+func TestWhatIsAbsentIsNotNone(t *testing.T) {
+	none, err := withSection(sectionAuthServers, `[]`).AuthServers()
+	require.NoError(t, err)
+	assert.Empty(t, none)
+	const server = `{"name": "EvoSts", "type": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": true%s}`
+	for name, c := range map[string]struct{ data, want string }{
+		"null":               {`null`, "its data is null"},
+		"null, wrapped":      {`{"value": null, "Count": 0}`, "its data is null"},
+		"a list of null":     {`[null]`, "row 0: got nothing"},
+		"no certificate key": {fmt.Sprintf(server, ``), "row 0: certificateStrings: missing"},
+		"null certificates":  {fmt.Sprintf(server, `, "certificateStrings": null`), "row 0: certificateStrings: missing"},
+		"none shows one":     {"[" + fmt.Sprintf(server, `, "certificateStrings": []`) + "," + fmt.Sprintf(server, `, "certificateStrings": []`) + "]", "no auth server shows a certificate"},
+	} {
+		got, err := withSection(sectionAuthServers, c.data).AuthServers()
+		require.ErrorContains(t, err, c.want, name)
+		assert.Equal(t, check.ReportInput, check.ClassOf(err), name)
+		assert.Nil(t, got, name)
+	}
+	_, err = withSection(sectionAccessRules, `null`).DeviceAccessRules()
+	assert.ErrorContains(t, err, "its data is null")
 }
 
 func TestSizes(t *testing.T) {

@@ -9,14 +9,6 @@ import (
 	"github.com/hmad/hmad/internal/exchange"
 )
 
-const (
-	// lateAfter is how many of its intervals may pass until a report is too old.
-	lateAfter = 3
-	// maxAhead is how far in the future a report may be dated and still be
-	// used: one dated next year would be fresh for a year.
-	maxAhead = 10 * time.Minute
-)
-
 // reportsOf gives the function that reads the target's reports. It is for one
 // check, which does not run beside itself.
 func reportsOf(env check.Env) func() ([]exchange.Arrived, error) {
@@ -29,13 +21,10 @@ func reportsOf(env check.Env) func() ([]exchange.Arrived, error) {
 	}
 }
 
-// late says whether a report is too old to speak for the present.
+// late says whether a report has been followed by none for too long.
 func late(r exchange.Report, now time.Time) bool {
-	return now.Sub(r.GeneratedAt) > lateAfter*r.Interval
+	return now.Sub(r.GeneratedAt) > exchange.LateAfter*r.Interval
 }
-
-// ahead says whether a report is dated too far in the future to be used.
-func ahead(r exchange.Report, now time.Time) bool { return r.GeneratedAt.Sub(now) > maxAhead }
 
 // freshReports gives the reports that speak for the present, newest first; an
 // error of class report where there is none.
@@ -45,7 +34,7 @@ func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report,
 	for _, a := range arrived {
 		switch {
 		case a.Host == "":
-		case late(a.Report, now) || ahead(a.Report, now):
+		case !a.Fresh(now):
 			seen = append(seen, a.Host+"'s of "+moment(a.GeneratedAt))
 		default:
 			fresh = append(fresh, a.Report)

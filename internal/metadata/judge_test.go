@@ -101,11 +101,18 @@ func TestMissingDataIsNeverGood(t *testing.T) {
 		says        string
 		unevaluated int
 	}{
-		"no report":                        {func(w *world) { w.hosts = nil }, "error:report", "no on-premises report", 9},
+		"no report":           {func(w *world) { w.hosts = nil }, "error:report", "no on-premises report", 9},
+		"the section is null": {func(w *world) { w.hosts["MBX01"]["authServers"] = ok(nil) }, "error:report", "its data is null", 9},
+		"no certificates are reported": {func(w *world) {
+			w.hosts["MBX01"]["authServers"] = ok([]any{map[string]any{"name": "x", "type": "AzureAD", "realm": testTenant, "enabled": true, "isDefaultAuthorizationEndpoint": true}})
+		}, "error:report", "certificateStrings: missing", 9},
+		"no certificate is shown":          {func(w *world) { w.stored = [][]byte{} }, "error:report", "no auth server shows a certificate", 9},
 		"the section could not be read":    {func(w *world) { w.hosts["MBX01"]["authServers"] = failed("Access is denied.") }, "error:report", "Access is denied.", 9},
 		"a section that is no list":        {func(w *world) { w.hosts["MBX01"]["authServers"] = ok(7) }, "error:report", "want an object", 9},
 		"a report over three intervals":    {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "error:report", "MBX01's of 2026-11-22 11:14Z", 9},
 		"a report of three intervals":      {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", "", 1},
+		"a daily report of two hours":      {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-2*time.Hour) }, "good", "", 1},
+		"a daily report of three hours":    {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-3*time.Hour) }, "error:report", "MBX01's of 2026-11-22 09:00Z", 9},
 		"a report dated next year":         {func(w *world) { w.written = w.now.AddDate(1, 0, 0) }, "error:report", "speaks for now", 9},
 		"a report a little ahead":          {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "good", "", 1},
 		"the document cannot be reached":   {func(w *world) { w.published = nil }, "error:metadata", "connection refused", 5},
@@ -205,6 +212,10 @@ func TestTwoSources(t *testing.T) {
 			want: "good", notes: []string{"the directory cannot be read beside the report: directory: invalid credentials"}},
 		"the report is old": {report: true, change: func(w *world, _ *exchange.AuthServer) error { w.written = w.now.Add(-time.Hour); return nil },
 			want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
+		"the report is old by the clock": {report: true, change: func(w *world, _ *exchange.AuthServer) error {
+			w.every, w.written = 24*time.Hour, w.now.Add(-3*time.Hour)
+			return nil
+		}, want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
 		"both fail": {report: true, change: func(w *world, _ *exchange.AuthServer) error { w.hosts = nil; return errors.New("invalid credentials") },
 			want: "error:report"},
 		"the directory alone":       {want: "good", timelined: "by the directory"},

@@ -52,8 +52,12 @@ func newRefreshWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) job(host string, events ...any)   { w.hosts[host]["authAdminEvents"] = ok(events) }
-func (w *world) oauth(host string, events ...any) { w.hosts[host]["oauthEvents"] = ok(events) }
+func (w *world) job(host string, events ...any) {
+	w.hosts[host]["authAdminEvents"] = ok(append([]any{}, events...))
+}
+func (w *world) oauth(host string, events ...any) {
+	w.hosts[host]["oauthEvents"] = ok(append([]any{}, events...))
+}
 
 // both sets an organisation's section in the reports of both hosts.
 func (w *world) both(section string, data any) {

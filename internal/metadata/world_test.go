@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -109,6 +110,7 @@ type world struct {
 
 	hosts   map[string]map[string]any // sections by host
 	written time.Time                 // of every report; zero: now
+	every   time.Duration             // interval of the reports; zero: a quarter of an hour
 	frozen  []byte                    // MBX01's report as it was; nil: as the world is
 	server  map[string]any            // the tenant's auth server, certificates apart
 	others  []map[string]any          // more auth servers
@@ -167,14 +169,14 @@ func (w *world) report(host string) []byte {
 	for name, s := range w.hosts[host] {
 		sections[name] = s
 	}
-	data, err := json.Marshal(map[string]any{"schema": 1, "collector": "1.0.0", "host": host, "intervalSeconds": 900, "durationMs": 1200,
+	data, err := json.Marshal(map[string]any{"schema": 1, "collector": "1.0.0", "host": host, "intervalSeconds": cmp.Or(w.every, 15*time.Minute).Seconds(), "durationMs": 1200,
 		"generatedAt": at.Format(time.RFC3339), "sections": sections})
 	require.NoError(w.t, err)
 	return data
 }
 
 func (w *world) authServers() []map[string]any {
-	all := slices.Clone(w.others)
+	all := append([]map[string]any{}, w.others...)
 	if w.server != nil {
 		w.server["certificateStrings"] = w.stored
 		all = append(all, w.server)
