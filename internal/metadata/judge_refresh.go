@@ -90,13 +90,16 @@ func judgeRefused(v *verdict, o traces) {
 	for _, t := range o.published {
 		published[t.String()] = true
 	}
-	genuine, refused := 0, 0
+	genuine, nameless, refused := 0, 0, 0
 	var where []string
 	for _, e := range o.oauth {
 		if e.ID != oauthRefused || e.asOf.Sub(e.Time) > refusedWithin {
 			continue
 		}
 		refused += e.Count
+		if e.KeyID == "" {
+			nameless += e.Count
+		}
 		if published[strings.ToUpper(e.KeyID)] {
 			genuine += e.Count
 			where = append(where, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, moment(e.Time)))
@@ -107,6 +110,8 @@ func judgeRefused(v *verdict, o traces) {
 		v.found(tokensRefused, "%d events of refused tokens: %s", genuine, strings.Join(where, "; "))
 	case o.oauthErr != nil:
 		v.unknown(o.oauthErr, tokensRefused)
+	case nameless >= refusedAtLeast:
+		v.unknown(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", nameless), tokensRefused)
 	case refused >= refusedAtLeast && len(o.published) == 0:
 		v.unknown(check.Errorf(check.State, "tokens are refused, and evosts_metadata has not seen yet which keys are published"), tokensRefused)
 	case o.lateHosts:

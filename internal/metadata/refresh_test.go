@@ -159,6 +159,12 @@ func TestMetadataRefresh(t *testing.T) {
 		"tokens refused two hours ago":       {change: func(w *world) { w.oauth("MBX02", w.refused(100, 2*time.Hour, w.published[0])) }, want: "good"},
 		"tokens refused, and nobody knows what is published": {change: func(w *world) { w.memory = newMemory(); w.oauth("MBX02", w.refused(10, 0, w.published[0])) },
 			want: "error:state", unevaluated: []string{"tokens_refused"}},
+		"tokens refused, and the keys cannot be read": {change: func(w *world) { w.oauth("MBX02", w.events(oauthRefused, time.Hour, 0, 10, "")) },
+			want: "error:report", says: "which keys signed them", unevaluated: []string{"tokens_refused"}},
+		"a few refused whose keys cannot be read": {change: func(w *world) { w.oauth("MBX02", w.events(oauthRefused, time.Hour, 0, 9, "")) }, want: "good"},
+		"tokens refused, of some the keys cannot be read": {change: func(w *world) {
+			w.oauth("MBX02", w.refused(10, 0, w.published[0]), w.events(oauthRefused, time.Hour, 0, 10, ""))
+		}, want: "tokens_refused"},
 		"OAuth events cannot be read": {change: func(w *world) { w.hosts["MBX02"]["oauthEvents"] = failed("no") },
 			want: "error:report", unevaluated: []string{"tokens_refused", "stale_copy_proven"}},
 		"OAuth events of one cannot be read, the other's are bad": {change: func(w *world) {
@@ -192,7 +198,10 @@ func TestMetadataRefresh(t *testing.T) {
 			r := w.refresh()
 			require.Equal(t, tc.want, outcome(r), "%v", r.Err)
 			assert.ElementsMatch(t, tc.unevaluated, reasonNames(r.Report.Unevaluated))
-			if tc.says != "" {
+			switch {
+			case tc.says != "" && strings.HasPrefix(tc.want, "error"):
+				assert.ErrorContains(t, r.Err, tc.says)
+			case tc.says != "":
 				assert.Contains(t, r.Report.Findings[0].Detail, tc.says)
 			}
 		})
