@@ -30,8 +30,9 @@ param(
     [Parameter(Mandatory = $true, ParameterSetName = 'Folder')] [string] $Folder,
     # As the scheduled task repeats: hmad misses a report after three intervals.
     [ValidateRange(1, 1440)] [int] $IntervalMinutes = 15,
-    # The Exchange server whose PowerShell is asked.
-    [string] $Server = [System.Net.Dns]::GetHostEntry($env:COMPUTERNAME).HostName,
+    # The Exchange server whose PowerShell is asked, by its full name; without it
+    # this one.
+    [string] $Server,
     # The IIS site of the front end.
     [string] $WebSite = 'Default Web Site',
     # How far back the event log is read.
@@ -90,6 +91,11 @@ function ConvertTo-Text($Values) {
 
 $session = $null
 try {
+    # Within the try: a name that does not resolve is told in the report.
+    if (-not $Server) {
+        $Server = $env:COMPUTERNAME
+        $Server = [System.Net.Dns]::GetHostEntry($Server).HostName
+    }
     $session = New-PSSession -ConfigurationName Microsoft.Exchange -ConnectionUri "http://$Server/PowerShell/" -Authentication Kerberos
     $null = Import-PSSession -Session $session -CommandName $exchangeCommands -AllowClobber -DisableNameChecking `
         -ErrorAction SilentlyContinue -WarningAction SilentlyContinue -ErrorVariable importErrors
@@ -254,7 +260,7 @@ Add-Section 'exchangeCertificates' {
 Add-Section 'hybridConfiguration' {
     Get-HybridConfiguration -ErrorAction Stop | ForEach-Object {
         [pscustomobject]@{
-            serviceInstance = [int] $_.ServiceInstance
+            serviceInstance = $_.ServiceInstance
             features        = @(ConvertTo-Text $_.Features)
             domains         = @(ConvertTo-Text $_.Domains)
         }

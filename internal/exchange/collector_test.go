@@ -250,3 +250,15 @@ func TestTheGuideNamesSectionsParametersAndAnswers(t *testing.T) {
 	}
 	assert.Contains(t, guide, ReportPath)
 }
+
+// A failure before the sections begin would leave no report at all, and a cast
+// makes a number of nothing.
+func TestTheCollectorTellsWhatItDoesNotKnow(t *testing.T) {
+	head, body, found := strings.Cut(collector(t), "\n)\n")
+	require.True(t, found)
+	assert.NotContains(t, head, "GetHostEntry", "parameters ask nothing")
+	before, _, found := strings.Cut(body, "GetHostEntry(")
+	require.True(t, found)
+	assert.Regexp(t, `(?s)\ntry \{\n[^}]*$`, before, "the name is looked up within a try")
+	assert.NotRegexp(t, `= \[int\] \$_\.`, body)
+}

@@ -73,7 +73,7 @@ func (r Report) TransportConfig() (TransportConfig, error) {
 
 // HybridConfiguration is what the Hybrid Configuration Wizard left.
 type HybridConfiguration struct {
-	ServiceInstance int // 0 worldwide, 1 21Vianet
+	ServiceInstance int // 0 worldwide, 1 21Vianet; -1: not told
 	Features        []string
 	Domains         []string
 }
@@ -82,7 +82,11 @@ type HybridConfiguration struct {
 // the wizard never ran, and has one element otherwise.
 func (r Report) HybridConfiguration() ([]HybridConfiguration, error) {
 	return rowsOf(r, sectionHybrid, func(w *row) HybridConfiguration {
-		return HybridConfiguration{ServiceInstance: w.number("serviceInstance"), Features: w.texts("features"), Domains: w.texts("domains")}
+		h := HybridConfiguration{ServiceInstance: -1, Features: w.texts("features"), Domains: w.texts("domains")}
+		if w.get("serviceInstance") != nil {
+			h.ServiceInstance = w.number("serviceInstance")
+		}
+		return h
 	})
 }
 

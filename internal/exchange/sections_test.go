@@ -289,3 +289,11 @@ func TestMessagesShowNoSecrets(t *testing.T) {
 	_, err = r.AuthServers()
 	assert.ErrorContains(t, err, "(address) Bearer (token)")
 }
+
+func TestAServiceInstanceThatIsNotTold(t *testing.T) {
+	for data, want := range map[string]int{`0`: 0, `"1"`: 1, `null`: -1} {
+		got, err := withSection(sectionHybrid, `[{"serviceInstance": `+data+`, "features": [], "domains": []}]`).HybridConfiguration()
+		require.NoError(t, err, data)
+		assert.Equal(t, want, got[0].ServiceInstance, data)
+	}
+}
