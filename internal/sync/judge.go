@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,11 @@ func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
 	v := &verdict{observation: o}
 	v.stopped()
 	v.share(syncFailing, "fail", Failing)
-	v.share(syncStale, "are stale or failing", Stale, Failing)
+	if v.stands(syncFailing) { // one fault shows one reason: those that fail have been counted
+		v.share(syncStale, "are stale", Stale)
+	} else {
+		v.share(syncStale, "are stale or failing", Stale, Failing)
+	}
 	v.unknown()
 	v.watchList()
 	v.behind()
@@ -96,6 +101,10 @@ type verdict struct {
 
 func (v *verdict) find(r *check.Reason, format string, args ...any) {
 	v.found = append(v.found, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (v *verdict) stands(r *check.Reason) bool {
+	return slices.ContainsFunc(v.found, func(f check.Finding) bool { return f.Reason == r })
 }
 
 // stopped: hardly any of the samples moved where many always do.

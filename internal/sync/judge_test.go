@@ -23,11 +23,13 @@ func TestVerdictsOnAFleet(t *testing.T) {
 		found       []string
 		unevaluated []string
 	}{
-		"a healthy fleet":          {func(*observation) {}, nil, nil},
-		"a quarter is stale":       {func(o *observation) { o.counts.States[Stale] = 225 }, []string{"sync_stale"}, nil},
-		"not quite a quarter":      {func(o *observation) { o.counts.States[Stale] = 224 }, nil, nil},
-		"stale and failing add up": {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 150, 75 }, []string{"sync_stale"}, nil},
-		"a quarter fails":          {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 0, 225 }, []string{"sync_failing", "sync_stale"}, nil},
+		"a healthy fleet":                           {func(*observation) {}, nil, nil},
+		"a quarter is stale":                        {func(o *observation) { o.counts.States[Stale] = 225 }, []string{"sync_stale"}, nil},
+		"not quite a quarter":                       {func(o *observation) { o.counts.States[Stale] = 224 }, nil, nil},
+		"stale and failing add up":                  {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 150, 75 }, []string{"sync_stale"}, nil},
+		"a quarter fails":                           {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 0, 225 }, []string{"sync_failing"}, nil},
+		"a quarter fails, and a few more are stale": {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 224, 225 }, []string{"sync_failing"}, nil},
+		"a quarter fails, and another is stale":     {func(o *observation) { o.counts.States[Stale], o.counts.States[Failing] = 225, 225 }, []string{"sync_failing", "sync_stale"}, nil},
 		"a small fleet's floor": {func(o *observation) {
 			o.counts = Counts{Mailboxes: 20, Active: 20, States: map[State]int{Fresh: 11, Stale: 9}}
 		}, nil, nil},
