@@ -21,6 +21,8 @@ func TestDoctor(t *testing.T) {
 			`works +DNS of AutoDiscover +autodiscover\.contoso\.test is `,
 			`works +check evosts_metadata +passed`,
 			`off +directory \(LDAP\) +for want of onprem\.ldap\.url`,
+			`off +check mailbox_sync +for want of exchange_online, and sync\.mailboxes`,
+			`off +check onprem_sync +for want of onprem\.report\.listen or onprem\.report\.file, and sync\.mailboxes`,
 		}},
 		"a fault is broken, with its fix": {labConfig(t, l, ""), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
 			`warning +check autodiscover +probe_mailbox_unknown: .*\n +→ \S`,

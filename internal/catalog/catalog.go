@@ -23,6 +23,7 @@ import (
 	"github.com/hmad/hmad/internal/metadata"
 	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/run"
+	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
 //go:generate go run ./generate
@@ -31,7 +32,8 @@ import (
 // they watch.
 func Defs() []*check.Def {
 	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
-		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration}
+		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration,
+		hmadsync.MailboxSync, hmadsync.OnPremSync}
 }
 
 // EnvFor gives a target's check its share of the world. Vantage is left out:

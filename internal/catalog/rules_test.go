@@ -222,20 +222,8 @@ func TestRulesNameOnlyWhatIsDeclared(t *testing.T) {
 	}
 }
 
-// notYet are the families of a check that is still to come; those of a check
-// that exists are looked for among what it declares.
-var notYet = map[string][]string{
-	"hmad_mailboxes": {"state"},
-	"hmad_mailbox_last_success_sync_timestamp_seconds": {"mailbox"},
-	"hmad_onprem_report_timestamp_seconds":             {"host"},
-	"hmad_credential_not_after_timestamp_seconds":      {"credential"},
-}
-
 func declaredFamilies() map[string][]string {
 	declared := map[string][]string{}
-	for name, labels := range notYet {
-		declared[name] = append([]string{"check", "target", "job", "instance"}, labels...)
-	}
 	for _, m := range slices.Concat(Metrics(), exporter.Own) {
 		labels := append([]string{"job", "instance"}, m.Labels...)
 		if !m.NoTarget {

@@ -22,12 +22,15 @@ var MailboxSync = &check.Def{
 		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green while mail goes stale: that is what `onprem_sync`, `tls_offload` and `evosts_metadata` see.",
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
-	Needs:   "exchange_online, and sync.mailboxes, sync.file, sync.inventory or sync.watch",
+	Needs:   "exchange_online, and " + mailboxSources,
 	Metrics: append([]*check.Metric{mailboxesIn, mailboxesWithin, newestSync, overdueMailboxes, sweepLag, askedRatio, sampledMailboxes, staleAfterSeconds, budgetCalls, rejectedLines,
 		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, mailboxFamilies...),
 	Reasons: mailboxReasons,
 	New:     newMailboxSync,
 }
+
+// mailboxSources are the settings of which one says which mailboxes there are.
+const mailboxSources = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
 
 // FleetName is the name of the fleet of mailboxes in the Store.
 const FleetName = "mailboxes"

@@ -22,7 +22,7 @@ var OnPremSync = &check.Def{
 		"This is the leg from the cloud to Exchange: when it breaks, phones go on to synchronise with the cloud (`mailbox_sync` stays green) and show old mail.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Needs:   "onprem.report.listen or onprem.report.file",
+	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
 	Metrics: []*check.Metric{onPremRequests, onPremSuccess, onPremMailbox},
 	Reasons: onPremReasons,
 	New:     newOnPremSync,
@@ -64,7 +64,7 @@ type onPremSync struct {
 }
 
 func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
-	if !t.OnPrem.Report.Configured() {
+	if !t.Sync.Configured() || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
 	o := &onPremSync{env: env, sync: t.Sync, names: names{mode: t.Sync.MailboxLabel}}

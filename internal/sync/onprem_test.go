@@ -29,6 +29,7 @@ func newServers(t *testing.T, s config.Sync) *servers {
 	if s.StaleAfter == 0 {
 		s.StaleAfter = 24 * time.Hour
 	}
+	s.Inventory = true
 	target := config.Target{Name: "contoso", Sync: s, OnPrem: config.OnPrem{Report: config.Report{Folder: "reports"}}}
 	parts, err := OnPremSync.New(target, check.Env{Now: func() time.Time { return w.now }, Memory: memory{w.store}, Reports: "reports",
 		ReadDir: func(string) ([]string, error) {

@@ -176,7 +176,7 @@ func homes() map[string]place {
 		if len(out) == 0 {
 			out[""] = at // the overview
 		}
-		for _, d := range defs() {
+		for _, d := range catalog.Defs() {
 			for _, r := range d.Reasons {
 				if slices.Contains(b.home, d.Name) {
 					out[catalog.AlertName(d.Name, r.Name)] = at

@@ -7,25 +7,12 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
-	"github.com/hmad/hmad/internal/sync"
 )
-
-// defs lists every kind of check: those of the catalog, and those that are
-// declared and not in the catalog yet.
-func defs() []*check.Def {
-	all := catalog.Defs()
-	for _, d := range []*check.Def{sync.MailboxSync, sync.OnPremSync} {
-		if !slices.Contains(all, d) {
-			all = append(all, d)
-		}
-	}
-	return all
-}
 
 // families lists every declared family once.
 func families() []*check.Metric {
 	all := slices.Concat(check.Common, exporter.Own)
-	for _, d := range defs() {
+	for _, d := range catalog.Defs() {
 		all = append(all, d.Metrics...)
 	}
 	all = append(all, exchange.Pushes)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 )
 
@@ -131,7 +132,7 @@ func TestQueriesNameOnlyWhatIsDeclared(t *testing.T) {
 // ones.
 func vocabulary(t *testing.T, where string, m *labels.Matcher) {
 	words := map[string][]string{}
-	for _, d := range defs() {
+	for _, d := range catalog.Defs() {
 		words["check"] = append(words["check"], d.Name)
 		for _, r := range d.Reasons {
 			words["reason"] = append(words["reason"], r.Name)

@@ -7,6 +7,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/probes"
 )
@@ -111,7 +112,7 @@ func findings(checks ...string) cog.Builder[dashboard.Panel] {
 // texts.
 func texts(checks []string, of func(*check.Reason) string) []dashboard.ValueMapping {
 	var list []word
-	for _, d := range defs() {
+	for _, d := range catalog.Defs() {
 		if len(checks) > 0 && !slices.Contains(checks, d.Name) {
 			continue
 		}

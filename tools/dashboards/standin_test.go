@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
@@ -34,16 +35,16 @@ const target = "fabrikam"
 // warning finding stand.
 func standInAddress(t *testing.T) string {
 	t.Helper()
-	store := state.Open("", state.Options{Defs: defs(), Now: time.Now})
+	store := state.Open("", state.Options{Defs: catalog.Defs(), Now: time.Now})
 	meter := exporter.NewMeter(families())
-	for _, d := range defs() {
+	for _, d := range catalog.Defs() {
 		store.Record(check.Result{Check: d.Name, Target: target, Start: time.Now().Add(-time.Minute)})
 		store.Record(check.Result{Check: d.Name, Target: target, Start: time.Now(), Report: check.Report{Findings: oneOfEach(d), Samples: gauges(d)}})
 		store.Planned(check.ID{Check: d.Name, Target: target}, time.Now().Add(time.Minute), 5*time.Minute)
 	}
-	metrics := exporter.New(exporter.Options{Store: store, Meter: meter, Defs: defs(), Version: "stand-in"}).Handler()
+	metrics := exporter.New(exporter.Options{Store: store, Meter: meter, Defs: catalog.Defs(), Version: "stand-in"}).Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, d := range defs() {
+		for _, d := range catalog.Defs() {
 			count(meter.For(check.ID{Check: d.Name, Target: target}), slices.Concat(d.Metrics, []*check.Metric{exchange.Pushes}))
 		}
 		metrics.ServeHTTP(w, r)

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	hmadsync "github.com/hmad/hmad/internal/sync"
+)
+
+// A config with sync has both checks in every command: the daemon sweeps the
+// fleet, check and doctor ask the watch list.
+func TestTheSyncTimesInEveryCommand(t *testing.T) {
+	l := startSyncLab(t)
+	config := labConfig(t, l.Lab, "")
+	names := []string{hmadsync.MailboxSync.Name, hmadsync.OnPremSync.Name}
+	daemon := startRun(t, config)
+	for _, name := range names {
+		r := daemon.runNow(t, name)
+		assert.Equal(t, "passed", r.Outcome, "run: %+v", r)
+		r = checkOnce(t, config, name)
+		assert.Equal(t, "passed", r.Outcome, "check: %+v", r)
+	}
+	p := start(t, "doctor", "--config.file="+config)
+	<-p.exited
+	for _, name := range names {
+		assert.Regexp(t, `works +check `+name+` +passed`, p.stdout.String())
+	}
+}
