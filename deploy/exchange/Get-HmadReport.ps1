@@ -52,6 +52,7 @@ $version = '1.1.0'
 $clock = [System.Diagnostics.Stopwatch]::StartNew()
 $sections = [ordered]@{}
 $connectError = $null
+$reach = $null
 
 # All that is ever called of Exchange.
 $exchangeCommands = @(
@@ -349,16 +350,24 @@ if ($session) { Remove-PSSession -Session $session }
 # Get-RecentEvent gives a source's events, newest first. Levels are taken by
 # number: their names are in the server's language. Event 2006 of MSExchange
 # OAuth quotes the refused token with its user's name: of it only the key's id
-# is kept.
+# is kept. $reach tells from when on every event was read: a log that is full
+# drops its oldest records, and the limit cuts.
 function Get-RecentEvent([string] $Source, [int] $Limit) {
-    $filter = @{ LogName = 'Application'; ProviderName = $Source; StartTime = (Get-Date).AddHours(-$EventHours) }
+    $script:reach = $null
+    $start = (Get-Date).AddHours(-$EventHours)
+    $filter = @{ LogName = 'Application'; ProviderName = $Source; StartTime = $start }
+    $events = @()
     try {
         $events = @(Get-WinEvent -FilterHashtable $filter -MaxEvents $Limit -ErrorAction Stop)
     }
     catch {
-        if ($_.FullyQualifiedErrorId -like 'NoMatchingEventsFound*') { return }
-        throw
+        if ($_.FullyQualifiedErrorId -notlike 'NoMatchingEventsFound*') { throw }
     }
+    # Of an empty log nothing is known: then this fails, and so does the section.
+    $oldest = (Get-WinEvent -LogName 'Application' -Oldest -MaxEvents 1 -ErrorAction Stop).TimeCreated
+    if ($oldest -gt $start) { $start = $oldest }
+    if ($events.Count -ge $Limit) { $start = $events[-1].TimeCreated }
+    $script:reach = $start
     $levels = @{ 1 = 'Critical'; 2 = 'Error'; 3 = 'Warning' }
     foreach ($entry in $events) {
         $level = $levels[[int] $entry.Level]
@@ -383,6 +392,7 @@ function Get-RecentEvent([string] $Source, [int] $Limit) {
 }
 
 Add-Section 'authAdminEvents' -Local { Get-RecentEvent -Source 'MSExchange AuthAdmin' -Limit 500 }
+$sections['authAdminEvents'].since = Format-Time $reach
 
 # Of these there may be thousands: one row per event id and key, the newest, with
 # their number.
@@ -394,6 +404,7 @@ Add-Section 'oauthEvents' -Local {
         $newest
     }
 }
+$sections['oauthEvents'].since = Format-Time $reach
 
 Add-Section 'localServer' -Local {
     $setup = Get-Item -LiteralPath (Join-Path -Path $env:ExchangeInstallPath -ChildPath 'bin\ExSetup.exe')

@@ -262,3 +262,16 @@ func TestTheCollectorTellsWhatItDoesNotKnow(t *testing.T) {
 	assert.Regexp(t, `(?s)\ntry \{\n[^}]*$`, before, "the name is looked up within a try")
 	assert.NotRegexp(t, `= \[int\] \$_\.`, body)
 }
+
+func TestTheCollectorTellsHowFarItRead(t *testing.T) {
+	script := collector(t)
+	for _, name := range []string{sectionAuthAdminEvents, sectionOAuthEvents} {
+		_, after, found := strings.Cut(script, "Add-Section '"+name+"' -Local {")
+		require.True(t, found)
+		next, _, _ := strings.Cut(after, "Add-Section")
+		assert.Contains(t, next, "$sections['"+name+"'].since = Format-Time $reach")
+	}
+	_, body, _ := strings.Cut(script, "function Get-RecentEvent")
+	assert.Regexp(t, `-LogName 'Application' -Oldest -MaxEvents 1`, body)
+	assert.Regexp(t, `\$events\.Count -ge \$Limit\) \{ \$start = \$events\[-1\]\.TimeCreated`, body)
+}

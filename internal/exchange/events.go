@@ -27,6 +27,11 @@ func (r Report) AuthAdminEvents() ([]Event, error) {
 	return rowsOf(r, sectionAuthAdminEvents, readEvent)
 }
 
+// AuthAdminSince gives from when on the log was read for AuthAdminEvents, up to
+// the report: later than 26 hours before where a full log has dropped its oldest
+// records. The zero time says that the collector does not tell.
+func (r Report) AuthAdminSince() time.Time { return r.Sections[sectionAuthAdminEvents].Since }
+
 // OAuthEvents reads the events of MSExchange OAuth, which judges the tokens
 // that arrive, of the last 26 hours.
 func (r Report) OAuthEvents() ([]Event, error) { return rowsOf(r, sectionOAuthEvents, readEvent) }

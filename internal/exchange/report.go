@@ -20,9 +20,9 @@ const Schema = 1
 const MaxReport = 8 << 20
 
 const (
-	maxDepth    = 32                 // of nested objects and arrays; the collector needs 6
-	maxSections = 100                // of one report; the collector writes about 20
-	maxInterval = 24 * time.Hour     // between two reports of a host, as the collector has it
+	maxDepth    = 32             // of nested objects and arrays; the collector needs 6
+	maxSections = 100            // of one report; the collector writes about 20
+	maxInterval = 24 * time.Hour // between two reports of a host, as the collector has it
 )
 
 var (
@@ -53,6 +53,7 @@ type Section struct {
 	OK    bool
 	Error string // one line without secrets, where not OK
 	Data  json.RawMessage
+	Since time.Time // of a log: from when on it was read, up to the report; zero: not told
 }
 
 // DecodeReport reads a report's envelope; the sections are read by the methods
@@ -89,6 +90,7 @@ type wireSection struct {
 	OK    *bool           `json:"ok"`
 	Error string          `json:"error"`
 	Data  json.RawMessage `json:"data"`
+	Since any             `json:"since"`
 }
 
 // hostForm is that of a computer name or a DNS name: letters, digits, dashes
@@ -129,9 +131,18 @@ func (w wire) sections() (map[string]Section, error) {
 		if !sectionForm.MatchString(name) || s.OK == nil {
 			return nil, errors.New("sections: want names of letters and digits, each with ok")
 		}
-		all[name] = Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data}
+		all[name] = s.section()
 	}
 	return all, nil
+}
+
+// section reads a section, data apart; ok is there.
+func (s wireSection) section() Section {
+	since, err := readTime(s.Since)
+	if err != nil {
+		return Section{Error: "since: " + err.Error()}
+	}
+	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since}
 }
 
 // section gives the data of a section, or why there is none, as an error of

@@ -175,3 +175,25 @@ func TestFresh(t *testing.T) {
 	}
 	assert.False(t, Arrived{}.Fresh(sampleTime), "no report")
 }
+
+func TestFromWhenOnALogWasRead(t *testing.T) {
+	const since = `"since": "2026-11-21T07:15:00.0000000Z"`
+	for name, c := range map[string]struct {
+		new  string
+		want time.Time
+	}{
+		"told":     {since, time.Date(2026, 11, 21, 7, 15, 0, 0, time.UTC)},
+		"nothing":  {`"since": null`, time.Time{}},
+		"not told": {`"later": 1`, time.Time{}},
+	} {
+		r, err := DecodeReport([]byte(replaced(t, since, c.new)))
+		require.NoError(t, err, name)
+		_, err = r.AuthAdminEvents()
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, r.AuthAdminSince(), name)
+	}
+	r, err := DecodeReport([]byte(replaced(t, since, `"since": "yesterday"`)))
+	require.NoError(t, err)
+	_, err = r.AuthAdminEvents()
+	assert.ErrorContains(t, err, "section authAdminEvents: the collector could not read it: since: want a date")
+}

@@ -81,7 +81,7 @@ func refreshFaults(keys *keyring) []fault {
 		reporting(check+"stale_copy_proven", "Exchange itself has said for nine hours that the published metadata holds more than its stored copy (event 2008).",
 			func(r *report) {
 				r.amend("authServers", "name", evoSTSName, row{"whenChanged": r.GeneratedAt.Add(-3 * day)})
-				r.set("authAdminEvents", slices.DeleteFunc(r.rows("authAdminEvents"), func(w row) bool { return w["id"] == eventUpdated })...)
+				r.log("authAdminEvents", slices.DeleteFunc(r.rows("authAdminEvents"), func(w row) bool { return w["id"] == eventUpdated })...)
 				r.logOAuth(event{r.GeneratedAt.Add(-5 * time.Minute), 2008, "New certificates were found at the metadata URL of " + evoSTSName + "."}, 9*time.Hour, 37, "")
 			}),
 		{onPremises, check + "refresh_overdue", "The refresh job has not run for 14 hours: MSExchangeServiceHost hangs.", stopJob},
@@ -92,7 +92,7 @@ func refreshFaults(keys *keyring) []fault {
 // that long before the report.
 func (r *report) logOAuth(e event, began time.Duration, count int, keyID string) {
 	if r.Host == servers[0] {
-		r.set("oauthEvents", eventRow("MSExchange OAuth", e, r.GeneratedAt.Add(-began), count, keyID))
+		r.log("oauthEvents", eventRow("MSExchange OAuth", e, r.GeneratedAt.Add(-began), count, keyID))
 	}
 }
 
@@ -100,7 +100,7 @@ func stopJob(b *behaviour) {
 	const ago = 14 * time.Hour
 	b.premises.jobStopped, b.premises.lastRun = true, ago
 	b.premises.edits = append(b.premises.edits, func(r *report) {
-		r.set("authAdminEvents", slices.DeleteFunc(r.rows("authAdminEvents"), func(w row) bool {
+		r.log("authAdminEvents", slices.DeleteFunc(r.rows("authAdminEvents"), func(w row) bool {
 			return w["time"].(time.Time).After(r.GeneratedAt.Add(-ago))
 		})...)
 	})

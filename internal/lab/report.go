@@ -32,6 +32,8 @@ type section struct {
 	OK    bool    `json:"ok"`
 	Error *string `json:"error"`
 	Data  []row   `json:"data"`
+
+	Since *time.Time `json:"since,omitempty"` // of a log: from when on it was read
 }
 
 type row map[string]any
@@ -39,6 +41,15 @@ type row map[string]any
 // set gives a section these rows.
 func (r *report) set(name string, rows ...row) {
 	r.Sections[name] = section{OK: true, Data: append([]row{}, rows...)}
+}
+
+// logReach is how far back the collector reads the event log.
+const logReach = 26 * time.Hour
+
+// log gives a section of the event log these rows.
+func (r *report) log(name string, rows ...row) {
+	since := r.GeneratedAt.Add(-logReach)
+	r.Sections[name] = section{OK: true, Data: append([]row{}, rows...), Since: &since}
 }
 
 // rows gives a section's rows.

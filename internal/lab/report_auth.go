@@ -57,8 +57,8 @@ func (p *premises) fillJob(r *report) {
 	r.set("arbitration", row{"name": arbitrationMailbox, "database": "DB01",
 		"persistedCapabilities": []string{"OrganizationCapabilityUMGrammarReady", refreshCapability}})
 	r.set("databaseCopies", databaseCopy("DB01", servers[0], "Mounted"), databaseCopy("DB01", servers[1], "Healthy"))
-	r.set("oauthEvents")
-	r.set("authAdminEvents")
+	r.log("oauthEvents")
+	r.log("authAdminEvents")
 	if r.Host != servers[0] {
 		return
 	}
@@ -66,7 +66,7 @@ func (p *premises) fillJob(r *report) {
 	for _, e := range p.events {
 		rows = append(rows, eventRow("MSExchange AuthAdmin", e, e.At, 1, ""))
 	}
-	r.set("authAdminEvents", rows...)
+	r.log("authAdminEvents", rows...)
 }
 
 func databaseCopy(database, server, status string) row {

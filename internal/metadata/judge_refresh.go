@@ -11,10 +11,8 @@ import (
 )
 
 const (
-	// eventsReach is how far back the events of a report go.
-	eventsReach = 26 * time.Hour
-	// refusedAtLeast events of refused tokens within eventsReach, the newest
-	// within refusedWithin, are «in numbers». Exchange logs one in some minutes
+	// refusedAtLeast events of refused tokens in a report, the newest within
+	// refusedWithin, are «in numbers». Exchange logs one in some minutes
 	// only, however many tokens it refuses.
 	refusedAtLeast = 10
 	refusedWithin  = time.Hour
@@ -167,12 +165,14 @@ func judgeRuns(v *verdict, o traces) {
 	case !good.At.IsZero() && asOf.Sub(good.At) < o.overdueAfter:
 	case !complete:
 		v.unknown(why, refreshOverdue)
+	case o.watched.From.IsZero():
+		v.unknown(check.Errorf(check.ReportInput, "the report of the server that runs the refresh job does not tell how far back it read the events"), refreshOverdue)
+	case asOf.Sub(o.watched.From) < o.overdueAfter:
+		v.unknown(check.Errorf(check.State, "no good run is among the events of the last %s, which is less than metadata.overdue_after", span(asOf.Sub(o.watched.From))), refreshOverdue)
 	case !good.At.IsZero():
 		v.found(refreshOverdue, "the last good run was on %s at %s, over %s ago", good.Server, moment(good.At), span(o.overdueAfter))
-	case o.overdueAfter <= eventsReach:
-		v.found(refreshOverdue, "no good run is among the events of the last %s", span(eventsReach))
 	default:
-		v.unknown(check.Errorf(check.State, "no good run is among the events of the last %s, and hmad remembers none", span(eventsReach)), refreshOverdue)
+		v.found(refreshOverdue, "no good run is among the events of the last %s", span(asOf.Sub(o.watched.From)))
 	}
 }
 
@@ -181,9 +181,9 @@ func judgeRuns(v *verdict, o traces) {
 func (o *traces) jobWatched() (asOf time.Time, complete bool, why error) {
 	asOf = o.now
 	server, _ := o.refresher()
-	for host, at := range o.jobSeen {
+	for host, seen := range o.jobSeen {
 		if server != "" && sameHost(host, server) {
-			return at, true, nil
+			return seen.To, true, nil
 		}
 	}
 	for host, err := range o.jobErr {

@@ -69,7 +69,7 @@ func (r *refresh) run(context.Context) (check.Report, error) {
 	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(reports) < len(hostsOf(arrived))}
 	o.read(r.target.Tenant, reports)
 	o.published = publishedKeys(r.env.Memory, now)
-	o.lastGood = r.remember(o)
+	o.lastGood, o.watched = r.remember(o), r.watch(o)
 	v := judgeRefresh(o)
 	report, err := v.report(refreshReasons)
 	report.Samples, report.Notes = o.samples(), o.lines()
@@ -90,6 +90,41 @@ func (r *refresh) remember(o traces) goodRun {
 		}
 	}
 	return last
+}
+
+// watchedKey is the place in the memory of the time in which no event of the job
+// was missed: reports that follow each other reach further back than each.
+const watchedKey = "metadata_refresh.watched"
+
+// watched is a time of which every event of a server's job was read. The zero
+// From is not known.
+type watched struct {
+	Server string    `json:"server"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+}
+
+// watch gives the time up to now of which the events of the server that runs
+// the job were read without a gap.
+func (r *refresh) watch(o traces) watched {
+	server, _ := o.refresher()
+	var seen watched
+	for host, w := range o.jobSeen {
+		if server != "" && sameHost(host, server) {
+			seen = w
+		}
+	}
+	if seen.From.IsZero() {
+		return watched{}
+	}
+	var before watched
+	r.env.Memory.Get(watchedKey, &before)
+	joins := !before.From.IsZero() && !before.To.Before(seen.From) && !before.To.After(o.now)
+	if joins && sameHost(before.Server, server) && before.From.Before(seen.From) {
+		seen.From = before.From
+	}
+	r.env.Memory.Put(watchedKey, seen)
+	return seen
 }
 
 // hostsOf gives the hosts of which there is a report of any age.
@@ -117,13 +152,14 @@ type traces struct {
 	servers  []exchange.AuthServer // the tenant's, where readable
 	runs     []jobRun              // of every server, oldest first
 	updated  time.Time             // when the stored copy was last written
-	jobSeen  map[string]time.Time  // by server: its job events were read, as of when
+	jobSeen  map[string]watched    // by server: its job events were read
 	jobErr   map[string]error      // by server: they could not be read
 	oauth    []oauthEvent
 	oauthErr error
 
 	published []Thumbprint
 	lastGood  goodRun
+	watched   watched // of the server that runs the job
 }
 
 // oauthEvent is an event of MSExchange OAuth with its server.
@@ -135,7 +171,7 @@ type oauthEvent struct {
 
 // read reads the reports' sections; newest first.
 func (o *traces) read(tenant string, reports []exchange.Report) {
-	o.jobSeen, o.jobErr = map[string]time.Time{}, map[string]error{}
+	o.jobSeen, o.jobErr = map[string]watched{}, map[string]error{}
 	var mailboxes []exchange.ArbitrationMailbox
 	mailboxes, o.mailboxesErr = firstOf(reports, exchange.Report.Arbitration)
 	for _, m := range mailboxes {
@@ -163,7 +199,7 @@ func (o *traces) readJob(r exchange.Report, names serverNames) {
 		o.jobErr[r.Host] = err
 		return
 	}
-	o.jobSeen[r.Host] = o.asOf(r)
+	o.jobSeen[r.Host] = watched{r.Host, r.AuthAdminSince(), o.asOf(r)}
 	o.runs = append(o.runs, runsOf(r.Host, events, names)...)
 	for _, e := range events {
 		if e.ID == jobUpdated && names.concerns(e) {

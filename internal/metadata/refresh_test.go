@@ -52,9 +52,17 @@ func newRefreshWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) job(host string, events ...any) {
-	w.hosts[host]["authAdminEvents"] = ok(append([]any{}, events...))
+// job sets a host's events of the job, from a log of 26 hours.
+func (w *world) job(host string, events ...any) { w.logged(host, 26*time.Hour, events...) }
+
+func (w *world) logged(host string, reach time.Duration, events ...any) {
+	section := ok(append([]any{}, events...))
+	if reach > 0 {
+		section["since"] = w.now.Add(-reach).Format(time.RFC3339)
+	}
+	w.hosts[host]["authAdminEvents"] = section
 }
+
 func (w *world) oauth(host string, events ...any) {
 	w.hosts[host]["oauthEvents"] = ok(append([]any{}, events...))
 }
@@ -92,6 +100,17 @@ func TestMetadataRefresh(t *testing.T) {
 			want: "refresh_overdue", says: "no good run is among the events of the last 1d2h"},
 		"no run among the events, and a longer window than they reach": {change: func(w *world) { w.job("MBX01"); w.target.Metadata.OverdueAfter = 30 * time.Hour },
 			want: "error:state", unevaluated: []string{"refresh_overdue"}},
+		"no run in a log of five hours": {change: func(w *world) { w.memory = newMemory(); w.logged("MBX01", 5*time.Hour) },
+			want: "error:state", says: "of the last 5h, which is less", unevaluated: []string{"refresh_overdue"}},
+		"an old run in a log of ten hours": {change: func(w *world) {
+			w.logged("MBX01", 10*time.Hour)
+			RememberRun(w.memory, "MBX01", w.now.Add(-20*time.Hour))
+		}, want: "error:state", unevaluated: []string{"refresh_overdue"}},
+		"no run in a log of 13 hours": {change: func(w *world) { w.logged("MBX01", 13*time.Hour) },
+			want: "refresh_overdue", says: "among the events of the last 13h"},
+		"no run in a log of unknown length": {change: func(w *world) { w.logged("MBX01", 0) },
+			want: "error:report", says: "how far back", unevaluated: []string{"refresh_overdue"}},
+		"a good run in a log of unknown length": {change: func(w *world) { w.logged("MBX01", 0, w.event(2015, time.Hour, "")) }, want: "good"},
 		"the last run had an error": {change: func(w *world) {
 			w.job("MBX01", w.event(2015, time.Hour, ""), w.event(2010, time.Hour+time.Minute, "metadata unreachable"), w.event(2015, 9*time.Hour, ""))
 		}, want: "refresh_failing", says: "on MBX01 at 2026-11-22 11:00Z, had event 2010: metadata unreachable"},
@@ -231,6 +250,26 @@ func TestTheLastGoodRunIsRemembered(t *testing.T) {
 	for at, want := range map[time.Duration]string{30 * time.Hour: "good", 39 * time.Hour: "refresh_overdue", -2 * time.Hour: "error:state"} {
 		w.now = noon.Add(at)
 		assert.Equal(t, want, outcome(w.refresh()), at)
+	}
+}
+
+// A small log that is read often enough reaches as far as a large one.
+func TestReportsThatFollowEachOtherReachFurther(t *testing.T) {
+	for name, tc := range map[string]struct {
+		step time.Duration
+		want string
+	}{"without a gap": {4 * time.Hour, "refresh_overdue"}, "with gaps": {6 * time.Hour, "error:state"}} {
+		t.Run(name, func(t *testing.T) {
+			w := newRefreshWorld(t)
+			w.job("MBX01", w.event(2015, time.Hour, ""))
+			require.Equal(t, "good", outcome(w.refresh()))
+			for w.now.Before(noon.Add(20 * time.Hour)) {
+				w.now = w.now.Add(tc.step)
+				w.logged("MBX01", 5*time.Hour)
+				w.refresh()
+			}
+			assert.Equal(t, tc.want, outcome(w.refresh()))
+		})
 	}
 }
 
