@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -295,5 +297,24 @@ func TestAServiceInstanceThatIsNotTold(t *testing.T) {
 		got, err := withSection(sectionHybrid, `[{"serviceInstance": `+data+`, "features": [], "domains": []}]`).HybridConfiguration()
 		require.NoError(t, err, data)
 		assert.Equal(t, want, got[0].ServiceInstance, data)
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	whole, err := DecodeReport([]byte(sample(t)))
+	require.NoError(t, err)
+	assert.Empty(t, whole.Unreadable())
+	for _, name := range SectionNames() {
+		for what, s := range map[string]Section{"a section of another form": {OK: true, Data: []byte(`[7]`)}, "null": {OK: true, Data: []byte(`null`)}, "a failed one": {Error: "no"}} {
+			r := Report{Host: "EX01", Sections: maps.Clone(whole.Sections)}
+			r.Sections[name] = s
+			got := r.Unreadable()
+			assert.Len(t, got, 1, "%s: %s", name, what)
+			assert.ErrorContains(t, got[name], "EX01: section "+name+": ", what)
+		}
+		r := Report{Host: "EX01", Sections: maps.Clone(whole.Sections)}
+		delete(r.Sections, name)
+		may := slices.Contains([]string{"migrationEndpoints", "settingOverrides", "frontEndRequests", "partnerships"}, name)
+		assert.Equal(t, may, r.Unreadable()[name] == nil, name)
 	}
 }

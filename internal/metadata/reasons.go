@@ -41,7 +41,7 @@ var (
 		Fix:     "Refresh by hand: " + refreshNow + ". Then find the server that runs the job, " + findRefresher + ", and " + readEvents + ". Check that this server reaches the metadata through `Get-ExchangeServer | Format-List Name,InternetWebProxy`."}
 	metadataStale = &check.Reason{Name: "metadata_stale", Severity: check.Warning,
 		Summary: "A signing certificate has been published for longer than the refresh should take and Exchange has not copied it yet. Phones are not affected until Microsoft signs with it.",
-		Fix:     "See whether the job works: " + findRefresher + ", and " + readEvents + ". Refresh by hand: " + refreshNow + "; a scheduled task may do so every 24 hours. Where the job is known to run every twelve hours, set `metadata.window` to 12h or more."}
+		Fix:     "See whether the job works: " + findRefresher + ", and " + readEvents + ". Refresh by hand: " + refreshNow + "; a scheduled task may do so every 24 hours. Where the job is known to run every twelve hours, set `metadata.window` to 13h and `metadata.page_after` to 16h."}
 )
 
 // evostsReasons lists them in order of judgement.
@@ -98,8 +98,8 @@ var (
 		Summary: "The last report of a host is over three of its intervals old; hmad does not judge by it any more. Phones are not concerned.",
 		Fix:     seeCollector + ", its last result and its log, and the network way to hmad."}
 	reportSectionFailed = &check.Reason{Name: "report_section_failed", Severity: check.Warning,
-		Summary: "The collector could not read a part of what it reports, so checks that need it cannot tell. Phones are not concerned.",
-		Fix:     "See the error in the detail. The collector's account needs the role group View-Only Organization Management, the group Event Log Readers, and read access to the front-end configuration on the host."}
+		Summary: "A part of a report is missing or cannot be read, so checks that need it cannot tell. Phones are not concerned.",
+		Fix:     "See the error in the detail. Where a part is missing or of another form, install the collector that belongs to this hmad. The collector's account needs the role group View-Only Organization Management, the group Event Log Readers, and read access to the front-end configuration on the host."}
 )
 
 // reportReasons lists them in order of judgement.

@@ -18,7 +18,7 @@ import (
 var OnPremReport = &check.Def{
 	Name: "onprem_report",
 	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals), " +
-		"missing, unreadable, dated in the future, or lacks a part that the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
+		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
 		"without that, hmad expects every host that reported in the last seven days.",
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
@@ -116,10 +116,8 @@ func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) 
 		if late(a.Report, now) {
 			add(reportLate, "%s's is of %s, and comes every %s", a.Host, moment(a.GeneratedAt), span(a.Interval))
 		}
-		for _, name := range slices.Sorted(maps.Keys(a.Sections)) {
-			if s := a.Sections[name]; !s.OK {
-				add(reportSectionFailed, "%s: %s: %s", a.Host, name, s.Error)
-			}
+		for _, why := range badSections(a.Report) {
+			add(reportSectionFailed, "%s", why)
 		}
 	}
 	v := new(verdict)
@@ -134,14 +132,27 @@ func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) 
 	return v
 }
 
-// describe says of a report what a person wants to see of it.
-func describe(a exchange.Arrived, now time.Time) string {
-	bad := 0
-	for _, s := range a.Sections {
+// badSections tells of every section that failed at the collector, is missing
+// or cannot be read: each names its host and itself.
+func badSections(r exchange.Report) []string {
+	bad := map[string]string{}
+	for name, err := range r.Unreadable() {
+		bad[name] = err.Error()
+	}
+	for name, s := range r.Sections {
 		if !s.OK {
-			bad++
+			bad[name] = fmt.Sprintf("%s: %s: %s", r.Host, name, s.Error)
 		}
 	}
-	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d of them failed",
-		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), bad), maxDetail)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		out = append(out, bad[name])
+	}
+	return out
+}
+
+// describe says of a report what a person wants to see of it.
+func describe(a exchange.Arrived, now time.Time) string {
+	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d failed",
+		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), len(badSections(a.Report))), maxDetail)
 }

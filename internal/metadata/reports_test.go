@@ -12,6 +12,7 @@ import (
 )
 
 func (w *world) onPremReport() check.Result {
+	w.whole = true
 	parts, err := OnPremReport.New(w.target, w.env())
 	require.NoError(w.t, err)
 	report, err := parts.Run(w.t.Context())
@@ -25,15 +26,19 @@ func TestOnPremReport(t *testing.T) {
 		want   string
 		says   string
 	}{
-		"on time":                    {func(*world) {}, "good", ""},
-		"three intervals old":        {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
-		"over three intervals old":   {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 11:14Z, and comes every 15m"},
-		"no report at all":           {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
-		"a named host is missing":    {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
-		"a section failed":           {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = failed("Access is denied.") }, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
-		"no report at all of a file": {func(w *world) { w.hosts = map[string]map[string]any{"not a host!": {}} }, "report_invalid", "host: want the server's name"},
-		"a minute ahead":             {func(w *world) { w.written = w.now.Add(time.Minute) }, "good", ""},
-		"two minutes ahead":          {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "report_clock_skew", "MBX01's is dated 2m0s ahead"},
+		"on time":                        {func(*world) {}, "good", ""},
+		"three intervals old":            {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
+		"over three intervals old":       {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 11:14Z, and comes every 15m"},
+		"no report at all":               {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
+		"a named host is missing":        {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
+		"a section failed":               {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = failed("Access is denied.") }, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
+		"a section is missing":           {func(w *world) { w.hosts["MBX01"]["iis"] = nil }, "report_section_failed", "MBX01: section iis: the section is missing"},
+		"a section of another form":      {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = ok([]any{map[string]any{"id": "x"}}) }, "report_section_failed", "MBX01: section oauthEvents: row 0: time: missing"},
+		"a section that is null":         {func(w *world) { w.hosts["MBX01"]["databaseCopies"] = ok(nil) }, "report_section_failed", "MBX01: section databaseCopies: ok, yet its data is null"},
+		"an optional section is missing": {func(w *world) { w.hosts["MBX01"]["partnerships"] = nil }, "good", ""},
+		"no report at all of a file":     {func(w *world) { w.hosts = map[string]map[string]any{"not a host!": {}} }, "report_invalid", "host: want the server's name"},
+		"a minute ahead":                 {func(w *world) { w.written = w.now.Add(time.Minute) }, "good", ""},
+		"two minutes ahead":              {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "report_clock_skew", "MBX01's is dated 2m0s ahead"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -57,7 +62,7 @@ func TestReportTime(t *testing.T) {
 	at, there := sample(r, reportTime, "MBX01")
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
-	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 1 sections, 0 of them failed"}, r.Report.Notes)
+	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 23 sections, 0 failed"}, r.Report.Notes)
 }
 
 func TestAHostThatVanishesIsMissedForAWeek(t *testing.T) {
@@ -76,6 +81,7 @@ func TestAHostThatVanishesIsMissedForAWeek(t *testing.T) {
 // invalid while its earlier copy speaks for the present.
 func TestAFileThatIsBeingWritten(t *testing.T) {
 	w := newWorld(t)
+	w.whole = true
 	cut := 0
 	env := w.env()
 	readFile := env.ReadFile
