@@ -190,12 +190,12 @@ func (s *syncChecks) asked(t *testing.T) {
 	})
 }
 
-// sampled waits until all have been asked, and half an hour later so many again
-// that they stand for the fleet.
+// sampled waits until all have been asked, and two hours later, when no sample
+// of before counts any more, so many again that they stand for the fleet.
 func (l *syncLab) sampled(t *testing.T, s *syncChecks) {
 	t.Helper()
 	s.asked(t)
-	l.forward(t, 30*time.Minute)
+	l.forward(t, 2*time.Hour)
 	s.await(t, func(value func(family, label string) float64) bool {
 		return value("hmad_sync_sampled_mailboxes", "asked") >= 60
 	})
