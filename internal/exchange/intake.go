@@ -45,7 +45,8 @@ type Intake struct {
 	cfg   config.Report
 	env   check.Env
 	put   func(name string, data []byte) error
-	limit *rate.Limiter
+	limit *rate.Limiter // of the senders, together
+	outer strangers
 	slots chan struct{}
 	mu    sync.Mutex // one comparison with the kept report at a time
 }
@@ -104,7 +105,7 @@ func (in *Intake) take(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(http.StatusMethodNotAllowed, "want POST")
 	}
-	if err := in.authorise(r); err != nil {
+	if err := in.admit(w, r); err != nil {
 		return err
 	}
 	if !in.limit.AllowN(in.env.Now(), 1) {

@@ -26,12 +26,28 @@ const (
 	maxConnections = 64
 )
 
-// authorise wants the bearer token or a verified client certificate. The token
-// file is read for each push, so a new token needs no reload.
-func (in *Intake) authorise(r *http.Request) error {
+// admit lets in who shows the bearer token or a verified client certificate.
+func (in *Intake) admit(w http.ResponseWriter, r *http.Request) error {
 	if in.cfg.ClientCAFile != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return nil
 	}
+	var shown proof
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		shown = sha256.Sum256([]byte(strings.TrimSpace(token)))
+	}
+	if !in.outer.allow(r, shown, in.env.Now()) {
+		w.Header().Set("Retry-After", "10")
+		return refuse(http.StatusTooManyRequests, "too many pushes without a good token")
+	}
+	err := in.authorise(shown)
+	in.outer.judged(shown, err == nil)
+	return err
+}
+
+// authorise wants the bearer token. Its file is read for each push, so a new
+// token needs no reload.
+func (in *Intake) authorise(shown proof) error {
 	if in.cfg.TokenFile == "" {
 		return refuse(http.StatusUnauthorized, "want a client certificate")
 	}
@@ -39,10 +55,9 @@ func (in *Intake) authorise(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	// Hashes have one length: comparing them tells nothing of the token's.
-	a, b := sha256.Sum256([]byte(strings.TrimSpace(got))), sha256.Sum256(want)
-	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
+	good := sha256.Sum256(want)
+	if subtle.ConstantTimeCompare(shown[:], good[:]) != 1 {
 		return refuse(http.StatusUnauthorized, "want the bearer token")
 	}
 	return nil
