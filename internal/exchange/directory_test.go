@@ -212,7 +212,7 @@ func TestReadDirectoryOfAServerThatMisbehaves(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 			defer cancel()
 			if strings.Contains(name, "never") {
-				ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
+				ctx, cancel = context.WithTimeout(ctx, time.Second)
 				defer cancel()
 			}
 			got, err := ReadDirectory(ctx, testEnv(time.Now), pretender(t, ca, c.serve))
