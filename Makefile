@@ -1,13 +1,14 @@
 # make demo   build hmad and watch a healthy lab on loopback (installs nothing)
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
+# make e2e    the long trials: paging, the sweep of mailboxes
 # make bench  probes beside bare net/http, dispatcher, scrape
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BIN     := $(CURDIR)/bin
 
-.PHONY: all build demo test deps lint unit fuzz bench generate clean
+.PHONY: all build demo test deps lint unit e2e fuzz bench generate clean
 
 all: build
 
@@ -24,14 +25,20 @@ deps:
 
 lint: $(BIN)/staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not gofmt-clean:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
-	$(BIN)/staticcheck ./...
+	$(GO) vet -tags e2e ./...
+	$(BIN)/staticcheck -tags e2e ./...
 
 $(BIN)/staticcheck: tools/go.mod
 	$(GO) build -C tools -o $@ honnef.co/go/tools/cmd/staticcheck
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+
+# The trials that take many minutes or measure time, alone on the machine: every
+# fault to its one page through a real Prometheus and Alertmanager, and the
+# sweep's rate, memory and ten kills.
+e2e: deps
+	CGO_ENABLED=0 $(GO) test -tags e2e -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestSweep|TestFleetOf' ./cmd/hmad
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 30s

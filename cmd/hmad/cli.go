@@ -195,6 +195,7 @@ func (c *cli) askingFlags(cmd *kingpin.CmdClause) {
 
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
+	cmd.Flag("target", "Name of the lab's target: several demos side by side need several.").Default(lab.DefaultTarget).StringVar(&c.target)
 }
 
 // daemonFlags adds the flags of a command that serves, named as Prometheus'

@@ -53,7 +53,7 @@ func (c *cli) withLab(use func(l *lab.Lab, config string) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	l, err := lab.Start(lab.Options{Dir: dir, Control: c.labAddress, Now: now})
+	l, err := lab.Start(lab.Options{Dir: dir, Control: c.labAddress, Target: c.target, Now: now})
 	if err != nil {
 		return err
 	}

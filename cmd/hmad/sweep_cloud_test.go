@@ -1,3 +1,5 @@
+//go:build e2e
+
 package main
 
 import (
@@ -114,9 +116,6 @@ func (c *cloud) await(t *testing.T, n int, d time.Duration) time.Time {
 // fleet.
 func (c *cloud) sweepConfig(t *testing.T, l *lab.Lab, export string) string {
 	t.Helper()
-	if catalog.Find(sync.MailboxSync.Name) == nil {
-		t.Skip("hmad does not have the check mailbox_sync yet")
-	}
 	dir, facts := t.TempDir(), l.Facts()
 	root, err := os.ReadFile(facts.CAFile)
 	require.NoError(t, err)

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package main
 
 import (
@@ -41,9 +43,6 @@ func TestSweepReachesItsRate(t *testing.T) {
 // table is filled when the check begins to work, a moment after the daemon
 // listens.
 func TestSweepSurvivesSIGKILL(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes two minutes")
-	}
 	const rounds, round, mayForget = 10, 12 * time.Second, 10 * time.Second
 	c := startCloud(t, 5000)
 	config, storage := c.sweepConfig(t, startLab(t), "all"), filepath.Join(t.TempDir(), "state")

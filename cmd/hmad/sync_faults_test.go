@@ -17,12 +17,6 @@ import (
 	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
-// ofSync says whether a check is one of those of the times of synchronisation,
-// which the demo, without an Exchange Online, does not have.
-func ofSync(name string) bool {
-	return name == hmadsync.MailboxSync.Name || name == hmadsync.OnPremSync.Name
-}
-
 // forwardClock is the wall clock, put forward by whoever cannot wait.
 type forwardClock struct{ ahead atomic.Int64 }
 

@@ -49,8 +49,7 @@ func buildHmad(t *testing.T) string {
 	return path
 }
 
-// demo is an `hmad demo` in a process of its own; Prometheus calls its target
-// by a name of its own.
+// demo is an `hmad demo` in a process of its own.
 type demo struct{ target, address, control string }
 
 // startDemos starts n demos and waits until each has run every check.
@@ -59,17 +58,19 @@ func startDemos(t *testing.T, program string, n int) []demo {
 	t.Setenv("TMPDIR", t.TempDir())
 	outputs := make([]*output, n)
 	for i := range outputs {
-		outputs[i] = startQuietly(t, program, "demo", "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
+		outputs[i] = startQuietly(t, program, "demo", "--target="+targetOf(i), "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
 	}
 	demos := make([]demo, n)
 	said := regexp.MustCompile(`(?s)Status page +http://(\S+)/\n.*All faults +curl (\S+)/faults\n`)
 	for i, o := range outputs {
 		var m []string
 		require.Eventually(t, func() bool { m = said.FindStringSubmatch(o.String()); return m != nil }, waitLimit, waitTick, "a demo did not start")
-		demos[i] = demo{fmt.Sprintf("contoso-%02d", i), m[1], m[2]}
+		demos[i] = demo{targetOf(i), m[1], m[2]}
 	}
 	return demos
 }
+
+func targetOf(i int) string { return fmt.Sprintf("contoso-%02d", i) }
 
 // startQuietly runs a program until the test ends.
 func startQuietly(t *testing.T, program string, args ...string) *output {
@@ -294,17 +295,16 @@ func scaleRoute(t *testing.T, route map[string]any, scale float64) {
 }
 
 // startPrometheus starts a real one that scrapes the demos, with the rules
-// that `hmad rules` prints for a trial, and gives its address. The demos'
-// targets are all called contoso: each gets its demo's name.
+// that `hmad rules` prints for a trial, and gives its address.
 func startPrometheus(t *testing.T, program, alertmanager string, demos []demo) string {
 	t.Helper()
 	rules, err := exec.CommandContext(t.Context(), program, "rules", "--scale="+strconv.FormatFloat(trialScale, 'f', -1, 64)).Output()
 	require.NoError(t, err)
 	dir := t.TempDir()
 	write(t, dir, "hmad.rules.yaml", string(rules))
-	var targets []string
+	var addresses []string
 	for _, d := range demos {
-		targets = append(targets, fmt.Sprintf("      - {targets: [%q], labels: {demo: %s}}\n", d.address, d.target))
+		addresses = append(addresses, d.address)
 	}
 	config := write(t, dir, "prometheus.yml", fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -312,11 +312,8 @@ rule_files: [hmad.rules.yaml]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_configs:
   - job_name: hmad
-    static_configs:
-%s    metric_relabel_configs:
-      - {source_labels: [target, demo], regex: '.+;(.+)', target_label: target}
-      - {action: labeldrop, regex: demo}
-`, alertmanager, strings.Join(targets, "")))
+    static_configs: [{targets: [%s]}]
+`, alertmanager, strings.Join(addresses, ", ")))
 	address := freeAddress(t)
 	startServer(t, "prometheus", "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"),
 		"--web.listen-address="+address, "--log.level=warn")
@@ -366,4 +363,44 @@ func fired(t *testing.T, prometheus, target string, from, to time.Time) []string
 	}
 	slices.Sort(names)
 	return names
+}
+
+// pause lets time go by in which nothing must happen.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// toldWithin bounds how long a page or its end may take in a trial: three
+// quarters of an hour in earnest and more than any alert waits.
+const toldWithin = 120 * time.Second
+
+// await waits until a notification of that status is told of the target.
+func (b *inbox) await(ctx context.Context, target string, since time.Time, status string) error {
+	ctx, cancel := context.WithTimeout(ctx, toldWithin)
+	defer cancel()
+	for {
+		told := b.of(target, since)
+		if slices.ContainsFunc(told, func(n notification) bool { return n.Status == status }) {
+			return nil
+		}
+		if pause(ctx, waitTick) != nil {
+			return fmt.Errorf("nothing %s is told of %s within %s; told: %s", status, target, toldWithin, texts(told, since))
+		}
+	}
+}
+
+// texts says what was told, a line for each notification.
+func texts(told []notification, since time.Time) string {
+	var lines []string
+	for _, n := range told {
+		lines = append(lines, fmt.Sprintf("%s after %s to %s: %s, firing %v", n.Status, n.at.Sub(since).Round(time.Second), n.Receiver, n.GroupLabels["target"], n.firing()))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -33,6 +33,7 @@ var frontEnds = []netip.Addr{
 
 // Facts are what a config needs to know of a lab.
 type Facts struct {
+	Target              string   // the config's name for this lab
 	Tenant              string   // the Entra tenant's GUID
 	Mailbox             string   // the probe mailbox
 	AutodiscoverHost    string   // host:port
@@ -81,7 +82,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 // Facts gives what a config needs to know of this lab.
 func (l *Lab) Facts() Facts { return l.facts }
 
-// Config gives an hmad config, YAML, whose one target contoso is this lab,
+// Config gives an hmad config, YAML, whose one target is this lab,
 // looked at often and from outside.
 func (l *Lab) Config() []byte {
 	var b bytes.Buffer
@@ -98,7 +99,7 @@ func quote(s string) string { return fmt.Sprintf("%q", s) }
 const configText = `# A hybrid estate on loopback: hmad's lab.
 confirm_after: 200ms
 targets:
-  - name: contoso
+  - name: {{quote .Target}}
     mailbox: {{quote .Mailbox}}
     tenant: {{quote .Tenant}}
     vantage: external

@@ -34,6 +34,10 @@ import (
 // otherwise.
 const DefaultControl = "127.0.0.1:9750"
 
+// DefaultTarget is the name of the config's target unless Options say
+// otherwise.
+const DefaultTarget = "contoso"
+
 // Options say where a lab lives. The zero value of each but Dir will do.
 type Options struct {
 	// Dir is where the files go that a config names: the root certificate, what
@@ -43,6 +47,9 @@ type Options struct {
 	// Control is the control port's address: loopback only, DefaultControl
 	// when empty, a free port when the port is 0.
 	Control string
+	// Target is the name of the config's target, contoso when empty. Several
+	// labs are then several targets: with a phase and alerts of their own.
+	Target string
 	// Port is the first of the six ports that follow each other: ActiveSync,
 	// AutoDiscover, Entra, ActiveSync by the phones' own name, DNS,
 	// certificates. 0 picks free ones.
@@ -146,6 +153,9 @@ func (o *Options) setDefaults() {
 	if o.Control == "" {
 		o.Control = DefaultControl
 	}
+	if o.Target == "" {
+		o.Target = DefaultTarget
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -180,7 +190,7 @@ func (l *Lab) port(i int) int {
 }
 
 func (l *Lab) listenHosts() error {
-	l.facts = Facts{Tenant: tenant, Mailbox: mailbox}
+	l.facts = Facts{Target: l.opt.Target, Tenant: tenant, Mailbox: mailbox}
 	l.hosts = map[string]*host{}
 	all := []*host{
 		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
