@@ -95,32 +95,34 @@ func (s *site) addresses() []string {
 	return all
 }
 
-// serve answers until ctx ends, then lets requests under way end.
+// serve answers until ctx ends, then lets requests under way end. Every
+// listener has a server of its own: the toolkit wraps the handler of the one
+// that it serves, and would do so twice at once where two share it.
 func (s *site) serve(ctx context.Context, e *exporter.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
-	main := newServer(s.ownName(e.Handler()), s.log)
-	group.Go(func() error {
-		logger := slog.New(zapslog.NewHandler(s.log.Core()))
-		return ignoreClosed(web.ServeMultiple(s.main, main, s.flags, logger))
-	})
-	servers := []*http.Server{main}
-	if s.health != nil {
-		health := newServer(e.HealthHandler(), s.log)
-		servers = append(servers, health)
-		group.Go(func() error { return ignoreClosed(health.Serve(s.health)) })
+	logger := slog.New(zapslog.NewHandler(s.log.Core()))
+	for _, l := range s.main {
+		server := newServer(s.ownName(e.Handler()), s.log)
+		group.Go(func() error { return ignoreClosed(web.Serve(l, server, s.flags, logger)) })
+		group.Go(func() error { return drained(ctx, server) })
 	}
-	group.Go(func() error {
-		<-ctx.Done()
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		for _, server := range servers {
-			if server.Shutdown(stop) != nil {
-				_ = server.Close() // whoever still waits has had its time
-			}
-		}
-		return nil
-	})
+	if s.health != nil {
+		server := newServer(e.HealthHandler(), s.log)
+		group.Go(func() error { return ignoreClosed(server.Serve(s.health)) })
+		group.Go(func() error { return drained(ctx, server) })
+	}
 	return group.Wait()
+}
+
+// drained shuts the server down when ctx ends.
+func drained(ctx context.Context, server *http.Server) error {
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if server.Shutdown(stop) != nil {
+		_ = server.Close() // whoever still waits has had its time
+	}
+	return nil
 }
 
 func ignoreClosed(err error) error {
