@@ -52,7 +52,7 @@ type record struct {
 const rest = 31 * time.Second
 
 // maxDemos bounds the demos that run at once: each takes about 30 MB.
-const maxDemos = 40
+const maxDemos = 56
 
 // A real Prometheus and a real Alertmanager, with the rules and the config that
 // ship, watch demos: every fault of the lab, switched on while all runs, fires

@@ -140,9 +140,11 @@ const (
 	atOnce = 2 * time.Minute
 	// aRun is what a run, the next scrape and the next evaluation may take.
 	aRun = time.Minute
-	// slowGap is the gap from which a check does not look at answers that may
-	// flicker but at settings and files, which do not.
-	slowGap = 15 * time.Minute
+	// slowGap is the gap from which a check does not look at answers of servers,
+	// which may flicker, but at settings and reports, which do not.
+	slowGap = 10 * time.Minute
+	// keptMost bounds how late «resolved» may be.
+	keptMost = 15 * time.Minute
 )
 
 // hold gives an alert's for, unless its reason states one. Between two runs a
@@ -154,7 +156,7 @@ func (w waits) hold(r *check.Reason) time.Duration {
 	switch {
 	case r.For != 0:
 		return r.For
-	case r.Confirm || w.gap > slowGap:
+	case r.Confirm || w.gap >= slowGap:
 		return atOnce
 	default:
 		return w.gap + aRun
@@ -163,8 +165,8 @@ func (w waits) hold(r *check.Reason) time.Duration {
 
 // keep gives an alert's keep_firing_for: one good run between two bad ones (a
 // load balancer with one bad member), a missed scrape or a restart of hmad
-// makes no second page. It bounds how late «resolved» is, hence its own bound.
-func (w waits) keep() time.Duration { return min(w.gap, slowGap) + aRun }
+// makes no second page. It is also how late «resolved» comes.
+func (w waits) keep() time.Duration { return min(w.gap, keptMost) + aRun }
 
 // anchor gives the anchor that GitHub makes of a heading.
 func anchor(heading string) string {

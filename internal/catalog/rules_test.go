@@ -296,7 +296,8 @@ func TestHowLongAlertsWait(t *testing.T) {
 		{"*/5 * * * *", confirmed, 2 * minute, 6 * minute},
 		{"*/5 * * * *", plain, 6 * minute, 6 * minute},
 		{"*/5 * * * *", stated, 30 * minute, 6 * minute},
-		{"*/15 * * * *", plain, 16 * minute, 16 * minute},
+		{"*/15 * * * *", plain, 2 * minute, 16 * minute},
+		{"*/2 * * * *", plain, 3 * minute, 3 * minute},
 		{"17 * * * *", plain, 2 * minute, 16 * minute},
 		{"17 * * * *", confirmed, 2 * minute, 16 * minute},
 	} {
