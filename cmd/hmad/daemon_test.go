@@ -98,7 +98,11 @@ func TestHealthListenerNeedsNoPassword(t *testing.T) {
 	health := freeAddress(t)
 	web := write(t, dir, "web.yml", "basic_auth_users: {prometheus: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}\n")
 	e := startRun(t, labConfig(t, startLab(t), ""), "--web.config.file="+web, "--web.health-listen-address="+health)
-	for path, want := range map[string]int{"/-/healthy": 200, "/-/ready": 200, "/metrics": 404, "/": 404} {
+	require.Eventually(t, func() bool {
+		status, _ := request(t, http.MethodGet, "http://"+health+"/-/ready")
+		return status == http.StatusOK
+	}, waitLimit, waitTick, "ready once checks are dispatched")
+	for path, want := range map[string]int{"/-/healthy": 200, "/metrics": 404, "/": 404} {
 		status, _ := request(t, http.MethodGet, "http://"+health+path)
 		assert.Equal(t, want, status, path)
 	}
