@@ -21,7 +21,6 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/lab"
 )
 
 var updateTables = flag.Bool("update", false, "rewrite the tables in docs")
@@ -60,8 +59,9 @@ const maxDemos = 56
 // without a fault is watched for the whole time.
 func TestEveryFaultPagesOnce(t *testing.T) {
 	program := buildHmad(t)
-	scenarios := append(combinations(), scenariosOf(t, startLab(t).Faults())...)
-	demos := startDemos(t, program, 1+min(maxDemos, (len(scenarios)+1)/2))
+	demos := startDemos(t, program, 0, 1)
+	scenarios := append(combinations(), scenariosOf(t, (&estate{control: demos[0].control}).faults(t))...)
+	demos = append(demos, startDemos(t, program, 1, min(maxDemos, (len(scenarios)+1)/2))...)
 	box := newInbox(t)
 	prometheus := startPrometheus(t, program, startAlertmanager(t, trialScale, box), demos)
 
@@ -105,11 +105,11 @@ func combinations() []scenario {
 }
 
 // scenariosOf makes a scenario of every fault of the lab.
-func scenariosOf(t *testing.T, faults []lab.Fault) []scenario {
+func scenariosOf(t *testing.T, faults []labFault) []scenario {
 	t.Helper()
 	var scenarios []scenario
 	for _, f := range faults {
-		def, reason := leadsTo(labFault(f))
+		def, reason := leadsTo(f)
 		require.NotNil(t, reason, "%s leads to no reason", f.Name)
 		scenarios = append(scenarios, scenarioOf(f.Name, def, reason))
 	}

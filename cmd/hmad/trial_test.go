@@ -52,20 +52,21 @@ func buildHmad(t *testing.T) string {
 // demo is an `hmad demo` in a process of its own.
 type demo struct{ target, address, control string }
 
-// startDemos starts n demos and waits until each has run every check.
-func startDemos(t *testing.T, program string, n int) []demo {
+// startDemos starts n demos, numbered from first on, and waits until each has
+// run every check.
+func startDemos(t *testing.T, program string, first, n int) []demo {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	outputs := make([]*output, n)
 	for i := range outputs {
-		outputs[i] = startQuietly(t, program, "demo", "--target="+targetOf(i), "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
+		outputs[i] = startQuietly(t, program, "demo", "--target="+targetOf(first+i), "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
 	}
 	demos := make([]demo, n)
 	said := regexp.MustCompile(`(?s)Status page +http://(\S+)/\n.*All faults +curl (\S+)/faults\n`)
 	for i, o := range outputs {
 		var m []string
 		require.Eventually(t, func() bool { m = said.FindStringSubmatch(o.String()); return m != nil }, waitLimit, waitTick, "a demo did not start")
-		demos[i] = demo{targetOf(i), m[1], m[2]}
+		demos[i] = demo{targetOf(first + i), m[1], m[2]}
 	}
 	return demos
 }
