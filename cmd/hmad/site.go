@@ -135,9 +135,13 @@ func ignoreClosed(err error) error {
 // mayPost says whether the two POSTs are answered: to loopback, or to whoever
 // has authenticated. The web config is read again for each request, by the
 // toolkit as well as here.
-func (s *site) mayPost() bool {
-	authenticated, err := authenticates(*s.flags.WebConfigFile)
-	return s.local || err == nil && authenticated
+func (s *site) mayPost() bool { return s.local || s.authenticated() }
+
+// authenticated says whether whoever got this far has been asked who it is; a
+// web config that cannot be read asks nobody.
+func (s *site) authenticated() bool {
+	ok, err := authenticates(*s.flags.WebConfigFile)
+	return err == nil && ok
 }
 
 // authenticates says whether the web config at path asks every client who it
@@ -168,14 +172,17 @@ func authenticates(path string) (bool, error) {
 func (s *site) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := (&url.URL{Host: r.Host}).Hostname()
-		ip, err := netip.ParseAddr(host)
-		own := host == "localhost" || err == nil && ip.IsLoopback()
-		if authenticated, err := authenticates(*s.flags.WebConfigFile); r.Method == http.MethodPost && !own && s.local && (err != nil || !authenticated) {
+		if r.Method == http.MethodPost && s.local && !isLoopbackName(host) && !s.authenticated() {
 			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", host), http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func isLoopbackName(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func allLoopback(listeners []net.Listener) bool {

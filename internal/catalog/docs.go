@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
@@ -50,16 +51,8 @@ func MetricsDoc(exporter []*check.Metric) string {
 		"Timestamps are Unix times in seconds; ages are for PromQL to compute. Counters and histograms start at zero with the process.\n")
 	section(&b, "Of every check", check.Common)
 	section(&b, "Of the daemon", exporter)
-	seen := map[*check.Metric]bool{}
-	for _, d := range Defs() {
-		var own []*check.Metric
-		for _, m := range d.Metrics {
-			if !seen[m] {
-				own = append(own, m)
-			}
-			seen[m] = true
-		}
-		section(&b, "First emitted by `"+d.Name+"`", own)
+	for i, own := range introduced() {
+		section(&b, "First emitted by `"+Defs()[i].Name+"`", own)
 	}
 	return b.String()
 }
@@ -76,15 +69,22 @@ func section(b *strings.Builder, title string, metrics []*check.Metric) {
 
 // Metrics lists every family of every check once, the common ones first.
 func Metrics() []*check.Metric {
-	all := append([]*check.Metric{}, check.Common...)
+	return append(slices.Clone(check.Common), slices.Concat(introduced()...)...)
+}
+
+// introduced gives for each Def the families that none before it has.
+func introduced() [][]*check.Metric {
+	var all [][]*check.Metric
 	seen := map[*check.Metric]bool{}
 	for _, d := range Defs() {
+		var own []*check.Metric
 		for _, m := range d.Metrics {
 			if !seen[m] {
-				all = append(all, m)
+				own = append(own, m)
 			}
 			seen[m] = true
 		}
+		all = append(all, own)
 	}
 	return all
 }
