@@ -143,7 +143,7 @@ func source() common.DataSourceRef {
 // which daemons and which targets.
 func commonVariables() []cog.Builder[dashboard.VariableModel] {
 	return []cog.Builder[dashboard.VariableModel]{
-		dashboard.NewDatasourceVariableBuilder("datasource").Label("Data Source").Type("prometheus"),
+		dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"),
 		choice("job", "Job", labelValues(exporter.BuildInfo.Name+"{}", "job")),
 		choice("instance", "Instance", labelValues(exporter.BuildInfo.Name+`{job=~"$job"}`, "instance")),
 		choice("target", "Target", labelValues(check.NextRun.Name+`{job=~"$job", instance=~"$instance"}`, "target")),

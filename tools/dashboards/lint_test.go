@@ -29,7 +29,7 @@ type lintRule struct {
 var lintRules = []lintRule{
 	{"template-datasource", func(b readBoard) []string {
 		v := variable(b, "datasource")
-		return unless(v.Type == "datasource" && v.Query == "prometheus" && v.Label == "Data Source", "no variable datasource, labelled Data Source")
+		return unless(v.Type == "datasource" && v.Query == "prometheus" && v.Label == "Data source", "no variable datasource, labelled Data source")
 	}},
 	{"template-job", func(b readBoard) []string { return several(b, "job", "Job") }},
 	{"template-instance", func(b readBoard) []string { return several(b, "instance", "Instance") }},
