@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,13 +19,13 @@ var MailboxSync = &check.Def{
 	Name: "mailbox_sync",
 	Doc: "When did phones last synchronise? It asks Exchange Online, mailbox by mailbox, where the part of the mailbox in the cloud is (Get-MailboxLocation) and when Outlook's partnerships " +
 		"last synchronised with it (Get-MobileDeviceStatistics). A mailbox is asked when the answer can change the verdict, within a budget of calls (`exchange_online.rate`); " +
-		"a rotating sample shows within minutes when all phones stop, and the watch list is asked in every run. " +
+		"a rotating sample shows within minutes when all phones stop, and the watch list is asked in every run; what its mailboxes hold in the cloud (Get-MailboxStatistics) is asked hourly, for the gauges alone. " +
 		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green while mail goes stale: that is what `onprem_sync`, `tls_offload` and `evosts_metadata` see.",
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
 	Needs:   "exchange_online, and " + mailboxSources,
 	Metrics: append([]*check.Metric{mailboxesIn, mailboxesWithin, newestSync, overdueMailboxes, sweepLag, askedRatio, sampledMailboxes, staleAfterSeconds, budgetCalls, rejectedLines,
-		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, mailboxFamilies...),
+		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
 	New:     newMailboxSync,
 }
@@ -43,6 +44,7 @@ const keyOfHours = "sync_hours"
 type mailboxSync struct {
 	*members
 	rules      Rules
+	stats      *statistics           // from start on
 	credential func() []check.Sample // of hmad's own credential
 	once       sync.Once
 }
@@ -105,6 +107,7 @@ func (m *mailboxSync) start() {
 			m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 		}
 		m.env.Memory.Get(keyOfHours, &m.plan.Hours)
+		m.stats = loadStatistics(m.sweep, m.env.Memory, m.rules.Watch)
 		m.load()
 		_ = m.readFile() // the next run tries again and reports
 		m.show()
@@ -114,11 +117,12 @@ func (m *mailboxSync) start() {
 // background sweeps the fleet until the context ends.
 func (m *mailboxSync) background(ctx context.Context) error {
 	m.start()
-	var inventory sync.WaitGroup
-	defer inventory.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	if m.settings.Inventory {
-		inventory.Go(func() { m.inventory(ctx) })
+		beside.Go(func() { m.inventory(ctx) })
 	}
+	beside.Go(func() { m.stats.work(ctx) })
 	m.work(ctx, (*Planner).Next)
 	return ctx.Err()
 }
@@ -136,6 +140,7 @@ func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
 	if askErr := m.askNow(asking, keys); askErr != nil {
 		err = askErr
 	}
+	m.stats.afterRun()
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return check.Report{}, ctx.Err()
 	}
@@ -173,9 +178,10 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	if m.inventoryErr != nil {
 		notes = append(notes, "inventory: "+m.inventoryErr.Error())
 	}
+	notes = append(notes, m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
 	if err == nil && o.counts.Mailboxes == 0 {
 		err = check.Errorf(check.State, "no mailbox is known yet: %w", cmp.Or(m.inventoryErr, errInventory))
 	}
-	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: append(m.samples(o), m.credential()...), Notes: notes}, err
+	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.stats.samples(m.now()), m.credential()), Notes: notes}, err
 }

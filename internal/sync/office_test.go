@@ -115,14 +115,17 @@ type office struct {
 
 	mu     sync.Mutex
 	asked  []question
+	atOnce int                      // questions without an answer yet
+	most   int                      // of them
 	lag    map[string]time.Duration // by address; others: a minute
 	stop   time.Time                // no phone synchronises after
 	rows   map[string][]exchange.Row
 	fail   func(q question) error
 	takes  time.Duration
-	places map[string]string // GUID of an address that moved
-	phones []exchange.Row    // the inventory
-	part   bool              // of the inventory comes only
+	places map[string]string         // GUID of an address that moved
+	phones []exchange.Row            // the inventory
+	part   bool                      // of the inventory comes only
+	holds  map[string][]exchange.Row // what Get-MailboxStatistics gives of a GUID
 }
 
 // guidOf gives the GUID of a mailbox's part in the cloud.
@@ -148,7 +151,7 @@ func newOffice(t testing.TB, s config.Sync) *office {
 
 func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 	t.Helper()
-	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]exchange.Row{}, places: map[string]string{}, takes: 100 * time.Millisecond}
+	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]exchange.Row{}, places: map[string]string{}, holds: map[string][]exchange.Row{}, takes: 100 * time.Millisecond}
 	for i := range s.Watch {
 		if s.Watch[i].StaleAfter == 0 {
 			s.Watch[i].StaleAfter = 24 * time.Hour
@@ -186,15 +189,18 @@ func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 // Invoke implements exchange.Invoker.
 func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt exchange.InvokeOptions) (exchange.Rows, error) {
 	q := question{at: time.Now(), cmdlet: cmdlet, anchor: opt.Anchor}
-	q.who, _ = params["User"].(string)
-	if q.who == "" {
-		q.who, _ = params["Mailbox"].(string)
+	for _, name := range []string{"User", "Mailbox", "Identity"} {
+		if who, ok := params[name].(string); ok {
+			q.who = who
+		}
 	}
 	o.mu.Lock()
 	o.asked = append(o.asked, q)
 	fail := o.fail
 	o.mu.Unlock()
+	o.begin(1)
 	wait(ctx, o.takes)
+	o.begin(-1)
 	if ctx.Err() != nil {
 		return exchange.Rows{}, ctx.Err()
 	}
@@ -210,6 +216,8 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 		return o.location(q.who), nil
 	case getDevices:
 		return o.devices(q.who), nil
+	case getStatistics:
+		return o.statistics(q.who), nil
 	case getInventory:
 		for _, r := range o.phones {
 			if err := opt.Each(r); err != nil {
@@ -219,6 +227,14 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 		return exchange.Rows{Incomplete: o.part}, nil
 	}
 	return exchange.Rows{}, fmt.Errorf("unexpected cmdlet %s", cmdlet)
+}
+
+// begin counts a question that begins, or with -1 one that ends.
+func (o *office) begin(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.atOnce += n
+	o.most = max(o.most, o.atOnce)
 }
 
 func (o *office) location(address string) exchange.Rows {
@@ -247,6 +263,20 @@ func (o *office) devices(guid string) exchange.Rows {
 		at = o.stop
 	}
 	return exchange.Rows{Rows: []exchange.Row{phone(guid, at, at)}}
+}
+
+// statistics: a part holds 100 items and one more for each hour of the clock.
+func (o *office) statistics(guid string) exchange.Rows {
+	if rows, ok := o.holds[guid]; ok {
+		return exchange.Rows{Rows: rows}
+	}
+	now := time.Now()
+	return exchange.Rows{Rows: []exchange.Row{held(guid, 100+now.Hour(), now.Add(-time.Minute))}}
+}
+
+// held is a row of Get-MailboxStatistics.
+func held(guid string, items, logon any) exchange.Row {
+	return row(map[string]any{"MailboxGuid": guid, "ItemCount": items, "LastLogonTime": logon})
 }
 
 // phone is a row of Get-MobileDeviceStatistics.

@@ -42,7 +42,8 @@ func mailboxes() board {
 				{standIn, 18, 8, oneOverTime()},
 			}},
 			{"Cloud to Exchange on premises", []panel{
-				{standIn, 24, 8, requests()},
+				{standIn, 12, 8, requests()},
+				{standIn, 12, 8, cloudParts()},
 			}},
 			{"Coverage and budget", []panel{
 				{standIn, 8, 8, answersAge()},
@@ -166,6 +167,13 @@ func oneOverTime() cog.Builder[dashboard.Panel] {
 func requests() cog.Builder[dashboard.Panel] {
 	return stacked("The cloud's requests by status", "ActiveSync requests of Outlook's service to Exchange, each value over the 15 minutes before it. Rising 401 or 403: tokens refused, so look at the EvoSTS metadata and at TLS offloading. Falling to nothing: the cloud no longer asks.", "none",
 		query{"sum by (status) (max by (target, status) (" + of(family("hmad_onprem_sync_requests")) + "))", "{{status}}"})
+}
+
+func cloudParts() cog.Builder[dashboard.Panel] {
+	return curves("Cloud part of watched mailboxes", "Of each mailbox of the watch list, hourly: the items in its part in the cloud, and the time since the last log-on to it. Items that rest while the log-on grows old and mail arrives are the nearest sign in the cloud that the leg cloud to Exchange rests. That is inferred, Microsoft does not say so: a hint where no report tells, and no alert hangs on it.", "s",
+		query{age("max by (target, mailbox) (" + of(family("hmad_mailbox_last_logon_timestamp_seconds")) + ")"), "{{mailbox}} since log-on"},
+		query{"max by (target, mailbox) (" + of(family("hmad_mailbox_items")) + ")", "{{mailbox}} items"}).
+		OverrideByRegexp(".* items", ownAxis()).NoValue("No mailbox is watched")
 }
 
 func answersAge() cog.Builder[dashboard.Panel] {

@@ -1,0 +1,241 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+const (
+	getStatistics   = "Get-MailboxStatistics"
+	statisticsEvery = time.Hour            // at most, of one mailbox
+	statisticsStand = 3 * time.Hour        // how long an answer is shown: an old count must not look like one that rests
+	placeAgain      = time.Second          // between looks for a free place
+	keyOfStatistics = "sync_statistics"    // where they lie in the target's memory
+	maxItems        = int64(math.MaxInt32) // the most that Exchange's Int32 holds
+)
+
+// The families of what the watched mailboxes' parts in the cloud hold.
+var (
+	mailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
+		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. Where items and log-on rest while mail arrives, the leg cloud to on premises may rest: the nearest sign of it in the cloud, inferred and not documented, and no verdict hangs on it."}
+	mailboxLogon = &check.Metric{Name: "hmad_mailbox_last_logon_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked hourly, absent where Exchange Online does not say. Read it with hmad_mailbox_items."}
+	statisticsFamilies = []*check.Metric{mailboxItems, mailboxLogon}
+)
+
+// statisticsColumns are the properties that are asked for, and no others.
+var statisticsColumns = []string{"MailboxGuid", "ItemCount", "LastLogonTime"}
+
+// statistic is what Exchange Online said of one mailbox's part in the cloud.
+type statistic struct {
+	Asked  time.Time // last question, whatever came of it; zero: none
+	Heard  time.Time // last answer; zero: none
+	Items  *int64    // nil: not said
+	Logon  time.Time // zero: not said
+	failed error     // of the last question
+}
+
+// statistics asks now and then what the watched mailboxes' parts in the cloud
+// hold, beside the sweep and within its budget. It comes after everything that
+// a verdict hangs on.
+type statistics struct {
+	sweep  *sweep
+	memory check.Memory
+	watch  []Watched
+	ready  chan struct{} // capacity 1: a run has asked the watch list
+
+	of   map[string]statistic // by mailbox; below the sweep's mu, as what follows
+	rest time.Time            // nothing is asked before
+}
+
+// loadStatistics takes up what an earlier process knew of these mailboxes. Those
+// that labels do not name have no series and are not asked.
+func loadStatistics(s *sweep, memory check.Memory, watch []Watched) *statistics {
+	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
+	t := &statistics{sweep: s, memory: memory, watch: watch, ready: make(chan struct{}, 1), of: map[string]statistic{}}
+	kept := map[string]statistic{}
+	if memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
+		return t
+	}
+	for _, w := range t.watch {
+		t.of[w.Key] = kept[w.Key]
+	}
+	memory.Put(keyOfStatistics, t.of)
+	return t
+}
+
+// afterRun says that the watch list has been asked for now.
+func (t *statistics) afterRun() {
+	select {
+	case t.ready <- struct{}{}:
+	default:
+	}
+}
+
+// work asks after each run until the context ends.
+func (t *statistics) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.ready:
+			t.round(ctx)
+		}
+	}
+}
+
+// round asks about each mailbox that is due, one after the other, until
+// something more urgent waits.
+func (t *statistics) round(ctx context.Context) {
+	for _, w := range t.watch {
+		l, due := t.due(w.Key)
+		if !due {
+			continue
+		}
+		if !t.admit(ctx) {
+			return
+		}
+		s, err := t.ask(ctx, l)
+		t.settle(ctx, w.Key, s, err)
+	}
+}
+
+// due gives where a mailbox's part is, if it is known and was not asked about
+// for an hour.
+func (t *statistics) due(key string) (Location, bool) {
+	t.sweep.mu.Lock()
+	defer t.sweep.mu.Unlock()
+	now, asked := t.sweep.now(), t.of[key].Asked
+	id, known := t.sweep.plan.index[key]
+	if !known || now.Before(t.rest) || now.Sub(asked) < statisticsEvery && !asked.After(now) {
+		return Location{}, false
+	}
+	l := t.sweep.plan.all[id].location
+	return l, l != (Location{})
+}
+
+// admit waits until the budget has a call and a place among the calls at once
+// that the sweep does not want, and takes them. False: a run waits for the watch
+// list, the sweep pauses, or the context has ended.
+func (t *statistics) admit(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		s := t.sweep
+		s.mu.Lock()
+		now := s.now()
+		urgent := len(s.pending) > 0 || now.Before(s.resume)
+		ok, at := false, now.Add(placeAgain)
+		if !urgent && !s.plan.Budget.Full() {
+			ok, at = s.plan.Budget.Take(now)
+		}
+		if ok {
+			s.plan.Budget.begin()
+		}
+		s.mu.Unlock()
+		if ok || urgent {
+			return ok
+		}
+		wait(ctx, max(at.Sub(now), time.Millisecond))
+	}
+	return false
+}
+
+// ask asks about the part at a location. A part that is gone, and one that
+// nobody has used, has no statistics.
+func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = check.Errorf(check.Panic, "panic while the statistics of a mailbox were asked for: %v", r)
+		}
+	}()
+	rows, err := t.sweep.invoker.Invoke(ctx, getStatistics, map[string]any{"Identity": l.String()},
+		exchange.InvokeOptions{Anchor: l.String(), MaxPages: 1, Select: statisticsColumns})
+	switch {
+	case kindOf(err) == exchange.NotFound:
+		return statistic{}, nil
+	case err != nil:
+		return statistic{}, err
+	case rows.Incomplete:
+		return statistic{}, errForeign
+	}
+	return readStatistics(rows.Rows, l, t.sweep.now())
+}
+
+// readStatistics reads the answer about one mailbox, which must be its own. A
+// number or date that cannot be is not said.
+func readStatistics(rows []exchange.Row, asked Location, now time.Time) (s statistic, err error) {
+	if len(rows) == 0 {
+		return s, nil
+	}
+	if guid, ok := parseLocation(rows[0].String("MailboxGuid")); len(rows) > 1 || !ok || guid != asked {
+		return s, errForeign
+	}
+	if n, ok := rows[0].Int("ItemCount"); ok && n >= 0 && n <= maxItems {
+		s.Items = &n
+	}
+	if at, ok := rows[0].Time("LastLogonTime"); ok && !at.After(now.Add(aheadAllowed)) {
+		s.Logon = at
+	}
+	return s, nil
+}
+
+// settle keeps an answer, or why there is none. A refusal for being too many is
+// no answer; where the token or the role is missing, the others need not be
+// asked.
+func (t *statistics) settle(ctx context.Context, key string, s statistic, err error) {
+	t.sweep.mu.Lock()
+	defer t.sweep.mu.Unlock()
+	defer t.sweep.rouse() // it may wait for the place
+	t.sweep.plan.Budget.end()
+	now := t.sweep.now()
+	switch {
+	case err == nil:
+		s.Heard = now
+	case ctx.Err() != nil || t.sweep.refused(now, err):
+		return
+	default:
+		s, s.failed = t.of[key], err
+		if kind := kindOf(err); kind == exchange.Token || kind == exchange.Access {
+			t.rest = now.Add(statisticsEvery)
+		}
+	}
+	s.Asked = now
+	t.of[key] = s
+	t.memory.Put(keyOfStatistics, t.of)
+}
+
+// samples gives the gauges; the sweep's mu is held.
+func (t *statistics) samples(now time.Time) (all []check.Sample) {
+	for _, w := range t.watch {
+		s := t.of[w.Key]
+		if now.Sub(s.Heard) > statisticsStand {
+			continue
+		}
+		if s.Items != nil {
+			all = append(all, check.Sample{Metric: mailboxItems, Value: float64(*s.Items), Labels: []string{w.Name}})
+		}
+		if !s.Logon.IsZero() {
+			all = append(all, check.Sample{Metric: mailboxLogon, Value: float64(s.Logon.Unix()), Labels: []string{w.Name}})
+		}
+	}
+	return all
+}
+
+// notes words what could not be had; the sweep's mu is held.
+func (t *statistics) notes() []string {
+	n, why := 0, error(nil)
+	for _, w := range t.watch {
+		if err := t.of[w.Key].failed; err != nil {
+			n, why = n+1, err
+		}
+	}
+	if why == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("statistics of %d watched mailboxes could not be had, which changes no verdict: %v", n, why)}
+}
