@@ -141,6 +141,7 @@ func (l *syncLab) build(t *testing.T) *syncChecks {
 		}
 	}
 	require.Len(t, s.checks, 2)
+	s.checks[hmadsync.MailboxSync.Name].Begin()
 	s.sweep(t)
 	return s
 }

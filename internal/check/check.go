@@ -44,6 +44,11 @@ type Parts struct {
 	// stood up to the confirming attempt: is our own side to blame? It gives
 	// the report that remains, and an error where hmad could not tell.
 	Doubt func(context.Context, Report) (Report, error)
+	// Begin, where set, takes up what the Store keeps: once, when no other
+	// build of the check is at work any more, and before this one runs or the
+	// daemon answers for it. It reads the Env's Memory and Fleet and fills its
+	// Tables, and waits for nothing else.
+	Begin func()
 	// Background, where set, works until its context ends, beside the runs.
 	Background func(context.Context) error
 }

@@ -16,29 +16,43 @@ const (
 	backOffMax = 5 * time.Minute
 )
 
-// startBackground starts the job's Background after the one before of the same
-// ID has returned: it must not overlap itself either.
-func (d *Dispatcher) startBackground(j *job) {
-	id, runner, ctx, c := j.check.ID(), d.runner, j.ctx, j.check
-	before, done := d.backgrounds[id], make(chan struct{})
-	d.backgrounds[id] = done
+// tend begins the job's build, unless that is done, and sees to its Background.
+// Nothing of the build before is at work any more.
+func (d *Dispatcher) tend(j *job) {
+	runner, ctx, c, begun := d.runner, j.ctx, j.check, j.begun
+	j.fresh, j.tending = false, true
 	d.working.Go(func() {
-		defer d.forget(id, done)
-		if before != nil {
-			<-before
+		if !begun {
+			runner.begin(c)
+			d.update(j, func() { j.begun = !j.fresh })
 		}
-		runner.keepUp(ctx, c)
+		if c.Background != nil {
+			runner.keepUp(ctx, c)
+		}
+		d.update(j, func() { j.tending = false })
 	})
 }
 
-// forget says that the Background has returned.
-func (d *Dispatcher) forget(id check.ID, done chan struct{}) {
+// update notes what has changed of a job.
+func (d *Dispatcher) update(j *job, note func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	close(done)
-	if d.backgrounds[id] == done {
-		delete(d.backgrounds, id)
+	note()
+	d.settle(j)
+}
+
+// begin has the check take up what the Store keeps. One that panics works with
+// what it has.
+func (r *Runner) begin(c *check.Check) {
+	if c.Begin == nil {
+		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = r.panicked(c, p) // logged
+		}
+	}()
+	c.Begin()
 }
 
 // keepUp runs the Background until ctx ends or it returns without an error.

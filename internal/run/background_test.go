@@ -102,7 +102,7 @@ func TestABackgroundLivesAsLongAsItsCheck(t *testing.T) {
 		require.NoError(t, d.Set(nil))
 		pass(10 * time.Second)
 		assert.Len(t, *begun, 3, "removed")
-		assert.Empty(t, d.backgrounds)
+		assert.Empty(t, d.jobs)
 
 		require.NoError(t, d.Set([]*check.Check{c}))
 		pass(time.Second)

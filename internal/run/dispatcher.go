@@ -22,20 +22,19 @@ type Dispatcher struct {
 	uptime   func() time.Duration // the monotonic clock
 	wake     chan struct{}        // has Serve look again
 
-	mu          sync.Mutex
-	runner      *Runner
-	maxRuns     int
-	ctx         context.Context // Serve's; nil before it
-	stopped     bool            // Serve has ended
-	jobs        map[check.ID]*job
-	plan        jobs   // a heap of all that are not removed
-	ready       []*job // due, first come first served; those no longer queued are skipped
-	inFlight    int    // runs that hold one of the maxRuns places
-	pacer       pacer
-	wall        time.Time                    // the wall clock when last looked at
-	up          time.Duration                // the monotonic clock then
-	backgrounds map[check.ID]<-chan struct{} // closed when the latest Background of the check has returned
-	working     sync.WaitGroup               // runs and backgrounds
+	mu       sync.Mutex
+	runner   *Runner
+	maxRuns  int
+	ctx      context.Context // Serve's; nil before it
+	stopped  bool            // Serve has ended
+	jobs     map[check.ID]*job
+	plan     jobs   // a heap of all that are not removed
+	ready    []*job // due, first come first served; those no longer queued are skipped
+	inFlight int    // runs that hold one of the maxRuns places
+	pacer    pacer
+	wall     time.Time      // the wall clock when last looked at
+	up       time.Duration  // the monotonic clock then
+	working  sync.WaitGroup // runs and backgrounds
 }
 
 // errStopping answers who asked for a run that shutdown cut off.
@@ -49,7 +48,7 @@ func NewDispatcher(r *Runner, maxRuns int) *Dispatcher {
 		runner: r, maxRuns: max(maxRuns, 1),
 		onTick: func() {}, maxSleep: maxSleep, uptime: func() time.Duration { return time.Since(start) },
 		wake: make(chan struct{}, 1),
-		jobs: map[check.ID]*job{}, backgrounds: map[check.ID]<-chan struct{}{},
+		jobs: map[check.ID]*job{},
 	}
 }
 
@@ -77,8 +76,10 @@ func (d *Dispatcher) Tune(maxRuns int, confirmAfter time.Duration) {
 // same ID, Schedule and Hash keep their phase, their next run, their run in
 // flight and their Background. The others that are new or changed run once
 // soon, spread, but not later than their first planned run. The run in flight
-// of a removed or changed check is cut off and not recorded. After an error (a
-// schedule that ParseSchedule refuses, an ID twice) nothing has changed.
+// of a removed or changed check is cut off and not recorded. Checks begin
+// before Set returns where Serve has not been called yet; later, as soon as
+// nothing of the build before is at work. After an error (a schedule that
+// ParseSchedule refuses, an ID twice) nothing has changed.
 func (d *Dispatcher) Set(checks []*check.Check) error {
 	timings, err := timingsOf(checks)
 	if err != nil {
@@ -101,7 +102,7 @@ func (d *Dispatcher) Set(checks []*check.Check) error {
 	}
 	for id, j := range d.jobs {
 		if !listed[id] {
-			d.remove(id, j)
+			d.remove(j)
 		}
 	}
 	d.planFirst(fresh)
@@ -123,30 +124,30 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	}
 	j.check, j.timing, j.schedule = c, t, t.schedule.Phased(Phase(c.Target, t.least, c.Timeout))
 	j.removed, j.again, j.queued = false, false, false // its first run comes, and serves who waits
+	j.fresh, j.begun = true, false
 	j.cancel = func() {}
 	d.zero(c.ID())
 	if d.ctx != nil {
 		d.launch(j)
+	} else {
+		d.runner.begin(c)
+		j.begun = true
 	}
 	return j
 }
 
-// launch binds the job to Serve's context and starts its Background.
+// launch binds the job to Serve's context.
 func (d *Dispatcher) launch(j *job) {
 	j.ctx, j.cancel = context.WithCancel(d.ctx)
-	if j.check.Background != nil && !d.stopped {
-		d.startBackground(j)
-	}
+	d.settle(j)
 }
 
-// remove ends the job. It stays known while a run of it is in flight.
-func (d *Dispatcher) remove(id check.ID, j *job) {
+// remove ends the job.
+func (d *Dispatcher) remove(j *job) {
 	j.cancel()
 	j.removed, j.queued, j.again = true, false, false
 	j.answer(reply{err: check.ErrUnknown})
-	if !j.flying {
-		delete(d.jobs, id)
-	}
+	d.settle(j)
 }
 
 // planFirst plans new and changed jobs: thirty first runs a second.
@@ -190,7 +191,7 @@ func (d *Dispatcher) ask(id check.ID) (<-chan reply, error) {
 	}
 	answer := make(chan reply, 1)
 	j.waiting = append(j.waiting, answer)
-	if !j.flying {
+	if !j.busy() {
 		d.first(j)
 		d.startReady()
 		d.poke()

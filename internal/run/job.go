@@ -10,8 +10,9 @@ import (
 )
 
 // job is one check in the dispatcher's hands. It outlives the check's change
-// and, while a run of it is in flight, its removal: single flight belongs to
-// the ID. The dispatcher's mutex guards it.
+// and, while anything of it is at work, its removal: single flight belongs to
+// the ID, and a build waits for the one before. The dispatcher's mutex guards
+// it.
 type job struct {
 	check    *check.Check
 	schedule Schedule
@@ -24,9 +25,12 @@ type job struct {
 	ctx    context.Context // of the check's runs and its background; ends when it is removed or changed
 	cancel context.CancelFunc
 
+	fresh   bool // this build is not tended yet
+	tending bool // the Begin or Background of a build, this one or the one before, is at work
+	begun   bool // this build may run
 	queued  bool // due, and waiting for its turn
 	flying  bool // a run is in flight, or left behind and not yet returned
-	again   bool // a first run came due while flying
+	again   bool // a first run came due while busy
 	removed bool
 	waiting []chan<- reply // who asked for the run that starts next
 }
@@ -41,6 +45,9 @@ type reply struct {
 func (j *job) same(c *check.Check) bool {
 	return !j.removed && j.check.Hash == c.Hash && j.check.Schedule == c.Schedule
 }
+
+// busy says whether a run has to wait for something of the same check to end.
+func (j *job) busy() bool { return j.flying || !j.begun }
 
 // plan sets the next planned run, and a first run before it after the given
 // delay where there is room.

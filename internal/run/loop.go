@@ -119,11 +119,11 @@ func (d *Dispatcher) due(j *job, now time.Time, cause string) {
 	planned := j.pass(now)
 	d.report(j)
 	switch {
-	case !j.flying && !j.queued:
+	case !j.busy() && !j.queued:
 		j.queued = true
 		d.ready = append(d.ready, j)
 	case planned == 0: // a first run; of a changed check, the old one's may still fly
-		j.again = j.flying
+		j.again = j.busy()
 	default:
 		d.missed(j, check.Overlap, 1)
 	}
@@ -162,7 +162,7 @@ func (d *Dispatcher) start(j *job) {
 		d.ended(j, result, ok, served)
 		for range answers { // until a stuck check has really returned
 		}
-		d.landed(j)
+		d.update(j, func() { j.flying = false }) // the single flight ends
 	})
 }
 
@@ -189,15 +189,16 @@ func (d *Dispatcher) ended(j *job, result check.Result, ok bool, served []chan<-
 	}
 }
 
-// landed ends the single flight.
-func (d *Dispatcher) landed(j *job) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	j.flying = false
+// settle goes on with a job that is new, or of which something has ended.
+func (d *Dispatcher) settle(j *job) {
+	alone := !j.flying && !j.tending
 	switch {
-	case j.removed:
+	case j.removed && alone:
 		delete(d.jobs, j.check.ID())
-	case j.again || len(j.waiting) > 0:
+	case j.removed:
+	case j.fresh && alone && d.ctx.Err() == nil:
+		d.tend(j)
+	case !j.busy() && !j.queued && (j.again || len(j.waiting) > 0):
 		j.again = false
 		d.first(j)
 		d.poke()

@@ -44,11 +44,13 @@ type Runner struct {
 // grace is what a check gets beyond its deadline to notice that it has passed.
 const grace = time.Second
 
-// Run makes one run of c and gives its result. It gives false, and records
-// nothing, when ctx itself ended before the run did: a run that shutdown cut
-// off says nothing about the target. It never returns later than a second
-// after the check's deadline, even if the check ignores its context.
+// Run begins c, makes one run of it and gives the result: for who runs a check
+// once, without a Dispatcher. It gives false, and records nothing, when ctx
+// itself ended before the run did: a run that shutdown cut off says nothing
+// about the target. It never returns later than a second after the check's
+// deadline, even if the check ignores its context.
 func (r *Runner) Run(ctx context.Context, c *check.Check) (check.Result, bool) {
+	r.begin(c)
 	result, ok, _ := r.run(ctx, c)
 	return result, ok
 }

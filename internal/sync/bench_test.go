@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/hmad/hmad/internal/config"
 )
 
 // settled gives a fleet that has been asked once, over the first day.
@@ -58,4 +60,17 @@ func TestAFleetIsSmallInMemory(t *testing.T) {
 	t.Logf("%.0f bytes per mailbox", each)
 	assert.Less(t, each, 200.0)
 	runtime.KeepAlive(p)
+}
+
+// What a start waits for before the daemon answers: 100,000 records taken up,
+// and all of them shown.
+func BenchmarkBegin(b *testing.B) {
+	st, p := newStore(), settled(100_000)
+	for key := range p.index {
+		st.records[key] = p.Record(key)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		newOfficeOn(b, config.Sync{Inventory: true, Export: config.ExportAll, MaxSeries: 1 << 20}, st)
+	}
 }

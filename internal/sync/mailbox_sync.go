@@ -44,9 +44,8 @@ const keyOfHours = "sync_hours"
 type mailboxSync struct {
 	*members
 	rules      Rules
-	stats      *statistics           // from start on
+	stats      *statistics           // from begin on
 	credential func() []check.Sample // of hmad's own credential
-	once       sync.Once
 }
 
 func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
@@ -59,7 +58,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	}
 	m := buildMailboxSync(t, env, online)
 	m.credential = online.CredentialSamples
-	return check.Parts{Run: m.run, Background: m.background}, nil
+	return check.Parts{Begin: m.begin, Run: m.run, Background: m.background}, nil
 }
 
 // buildMailboxSync builds the check over any way to run cmdlets.
@@ -97,26 +96,22 @@ func (nowhere) Set(string, ...float64)    {}
 func (nowhere) Keep(func(string) bool)    {}
 func (nowhere) Dropped(int)               {}
 
-// start takes up what is known, when the check begins to work and not when it
-// is built: until then another build may be at work.
-func (m *mailboxSync) start() {
-	m.once.Do(func() {
-		m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
-		for _, w := range m.settings.Watch {
-			key := strings.ToLower(w.Mailbox)
-			m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
-		}
-		m.env.Memory.Get(keyOfHours, &m.plan.Hours)
-		m.stats = loadStatistics(m.sweep, m.env.Memory, m.rules.Watch)
-		m.load()
-		_ = m.readFile() // the next run tries again and reports
-		m.show()
-	})
+// begin takes up what is known, and shows it. The file of mailboxes is left to
+// the first run: its disk may not answer.
+func (m *mailboxSync) begin() {
+	m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
+	for _, w := range m.settings.Watch {
+		key := strings.ToLower(w.Mailbox)
+		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
+	}
+	m.env.Memory.Get(keyOfHours, &m.plan.Hours)
+	m.stats = loadStatistics(m.sweep, m.env.Memory, m.rules.Watch)
+	m.load()
+	m.show()
 }
 
 // background sweeps the fleet until the context ends.
 func (m *mailboxSync) background(ctx context.Context) error {
-	m.start()
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	if m.settings.Inventory {
@@ -129,7 +124,6 @@ func (m *mailboxSync) background(ctx context.Context) error {
 
 // run asks the watch list and judges what is known of the fleet.
 func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
-	m.start()
 	err := m.readFile()
 	var keys []string
 	for _, w := range m.rules.Watch {

@@ -175,8 +175,9 @@ func TestWhatIsShownOfMailboxes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c.set.Mailboxes, c.set.Watch = addresses(10), []config.Watch{{Mailbox: "vip@contoso.com"}}
-				o := newOffice(t, c.set)
-				o.store.rows["left@contoso.com"] = []float64{1} // by an earlier build
+				st := newStore()
+				st.rows["left@contoso.com"] = []float64{1} // by an earlier build
+				o := newOfficeOn(t, c.set, st)
 				for _, s := range stale {
 					o.lag[s] = 30 * time.Hour
 				}
@@ -227,10 +228,8 @@ func TestHashedNames(t *testing.T) {
 		assert.Contains(t, r.Findings[0].Detail, name)
 		assert.NotContains(t, r.Findings[0].Detail, "jane")
 		again := newOfficeOn(t, s, o.store)
-		again.start()
 		assert.Equal(t, name, again.gauge.names.of("jane@contoso.com"), "the key is kept")
 		other := newOffice(t, s)
-		other.start()
 		assert.NotEqual(t, name, other.gauge.names.of("jane@contoso.com"), "and another's is another")
 
 		target := config.Target{Name: "contoso", Sync: o.settings}

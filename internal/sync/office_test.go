@@ -26,6 +26,7 @@ type store struct {
 	values  map[string][]byte
 	records map[string][]byte
 	rows    map[string][]float64
+	lost    []string // rows taken away, each time
 	dropped int
 }
 
@@ -83,12 +84,18 @@ func (t table) Delete(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.rows, key)
+	t.lost = append(t.lost, key)
 }
 
 func (t table) Keep(keep func(string) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.rows, func(k string, _ []float64) bool { return !keep(k) })
+	for k := range t.rows {
+		if !keep(k) {
+			delete(t.rows, k)
+			t.lost = append(t.lost, k)
+		}
+	}
 }
 
 func (t table) Dropped(rows int) {
@@ -183,6 +190,7 @@ func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 			return nil, errors.New("no such file")
 		}}
 	o.mailboxSync = buildMailboxSync(target, env, o)
+	o.mailboxSync.begin()
 	return o
 }
 

@@ -346,7 +346,6 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				o := newOffice(t, watching("jane@contoso.com"))
-				o.start()
 				c.set(o)
 				began := time.Now()
 				assert.Equal(t, c.want, o.stats.admit(t.Context()))

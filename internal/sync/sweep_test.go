@@ -72,6 +72,7 @@ func TestARestartAsksNobodyTwiceAndShowsEverybody(t *testing.T) {
 		require.Greater(t, known, 50)
 		clear(first.store.rows)
 		second := newOfficeOn(t, s, first.store)
+		assert.Len(t, second.store.rows, 200, "before it has done anything")
 		second.sweepFor(110 * time.Second)
 		asked := map[string]int{}
 		twice := 0
@@ -82,7 +83,17 @@ func TestARestartAsksNobodyTwiceAndShowsEverybody(t *testing.T) {
 		}
 		assert.Len(t, asked, 200)
 		assert.LessOrEqual(t, twice, 4, "only those whose answers were on their way")
-		assert.Len(t, second.store.rows, 200)
+	})
+}
+
+func TestAReloadTakesNoRowAwayThatStays(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		first := newOffice(t, config.Sync{Mailboxes: addresses(20)})
+		first.sweepFor(time.Minute)
+		require.Empty(t, first.store.lost)
+		second := newOfficeOn(t, config.Sync{Mailboxes: addresses(18)}, first.store)
+		assert.ElementsMatch(t, []string{"user18@contoso.com", "user19@contoso.com"}, first.store.lost)
+		assert.Len(t, second.store.rows, 18)
 	})
 }
 
