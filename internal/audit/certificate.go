@@ -11,7 +11,7 @@ import (
 // renewed: Exchange's own script renews it from then on.
 const renewBefore = 60 * 24 * time.Hour
 
-var authCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"certificate"},
+var AuthCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"certificate"},
 	Help: "Unix time at which the certificate ends by which Exchange signs its own tokens: certificate is current or next, as Get-AuthConfig names them."}
 
 // authCertificates are those that Get-AuthConfig names, as servers show them.
@@ -101,7 +101,7 @@ func samplesOfCertificate(e estate) []check.Sample {
 	var out []check.Sample
 	add := func(name string, cert *exchange.ExchangeCertificate) {
 		if cert != nil {
-			out = append(out, check.Sample{Metric: authCertificateNotAfter, Value: float64(cert.NotAfter.Unix()), Labels: []string{name}})
+			out = append(out, check.Sample{Metric: AuthCertificateNotAfter, Value: float64(cert.NotAfter.Unix()), Labels: []string{name}})
 		}
 	}
 	add("current", all.current)

@@ -67,8 +67,8 @@ func TestAuthCertificateMissing(t *testing.T) {
 
 func TestSamplesOfCertificate(t *testing.T) {
 	assert.Equal(t, []check.Sample{
-		{Metric: authCertificateNotAfter, Value: float64(now.Add(10 * day24).Unix()), Labels: []string{"current"}},
-		{Metric: authCertificateNotAfter, Value: float64(now.Add(900 * day24).Unix()), Labels: []string{"next"}},
+		{Metric: AuthCertificateNotAfter, Value: float64(now.Add(10 * day24).Unix()), Labels: []string{"current"}},
+		{Metric: AuthCertificateNotAfter, Value: float64(now.Add(900 * day24).Unix()), Labels: []string{"next"}},
 	}, samplesOfCertificate(estateOf(t, certs(cert(thumb, 10*day24, true), cert(nextThumb, 900*day24, true)), authConfig(5*day24))))
 	assert.Empty(t, samplesOfCertificate(estateOf(t, failed(sectionCertificates))), "what is not known has no value")
 }

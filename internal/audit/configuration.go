@@ -19,7 +19,7 @@ var Configuration = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "7 * * * *",
 	Timeout: 45 * time.Second,
-	Metrics: []*check.Metric{buildTableTime, authCertificateNotAfter},
+	Metrics: []*check.Metric{BuildTableTime, AuthCertificateNotAfter},
 	Reasons: reasonsOf(requirements),
 	New:     newConfiguration,
 }
@@ -49,7 +49,7 @@ type configuration struct {
 func (c *configuration) run(ctx context.Context) (check.Report, error) {
 	e := c.look(ctx)
 	report, err := judgeAll(requirements, e)
-	report.Samples = append(samplesOfCertificate(e), check.Sample{Metric: buildTableTime, Value: float64(buildTableDate().Unix())})
+	report.Samples = append(samplesOfCertificate(e), check.Sample{Metric: BuildTableTime, Value: float64(buildTableDate().Unix())})
 	return report, err
 }
 

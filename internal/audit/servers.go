@@ -12,7 +12,7 @@ import (
 // maxTableAge is how old the table of builds may be: two CUs may appear in it.
 const maxTableAge = 180 * 24 * time.Hour
 
-var buildTableTime = &check.Metric{Name: "hmad_build_table_timestamp_seconds", Kind: check.Gauge,
+var BuildTableTime = &check.Metric{Name: "hmad_build_table_timestamp_seconds", Kind: check.Gauge,
 	Help: "Unix time of the day up to which this hmad's table of Exchange builds is complete."}
 
 // server is an Exchange server with its build.

@@ -25,7 +25,7 @@ var EvoSTSMetadata = &check.Def{
 	Needs:   "onprem.report.listen, onprem.report.file or onprem.ldap.url",
 	Every:   "*/15 * * * *",
 	Timeout: 55 * time.Second,
-	Metrics: []*check.Metric{certificates, missingSince, deadline, windowSeconds, pageAfterSeconds, exchange.CredentialNotAfter},
+	Metrics: []*check.Metric{Certificates, MissingSince, Deadline, WindowSeconds, PageAfterSeconds, exchange.CredentialNotAfter},
 	Reasons: evostsReasons,
 	New:     newEvoSTS,
 }

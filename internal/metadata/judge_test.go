@@ -89,8 +89,8 @@ func TestEveryEnabledAuthServerIsCompared(t *testing.T) {
 	r := w.run()
 	require.Equal(t, "metadata_stale", outcome(r))
 	assert.Contains(t, r.Report.Findings[0].Detail, "in EvoSts, for 9h")
-	missing, _ := sample(r, certificates, "EvoSts", "missing")
-	none, _ := sample(r, certificates, evoSTS, "missing")
+	missing, _ := sample(r, Certificates, "EvoSts", "missing")
+	none, _ := sample(r, Certificates, evoSTS, "missing")
 	assert.Equal(t, []float64{1, 0}, []float64{missing, none})
 }
 
@@ -127,7 +127,7 @@ func TestMissingDataIsNeverGood(t *testing.T) {
 			assert.Len(t, r.Report.Unevaluated, tc.unevaluated, reasonNames(r.Report.Unevaluated))
 			if tc.says != "" {
 				require.ErrorContains(t, r.Err, tc.says)
-				_, there := sample(r, certificates, evoSTS, "missing")
+				_, there := sample(r, Certificates, evoSTS, "missing")
 				assert.False(t, there, "no count of what was not seen")
 			}
 		})

@@ -21,7 +21,7 @@ var MetadataRefresh = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/15 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{lastRefresh, refreshServer},
+	Metrics: []*check.Metric{LastRefresh, RefreshServer},
 	Reasons: refreshReasons,
 	New:     newRefresh,
 }
@@ -266,10 +266,10 @@ func (o *traces) refresher() (server, database string) {
 func (o *traces) samples() []check.Sample {
 	var out []check.Sample
 	if !o.lastGood.At.IsZero() {
-		out = append(out, check.Sample{Metric: lastRefresh, Value: unix(o.lastGood.At)})
+		out = append(out, check.Sample{Metric: LastRefresh, Value: unix(o.lastGood.At)})
 	}
 	if server, database := o.refresher(); server != "" {
-		out = append(out, check.Sample{Metric: refreshServer, Value: 1, Labels: []string{check.Clean(server, 200), check.Clean(database, 200)}})
+		out = append(out, check.Sample{Metric: RefreshServer, Value: 1, Labels: []string{check.Clean(server, 200), check.Clean(database, 200)}})
 	}
 	return out
 }

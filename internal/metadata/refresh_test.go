@@ -230,10 +230,10 @@ func TestMetadataRefresh(t *testing.T) {
 func TestRefreshShowsWhoRunsTheJob(t *testing.T) {
 	w := newRefreshWorld(t)
 	r := w.refresh()
-	at, there := sample(r, lastRefresh)
+	at, there := sample(r, LastRefresh)
 	require.True(t, there)
 	assert.Equal(t, unix(noon.Add(-time.Hour)), at)
-	_, there = sample(r, refreshServer, "MBX01", "DB01")
+	_, there = sample(r, RefreshServer, "MBX01", "DB01")
 	assert.True(t, there)
 	assert.Equal(t, []string{
 		"now                MBX01 runs the job: it has the mounted copy of DB01",

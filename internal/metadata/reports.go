@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{reportTime, exchange.Pushes},
+	Metrics: []*check.Metric{ReportTime, exchange.Pushes},
 	Reasons: reportReasons,
 	New:     newOnPremReport,
 }
@@ -62,7 +62,7 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 	report, err := v.report(reportReasons)
 	for _, a := range arrived {
 		if a.Host != "" {
-			report.Samples = append(report.Samples, check.Sample{Metric: reportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
+			report.Samples = append(report.Samples, check.Sample{Metric: ReportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
 			report.Notes = append(report.Notes, describe(a, now))
 		}
 	}

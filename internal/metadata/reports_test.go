@@ -59,7 +59,7 @@ func TestReportTime(t *testing.T) {
 	w := newWorld(t)
 	w.written = w.now.Add(-10 * time.Minute)
 	r := w.onPremReport()
-	at, there := sample(r, reportTime, "MBX01")
+	at, there := sample(r, ReportTime, "MBX01")
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
 	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 23 sections, 0 failed"}, r.Report.Notes)

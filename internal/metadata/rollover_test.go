@@ -236,13 +236,13 @@ func TestPendingIsPassedWithADeadline(t *testing.T) {
 	der := e.roll()
 	r := e.run()
 	require.Equal(t, "good", outcome(r))
-	since, there := sample(r, missingSince, evoSTS)
+	since, there := sample(r, MissingSince, evoSTS)
 	require.True(t, there)
 	assert.Equal(t, unix(e.now), since)
-	until, _ := sample(r, deadline, evoSTS)
+	until, _ := sample(r, Deadline, evoSTS)
 	assert.Equal(t, unix(e.now.Add(8*time.Hour)), until)
 	for set, want := range map[string]float64{"published": 4, "stored": 3, "missing": 1, "extra": 0} {
-		got, there := sample(r, certificates, evoSTS, set)
+		got, there := sample(r, Certificates, evoSTS, set)
 		assert.True(t, there)
 		assert.Equal(t, want, got, set)
 	}

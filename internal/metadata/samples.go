@@ -9,30 +9,30 @@ import (
 
 // The families of this package.
 var (
-	certificates = &check.Metric{Name: "hmad_evosts_certificates", Kind: check.Gauge, Labels: []string{"auth_server", "set"},
+	Certificates = &check.Metric{Name: "hmad_evosts_certificates", Kind: check.Gauge, Labels: []string{"auth_server", "set"},
 		Help: "Signing certificates by set: published (by Microsoft now), stored (in Exchange's copy), missing (published and not stored), extra (stored and no longer published)."}
-	missingSince = &check.Metric{Name: "hmad_evosts_missing_since_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
+	MissingSince = &check.Metric{Name: "hmad_evosts_missing_since_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
 		Help: "Unix time since when the longest missing certificate is known to have been missing in Exchange's copy; absent when none is missing."}
-	deadline = &check.Metric{Name: "hmad_evosts_deadline_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
+	Deadline = &check.Metric{Name: "hmad_evosts_deadline_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
 		Help: "Unix time until which the longest missing certificate may be missing (the time since when it is, and hmad_evosts_window_seconds); absent when none is missing."}
-	windowSeconds = &check.Metric{Name: "hmad_evosts_window_seconds", Kind: check.Gauge,
+	WindowSeconds = &check.Metric{Name: "hmad_evosts_window_seconds", Kind: check.Gauge,
 		Help: "Time within which Exchange should have copied a published certificate (metadata.window)."}
-	pageAfterSeconds = &check.Metric{Name: "hmad_evosts_page_after_seconds", Kind: check.Gauge,
+	PageAfterSeconds = &check.Metric{Name: "hmad_evosts_page_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a certificate that Exchange has not copied is critical (metadata.page_after)."}
 
-	lastRefresh = &check.Metric{Name: "hmad_evosts_last_refresh_timestamp_seconds", Kind: check.Gauge,
+	LastRefresh = &check.Metric{Name: "hmad_evosts_last_refresh_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the last good run of the refresh job: a completed run (event 2015 of MSExchange AuthAdmin) without an error of that run."}
-	refreshServer = &check.Metric{Name: "hmad_evosts_refresh_server_info", Kind: check.Gauge, Labels: []string{"server", "database"},
+	RefreshServer = &check.Metric{Name: "hmad_evosts_refresh_server_info", Kind: check.Gauge, Labels: []string{"server", "database"},
 		Help: "1 for the Exchange server that runs the refresh job: the one with the mounted copy of the arbitration mailbox's database."}
 
-	reportTime = &check.Metric{Name: "hmad_onprem_report_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host"},
+	ReportTime = &check.Metric{Name: "hmad_onprem_report_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host"},
 		Help: "Unix time at which the host made the last on-premises report that hmad could read."}
 )
 
 // samples gives the counts and times of every enabled auth server. What could
 // not be seen is absent.
 func samples(o observation) []check.Sample {
-	out := []check.Sample{{Metric: windowSeconds, Value: o.window.Seconds()}, {Metric: pageAfterSeconds, Value: o.pageAfter.Seconds()}}
+	out := []check.Sample{{Metric: WindowSeconds, Value: o.window.Seconds()}, {Metric: PageAfterSeconds, Value: o.pageAfter.Seconds()}}
 	if o.heldErr != nil || o.publishedErr != nil {
 		return out
 	}
@@ -42,11 +42,11 @@ func samples(o observation) []check.Sample {
 			set   string
 			count int
 		}{{"published", len(c.document.Certificates)}, {"stored", len(c.stored)}, {"missing", len(c.missing)}, {"extra", len(c.extra)}} {
-			out = append(out, check.Sample{Metric: certificates, Value: float64(n.count), Labels: []string{name, n.set}})
+			out = append(out, check.Sample{Metric: Certificates, Value: float64(n.count), Labels: []string{name, n.set}})
 		}
 		if len(c.missing) > 0 {
-			out = append(out, check.Sample{Metric: missingSince, Value: unix(c.since.At), Labels: []string{name}},
-				check.Sample{Metric: deadline, Value: unix(c.since.At.Add(o.window)), Labels: []string{name}})
+			out = append(out, check.Sample{Metric: MissingSince, Value: unix(c.since.At), Labels: []string{name}},
+				check.Sample{Metric: Deadline, Value: unix(c.since.At.Add(o.window)), Labels: []string{name}})
 		}
 	}
 	return out

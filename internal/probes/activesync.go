@@ -12,8 +12,8 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// schemeOffered tells which authentication schemes the endpoint offers.
-var schemeOffered = &check.Metric{Name: "hmad_challenge_scheme_offered", Kind: check.Gauge, Labels: []string{"scheme", "address"},
+// SchemeOffered tells which authentication schemes the endpoint offers.
+var SchemeOffered = &check.Metric{Name: "hmad_challenge_scheme_offered", Kind: check.Gauge, Labels: []string{"scheme", "address"},
 	Help: "1 when the ActiveSync endpoint's answer offered the authentication scheme (bearer, basic, negotiate, ntlm, digest, other), else 0; address is empty unless several addresses were asked."}
 
 // ActiveSync is the check of the phone's second question: where does one sign
@@ -24,7 +24,7 @@ var ActiveSync = &check.Def{
 		"it must be Exchange's own and send phones to Microsoft Entra. Every address of the name and every configured front end is asked over a fresh connection.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{check.Phase, certificateNotAfter, schemeOffered, buildInfo},
+	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, SchemeOffered, ExchangeBuild},
 	Reasons: activesyncReasons,
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newActiveSync(t, env)
@@ -193,7 +193,7 @@ func schemeSamples(visits []Visit) []check.Sample {
 		offered := offeredSchemes(answers[0])
 		for i, s := range challengeSchemes {
 			labels = append(labels, s, address)
-			out = append(out, check.Sample{Metric: schemeOffered, Value: offered[i], Labels: labels[len(labels)-2 : len(labels) : len(labels)]})
+			out = append(out, check.Sample{Metric: SchemeOffered, Value: offered[i], Labels: labels[len(labels)-2 : len(labels) : len(labels)]})
 		}
 	}
 	return out

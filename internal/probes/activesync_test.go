@@ -23,9 +23,9 @@ func TestActiveSyncHealthy(t *testing.T) {
 	report := mustRun(t, ActiveSync, e.target(), envFor(ca))
 	assert.Empty(t, report.Findings)
 	assert.Equal(t, []string{"addresses_disagree"}, reasonNames(report.Unevaluated), "there is only one address")
-	assert.Empty(t, cmp.Diff(map[string]float64{"bearer ": 1, "basic ": 1, "negotiate ": 0, "ntlm ": 0, "digest ": 0, "other ": 0}, sampled(report, schemeOffered)))
-	assert.Equal(t, map[string]float64{"EX01 15.2.2562.17": 1}, sampled(report, buildInfo))
-	assert.Len(t, sampled(report, certificateNotAfter), 1)
+	assert.Empty(t, cmp.Diff(map[string]float64{"bearer ": 1, "basic ": 1, "negotiate ": 0, "ntlm ": 0, "digest ": 0, "other ": 0}, sampled(report, SchemeOffered)))
+	assert.Equal(t, map[string]float64{"EX01 15.2.2562.17": 1}, sampled(report, ExchangeBuild))
+	assert.Len(t, sampled(report, CertificateNotAfter), 1)
 	assert.Contains(t, report.Notes, `Www-Authenticate: `+healthyBearer)
 
 	asked := e.requests()
@@ -98,7 +98,7 @@ func TestActiveSyncControlCharactersInAValue(t *testing.T) {
 	for _, text := range append(report.Notes, report.Findings[0].Detail) {
 		assert.NotContains(t, text, "\x1b")
 	}
-	for frontend := range sampled(report, buildInfo) {
+	for frontend := range sampled(report, ExchangeBuild) {
 		assert.NotContains(t, frontend, "\x1b")
 	}
 }
@@ -113,7 +113,7 @@ func TestActiveSyncMembersDisagree(t *testing.T) {
 	require.Equal(t, []string{"addresses_disagree"}, foundNames(report.Findings))
 	assert.Equal(t, bad.address+": bearer_missing (of 2 addresses)", report.Findings[0].Detail)
 	assert.Contains(t, report.Unevaluated, bearerMissing)
-	offered := sampled(report, schemeOffered)
+	offered := sampled(report, SchemeOffered)
 	assert.Equal(t, 1.0, offered["bearer "+good.address])
 	assert.Equal(t, 0.0, offered["bearer "+bad.address])
 	assert.Len(t, offered, 12)

@@ -27,7 +27,7 @@ var Autodiscover = &check.Def{
 		"without credentials, over a fresh connection to each address of the name. Redirects are followed to hosts that the target names, and recorded otherwise.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{check.Phase, certificateNotAfter},
+	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},
 	Reasons: autodiscoverReasons,
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newAutodiscover(t, env)

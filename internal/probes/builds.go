@@ -7,9 +7,9 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// buildInfo tells which Exchange builds answer. It is kept a day, because a
+// ExchangeBuild tells which Exchange builds answer. It is kept a day, because a
 // load balancer shows another front end in every run.
-var buildInfo = &check.Metric{Name: "hmad_exchange_build_info", Kind: check.Gauge, Labels: []string{"frontend", "build"},
+var ExchangeBuild = &check.Metric{Name: "hmad_exchange_build_info", Kind: check.Gauge, Labels: []string{"frontend", "build"},
 	Help: "1 for each front end (X-FEServer) and build (X-OWA-Version) that answered within the last 24 hours, at most 64."}
 
 const (
@@ -39,7 +39,7 @@ func (a *activesync) builds(visits []Visit) []check.Sample {
 	a.env.Memory.Put(rememberedBuilds, known)
 	var out []check.Sample
 	for _, b := range known {
-		out = append(out, check.Sample{Metric: buildInfo, Value: 1, Labels: []string{b.Frontend, b.Build}})
+		out = append(out, check.Sample{Metric: ExchangeBuild, Value: 1, Labels: []string{b.Frontend, b.Build}})
 	}
 	return out
 }

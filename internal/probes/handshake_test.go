@@ -121,7 +121,7 @@ func TestTheCertificateIsJudgedInOrder(t *testing.T) {
 			assert.Equal(t, test.ends, v.Ended)
 			assert.Equal(t, !test.ends, len(v.Answers) == 1)
 			require.Len(t, v.Chain, len(test.cert.Certificate), "the chain is recorded whatever the verdict")
-			assert.Contains(t, samples([]Visit{v}), check.Sample{Metric: certificateNotAfter,
+			assert.Contains(t, samples([]Visit{v}), check.Sample{Metric: CertificateNotAfter,
 				Value: float64(v.Chain[0].NotAfter.Unix()), Labels: []string{testHost, ""}})
 		})
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// certificateNotAfter is the end of the certificate that each host presented.
-var certificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge,
+// CertificateNotAfter is the end of the certificate that each host presented.
+var CertificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge,
 	Labels: []string{"host", "address"},
 	Help:   "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless several addresses were asked."}
 
@@ -60,7 +60,7 @@ func (v Visit) samples(address string) []check.Sample {
 	phase("processing", v.Phases.Processing)
 	phase("transfer", v.Phases.Transfer)
 	if len(v.Chain) > 0 {
-		out = append(out, check.Sample{Metric: certificateNotAfter, Labels: []string{v.Host, address},
+		out = append(out, check.Sample{Metric: CertificateNotAfter, Labels: []string{v.Host, address},
 			Value: float64(v.Chain[0].NotAfter.Unix())})
 	}
 	return out

@@ -30,7 +30,7 @@ var TLSOffload = &check.Def{
 		"A question that drew no answer may be put once more. `hmad check`, which has no memory, asks each time.",
 	Every:   "17 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{check.Phase, certificateNotAfter},
+	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},
 	Reasons: tlsOffloadReasons,
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		o, err := newTLSOffload(t, env)

@@ -18,13 +18,13 @@ import (
 // maxClockOffset is how far this host's clock may be from Microsoft's.
 const maxClockOffset = 60 * time.Second
 
-// clockOffset says how far Microsoft's clock is ahead of ours.
-var clockOffset = &check.Metric{Name: "hmad_clock_offset_seconds", Kind: check.Gauge,
+// ClockOffset says how far Microsoft's clock is ahead of ours.
+var ClockOffset = &check.Metric{Name: "hmad_clock_offset_seconds", Kind: check.Gauge,
 	Help: "Seconds by which the clock of Microsoft's sign-in service is ahead of this host's, from the Date header (whole seconds) and half the round trip."}
 
-// wayOutShared lets alerts tell whether a closed way out explains what was
+// WayOutShared lets alerts tell whether a closed way out explains what was
 // found at the target's endpoints.
-var wayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
+var WayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
 	Help: "1 when what the target's checks ask lies behind the way out that the vantage check tries (an external vantage point, or a proxy), 0 when it does not."}
 
 // Vantage is the check of hmad's own way out.
@@ -34,7 +34,7 @@ var Vantage = &check.Def{
 		"from Microsoft's sign-in service. When that fails, what other checks see beyond the same way out is not blamed on the customer.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{check.Phase, certificateNotAfter, clockOffset, wayOutShared},
+	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},
 	Reasons: vantageReasons,
 	New:     newVantage,
 }
@@ -88,13 +88,13 @@ func (o *wayOut) run(ctx context.Context) (check.Report, error) {
 	}
 	v, offset := judgeWayOut(o.url.Hostname(), seen)
 	report := check.Report{Findings: v.findings, Unevaluated: v.unevaluated, Samples: samples(seen.visits), Notes: notes}
-	shared := check.Sample{Metric: wayOutShared}
+	shared := check.Sample{Metric: WayOutShared}
 	if o.shared {
 		shared.Value = 1
 	}
 	report.Samples = append(report.Samples, shared)
 	if offset != nil {
-		report.Samples = append(report.Samples, check.Sample{Metric: clockOffset, Value: offset.Seconds()})
+		report.Samples = append(report.Samples, check.Sample{Metric: ClockOffset, Value: offset.Seconds()})
 	}
 	return report, nil
 }

@@ -85,7 +85,7 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 				left = append(left, r.Name)
 			}
 			assert.Equal(t, test.left, left)
-			assert.Equal(t, test.offset, hasSample(report, clockOffset))
+			assert.Equal(t, test.offset, hasSample(report, ClockOffset))
 			assert.Contains(t, report.Notes[0], "/"+tenant+"/v2.0/.well-known/openid-configuration")
 		})
 	}
@@ -218,7 +218,7 @@ func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 		report, err := parts.Run(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
-		assert.Contains(t, report.Samples, check.Sample{Metric: wayOutShared, Value: want}, vantage)
+		assert.Contains(t, report.Samples, check.Sample{Metric: WayOutShared, Value: want}, vantage)
 	}
 }
 

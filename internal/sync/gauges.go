@@ -9,15 +9,15 @@ import (
 
 // The families of single mailboxes: one row each in the Store's table.
 var (
-	mailboxSuccess = &check.Metric{Name: "hmad_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxSuccess = &check.Metric{Name: "hmad_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time at which a phone last synchronised with the mailbox's part in the cloud, as Exchange Online said when it was last asked (the leg phone to cloud)."}
-	mailboxAttempt = &check.Metric{Name: "hmad_mailbox_last_sync_attempt_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxAttempt = &check.Metric{Name: "hmad_mailbox_last_sync_attempt_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time of that phone's last attempt to synchronise, successful or not."}
-	mailboxChecked = &check.Metric{Name: "hmad_mailbox_checked_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxChecked = &check.Metric{Name: "hmad_mailbox_checked_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time at which Exchange Online last answered about the mailbox."}
-	mailboxDevices = &check.Metric{Name: "hmad_mailbox_devices", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxDevices = &check.Metric{Name: "hmad_mailbox_devices", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Partnerships of Outlook for iOS and Android with the mailbox, old ones too."}
-	mailboxFamilies = []*check.Metric{mailboxSuccess, mailboxAttempt, mailboxChecked, mailboxDevices}
+	mailboxFamilies = []*check.Metric{MailboxSuccess, MailboxAttempt, MailboxChecked, MailboxDevices}
 )
 
 // autoAll is up to how many mailboxes export auto shows all.

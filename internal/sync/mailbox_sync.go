@@ -24,7 +24,7 @@ var MailboxSync = &check.Def{
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
 	Needs:   "exchange_online, and " + mailboxSources,
-	Metrics: append([]*check.Metric{mailboxesIn, mailboxesWithin, newestSync, overdueMailboxes, sweepLag, askedRatio, sampledMailboxes, staleAfterSeconds, budgetCalls, rejectedLines,
+	Metrics: append([]*check.Metric{Mailboxes, SyncedWithin, NewestSync, OverdueMailboxes, SweepLag, AskedRatio, SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
 		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
 	New:     newMailboxSync,

@@ -91,7 +91,7 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 		o.sweepFor(time.Minute)
 		r, err := o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 1.0, valueOf(r, rejectedLines))
+		assert.Equal(t, 1.0, valueOf(r, RejectedLines))
 		o.sweepFor(time.Minute)
 		assert.Len(t, o.store.rows, 2)
 		o.files["list"] = "jane@contoso.com\n"

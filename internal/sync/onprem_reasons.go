@@ -22,10 +22,10 @@ var onPremReasons = []*check.Reason{cloudSyncRefused, cloudSyncStopped, onPremLe
 
 // The families of the leg from the cloud to Exchange.
 var (
-	onPremRequests = &check.Metric{Name: "hmad_onprem_sync_requests", Kind: check.Gauge, Labels: []string{"status"},
+	OnPremRequests = &check.Metric{Name: "hmad_onprem_sync_requests", Kind: check.Gauge, Labels: []string{"status"},
 		Help: "ActiveSync requests of the OutlookService that Exchange's front ends answered in the last 15 minutes of their reports, by HTTP status (the leg cloud to Exchange)."}
-	onPremSuccess = &check.Metric{Name: "hmad_onprem_sync_last_success_timestamp_seconds", Kind: check.Gauge,
+	OnPremSuccess = &check.Metric{Name: "hmad_onprem_sync_last_success_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the newest of those requests that succeeded, on any server."}
-	onPremMailbox = &check.Metric{Name: "hmad_onprem_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+	OnPremMailboxSuccess = &check.Metric{Name: "hmad_onprem_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time at which the OutlookService last synchronised with a watched mailbox on premises (the leg cloud to Exchange)."}
 )

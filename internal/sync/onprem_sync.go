@@ -23,7 +23,7 @@ var OnPremSync = &check.Def{
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
-	Metrics: []*check.Metric{onPremRequests, onPremSuccess, onPremMailbox},
+	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess},
 	Reasons: onPremReasons,
 	New:     newOnPremSync,
 }
@@ -174,14 +174,14 @@ func (o *onPremSync) samples(seen onPrem) []check.Sample {
 	var out []check.Sample
 	sum := seen.byStatus()
 	for _, status := range slices.Sorted(maps.Keys(sum)) {
-		out = append(out, check.Sample{Metric: onPremRequests, Value: float64(sum[status]), Labels: []string{strconv.Itoa(status)}})
+		out = append(out, check.Sample{Metric: OnPremRequests, Value: float64(sum[status]), Labels: []string{strconv.Itoa(status)}})
 	}
 	if last := seen.lastSuccess(); !last.IsZero() {
-		out = append(out, check.Sample{Metric: onPremSuccess, Value: float64(last.Unix())})
+		out = append(out, check.Sample{Metric: OnPremSuccess, Value: float64(last.Unix())})
 	}
 	for _, p := range seen.partners {
 		if !p.success.IsZero() && p.name != "" {
-			out = append(out, check.Sample{Metric: onPremMailbox, Value: float64(p.success.Unix()), Labels: []string{p.name}})
+			out = append(out, check.Sample{Metric: OnPremMailboxSuccess, Value: float64(p.success.Unix()), Labels: []string{p.name}})
 		}
 	}
 	return out

@@ -176,10 +176,10 @@ func TestSamplesOfTheLegFromTheCloud(t *testing.T) {
 	w.report("EX02", nil, w.every(200, 2), nil)
 	r, err := w.run()
 	require.NoError(t, err)
-	assert.Equal(t, 36.0, valueOf(r, onPremRequests, "200"), "three slots of two servers")
-	assert.Equal(t, 3.0, valueOf(r, onPremRequests, "401"))
-	assert.Equal(t, float64(monday.Add(-time.Minute).Unix()), valueOf(r, onPremSuccess))
-	assert.Equal(t, float64(monday.Add(-time.Hour).Unix()), valueOf(r, onPremMailbox, "jane@contoso.com"))
+	assert.Equal(t, 36.0, valueOf(r, OnPremRequests, "200"), "three slots of two servers")
+	assert.Equal(t, 3.0, valueOf(r, OnPremRequests, "401"))
+	assert.Equal(t, float64(monday.Add(-time.Minute).Unix()), valueOf(r, OnPremSuccess))
+	assert.Equal(t, float64(monday.Add(-time.Hour).Unix()), valueOf(r, OnPremMailboxSuccess, "jane@contoso.com"))
 }
 
 func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {

@@ -23,10 +23,10 @@ func TestTheCollectorsSampleIsRead(t *testing.T) {
 	r, err := w.run()
 	require.NoError(t, err)
 	assert.Empty(t, r.Findings)
-	assert.Equal(t, 74.0, valueOf(r, onPremRequests, "200"))
-	assert.Equal(t, 1.0, valueOf(r, onPremRequests, "401"))
-	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, onPremSuccess))
-	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix()), valueOf(r, onPremMailbox, "hmad-probe@contoso.com"))
+	assert.Equal(t, 74.0, valueOf(r, OnPremRequests, "200"))
+	assert.Equal(t, 1.0, valueOf(r, OnPremRequests, "401"))
+	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, OnPremSuccess))
+	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix()), valueOf(r, OnPremMailboxSuccess, "hmad-probe@contoso.com"))
 }
 
 func TestWhichReportsSpeakForThePresent(t *testing.T) {

@@ -8,25 +8,25 @@ import (
 
 // The families of the fleet as a whole.
 var (
-	mailboxesIn = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
+	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
 		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, unchecked (not asked yet, or not since the last verdict ran out)."}
-	mailboxesWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
+	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
 		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day, so ages below that are a lower bound."}
-	newestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
+	NewestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the newest sync of any mailbox (the leg phone to cloud)."}
-	overdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
+	OverdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
 		Help: "Mailboxes whose fresh verdict has ended and that have not been asked again yet."}
-	sweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
+	SweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
 		Help: "Longest time by which such a mailbox is overdue."}
-	askedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
+	AskedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
 		Help: "Share of the mailboxes of which something is known that still stands."}
-	sampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
+	SampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
 		Help: "The newest samples of the rotation: asked, moved (had just synchronised), usual (as many as move at this hour; absent while that is not known)."}
-	staleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
+	StaleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
-	budgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
+	BudgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
 		Help: "Calls per second that hmad allows itself: configured, in_force (less while the tenant throttles)."}
-	rejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
+	RejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
 		Help: "Lines of sync.file that name no mailbox."}
 )
 
@@ -37,25 +37,25 @@ func (m *mailboxSync) samples(o observation) []check.Sample {
 		out = append(out, check.Sample{Metric: f, Value: v, Labels: labels})
 	}
 	for s := range states {
-		add(mailboxesIn, float64(o.counts.States[s]), s.String())
+		add(Mailboxes, float64(o.counts.States[s]), s.String())
 	}
 	for i, a := range ages {
-		add(mailboxesWithin, float64(o.counts.Within[i]), a.name)
+		add(SyncedWithin, float64(o.counts.Within[i]), a.name)
 	}
 	if !o.counts.Newest.IsZero() {
-		add(newestSync, float64(o.counts.Newest.Unix()))
+		add(NewestSync, float64(o.counts.Newest.Unix()))
 	}
-	add(overdueMailboxes, float64(o.counts.Overdue))
-	add(sweepLag, o.counts.Lag.Seconds())
-	add(askedRatio, float64(o.counts.Asked())/float64(max(o.counts.Mailboxes, 1)))
-	add(sampledMailboxes, float64(o.sampled), "asked")
-	add(sampledMailboxes, float64(o.moved), "moved")
+	add(OverdueMailboxes, float64(o.counts.Overdue))
+	add(SweepLag, o.counts.Lag.Seconds())
+	add(AskedRatio, float64(o.counts.Asked())/float64(max(o.counts.Mailboxes, 1)))
+	add(SampledMailboxes, float64(o.sampled), "asked")
+	add(SampledMailboxes, float64(o.moved), "moved")
 	if o.usualKnown {
-		add(sampledMailboxes, o.usual*float64(o.sampled), "usual")
+		add(SampledMailboxes, o.usual*float64(o.sampled), "usual")
 	}
-	add(staleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
-	add(budgetCalls, m.plan.Budget.max, "configured")
-	add(budgetCalls, m.plan.Budget.Rate(), "in_force")
-	add(rejectedLines, float64(m.bad))
+	add(StaleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
+	add(BudgetCalls, m.plan.Budget.max, "configured")
+	add(BudgetCalls, m.plan.Budget.Rate(), "in_force")
+	add(RejectedLines, float64(m.bad))
 	return out
 }

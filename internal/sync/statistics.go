@@ -22,11 +22,11 @@ const (
 
 // The families of what the watched mailboxes' parts in the cloud hold.
 var (
-	mailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. Where items and log-on rest while mail arrives, the leg cloud to on premises may rest: the nearest sign of it in the cloud, inferred and not documented, and no verdict hangs on it."}
-	mailboxLogon = &check.Metric{Name: "hmad_mailbox_last_logon_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
+	MailboxLogon = &check.Metric{Name: "hmad_mailbox_last_logon_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked hourly, absent where Exchange Online does not say. Read it with hmad_mailbox_items."}
-	statisticsFamilies = []*check.Metric{mailboxItems, mailboxLogon}
+	statisticsFamilies = []*check.Metric{MailboxItems, MailboxLogon}
 )
 
 // statisticsColumns are the properties that are asked for, and no others.
@@ -217,10 +217,10 @@ func (t *statistics) samples(now time.Time) (all []check.Sample) {
 			continue
 		}
 		if s.Items != nil {
-			all = append(all, check.Sample{Metric: mailboxItems, Value: float64(*s.Items), Labels: []string{w.Name}})
+			all = append(all, check.Sample{Metric: MailboxItems, Value: float64(*s.Items), Labels: []string{w.Name}})
 		}
 		if !s.Logon.IsZero() {
-			all = append(all, check.Sample{Metric: mailboxLogon, Value: float64(s.Logon.Unix()), Labels: []string{w.Name}})
+			all = append(all, check.Sample{Metric: MailboxLogon, Value: float64(s.Logon.Unix()), Labels: []string{w.Name}})
 		}
 	}
 	return all

@@ -101,8 +101,8 @@ func TestStatisticsOfTheWatchListAreAskedHourly(t *testing.T) {
 				assert.GreaterOrEqual(t, all[i+1].at.Sub(all[i].at), time.Hour)
 			}
 		}
-		assert.InDelta(t, 105, valueOf(r, mailboxItems, "jane@contoso.com"), 1)
-		assert.InDelta(t, time.Now().Unix(), valueOf(r, mailboxLogon, "board@contoso.com"), 3700+300)
+		assert.InDelta(t, 105, valueOf(r, MailboxItems, "jane@contoso.com"), 1)
+		assert.InDelta(t, time.Now().Unix(), valueOf(r, MailboxLogon, "board@contoso.com"), 3700+300)
 		assert.Empty(t, r.Findings)
 		assert.NotContains(t, strings.Join(r.Notes, "\n"), "statistics")
 	})
@@ -117,8 +117,8 @@ func TestStatisticsSurviveARestart(t *testing.T) {
 		second := newOfficeOn(t, watching("jane@contoso.com"), first.store)
 		r := second.daemon(10 * time.Minute)
 		assert.Empty(t, second.questions(getStatistics), "they were asked for ten minutes ago")
-		assert.Equal(t, 100.0, valueOf(r, mailboxItems, "jane@contoso.com"))
-		assert.Equal(t, -1.0, valueOf(r, mailboxItems, "board@contoso.com"), "it has left the watch list")
+		assert.Equal(t, 100.0, valueOf(r, MailboxItems, "jane@contoso.com"))
+		assert.Equal(t, -1.0, valueOf(r, MailboxItems, "board@contoso.com"), "it has left the watch list")
 		assert.NotContains(t, string(first.store.values[keyOfStatistics]), "board")
 
 		third := newOfficeOn(t, watching("jane@contoso.com", "board@contoso.com"), first.store)
@@ -137,7 +137,7 @@ func TestStatisticsObeyTheLabelMode(t *testing.T) {
 				r := o.daemon(10 * time.Minute)
 				label := 0
 				for _, v := range r.Samples {
-					if v.Metric == mailboxItems {
+					if v.Metric == MailboxItems {
 						label = len(v.Labels[0])
 					}
 				}
@@ -184,10 +184,10 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 				s := watching("jane@contoso.com")
 				o := newOffice(t, s)
 				r := o.daemon(10 * time.Minute)
-				require.Equal(t, 100.0, valueOf(r, mailboxItems, "jane@contoso.com"))
+				require.Equal(t, 100.0, valueOf(r, MailboxItems, "jane@contoso.com"))
 				c.set(o)
 				r = o.daemon(2 * time.Hour)
-				assert.Equal(t, c.stays, valueOf(r, mailboxItems, "jane@contoso.com") == 100)
+				assert.Equal(t, c.stays, valueOf(r, MailboxItems, "jane@contoso.com") == 100)
 				notes := strings.Join(r.Notes, "\n")
 				if c.note == "" {
 					assert.NotContains(t, notes, "statistics")
@@ -198,8 +198,8 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 				o.daemon(2 * time.Hour)
 				r, err := o.runNow()
 				require.NoError(t, err)
-				assert.Equal(t, -1.0, valueOf(r, mailboxItems, "jane@contoso.com"))
-				assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "fresh"))
+				assert.Equal(t, -1.0, valueOf(r, MailboxItems, "jane@contoso.com"))
+				assert.Equal(t, 1.0, valueOf(r, Mailboxes, "fresh"))
 				assert.Empty(t, r.Findings)
 			})
 		})
@@ -244,7 +244,7 @@ func TestStatisticsThatAreThrottled(t *testing.T) {
 		o.daemon(5 * time.Minute)
 		assert.Less(t, o.plan.Budget.Rate(), 2.0)
 		r := o.daemon(15 * time.Minute)
-		assert.Equal(t, 100.0, valueOf(r, mailboxItems, "jane@contoso.com"))
+		assert.Equal(t, 100.0, valueOf(r, MailboxItems, "jane@contoso.com"))
 		assert.Len(t, o.questions(getStatistics), 3)
 	})
 }
@@ -288,8 +288,8 @@ func TestStatisticsShareTheOnlyPlace(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(30), Watch: watching("jane@contoso.com").Watch})
 		o.plan.Budget = NewBudget(2, 1)
 		r := o.daemon(10 * time.Minute)
-		assert.Equal(t, 31.0, valueOf(r, mailboxesIn, "fresh"))
-		assert.Equal(t, 100.0, valueOf(r, mailboxItems, "jane@contoso.com"))
+		assert.Equal(t, 31.0, valueOf(r, Mailboxes, "fresh"))
+		assert.Equal(t, 100.0, valueOf(r, MailboxItems, "jane@contoso.com"))
 	})
 }
 

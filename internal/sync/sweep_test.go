@@ -38,7 +38,7 @@ func TestASweepAsksEverybodyOnce(t *testing.T) {
 		r, err := o.runNow()
 		require.NoError(t, err)
 		assert.Empty(t, r.Findings)
-		assert.Equal(t, 100.0, valueOf(r, mailboxesIn, "fresh"))
+		assert.Equal(t, 100.0, valueOf(r, Mailboxes, "fresh"))
 	})
 }
 
@@ -202,8 +202,8 @@ func TestHostileRows(t *testing.T) {
 				o.rows[jane] = rows
 				r, err := o.runNow()
 				require.NoError(t, err)
-				assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"), "refused, not believed")
-				assert.Zero(t, valueOf(r, mailboxesIn, "fresh"))
+				assert.Equal(t, 1.0, valueOf(r, Mailboxes, "error"), "refused, not believed")
+				assert.Zero(t, valueOf(r, Mailboxes, "fresh"))
 				assert.Contains(t, r.Unevaluated, watchedStale)
 			})
 		})
@@ -252,7 +252,7 @@ func TestATenantThatThrottles(t *testing.T) {
 		o.sweepFor(5 * time.Minute)
 		r, err := o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 50.0, valueOf(r, mailboxesIn, "fresh"), "nobody is judged by a refusal")
+		assert.Equal(t, 50.0, valueOf(r, Mailboxes, "fresh"), "nobody is judged by a refusal")
 	})
 }
 
@@ -269,14 +269,14 @@ func TestAMissingRoleIsNoVerdictOnMailboxes(t *testing.T) {
 		assert.Less(t, o.calls(), 20, "it is not tried for everybody")
 		r, err := o.runNow()
 		assert.Equal(t, check.Permission, check.ClassOf(err))
-		assert.Zero(t, valueOf(r, mailboxesIn, "error"))
+		assert.Zero(t, valueOf(r, Mailboxes, "error"))
 		o.mu.Lock()
 		o.fail = nil
 		o.mu.Unlock()
 		time.Sleep(15 * time.Minute)
 		r, err = o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 50.0, valueOf(r, mailboxesIn, "fresh"))
+		assert.Equal(t, 50.0, valueOf(r, Mailboxes, "fresh"))
 		cancel()
 		<-done
 	})
@@ -294,8 +294,8 @@ func TestMailboxesThatCannotBeAskedDoNotHoldUpTheOthers(t *testing.T) {
 		o.sweepFor(3 * time.Hour)
 		r, err := o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 49.0, valueOf(r, mailboxesIn, "fresh"))
-		assert.Equal(t, 11.0, valueOf(r, mailboxesIn, "error"))
+		assert.Equal(t, 49.0, valueOf(r, Mailboxes, "fresh"))
+		assert.Equal(t, 11.0, valueOf(r, Mailboxes, "error"))
 	})
 }
 
@@ -307,10 +307,10 @@ func TestAFreshVerdictOutlivesAFailedCall(t *testing.T) {
 		o.fail = func(question) error { return errors.New("reset") }
 		r, err := o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "fresh"))
+		assert.Equal(t, 1.0, valueOf(r, Mailboxes, "fresh"))
 		time.Sleep(25 * time.Hour)
 		r, _ = o.runNow()
-		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"), "and not its end")
+		assert.Equal(t, 1.0, valueOf(r, Mailboxes, "error"), "and not its end")
 	})
 }
 
@@ -320,7 +320,7 @@ func TestAPanicIsThatVisitsError(t *testing.T) {
 		o.fail = func(question) error { panic("oops") }
 		r, err := o.runNow()
 		require.NoError(t, err)
-		assert.Equal(t, 1.0, valueOf(r, mailboxesIn, "error"))
+		assert.Equal(t, 1.0, valueOf(r, Mailboxes, "error"))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/hmad/hmad/internal/audit"
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/metadata"
 )
@@ -47,48 +48,48 @@ func evosts() board {
 
 func missing() cog.Builder[dashboard.Panel] {
 	return stats("Certificates missing in Exchange", "Certificates that Microsoft publishes and Exchange has not copied. One is normal for some hours after a roll-over.", "none",
-		query{"max by (target, auth_server) (" + of(family("hmad_evosts_certificates"), `set="missing"`) + ")", "{{target}} · {{auth_server}}"}).
+		query{"max by (target, auth_server) (" + of(metadata.Certificates, `set="missing"`) + ")", "{{target}} · {{auth_server}}"}).
 		Thresholds(steps("green", step{1, "orange"}))
 }
 
 func timeLeft() cog.Builder[dashboard.Panel] {
 	return stats("Time left to copy it", "Until the certificate that is missing longest should have been copied. Below zero it is overdue: sooner or later tokens are signed by it, and Exchange refuses them.", "s",
-		query{left("min by (target, auth_server) (" + of(family("hmad_evosts_deadline_timestamp_seconds")) + ")"), "{{target}} · {{auth_server}}"}).
+		query{left("min by (target, auth_server) (" + of(metadata.Deadline) + ")"), "{{target}} · {{auth_server}}"}).
 		Thresholds(steps("red", step{0, "orange"}, step{2 * hour, "text"})).NoValue("Nothing is missing")
 }
 
 func lastRefresh() cog.Builder[dashboard.Panel] {
 	return stats("Last good run of the refresh job", "Time since Exchange's job last fetched the metadata without an error. It runs every twelve hours or oftener.", "s",
-		query{age("max by (target) (" + of(family("hmad_evosts_last_refresh_timestamp_seconds")) + ")"), "{{target}}"}).
+		query{age("max by (target) (" + of(metadata.LastRefresh) + ")"), "{{target}}"}).
 		Thresholds(steps("green", step{12 * hour, "orange"}, step{13 * hour, "red"}))
 }
 
 func reportAge() cog.Builder[dashboard.Panel] {
 	return stats("Oldest report from Exchange", "Time since the server that is furthest behind made its last report. What the reports do not say, the checks of this chain cannot tell.", "s",
-		query{age("min by (target) (" + of(family("hmad_onprem_report_timestamp_seconds")) + ")"), "{{target}}"}).
+		query{age("min by (target) (" + of(metadata.ReportTime) + ")"), "{{target}}"}).
 		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
 }
 
 func sets() cog.Builder[dashboard.Panel] {
 	return curves("Certificates by set", "Published by Microsoft now, stored in Exchange's copy, missing there, extra there. A roll-over shows as published rising first, stored following within hours.", "none",
-		query{"max by (target, auth_server, set) (" + of(family("hmad_evosts_certificates")) + ")", "{{target}} · {{auth_server}} {{set}}"}).
+		query{"max by (target, auth_server, set) (" + of(metadata.Certificates) + ")", "{{target}} · {{auth_server}} {{set}}"}).
 		LineInterpolation(common.LineInterpolationStepAfter).Decimals(0)
 }
 
 func missingAge() cog.Builder[dashboard.Panel] {
-	limit := func(name string) string { return "min by (target) (" + of(family(name)) + ")" }
+	limit := func(m *check.Metric) string { return "min by (target) (" + of(m) + ")" }
 	return curves("How long one has been missing", "The age of the oldest gap, against the window in which Exchange should close it (warning) and the time after which it pages.", "s",
-		query{age("min by (target, auth_server) (" + of(family("hmad_evosts_missing_since_timestamp_seconds")) + ")"), "{{target}} · {{auth_server}} missing for"},
-		query{limit("hmad_evosts_window_seconds"), "{{target}} window"},
-		query{limit("hmad_evosts_page_after_seconds"), "{{target}} pages"}).
+		query{age("min by (target, auth_server) (" + of(metadata.MissingSince) + ")"), "{{target}} · {{auth_server}} missing for"},
+		query{limit(metadata.WindowSeconds), "{{target}} window"},
+		query{limit(metadata.PageAfterSeconds), "{{target}} pages"}).
 		OverrideByRegexp(".* (window|pages)", dashed())
 }
 
 func copies() cog.Builder[dashboard.Panel] {
 	return timeline("Exchange's copy", "Whether Exchange has every published certificate: complete, one missing for less than the window, one overdue.",
 		words(word{"0", "complete", "green"}, word{"1", "one is missing", "orange"}, word{"2", "one is overdue", "red"}),
-		query{"max by (target, auth_server) (1 + (time() > bool " + of(family("hmad_evosts_deadline_timestamp_seconds")) + "))\n" +
-			"or max by (target, auth_server) (0 * " + of(family("hmad_evosts_certificates"), `set="published"`) + ")", "{{target}} · {{auth_server}}"})
+		query{"max by (target, auth_server) (1 + (time() > bool " + of(metadata.Deadline) + "))\n" +
+			"or max by (target, auth_server) (0 * " + of(metadata.Certificates, `set="published"`) + ")", "{{target}} · {{auth_server}}"})
 }
 
 func refreshServer() cog.Builder[dashboard.Panel] {
@@ -98,12 +99,12 @@ func refreshServer() cog.Builder[dashboard.Panel] {
 			{field: "server", title: "Server"},
 			{field: "database", title: "Database"},
 		},
-		query{expr: "max by (target, server, database) (" + of(family("hmad_evosts_refresh_server_info")) + ")"}).NoValue("No report says")
+		query{expr: "max by (target, server, database) (" + of(metadata.RefreshServer) + ")"}).NoValue("No report says")
 }
 
 func reportAges() cog.Builder[dashboard.Panel] {
 	return curves("Age of each server's report", "Saw teeth are well: each tooth is a report. A line that goes on rising is a collector that stopped.", "s",
-		query{age("max by (target, host) (" + of(family("hmad_onprem_report_timestamp_seconds")) + ")"), "{{target}} · {{host}}"})
+		query{age("max by (target, host) (" + of(metadata.ReportTime) + ")"), "{{target}} · {{host}}"})
 }
 
 func pushes() cog.Builder[dashboard.Panel] {
@@ -113,12 +114,12 @@ func pushes() cog.Builder[dashboard.Panel] {
 
 func authCertificates() cog.Builder[dashboard.Panel] {
 	return bars("Exchange's own signing certificates: time left", "Those that Get-AuthConfig names. When the current one ends without a next, Exchange and Microsoft 365 no longer trust each other's tokens.", "s",
-		query{left("min by (target, certificate) (" + of(family("hmad_auth_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{certificate}}"}).
+		query{left("min by (target, certificate) (" + of(audit.AuthCertificateNotAfter) + ")"), "{{target}} · {{certificate}}"}).
 		Min(0).Max(365 * day).Thresholds(steps("red", step{14 * day, "orange"}, step{60 * day, "green"}))
 }
 
 func buildTable() cog.Builder[dashboard.Panel] {
 	return stats("Age of the table of Exchange builds", "hmad judges the servers' builds by a table that comes with it: an old one does not know the newest updates. A newer hmad brings a newer table.", "s",
-		query{age("min by (instance) (" + of(family("hmad_build_table_timestamp_seconds")) + ")"), "{{instance}}"}).
+		query{age("min by (instance) (" + of(audit.BuildTableTime) + ")"), "{{instance}}"}).
 		Thresholds(steps("green", step{180 * day, "orange"}))
 }

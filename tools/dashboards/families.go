@@ -23,15 +23,3 @@ func families() []*check.Metric {
 		return was
 	})
 }
-
-// family gives the declared family of that name. For a name that nobody
-// declares it gives a family without labels: TestQueriesNameOnlyWhatIsDeclared
-// says where it is used.
-func family(name string) *check.Metric {
-	for _, m := range families() {
-		if m.Name == name {
-			return m
-		}
-	}
-	return &check.Metric{Name: name}
-}

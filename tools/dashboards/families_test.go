@@ -1,7 +1,11 @@
 package main
 
 import (
+	"go/ast"
+	goparser "go/parser"
+	"go/token"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,6 +112,27 @@ func selectedFamilies(t *testing.T, expr string) []string {
 		return nil
 	})
 	return out
+}
+
+// Boards name families by their values in the code, so that one that is no
+// longer declared does not compile.
+func TestBoardsNameFamiliesByTheirValues(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := goparser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+				assert.NotContains(t, l.Value, "hmad_", name)
+			}
+			return true
+		})
+	}
 }
 
 func TestQueriesNameOnlyWhatIsDeclared(t *testing.T) {

@@ -147,7 +147,7 @@ func wayOut() cog.Builder[dashboard.Panel] {
 
 func clock() cog.Builder[dashboard.Panel] {
 	return stats("Clock", "How far this host's clock and Microsoft's are apart. Tokens and ages go wrong from some minutes on.", "s",
-		query{"max by (instance, target) (abs(" + of(family("hmad_clock_offset_seconds")) + "))", "{{instance}} · {{target}}"}).
+		query{"max by (instance, target) (abs(" + of(probes.ClockOffset) + "))", "{{instance}} · {{target}}"}).
 		Thresholds(steps("green", step{60, "orange"}, step{300, "red"}))
 }
 

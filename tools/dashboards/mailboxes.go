@@ -5,6 +5,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
 	"github.com/hmad/hmad/internal/sync"
@@ -17,7 +18,7 @@ func mailboxes() board {
 		doc:  "Which mailboxes synchronise, on both legs: phone to cloud, of each mailbox as Exchange Online says; and cloud to Exchange on premises, by the requests in Exchange's own logs. The first can be green while the second is broken.",
 		home: legs,
 		variables: []cog.Builder[dashboard.VariableModel]{
-			values("mailbox", "Mailbox", labelValues(of(family("hmad_mailbox_checked_timestamp_seconds")), "mailbox")),
+			values("mailbox", "Mailbox", labelValues(of(sync.MailboxChecked), "mailbox")),
 		},
 		rows: []row{
 			{"Both legs", []panel{
@@ -58,12 +59,12 @@ func mailboxes() board {
 
 // inState counts mailboxes in some states; each is in exactly one.
 func inState(by, states string) string {
-	return "sum by (" + by + ") (max by (target, state) (" + of(family("hmad_mailboxes"), `state=~"`+states+`"`) + "))"
+	return "sum by (" + by + ") (max by (target, state) (" + of(sync.Mailboxes, `state=~"`+states+`"`) + "))"
 }
 
 func newest() cog.Builder[dashboard.Panel] {
 	return stats("Newest synchronisation", "Time since any phone synchronised, as far as hmad has asked. In a fleet of hundreds it is minutes by day; quiet nights and weekends let it grow.", "s",
-		query{age("max by (target) (" + of(family("hmad_sync_newest_timestamp_seconds")) + ")"), "{{target}}"}).
+		query{age("max by (target) (" + of(sync.NewestSync) + ")"), "{{target}}"}).
 		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
 }
 
@@ -75,13 +76,13 @@ func staleShare() cog.Builder[dashboard.Panel] {
 
 func newestAtExchange() cog.Builder[dashboard.Panel] {
 	return stats("Newest success at Exchange", "Time since Exchange last answered a request of Outlook's service well, as its own logs say. In a fleet of hundreds it is minutes by day.", "s",
-		query{age("max by (target) (" + of(family("hmad_onprem_sync_last_success_timestamp_seconds")) + ")"), "{{target}}"}).
+		query{age("max by (target) (" + of(sync.OnPremSuccess) + ")"), "{{target}}"}).
 		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"})).NoValue("No report says")
 }
 
 func refusedShare() cog.Builder[dashboard.Panel] {
 	all := func(where string) string {
-		return "sum by (target) (max by (target, status) (" + of(family("hmad_onprem_sync_requests"), where) + "))"
+		return "sum by (target) (max by (target, status) (" + of(sync.OnPremRequests, where) + "))"
 	}
 	return stats("Refused by Exchange", "Share of the cloud's ActiveSync requests of the last 15 minutes that Exchange answered 401 or 403. Over half, of at least 20, is critical: new mail no longer reaches phones, though they still synchronise with the cloud.", "percentunit",
 		query{"(" + all(`status=~"401|403"`) + "\nor 0 * " + all("") + ")\n/ (" + all("") + " > 0)", "{{target}}"}).
@@ -90,7 +91,7 @@ func refusedShare() cog.Builder[dashboard.Panel] {
 
 func known() cog.Builder[dashboard.Panel] {
 	return stats("Known", "Share of the mailboxes of which something is known that still stands. Low after a first start, until the sweep has been round; below a half the fleet is not judged by shares.", "percentunit",
-		query{"min by (target) (" + of(family("hmad_sync_asked_ratio")) + ")", "{{target}}"}).
+		query{"min by (target) (" + of(sync.AskedRatio) + ")", "{{target}}"}).
 		Thresholds(steps("red", step{.5, "orange"}, step{.8, "green"})).Decimals(1)
 }
 
@@ -102,7 +103,7 @@ func states() cog.Builder[dashboard.Panel] {
 }
 
 func ages() cog.Builder[dashboard.Panel] {
-	within := "sum by (age) (max by (target, age) (" + of(family("hmad_mailboxes_synced_within")) + "))"
+	within := "sum by (age) (max by (target, age) (" + of(sync.SyncedWithin) + "))"
 	return curves("Synchronised within", "Share of the mailboxes in use whose last known sync is not older than the age. A mailbox is asked about once a day, so ages below that are a lower bound; a fault shows in 24h and above as its time passes.", "percentunit",
 		query{within + "\n/ on () group_left () (sum(" + inState("target", "fresh|stale|failing|inactive") + ") > 0)", "{{age}}"}).
 		Max(1)
@@ -110,14 +111,14 @@ func ages() cog.Builder[dashboard.Panel] {
 
 func samples() cog.Builder[dashboard.Panel] {
 	return curves("Samples of the rotation", "Of the mailboxes that were asked last for the sake of a sample: how many, how many had just synchronised (moved), and how many usually have at this hour. Moved far below usual is a stop of the whole fleet, minutes after it began.", "none",
-		query{"max by (target, result) (" + of(family("hmad_sync_sampled_mailboxes")) + ")", "{{target}} {{result}}"})
+		query{"max by (target, result) (" + of(sync.SampledMailboxes) + ")", "{{target}} {{result}}"})
 }
 
 func longest() cog.Builder[dashboard.Panel] {
-	series := func(name string) string {
-		return "max by (target, mailbox) (" + of(family(name)) + ")"
+	series := func(m *check.Metric) string {
+		return "max by (target, mailbox) (" + of(m) + ")"
 	}
-	success := series("hmad_mailbox_last_success_sync_timestamp_seconds")
+	success := series(sync.MailboxSuccess)
 	shown := " and on (target, mailbox) bottomk(100, " + success + ")"
 	drill := link{"This mailbox below", "/d/hmad-mailboxes?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${target:queryparam}&${__url_time_range}&var-mailbox=${__data.fields.Mailbox}"}
 	return rowsOf("Longest without synchronising",
@@ -131,25 +132,25 @@ func longest() cog.Builder[dashboard.Panel] {
 			{field: "Value #D", title: "Partnerships", width: 120},
 		},
 		query{expr: "1000 * bottomk(100, " + success + ")"},
-		query{expr: "1000 * " + series("hmad_mailbox_last_sync_attempt_timestamp_seconds") + shown},
-		query{expr: "1000 * " + series("hmad_mailbox_checked_timestamp_seconds") + shown},
-		query{expr: series("hmad_mailbox_devices") + shown}).
+		query{expr: "1000 * " + series(sync.MailboxAttempt) + shown},
+		query{expr: "1000 * " + series(sync.MailboxChecked) + shown},
+		query{expr: series(sync.MailboxDevices) + shown}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Last success")}).
 		NoValue("No mailbox is exported")
 }
 
 // ofOne selects a family of the chosen mailbox.
-func ofOne(name string) string {
-	return "max by (target) (" + of(family(name), `mailbox="$mailbox"`) + ")"
+func ofOne(m *check.Metric) string {
+	return "max by (target) (" + of(m, `mailbox="$mailbox"`) + ")"
 }
 
 func oneNow() cog.Builder[dashboard.Panel] {
 	return stats("$mailbox", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; of a watched mailbox also since the cloud last synchronised it with Exchange; Outlook's partnerships, old ones too.", "s",
-		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
-		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
-		query{age(ofOne("hmad_mailbox_checked_timestamp_seconds")), "asked"},
-		query{age(ofOne("hmad_onprem_mailbox_last_success_sync_timestamp_seconds")), "last success on premises"},
-		query{ofOne("hmad_mailbox_devices"), "partnerships"}).
+		query{age(ofOne(sync.MailboxSuccess)), "last success"},
+		query{age(ofOne(sync.MailboxAttempt)), "last attempt"},
+		query{age(ofOne(sync.MailboxChecked)), "asked"},
+		query{age(ofOne(sync.OnPremMailboxSuccess)), "last success on premises"},
+		query{ofOne(sync.MailboxDevices), "partnerships"}).
 		Thresholds(steps("text")).ColorMode(common.BigValueColorModeValue).
 		OverrideByName("last success", thresholds(steps("green", step{day, "orange"}, step{3 * day, "red"}))).
 		OverrideByName("partnerships", []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}}).NoValue("Choose a mailbox")
@@ -157,27 +158,27 @@ func oneNow() cog.Builder[dashboard.Panel] {
 
 func oneOverTime() cog.Builder[dashboard.Panel] {
 	return curves("$mailbox over time", "Age of the last success and of the last attempt. Saw teeth are well. An attempt that stays young while the success grows old is a fault; both growing together are a phone that is off.", "s",
-		query{age(ofOne("hmad_mailbox_last_success_sync_timestamp_seconds")), "last success"},
-		query{age(ofOne("hmad_mailbox_last_sync_attempt_timestamp_seconds")), "last attempt"},
-		query{age(ofOne("hmad_onprem_mailbox_last_success_sync_timestamp_seconds")), "last success on premises"},
-		query{"max by (target) (" + of(family("hmad_sync_stale_after_seconds")) + ")", "{{target}} calls it stale"}).
+		query{age(ofOne(sync.MailboxSuccess)), "last success"},
+		query{age(ofOne(sync.MailboxAttempt)), "last attempt"},
+		query{age(ofOne(sync.OnPremMailboxSuccess)), "last success on premises"},
+		query{"max by (target) (" + of(sync.StaleAfterSeconds) + ")", "{{target}} calls it stale"}).
 		OverrideByRegexp(".* stale", dashed()).NoValue("Choose a mailbox")
 }
 
 func requests() cog.Builder[dashboard.Panel] {
 	return stacked("The cloud's requests by status", "ActiveSync requests of Outlook's service to Exchange, each value over the 15 minutes before it. Rising 401 or 403: tokens refused, so look at the EvoSTS metadata and at TLS offloading. Falling to nothing: the cloud no longer asks.", "none",
-		query{"sum by (status) (max by (target, status) (" + of(family("hmad_onprem_sync_requests")) + "))", "{{status}}"})
+		query{"sum by (status) (max by (target, status) (" + of(sync.OnPremRequests) + "))", "{{status}}"})
 }
 
 func cloudParts() cog.Builder[dashboard.Panel] {
 	return curves("Cloud part of watched mailboxes", "Of each mailbox of the watch list, hourly: the items in its part in the cloud, and the time since the last log-on to it. Items that rest while the log-on grows old and mail arrives are the nearest sign in the cloud that the leg cloud to Exchange rests. That is inferred, Microsoft does not say so: a hint where no report tells, and no alert hangs on it.", "s",
-		query{age("max by (target, mailbox) (" + of(family("hmad_mailbox_last_logon_timestamp_seconds")) + ")"), "{{mailbox}} since log-on"},
-		query{"max by (target, mailbox) (" + of(family("hmad_mailbox_items")) + ")", "{{mailbox}} items"}).
+		query{age("max by (target, mailbox) (" + of(sync.MailboxLogon) + ")"), "{{mailbox}} since log-on"},
+		query{"max by (target, mailbox) (" + of(sync.MailboxItems) + ")", "{{mailbox}} items"}).
 		OverrideByRegexp(".* items", ownAxis()).NoValue("No mailbox is watched")
 }
 
 func answersAge() cog.Builder[dashboard.Panel] {
-	checked := "(time() - max by (target, mailbox) (" + of(family("hmad_mailbox_checked_timestamp_seconds")) + "))"
+	checked := "(time() - max by (target, mailbox) (" + of(sync.MailboxChecked) + "))"
 	return curves("Age of what is known", "How long ago Exchange Online was asked about the mailboxes that are exported: half of them, and nearly all. A mailbox that was seen to synchronise is not asked again before that can have ended.", "s",
 		query{"quantile by (target) (0.5, " + checked + ")", "{{target}} half"},
 		query{"quantile by (target) (0.95, " + checked + ")", "{{target}} 95 %"})
@@ -185,15 +186,15 @@ func answersAge() cog.Builder[dashboard.Panel] {
 
 func behind() cog.Builder[dashboard.Panel] {
 	return curves("Behind the plan", "Mailboxes whose verdict has ended and that have not been asked again yet, and the longest time by which one is overdue. For long: the budget is too small, or the tenant throttles.", "s",
-		query{"max by (target) (" + of(family("hmad_sync_lag_seconds")) + ")", "{{target}} longest"},
-		query{"max by (target) (" + of(family("hmad_sync_overdue_mailboxes")) + ")", "{{target}} mailboxes"}).
+		query{"max by (target) (" + of(sync.SweepLag) + ")", "{{target}} longest"},
+		query{"max by (target) (" + of(sync.OverdueMailboxes) + ")", "{{target}} mailboxes"}).
 		OverrideByRegexp(".* mailboxes", ownAxis())
 }
 
 func leftOut() cog.Builder[dashboard.Panel] {
 	return stats("Left out", "Lines of `sync.file` that name no mailbox, and series of mailboxes that are not shown because of `sync.max_series`.", "none",
-		query{"max by (target) (" + of(family("hmad_sync_source_rejected_lines")) + ")", "{{target}} lines"},
-		query{"sum by (instance) (" + of(exporter.SeriesDropped, `family=~"hmad_mailbox.*"`) + ")", "{{instance}} series"}).
+		query{"max by (target) (" + of(sync.RejectedLines) + ")", "{{target}} lines"},
+		query{"sum by (instance) (" + of(exporter.SeriesDropped, `family=~"`+anyOf(sync.MailboxSuccess, sync.MailboxAttempt, sync.MailboxChecked, sync.MailboxDevices)+`"`) + ")", "{{instance}} series"}).
 		Thresholds(steps("green", step{1, "orange"}))
 }
 
@@ -201,7 +202,7 @@ func budget() cog.Builder[dashboard.Panel] {
 	return curves("Calls and budget", "Calls to Exchange Online, those that were throttled (429 and 503), the configured budget, and the one in force: it falls when the tenant throttles and climbs back slowly.", "reqps",
 		query{"sum by (target) (" + rate(of(exchange.Requests)) + ")", "{{target}} calls"},
 		query{"sum by (target) (" + rate(of(exchange.Requests, `code=~"429|503"`)) + ")", "{{target}} throttled"},
-		query{"max by (target, limit) (" + of(family("hmad_sync_budget_calls_per_second")) + ")", "{{target}} {{limit}}"}).
+		query{"max by (target, limit) (" + of(sync.BudgetCalls) + ")", "{{target}} {{limit}}"}).
 		OverrideByRegexp(".* (configured|in_force)", dashed())
 }
 

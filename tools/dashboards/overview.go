@@ -164,14 +164,14 @@ func phases() cog.Builder[dashboard.Panel] {
 
 func certificates() cog.Builder[dashboard.Panel] {
 	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest where several addresses are asked. Red below 3 days, orange below 21.", "s",
-		query{left("min by (target, host) (" + of(family("hmad_tls_certificate_not_after_timestamp_seconds")) + ")"), "{{target}} · {{host}}"}).
+		query{left("min by (target, host) (" + of(probes.CertificateNotAfter) + ")"), "{{target}} · {{host}}"}).
 		Min(0).Max(90 * day).Thresholds(steps("red", step{3 * day, "orange"}, step{21 * day, "green"}))
 }
 
 func schemes() cog.Builder[dashboard.Panel] {
 	return timeline("Sign-in offered by ActiveSync", "Which ways to authenticate the answer offers. Outlook with hybrid Modern Authentication needs bearer; one address without it takes it from the line.",
 		words(word{"1", "offered", "blue"}, word{"0", "not offered", "transparent"}),
-		query{"min by (target, scheme) (" + of(family("hmad_challenge_scheme_offered"), `check="`+probes.ActiveSync.Name+`"`) + ")", "{{target}} · {{scheme}}"})
+		query{"min by (target, scheme) (" + of(probes.SchemeOffered, `check="`+probes.ActiveSync.Name+`"`) + ")", "{{target}} · {{scheme}}"})
 }
 
 func builds() cog.Builder[dashboard.Panel] {
@@ -181,6 +181,6 @@ func builds() cog.Builder[dashboard.Panel] {
 			{field: "build", title: "Build"},
 			{field: "Value", title: "Front ends"},
 		},
-		query{expr: "count by (target, build) (count by (target, build, frontend) (" + of(family("hmad_exchange_build_info")) + "))"}).
+		query{expr: "count by (target, build) (count by (target, build, frontend) (" + of(probes.ExchangeBuild) + "))"}).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Build").Desc(true)})
 }

@@ -18,6 +18,15 @@ func of(m *check.Metric, where ...string) string {
 	return m.Name + "{" + strings.Join(append(matchers, only(where)...), ", ") + "}"
 }
 
+// anyOf gives the names of families as one pattern, for labels that name them.
+func anyOf(families ...*check.Metric) string {
+	var names []string
+	for _, m := range families {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, "|")
+}
+
 // foreign selects the series of a family that is not hmad's own, such as those
 // of client_golang's collectors, and of hmad alone: «all jobs» would be all of
 // Prometheus.
