@@ -1,4 +1,5 @@
 # make demo   build hmad and watch a healthy lab on loopback (installs nothing)
+# make demo-alerts   the demo, with whatever of Prometheus, Alertmanager and Grafana is installed
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
 # make e2e    the long trials: paging, the sweep of mailboxes
@@ -8,7 +9,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BIN     := $(CURDIR)/bin
 
-.PHONY: all build demo test deps lint unit e2e fuzz bench generate clean
+.PHONY: all build demo demo-alerts test deps lint unit e2e fuzz bench generate clean
 
 all: build
 
@@ -17,6 +18,9 @@ build:
 
 demo: build
 	$(BIN)/hmad demo
+
+demo-alerts: build
+	@HMAD=$(BIN)/hmad scripts/demo-alerts
 
 test: deps lint unit
 
