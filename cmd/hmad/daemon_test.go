@@ -27,7 +27,13 @@ func labConfig(t *testing.T, l *lab.Lab, more string) string {
 // startRun runs the daemon on a free port and gives its page's address.
 func startRun(t *testing.T, config string, args ...string) *estate {
 	t.Helper()
-	p := start(t, append([]string{"run", "--config.file=" + config, "--storage.path=" + filepath.Join(t.TempDir(), "state"),
+	return startRunOn(t, config, filepath.Join(t.TempDir(), "state"), args...)
+}
+
+// startRunOn runs the daemon over the state of one before.
+func startRunOn(t *testing.T, config, storage string, args ...string) *estate {
+	t.Helper()
+	p := start(t, append([]string{"run", "--config.file=" + config, "--storage.path=" + storage,
 		"--web.listen-address=127.0.0.1:0", "--log.format=json"}, args...)...)
 	address := p.await(t, p.stderr, `"addresses":\["([^"]+)"`)[1]
 	return &estate{process: p, page: "http://" + address}

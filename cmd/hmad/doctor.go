@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -186,30 +188,39 @@ func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	if err != nil {
 		return []step{{what: "cmdlets", status: broken, detail: oneLine(err)}}
 	}
-	mailbox := t.Sync.Watch[0].Mailbox
-	var steps []step
-	for _, q := range []struct{ cmdlet, parameter string }{
-		{"Get-MailboxLocation", "User"}, {"Get-MailboxStatistics", "Identity"}, {"Get-MobileDeviceStatistics", "Mailbox"},
-	} {
-		steps = append(steps, cmdlet(ctx, invoker, q.cmdlet, q.parameter, mailbox))
-	}
-	return steps
+	user := t.Sync.Watch[0].Mailbox
+	location, rows := cmdlet(ctx, invoker, "Get-MailboxLocation", "User", user)
+	part := cmp.Or(cloudPart(rows), user)
+	statistics, _ := cmdlet(ctx, invoker, "Get-MailboxStatistics", "Identity", part)
+	devices, _ := cmdlet(ctx, invoker, "Get-MobileDeviceStatistics", "Mailbox", part)
+	return []step{location, statistics, devices}
 }
 
-func cmdlet(ctx context.Context, invoker exchange.Invoker, name, parameter, mailbox string) step {
+// cloudPart gives the GUID of the mailbox's part in the cloud, which the other
+// cmdlets are asked about; empty: it has none.
+func cloudPart(rows []exchange.Row) string {
+	for _, r := range rows {
+		if strings.EqualFold(r.String("MailboxLocationType"), "ComponentShared") {
+			return r.String("MailboxGuid")
+		}
+	}
+	return ""
+}
+
+func cmdlet(ctx context.Context, invoker exchange.Invoker, name, parameter, mailbox string) (step, []exchange.Row) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	rows, err := invoker.Invoke(ctx, name, map[string]any{parameter: mailbox}, exchange.InvokeOptions{Anchor: mailbox})
 	var refused *exchange.CmdletError
 	switch {
 	case err == nil:
-		return step{what: name, status: works, detail: fmt.Sprintf("%d rows for the first mailbox of sync.watch", len(rows.Rows))}
+		return step{what: name, status: works, detail: fmt.Sprintf("%d rows for the first mailbox of sync.watch", len(rows.Rows))}, rows.Rows
 	case errors.As(err, &refused) && refused.Kind == exchange.NotFound:
-		return step{what: name, status: works, detail: "the first mailbox of sync.watch is not known there"}
+		return step{what: name, status: works, detail: "the first mailbox of sync.watch is not known there"}, nil
 	case errors.As(err, &refused) && refused.Kind == exchange.Access:
-		return step{name, broken, oneLine(err), fmt.Sprintf(permission, name)}
+		return step{name, broken, oneLine(err), fmt.Sprintf(permission, name)}, nil
 	default:
-		return step{what: name, status: unclear, detail: oneLine(err)}
+		return step{what: name, status: unclear, detail: oneLine(err)}, nil
 	}
 }
 

@@ -39,6 +39,8 @@ func onlineFaults() []fault {
 
 		change("role_missing.exchange_online", "hmad's application has no role with Get-MobileDeviceStatistics: 403 with a run of NUL bytes (undecided, class permission).",
 			func(b *online.Behaviour) { b.MissingRole = "Get-MobileDeviceStatistics" }),
+		change("statistics_role_missing.exchange_online", "hmad's application has no role with Get-MailboxStatistics: nothing is found, a note says so, and the gauges of that cmdlet are absent.",
+			func(b *online.Behaviour) { b.MissingRole = "Get-MailboxStatistics" }),
 		change("consent_missing.exchange_online", "hmad's application lacks Exchange.ManageAsApp: every token is refused (undecided, class token).",
 			func(b *online.Behaviour) { b.NoConsent = true }),
 		change("token_revoked.exchange_online", "Tokens are revoked and new ones must satisfy a claim (continuous access evaluation): nothing is found.",

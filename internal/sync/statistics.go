@@ -237,5 +237,5 @@ func (t *statistics) notes() []string {
 	if why == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("statistics of %d watched mailboxes could not be had, which changes no verdict: %v", n, why)}
+	return []string{fmt.Sprintf("the statistics of %d of %d watched mailboxes could not be had, which changes no verdict: %v", n, len(t.watch), why)}
 }

@@ -192,7 +192,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 				if c.note == "" {
 					assert.NotContains(t, notes, "statistics")
 				} else {
-					assert.Contains(t, notes, "statistics of 1 watched mailboxes could not be had, which changes no verdict: "+c.note)
+					assert.Contains(t, notes, "the statistics of 1 of 1 watched mailboxes could not be had, which changes no verdict: "+c.note)
 				}
 				assert.Len(t, o.questions(getStatistics), 3, "it is asked hourly all the same")
 				o.daemon(2 * time.Hour)

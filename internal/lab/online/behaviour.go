@@ -45,6 +45,7 @@ const (
 	NotProvisioned      // it has no part in Exchange Online
 	InCloud             // it lies in Exchange Online itself
 	Undated             // its phone has no time of the last success
+	Unused              // its part in Exchange Online has no phone, and nobody has logged on to it
 )
 
 // Refusal is how too many calls are refused.

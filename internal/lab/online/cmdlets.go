@@ -67,10 +67,6 @@ func (t *Tenant) notFound(c call, name string) {
 		fmt.Sprintf("The operation couldn't be performed because object '%s' couldn't be found on 'AM9PR04A001DC01.EURPR04A001.PROD.OUTLOOK.COM'.", name))
 }
 
-func (t *Tenant) getStatistics(c call) {
-	t.one(c, "Identity", func(i int) []row { return []row{t.statisticsRow(i, c.b)} })
-}
-
 func (t *Tenant) getDevices(c call) {
 	t.one(c, "Mailbox", func(i int) []row { return t.deviceRows(i, c.b) })
 }

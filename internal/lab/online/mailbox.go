@@ -62,7 +62,7 @@ func (t *Tenant) fate(i int, b *Behaviour) Fate {
 // partnerships gives the phones of mailbox i as they are now. One mailbox in
 // eight has an old phone besides, one in ten a native client.
 func (t *Tenant) partnerships(i int, b *Behaviour) []partnership {
-	if t.location(i, b) == nowhere {
+	if t.location(i, b) == nowhere || t.fate(i, b) == Unused {
 		return nil
 	}
 	now := t.opt.Now()

@@ -68,14 +68,6 @@ func (t *Tenant) locationRow(i int, guid, kind string) row {
 	return r.guid("MailboxGuid", guid).guid("TenantGuid", t.opt.ID)
 }
 
-// statisticsRow is Get-MailboxStatistics of mailbox i.
-func (t *Tenant) statisticsRow(i int, b *Behaviour) row {
-	success, _ := t.synced(i, b, t.opt.Now())
-	r := row{"DisplayName": "Phone " + pad(i), "MailboxType": "Private", "MailboxTypeDetail": "ComponentShared", "ItemCount": 100 + i%900,
-		"ItemCount@data.type": "System.Int32", "TotalItemSize": "1.2 GB (1,288,490,188 bytes)", "StorageLimitStatus": nil, "IsQuarantined": false}
-	return r.guid("MailboxGuid", t.GUID(i)).when("LastLogonTime", success, i, b)
-}
-
 // deviceRow is a phone as Get-MobileDeviceStatistics shows it; owner is what
 // stands before its name.
 func (t *Tenant) deviceRow(p partnership, owner string, b *Behaviour) row {
