@@ -4,6 +4,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/metadata"
+	"github.com/hmad/hmad/internal/sync"
 )
 
 // memory gives a target's memory; beside a lab it holds that one's past.
@@ -12,6 +13,8 @@ func (w *world) memory(target string) check.Memory {
 	if w.lab == nil {
 		return m
 	}
+	sync.RehearseMailboxes(m, now(), 40)
+	sync.RehearseOnPrem(m, now(), 400)
 	return pastMemory{m, w.lab.Past}
 }
 

@@ -11,8 +11,8 @@ import (
 // A config with sync has both checks in every command: the daemon sweeps the
 // fleet, check and doctor ask the watch list.
 func TestTheSyncTimesInEveryCommand(t *testing.T) {
-	l := startSyncLab(t)
-	config := labConfig(t, l.Lab, "")
+	s := startSyncLab(t)
+	config := labConfig(t, s.lab, "")
 	names := []string{hmadsync.MailboxSync.Name, hmadsync.OnPremSync.Name}
 	daemon := startRun(t, config)
 	for _, name := range names {
@@ -28,8 +28,7 @@ func TestTheSyncTimesInEveryCommand(t *testing.T) {
 	}
 }
 
-// ofSync says whether a check is one of those of the times of synchronisation,
-// which the demo, without an Exchange Online, does not have.
+// ofSync says whether a check is one of those of the times of synchronisation.
 func ofSync(name string) bool {
 	return name == hmadsync.MailboxSync.Name || name == hmadsync.OnPremSync.Name
 }

@@ -48,7 +48,10 @@ type Sync struct {
 	StaleShare float64       `yaml:"stale_share,omitempty"` // percent of active mailboxes, default 25
 	StaleCount int           `yaml:"stale_count,omitempty"` // and how many at least, default 10
 	SampleRate float64       `yaml:"sample_rate,omitempty"` // mailboxes asked in rotation per second, to see a stop of all; default 0.1
-	Watch      []Watch       `yaml:"watch,omitempty"`       // asked in every run
+	// AskEvery is how often each mailbox is asked at least, as far as the budget
+	// of calls reaches; default: as rarely as the verdict allows.
+	AskEvery time.Duration `yaml:"ask_every,omitempty"`
+	Watch    []Watch       `yaml:"watch,omitempty"` // asked in every run
 
 	MailboxLabel string `yaml:"mailbox_label,omitempty"` // address, hash or none
 	Export       string `yaml:"export,omitempty"`        // auto, all or notable
@@ -100,6 +103,9 @@ func (s Sync) validate(v validator, e ExchangeOnline) {
 	}
 	if !(s.SampleRate > 0 && s.SampleRate <= maxSamples) {
 		v.fail("sync.sample_rate", "got %g, want mailboxes per second, over 0 and at most %d", s.SampleRate, maxSamples)
+	}
+	if s.AskEvery < 0 || s.AskEvery > 0 && s.AskEvery < time.Second {
+		v.fail("sync.ask_every", "got %s, want 1s or more", s.AskEvery)
 	}
 	if s.MaxSeries < 0 {
 		v.fail("sync.max_series", "got %d, want a number of series", s.MaxSeries)

@@ -42,6 +42,8 @@ func TestFaultsOfSync(t *testing.T) {
 		"a negative count":          {"stale_count: -1", "stale_count: got -1, want at least 1"},
 		"a negative cap":            {"max_series: -1", "max_series: got -1, want a number of series"},
 		"samples without end":       {"sample_rate: 11", "sample_rate: got 11, want mailboxes per second, over 0 and at most 10"},
+		"a round too short":         {"ask_every: 10ms", "ask_every: got 10ms, want 1s or more"},
+		"a negative round":          {"ask_every: -1m", "ask_every: got -1m0s, want 1s or more"},
 		"an unknown label mode":     {"mailbox_label: name", `mailbox_label: got "name", want address, hash or none`},
 		"an unknown export mode":    {"export: some", `export: got "some", want auto, all or notable`},
 		"a name for an address":     {"mailboxes: [jane]", "mailboxes[0]: want the address of a mailbox"},

@@ -120,9 +120,10 @@ targets:
       disable_authority_check: true
 {{- if .OnlineHost}}
       host: {{quote .OnlineHost}}
-      rate: 20 # in earnest 2, the default
+      rate: 50 # in earnest 2, the default
     sync:
       inventory: true
+      ask_every: 8s # in earnest left out: once a day is enough to see who is stale
       watch:
         - {mailbox: {{quote (index .Watched 0)}}}
         - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
@@ -149,4 +150,8 @@ targets:
       metadata_refresh: {schedule: "@every 10s", timeout: 4s}
       onprem_report: {schedule: "@every 10s", timeout: 4s}
       configuration: {schedule: "@every 10s", timeout: 4s}
+{{- if .OnlineHost}}
+      mailbox_sync: {schedule: "@every 10s", timeout: 4s}
+      onprem_sync: {schedule: "@every 10s", timeout: 4s}
+{{- end}}
 `

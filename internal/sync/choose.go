@@ -8,6 +8,9 @@ func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 	if len(p.urgent) > 0 {
 		return p.urgent[0], Urgent, now
 	}
+	if p.settings.AskEvery > 0 {
+		return p.inTurn(now)
+	}
 	if every := p.sampleEvery(); every > 0 && !now.Before(p.sampleAt) {
 		if id := p.sample(now, every*time.Duration(p.active())); id >= 0 {
 			return id, Sample, now
@@ -28,6 +31,23 @@ func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 		return id, Early, now
 	}
 	return -1, 0, p.wake(now, paced, dueDeadline, dueRest)
+}
+
+// inTurn chooses for a fleet in which everybody is asked again and again: who
+// was not asked for the longest time. Each such visit is a sample of the fleet,
+// because none is chosen for what is known of it.
+func (p *Planner) inTurn(now time.Time) (int32, Why, time.Time) {
+	id, due := p.first(early, late, again)
+	switch {
+	case id < 0:
+		return -1, 0, now.Add(paceEvery)
+	case due > secondsOf(now):
+		return -1, 0, due.time()
+	case p.all[id].state.active():
+		return id, Sample, now
+	default:
+		return id, Again, now
+	}
 }
 
 // wake gives the earliest moment at which choose may find one.

@@ -18,7 +18,7 @@ type Counts struct {
 	Active    int           // last seen fresh, stale or failing, however long ago
 	Within    []int         // last success within each of ages
 	Newest    time.Time     // success of any mailbox
-	Overdue   int           // fresh, and past the end of that verdict without having been asked
+	Overdue   int           // not asked yet although their turn has come: fresh, and past the end of that verdict
 	Behind    int           // those of them of which the verdict does not stand any more
 	Lag       time.Duration // the longest time overdue
 }
@@ -33,7 +33,7 @@ func (c Counts) Known() bool { return c.Mailboxes > 0 && 2*c.Asked() >= c.Mailbo
 func (p *Planner) Count(now time.Time) Counts {
 	c := Counts{Mailboxes: p.Len(), States: make(map[State]int, states), Within: make([]int, len(ages)),
 		Active: p.active()}
-	t := tally{now: secondsOf(now)}
+	t := tally{now: secondsOf(now), every: seconds(p.settings.AskEvery / time.Second)}
 	for j, a := range ages {
 		t.since[j] = t.now.add(-a.age)
 	}
@@ -58,6 +58,7 @@ func (p *Planner) Count(now time.Time) Counts {
 // tally is Counts while counting.
 type tally struct {
 	now             seconds
+	every           seconds    // AskEvery
 	since           [7]seconds // now less each of ages
 	in              [states]int
 	within          [7]int // of the least age that holds it
@@ -75,12 +76,23 @@ func (t *tally) add(m *mailbox) {
 		}
 	}
 	t.newest = max(t.newest, m.success)
-	if m.state != Fresh || t.now <= m.ends() {
+	t.addTurn(m)
+}
+
+// addTurn counts a mailbox whose turn to be asked has come.
+func (t *tally) addTurn(m *mailbox) {
+	turn, slack := m.ends(), m.slack()
+	if t.every > 0 {
+		turn, slack = m.due, 2*t.every
+	} else if m.state != Fresh {
+		return
+	}
+	if m.checked == 0 || t.now <= turn {
 		return
 	}
 	t.overdue++
-	t.lag = max(t.lag, t.now-m.ends())
-	if at == Unchecked {
+	t.lag = max(t.lag, t.now-turn)
+	if t.now > turn+slack {
 		t.behind++
 	}
 }

@@ -44,6 +44,9 @@ type onPremMemory struct {
 // hour had so many successes: for a demonstration that cannot wait for a week.
 func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
 	var kept onPremMemory
+	if m.Get(keyOfOnPrem, &kept) {
+		return
+	}
 	kept.Hours.Rehearse(now, Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
 	m.Put(keyOfOnPrem, kept)
 }
@@ -52,6 +55,9 @@ func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
 // which so many in a hundred had just synchronised.
 func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
 	var h Hours
+	if m.Get(keyOfHours, &h) {
+		return
+	}
 	h.Rehearse(now, Hour{Asked: 100, Moved: percent})
 	m.Put(keyOfHours, h)
 }

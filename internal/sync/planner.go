@@ -31,7 +31,11 @@ type Settings struct {
 	Rate        float64 // calls per second
 	Concurrency int     // calls at once
 	SampleRate  float64 // mailboxes asked in rotation per second; 0: one in ten seconds
-	Seed        uint64  // of the sample's rotation
+	// AskEvery is how often each mailbox is asked at least, as far as the budget
+	// reaches: all of them in turn, for a fleet so small. 0: as rarely as the
+	// verdict allows.
+	AskEvery time.Duration
+	Seed     uint64 // of the sample's rotation
 }
 
 // Ask is a mailbox that is to be asked now. It must be given back by Settle or
@@ -95,6 +99,7 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 	if record != nil && m.restore(record) != nil {
 		m.due = secondsOf(now)
 	}
+	p.inTime(&m, m.checked)
 	id := int32(len(p.all))
 	if n := len(p.free); n > 0 {
 		id, p.free = p.free[n-1], p.free[:n-1]
@@ -121,6 +126,7 @@ func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration, rec
 	if m.state != Unchecked && m.state != Error {
 		m.due = m.next(m.checked)
 	}
+	p.inTime(m, m.checked)
 	if waits {
 		p.enqueue(now, id)
 	}
@@ -204,11 +210,20 @@ func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
 	}
 	p.counts[m.state]--
 	m.take(secondsOf(now), v)
+	p.inTime(m, secondsOf(now))
 	p.counts[m.state]++
 	if a.Why == Sample && v.State.active() {
 		p.beat(now, now.Sub(v.Success))
 	}
 	p.enqueue(now, a.id)
+}
+
+// inTime brings the visit that follows one at asked forward to where AskEvery
+// wants it.
+func (p *Planner) inTime(m *mailbox, asked seconds) {
+	if p.settings.AskEvery > 0 {
+		m.due = min(m.due, asked.add(p.settings.AskEvery))
+	}
 }
 
 // Release gives a mailbox back that was not asked after all.

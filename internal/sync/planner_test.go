@@ -201,3 +201,42 @@ func TestRecordsReadTheSameAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) { assert.Error(t, new(mailbox).restore(b)) })
 	}
 }
+
+// With AskEvery everybody is asked in turn, whatever is known of them, and no
+// oftener than that.
+func TestASmallFleetIsAskedInTurn(t *testing.T) {
+	const n, every = 120, 5 * time.Minute
+	states := []State{Fresh, Stale, Failing, Inactive, Unknown, NotProvisioned, Cloud, Error}
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 1, AskEvery: every}, n)
+	end := monday.Add(3 * time.Hour)
+	_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
+		return Verdict{State: states[int(a.id)%len(states)], Success: now.Add(-time.Minute)}
+	})
+	for key, times := range asked {
+		for i := range times[1:] {
+			require.InDelta(t, every.Seconds(), times[i+1].Sub(times[i]).Seconds(), n, "%s at %s", key, times[i])
+		}
+	}
+	require.Equal(t, n, len(asked))
+	c := p.Count(end)
+	assert.Zero(t, c.Behind)
+	sampled, _ := p.Pulse.within(secondsOf(end), pulseWindow, movedWithin)
+	assert.Equal(t, pulseSize, sampled, "every visit of an active mailbox is a sample")
+}
+
+// A budget that does not reach makes rounds longer and leaves nobody out; the
+// count says how many wait for long.
+func TestATurnThatComesLateIsBehind(t *testing.T) {
+	const n, every = 600, time.Minute
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 1, AskEvery: every}, n)
+	end := monday.Add(time.Hour)
+	_, asked := drive(p, monday, end, syncedAgo(time.Minute))
+	for key, times := range asked {
+		require.InDelta(t, 6, len(times), 1, key)
+	}
+	require.Equal(t, n, len(asked))
+	c := p.Count(end)
+	assert.InDelta(t, n*(10-1)/10, c.Overdue, 20)
+	assert.InDelta(t, n*(10-3)/10, c.Behind, 20)
+	assert.InDelta(t, 9*time.Minute, c.Lag, float64(30*time.Second))
+}

@@ -11,11 +11,11 @@ var (
 	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
 		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, unchecked (not asked yet, or not since the last verdict ran out)."}
 	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
-		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day, so ages below that are a lower bound."}
+		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so ages below that are a lower bound."}
 	NewestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the newest sync of any mailbox (the leg phone to cloud)."}
 	OverdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
-		Help: "Mailboxes whose fresh verdict has ended and that have not been asked again yet."}
+		Help: "Mailboxes whose turn to be asked has come and that have not been asked yet: those whose fresh verdict has ended, or with `sync.ask_every` all that were asked longer ago."}
 	SweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
 		Help: "Longest time by which such a mailbox is overdue."}
 	AskedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,

@@ -15,8 +15,8 @@ const (
 	getDevices  = "Get-MobileDeviceStatistics"
 )
 
-// relocateAfter is how old a location may be when the answer is not good: the
-// mailbox may have moved.
+// relocateAfter is how old a location may be when the answer is not good, or
+// the mailbox watched: it may have moved.
 const relocateAfter = 24 * time.Hour
 
 // visitor asks Exchange Online about one mailbox.
@@ -35,7 +35,8 @@ func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
 	}
 	out, err := v.devices(ctx, a)
 	gone := kindOf(err) == exchange.NotFound || errors.Is(err, errForeign)
-	if err != nil && !gone || err == nil && (out.State == Fresh || v.now().Sub(a.Located) < relocateAfter) {
+	known := v.now().Sub(a.Located) < relocateAfter || out.State == Fresh && a.Why != Urgent
+	if err != nil && !gone || err == nil && known {
 		return out, err
 	}
 	if err := v.spend(ctx); err != nil {

@@ -9,16 +9,17 @@ type Behaviour struct {
 	Failing bool // trying, and without success for three hours
 	Unknown bool // no time of the last success
 
-	Stopped bool   // no phone has synchronised since this was switched on
+	Stopped bool   // no phone has synchronised from 40 minutes before this was switched on
 	Named   []Fate // of the named mailboxes, in their order
 
-	Refuse      *Refusal // of all calls but one in five seconds
-	MissingRole string   // the cmdlet for which the application has no role
-	NoConsent   bool     // every token is refused
-	Revoked     bool     // tokens of before are refused; new ones must satisfy a claim
-	Slow        time.Duration
-	Reset       int  // every so many-th request is broken off
-	Busy        bool // every third call fails for the moment
+	Refuse      *Refusal      // of all calls but one in five seconds
+	MissingRole string        // the cmdlet for which the application has no role
+	NoConsent   bool          // every token is refused
+	Revoked     bool          // tokens of before are refused; new ones must satisfy a claim
+	Slow        time.Duration // every answer
+	SlowFleet   time.Duration // every answer about a mailbox that is not named
+	Reset       int           // every so many-th request is broken off
+	Busy        bool          // every third call fails for the moment
 
 	// Of the leg to Exchange on premises.
 	PremisesRefuse bool // Exchange answers 401 to most of OutlookService's requests
@@ -33,6 +34,9 @@ type Behaviour struct {
 	Deep        bool // a row nests without end
 	ExpiredPage bool // no second page can be had
 	OtherHost   bool // the next page lies at another host
+
+	stopped time.Time // when all phones stopped; zero: they have not
+	silent  time.Time // when OutlookService stopped; zero: it has not
 }
 
 // Fate is what happened to a named mailbox.

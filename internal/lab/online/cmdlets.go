@@ -78,11 +78,18 @@ func (t *Tenant) one(c call, param string, of func(i int) []row) {
 	switch {
 	case !given:
 		fail(c.w, http.StatusBadRequest, ambiguousType, "Parameter set cannot be resolved using the specified named parameters.")
-	case !ok || t.location(i, c.b) == nowhere:
+	case !ok || !t.has(i, name, c.b):
 		t.notFound(c, name)
 	default:
 		t.rows(c, of(i))
 	}
+}
+
+// has says whether mailbox i is there by that name. What was beside a mailbox
+// on premises is gone when that one has moved to the cloud itself.
+func (t *Tenant) has(i int, name string, b *Behaviour) bool {
+	where := t.location(i, b)
+	return where == shard || where == primary && !strings.Contains(strings.ToLower(name), guidHead)
 }
 
 func (t *Tenant) getInventory(c call) {

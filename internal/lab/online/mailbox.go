@@ -27,6 +27,8 @@ const (
 	toAffect
 	toModel
 	toLatency
+	toPrimary
+	_        // a GUID takes two
 	toDevice // and what follows, by number of partnership
 )
 
@@ -85,8 +87,8 @@ func (t *Tenant) partnerships(i int, b *Behaviour) []partnership {
 // zero time: it is not said.
 func (t *Tenant) synced(i int, b *Behaviour, now time.Time) (success, attempt time.Time) {
 	at := now
-	if frozen := t.stoppedAt(); b.Stopped && frozen.Before(now) {
-		at = frozen
+	if b.Stopped && b.stopped.Before(now) {
+		at = b.stopped
 	}
 	named, affected := i < len(t.opt.Named), t.affected(i)
 	switch {
@@ -115,12 +117,6 @@ func (t *Tenant) lives(i int, at time.Time) (success, attempt time.Time) {
 
 // affected says whether mailbox i is among the two fifths of a fault.
 func (t *Tenant) affected(i int) bool { return i >= len(t.opt.Named) && t.hash(i, toAffect)%5 < 2 }
-
-func (t *Tenant) stoppedAt() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.frozen
-}
 
 // deviceID is 32 hex digits for Outlook.
 func (p partnership) deviceID(t *Tenant) string {

@@ -149,6 +149,9 @@ func TestAFleetIsMixed(t *testing.T) {
 		}
 		if rows.Rows[0].String("MailboxLocationType") == "Primary" {
 			cloudy++
+			_, err = c.devices(i)
+			assert.Equal(t, exchange.NotFound, kind(t, err), "what was beside the mailbox on premises")
+			continue
 		}
 		rows, err = c.devices(i)
 		require.NoError(t, err)

@@ -19,11 +19,9 @@ const toTraffic = 50 // a purpose of a hash; minutes follow it
 // moments are cut to whole minutes, and more than a day counts as a day.
 func (t *Tenant) Traffic(from, to time.Time) map[int]int {
 	b := t.behaves.Load()
-	t.mu.Lock()
-	if b.PremisesSilent && t.silent.Before(to) {
-		to = t.silent
+	if b.PremisesSilent && b.silent.Before(to) {
+		to = b.silent
 	}
-	t.mu.Unlock()
 	if to.Sub(from) > day {
 		from = to.Add(-day)
 	}
@@ -48,13 +46,11 @@ func (t *Tenant) Traffic(from, to time.Time) map[int]int {
 // Exchange on premises; it does so every few minutes while it lives.
 func (t *Tenant) PremisesSynced(i int) time.Time {
 	b, now := t.behaves.Load(), t.opt.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	switch {
 	case i == 0 && b.PremisesStale:
 		return now.Add(-30 * time.Hour)
 	case b.PremisesSilent:
-		return t.silent
+		return b.silent
 	default:
 		return now.Truncate(5 * time.Minute)
 	}

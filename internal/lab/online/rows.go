@@ -55,7 +55,11 @@ func (t *Tenant) locationRows(i int, b *Behaviour) []row {
 	if kind == nowhere {
 		return nil
 	}
-	rows := []row{t.locationRow(i, t.GUID(i), kind)}
+	guid := t.GUID(i)
+	if kind == primary {
+		guid = t.guidOf(i, toPrimary)
+	}
+	rows := []row{t.locationRow(i, guid, kind)}
 	if t.hash(i, toFeature)>>24%20 == 0 {
 		rows = append(rows, t.locationRow(i, t.guidOf(i, toModel), "MainArchive"))
 	}

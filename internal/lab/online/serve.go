@@ -30,7 +30,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case b.Reset > 0 && n%uint64(b.Reset) == 0:
 		panic(http.ErrAbortHandler)
 	case !t.admit(w, r, b):
-	case !t.wait(r, b, n):
+	case !t.wait(r, t.latency(b, n)):
 		panic(http.ErrAbortHandler) // the client has gone
 	case t.opt.AtOnce > 0 && inFlight > int64(t.opt.AtOnce):
 		refuse(w, &Refusal{Status: http.StatusInternalServerError, Text: ConcurrencyText})
@@ -80,13 +80,17 @@ func (t *Tenant) isRevoked(token string) bool {
 	return t.revoked == token
 }
 
-// wait takes the time that an answer takes, half to one and a half of the
-// latency; false where the client has gone meanwhile.
-func (t *Tenant) wait(r *http.Request, b *Behaviour, n uint64) bool {
-	d := b.Slow
-	if t.opt.Latency > 0 {
-		d += t.opt.Latency/2 + time.Duration(t.hash(int(n), toLatency)%uint64(t.opt.Latency))
+// latency is the time that answer n takes: half to one and a half of the
+// tenant's.
+func (t *Tenant) latency(b *Behaviour, n uint64) time.Duration {
+	if t.opt.Latency <= 0 {
+		return b.Slow
 	}
+	return b.Slow + t.opt.Latency/2 + time.Duration(t.hash(int(n), toLatency)%uint64(t.opt.Latency))
+}
+
+// wait takes some time; false where the client has gone meanwhile.
+func (t *Tenant) wait(r *http.Request, d time.Duration) bool {
 	if d == 0 {
 		return true
 	}
@@ -133,8 +137,19 @@ func (t *Tenant) invoke(w http.ResponseWriter, r *http.Request, b *Behaviour, n 
 	case b.Busy && n%3 == 0:
 		fail(w, http.StatusBadRequest, "Microsoft.Exchange.Data.Storage.StorageTransientException", "Cannot open mailbox.")
 	default:
-		answer(t, call{w, r, b, q.CmdletInput.Parameters})
+		c := call{w, r, b, q.CmdletInput.Parameters}
+		if t.isOfFleet(c) && !t.wait(r, b.SlowFleet) {
+			panic(http.ErrAbortHandler)
+		}
+		answer(t, c)
 	}
+}
+
+// isOfFleet says whether a call is about a mailbox that is not named.
+func (t *Tenant) isOfFleet(c call) bool {
+	name, _ := c.text("User", "Mailbox", "Identity")
+	i, ok := t.find(name)
+	return ok && i >= len(t.opt.Named)
 }
 
 // fail writes an error as InvokeCommand words it.

@@ -40,9 +40,7 @@ type Tenant struct {
 	count   atomic.Uint64 // of requests
 
 	mu      sync.Mutex
-	frozen  time.Time // when all phones stopped; zero: they have not
-	silent  time.Time // when OutlookService stopped; zero: it has not
-	revoked string    // the token that is refused while Behaviour.Revoked is set
+	revoked string // the token that is refused while Behaviour.Revoked is set
 }
 
 // New makes a tenant in which all is well.
@@ -65,21 +63,25 @@ func New(opt Options) *Tenant {
 func (t *Tenant) Behave(b Behaviour) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	since(&t.frozen, b.Stopped, t.opt.Now())
-	since(&t.silent, b.PremisesSilent, t.opt.Now().Add(-silence))
+	was := t.behaves.Load()
+	b.stopped = since(was.stopped, b.Stopped, t.opt.Now().Add(-silence))
+	b.silent = since(was.silent, b.PremisesSilent, t.opt.Now().Add(-silence))
 	if !b.Revoked {
 		t.revoked = ""
 	}
 	t.behaves.Store(&b)
 }
 
-// since keeps since when something is on.
-func since(at *time.Time, on bool, now time.Time) {
+// since gives since when something is on, now if it was not before; zero: it is
+// off.
+func since(before time.Time, on bool, now time.Time) time.Time {
 	switch {
 	case !on:
-		*at = time.Time{}
-	case at.IsZero():
-		*at = now
+		return time.Time{}
+	case before.IsZero():
+		return now
+	default:
+		return before
 	}
 }
 
@@ -125,7 +127,8 @@ func (t *Tenant) find(identity string) (int, bool) {
 // guidHead begins the GUIDs of mailboxes; the number of the mailbox follows.
 const guidHead = "2be92a50-94f1-4cb9-8ff7-"
 
-// GUID gives the GUID of mailbox i's part in Exchange Online.
+// GUID gives the GUID of mailbox i's part in Exchange Online, beside the
+// mailbox on premises.
 func (t *Tenant) GUID(i int) string {
 	hex := strconv.FormatUint(uint64(i), 16)
 	return guidHead + strings.Repeat("0", 12-len(hex)) + hex
