@@ -146,6 +146,30 @@ func TestWhatIsShared(t *testing.T) {
 	assert.ElementsMatch(t, want, got)
 }
 
+// The documents lie as they do in the repository, beside what they link to.
+func TestLinksOfTheDocuments(t *testing.T) {
+	t.Parallel()
+	into := t.TempDir()
+	output(t, "dpkg-deb", "-x", deb(release(t), "1.0.0", arch), into)
+	docs := lines(output(t, "find", into+"/usr/share/doc/hmad/", "-name", "*.md"))
+	require.Greater(t, len(docs), 10)
+	seen := 0
+	for _, file := range docs {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`\]\(([^)\s#]+)`).FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			seen++
+			to := filepath.Join(filepath.Dir(file), m[1])
+			assert.True(t, strings.HasPrefix(to, into+"/usr/share/"), "%s: %s", file, m[1])
+			assert.FileExists(t, to, "%s: %s", file, m[1])
+		}
+	}
+	assert.Greater(t, seen, 40)
+}
+
 func TestBinaries(t *testing.T) {
 	t.Parallel()
 	dir := release(t)
