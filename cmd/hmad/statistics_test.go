@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,10 @@ func startOnlineLab(t *testing.T) *lab.Lab {
 	return l
 }
 
+// betweenRuns leaves room: statistics give way to runs, and these come one after
+// the other.
+const betweenRuns = time.Second
+
 const (
 	itemsOfProbe = `hmad_mailbox_items{check="mailbox_sync",mailbox="hmad-probe@contoso.test",target="contoso"}`
 	askedForThem = `hmad_exchange_online_requests_total{check="mailbox_sync",cmdlet="Get-MailboxStatistics",code="200",target="contoso"}`
@@ -35,7 +40,7 @@ func (e *estate) untilMetric(t *testing.T, series string) (value string) {
 		e.runNow(t, hmadsync.MailboxSync.Name)
 		value = e.metric(t, series)
 		return value != ""
-	}, waitLimit, waitTick)
+	}, waitLimit, betweenRuns)
 	return value
 }
 
@@ -68,7 +73,7 @@ func TestStatisticsForWhichTheRoleIsMissing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r = e.runNow(t, hmadsync.MailboxSync.Name)
 		return regexp.MustCompile(`the statistics of 1 of 2 watched mailboxes could not be had.*no role with this cmdlet`).MatchString(join(r.Notes))
-	}, waitLimit, waitTick)
+	}, waitLimit, betweenRuns)
 	assert.Equal(t, "passed", r.Outcome, "%+v", r)
 	assert.NotContains(t, join(r.Notes), "contoso.test")
 	assert.Empty(t, e.metric(t, itemsOfProbe))
