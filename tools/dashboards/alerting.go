@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"text/template"
 
 	"gopkg.in/yaml.v3"
 
@@ -41,8 +42,9 @@ func prometheusRules() (ruleFile, error) {
 	return f, err
 }
 
-// annotated maps the name of every alert to one of its annotations, for those
-// whose text is the same each time.
+// annotated maps the name of every alert to one of its annotations. What that
+// takes from the alert's labels stands there in capitals: the table has the
+// labels in columns of their own.
 func annotated(name string) []word {
 	f, err := prometheusRules()
 	if err != nil {
@@ -52,11 +54,29 @@ func annotated(name string) []word {
 	for _, g := range f.Groups {
 		for _, r := range g.Rules {
 			if r.Alert != "" {
-				list = append(list, word{value: r.Alert, text: r.Annotations[name]})
+				list = append(list, word{value: r.Alert, text: unlabelled(r.Annotations[name])})
 			}
 		}
 	}
 	return list
+}
+
+// unlabelled executes an annotation's template with CHECK for the label check,
+// and so on.
+func unlabelled(text string) string {
+	labels := map[string]string{}
+	for _, l := range []string{"instance", "target", "check", "reason", "credential", "family"} {
+		labels[l] = strings.ToUpper(l)
+	}
+	t, err := template.New("").Option("missingkey=error").Parse("{{ $labels := . }}" + text)
+	var b strings.Builder
+	if err == nil {
+		err = t.Execute(&b, labels)
+	}
+	if err != nil {
+		panic("dashboards: a summary or fix says more than labels: " + err.Error()) // its value would be one of many
+	}
+	return b.String()
 }
 
 // The form in which Grafana reads alert rules from files (its documentation,
@@ -119,7 +139,11 @@ func alerting() ([]byte, error) {
 			case r.Labels["severity"] == "none":
 				// Alertmanager inhibits by it; Grafana has no inhibition.
 			default:
-				group.Rules = append(group.Rules, grafanas(r, recorded, marked))
+				of, err := grafanas(r, recorded, marked)
+				if err != nil {
+					return nil, err
+				}
+				group.Rules = append(group.Rules, of)
 			}
 		}
 		out.Groups = append(out.Groups, group)
@@ -132,11 +156,13 @@ func alerting() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// grafanas gives the rule as Grafana has it: query A is the expression, and
-// condition B holds for every series of its answer, whatever its value, as in
-// Prometheus. No answer is the normal state.
-func grafanas(r rule, recorded []string, marked map[string]place) provisionedRule {
-	expr := strings.NewReplacer(recorded...).Replace(r.Expr)
+// grafanas gives the rule as Grafana has it: query A and condition B are what
+// split makes of the expression. No answer is the normal state.
+func grafanas(r rule, recorded []string, marked map[string]place) (provisionedRule, error) {
+	query, condition, err := split(strings.NewReplacer(recorded...).Replace(r.Expr))
+	if err != nil {
+		return provisionedRule{}, fmt.Errorf("%s: %w", r.Alert, err)
+	}
 	annotations := map[string]string{}
 	for name, text := range r.Annotations {
 		annotations[name] = grafanasTemplate(text)
@@ -149,15 +175,15 @@ func grafanas(r rule, recorded []string, marked map[string]place) provisionedRul
 		UID: uid(r.Alert), Title: r.Alert, Condition: "B",
 		Data: []provisionedQuery{
 			{"A", provisionedSource, map[string]int{"from": 600, "to": 0}, map[string]any{
-				"refId": "A", "expr": expr, "instant": true, "range": false, "editorMode": "code"}},
+				"refId": "A", "expr": query, "instant": true, "range": false, "editorMode": "code"}},
 			{"B", "__expr__", map[string]int{"from": 0, "to": 0}, map[string]any{
-				"refId": "B", "type": "math", "expression": "is_number($A) || is_nan($A) || is_inf($A)",
+				"refId": "B", "type": "math", "expression": condition,
 				"datasource": map[string]string{"type": "__expr__", "uid": "__expr__"}}},
 		},
 		NoDataState: "OK", ExecErrState: "Error", For: orZero(r.For), KeepFiringFor: r.KeepFiringFor,
 		DashboardUID: at.board, PanelID: at.panel,
 		Labels: r.Labels, Annotations: annotations,
-	}
+	}, nil
 }
 
 // place is a panel of a board.

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/catalog"
 )
 
 // grafanaRules gives the committed rules that Grafana evaluates.
@@ -42,8 +44,12 @@ func TestGrafanaHasTheAlertsOfPrometheus(t *testing.T) {
 	var shipped ruleFile
 	readYAML(t, "deploy/prometheus/hmad.rules.yaml", &shipped)
 	ours, uids := grafanaRules(t), map[string]bool{}
+	recorded := map[string]string{}
 	for _, g := range shipped.Groups {
 		for _, r := range g.Rules {
+			if r.Record != "" {
+				recorded[r.Record] = r.Expr
+			}
 			if r.Alert == "" || r.Labels["severity"] == "none" {
 				continue
 			}
@@ -55,6 +61,8 @@ func TestGrafanaHasTheAlertsOfPrometheus(t *testing.T) {
 			assert.Equal(t, r.Labels, our.Labels, r.Alert)
 			assert.Equal(t, r.Annotations["runbook_url"], our.Annotations["runbook_url"], r.Alert)
 			assert.Equal(t, orZero(r.For), our.For, r.Alert)
+			assert.Equal(t, r.KeepFiringFor, our.KeepFiringFor, r.Alert)
+			assert.Equal(t, whole(t, r.Expr, recorded), whole(t, our.query()+" "+our.comparisons(), nil), r.Alert)
 			assert.Regexp(t, `^[A-Za-z0-9-]{1,40}$`, our.UID, r.Alert)
 			assert.False(t, uids[our.UID], "%s: the uid is taken", r.Alert)
 			uids[our.UID] = true
@@ -64,11 +72,66 @@ func TestGrafanaHasTheAlertsOfPrometheus(t *testing.T) {
 	assert.Empty(t, slices.Collect(maps.Keys(ours)), "alerts that Prometheus does not have")
 }
 
+// query gives query A of a rule, and condition its condition B.
+func (r provisionedRule) query() string     { return r.Data[0].Model["expr"].(string) }
+func (r provisionedRule) condition() string { return r.Data[1].Model["expression"].(string) }
+
+// comparisons gives the condition as PromQL has it behind an expression.
+func (r provisionedRule) comparisons() string {
+	if r.condition() == whatever {
+		return ""
+	}
+	return strings.NewReplacer("$A ", "", "&& ", "").Replace(r.condition())
+}
+
+// whole gives an expression in one way of writing, with recorded ones put in
+// the place of their names.
+func whole(t *testing.T, expr string, recorded map[string]string) string {
+	for name, of := range recorded {
+		expr = strings.ReplaceAll(expr, name, "("+of+")")
+	}
+	e, err := parse(expr)
+	require.NoError(t, err, expr)
+	return e.String()
+}
+
+func TestComparisonsAreConditions(t *testing.T) {
+	for name, c := range map[string]struct{ expr, query, condition string }{
+		"a comparison with a number":  {"x{a=\"b\"} == 1", "x{a=\"b\"}", "$A == 1"},
+		"two of them":                 {"x - time()\n< 30\n>= 3", "x - time()", "$A < 30 && $A >= 3"},
+		"none":                        {"absent(x)", "absent(x)", whatever},
+		"within something else":       {"x == 0 or absent(x)", "x == 0 or absent(x)", whatever},
+		"with another series":         {"x > y", "x > y", whatever},
+		"one that does not filter":    {"x > bool 1", "x > bool 1", whatever},
+		"of a number below zero":      {"x < -1", "x", "$A < -1"},
+		"around one that is not ours": {"(x > y) == 1", "(x > y)", "$A == 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			query, condition, err := split(c.expr)
+			require.NoError(t, err)
+			assert.Equal(t, c.query, query)
+			assert.Equal(t, c.condition, condition)
+		})
+	}
+}
+
+// The alert of every reason goes on having a series when nothing is wrong, so
+// that Grafana waits for keep_firing_for.
+func TestReasonsAreComparedInTheCondition(t *testing.T) {
+	rules := grafanaRules(t)
+	for _, d := range catalog.Defs() {
+		for _, r := range d.Reasons {
+			name := catalog.AlertName(d.Name, r.Name)
+			assert.Equal(t, "$A == 1", rules[name].condition(), name)
+			assert.NotContains(t, rules[name].query(), "==", name)
+		}
+	}
+}
+
 func TestGrafanasExpressionsNameOnlyWhatIsDeclared(t *testing.T) {
 	known := exposed()
 	for name, r := range grafanaRules(t) {
-		expr := r.Data[0].Model["expr"].(string)
-		for _, family := range selectedFamilies(t, expr) {
+		for _, family := range selectedFamilies(t, r.query()) {
 			assert.Contains(t, known, family, "%s: a recording rule, or nobody's family", name)
 		}
 		for k, v := range r.Labels {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -131,9 +132,7 @@ func TestPanelsFillTheGridWithoutOverlap(t *testing.T) {
 
 func TestLinksLeadToHeadingsAndBoardsThatExist(t *testing.T) {
 	headings := map[string]bool{}
-	data, err := os.ReadFile(filepath.Join(root, "docs/checks.md"))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(readDoc(t, "checks.md")) {
 		if heading, ok := strings.CutPrefix(line, "### "); ok {
 			headings[strings.ReplaceAll(strings.TrimSpace(heading), ".", "")] = true
 		}
@@ -161,5 +160,57 @@ func TestLinksLeadToHeadingsAndBoardsThatExist(t *testing.T) {
 	for _, name := range []string{"checks.md", "dashboards.md", "alerting.md"} {
 		assert.Contains(t, text, docsURL+name)
 		assert.FileExists(t, filepath.Join(root, "docs", name))
+	}
+	assert.Contains(t, text, docsURL+"alerting.md#alerts-about-hmad-itself")
+	assert.Contains(t, readDoc(t, "alerting.md"), "\n## Alerts about hmad itself\n")
+}
+
+// Grafana shows a text as it stands: nobody executes a template in it.
+func TestTextsHoldNoTemplates(t *testing.T) {
+	texts := 0
+	for _, b := range readBoards(t) {
+		for _, p := range b.graphs() {
+			mappings := p.FieldConfig.Defaults.Mappings
+			for _, o := range p.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					mappings = append(mappings, property.Value)
+				}
+			}
+			for _, m := range mappings {
+				texts++
+				assert.NotContains(t, string(m), "{{", "%s / %s", b.Title, p.Title)
+			}
+		}
+	}
+	assert.NotZero(t, texts)
+}
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, "docs", name))
+	require.NoError(t, err)
+	return string(data)
+}
+
+// Each board has a part of docs/dashboards.md, with a paragraph for each row.
+func TestEveryRowIsExplained(t *testing.T) {
+	parts := map[string]string{}
+	for part := range strings.SplitSeq(readDoc(t, "dashboards.md"), "\n### ") {
+		title, text, _ := strings.Cut(part, "\n")
+		parts[title] = text
+	}
+	for _, b := range boards() {
+		name := strings.TrimPrefix(b.title, "hmad / ")
+		require.Contains(t, parts, name)
+		text := strings.Split(parts[name], "\n## ")[0]
+		var paragraphs, rows []string
+		for _, m := range regexp.MustCompile(`(?m)^\*\*(.+?)\.?\*\* .{40}`).FindAllStringSubmatch(text, -1) {
+			paragraphs = append(paragraphs, m[1])
+		}
+		for _, r := range b.rows {
+			title, _, _ := strings.Cut(r.title, ": $")
+			rows = append(rows, title)
+		}
+		assert.Equal(t, rows, paragraphs, name)
 	}
 }

@@ -130,13 +130,16 @@ func firingAlerts() cog.Builder[dashboard.Panel] {
 			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
 			{field: "target", title: "Target", width: 110},
 			{field: "check", title: "Check", width: 130},
-			{field: "alertname", title: "Alert", width: 330, links: []link{{"Alerts about hmad itself", docsURL + "alerting.md"}}},
+			{field: "reason", title: "Reason", width: 200},
+			{field: "alertname", title: "Alert", width: 330, links: []link{
+				{"Runbook of the reason", docsURL + "checks.md#${__data.fields.Check}${__data.fields.Reason}"},
+				{"Alerts about hmad itself", docsURL + "alerting.md#alerts-about-hmad-itself"}}},
 			{field: "Value #B", title: "Since", width: 120, unit: "dateTimeFromNow"},
 			{field: "meaning", title: "What it means", wrap: true, words: words(annotated("summary")...)},
 			{field: "fix", title: "What to do", wrap: true, words: words(annotated("fix")...)},
 		},
-		query{expr: `label_join(label_join(max by (alertname, severity, target, check) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "", "alertname"), "fix", "", "alertname")`},
-		query{expr: "1000 * min by (alertname, severity, target, check) (" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
+		query{expr: `label_join(label_join(max by (alertname, severity, target, check, reason) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "", "alertname"), "fix", "", "alertname")`},
+		query{expr: "1000 * min by (alertname, severity, target, check, reason) (" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
 		NoValue("No alert fires")
 }
 
@@ -158,7 +161,7 @@ func answerTimes() cog.Builder[dashboard.Panel] {
 }
 
 func phases() cog.Builder[dashboard.Panel] {
-	return stacked("Slowest phases", "The slowest host in each phase: dns, connect, tls, processing (until the first byte of the answer), transfer. What grows says where to look: name server, network, load balancer, Exchange.", "s",
+	return curves("Slowest phases", "The slowest host in each phase, which is not always the same host: dns, connect, tls, processing (until the first byte of the answer), transfer. What grows says where to look: name server, network, load balancer, Exchange.", "s",
 		query{"max by (phase) (" + of(check.Phase) + ")", "{{phase}}"})
 }
 
