@@ -89,3 +89,30 @@ func TestEverySecretHasItsCredential(t *testing.T) {
 	assert.GreaterOrEqual(t, seen, 5)
 	assert.Len(t, regexp.MustCompile(`(?m)^#LoadCredential=([a-z.-]+):/etc/hmad/credentials/([a-z.-]+)$`).FindAllString(text, -1), seen+2, "and web.yml, web.key")
 }
+
+// The documents and the example config have one way for secrets: they lie where
+// the unit loads them from, and are named where it puts them.
+func TestDocumentsNameTheCredentialsOfTheUnit(t *testing.T) {
+	loaded := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#LoadCredential=([a-z.-]+):`).FindAllStringSubmatch(unit(t), -1) {
+		loaded[m[1]] = true
+	}
+	files, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	path := regexp.MustCompile(`(?:/etc/hmad/credentials|/run/credentials/hmad\.service)/([a-z.-]+[a-z])`)
+	setting := regexp.MustCompile(`(?m)^[ #]*(?:certificate|secret|password|key|token)_file: *(\S+)`)
+	named, set := map[string]bool{}, 0
+	for _, file := range append(files, "../../config.example.yaml") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range path.FindAllStringSubmatch(string(text), -1) {
+			named[m[1]] = true
+		}
+		for _, m := range setting.FindAllStringSubmatch(string(text), -1) {
+			set++
+			assert.Regexp(t, "^/run/credentials/hmad\\.service/", m[1], file)
+		}
+	}
+	assert.Equal(t, loaded, named)
+	assert.Greater(t, set, 5)
+}
