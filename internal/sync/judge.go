@@ -67,6 +67,7 @@ type observation struct {
 	usual      float64 // the share of them that does at this hour
 	usualKnown bool
 	watched    []watched
+	halted     bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
 }
 
 // watched is an entry of the watch list and what is known of it.
@@ -191,6 +192,10 @@ func (v *verdict) watchList() {
 }
 
 func (v *verdict) behind() {
+	if v.halted {
+		v.unevaluated = append(v.unevaluated, sweepBehind)
+		return
+	}
 	if n := v.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.counts.Mailboxes) {
 		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.counts.Mailboxes, span(v.counts.Lag))
 	}

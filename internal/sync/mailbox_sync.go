@@ -164,6 +164,7 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o := m.plan.observe(m.now(), m.rules)
+	o.halted = m.trouble != nil
 	found, unevaluated := judge(o)
 	m.env.Memory.Put(keyOfHours, m.plan.Hours)
 	if m.about != "" {

@@ -231,11 +231,10 @@ func (s *sweep) urge(keys []string) (done chan struct{}, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending, s.done = map[string]bool{}, make(chan struct{})
-	if s.trouble == nil || !s.now().Before(s.resume) {
-		for _, k := range keys {
-			s.pending[k] = true
-			s.plan.Urge(k)
-		}
+	s.resume = time.Time{} // what was in the way may have been mended: the run tries
+	for _, k := range keys {
+		s.pending[k] = true
+		s.plan.Urge(k)
 	}
 	if len(s.pending) == 0 {
 		close(s.done)
