@@ -1,0 +1,221 @@
+package catalog_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exporter"
+)
+
+var (
+	ownWord    = regexp.MustCompile(`(?:^|[^\w./$*-])([a-z][a-z0-9]*(?:[_.][a-z0-9]+)+)(\*|_\*)?`)
+	word       = regexp.MustCompile(`[a-z][a-z0-9_]*`)
+	alertNamed = regexp.MustCompile(`\bHmad[A-Z]\w+`)
+	matcher    = regexp.MustCompile(`\b(check|reason)=~?"([^"]+)"`)
+	isFile     = regexp.MustCompile(`\.(ya?ml|json|tmpl|crt|key|pem|pfx|token|db|config|msc|exe|com)$`)
+)
+
+// elsewhere are words of the documents that look like hmad's and are others',
+// with whose they are.
+var elsewhere = map[string]string{
+	"authorization_uri":     "a parameter of the challenge",
+	"full_access_as_app":    "a permission in Entra",
+	"keep_firing_for":       "Prometheus' rules",
+	"runbook_url":           "Prometheus' rules",
+	"last_over_time":        "PromQL",
+	"sample_limit":          "Prometheus' config",
+	"scrape_timeout":        "Prometheus' config",
+	"group_wait":            "Alertmanager's config",
+	"time_intervals":        "Alertmanager's config",
+	"basic_auth_users":      "the exporter-toolkit's web config",
+	"tls_server_config":     "the exporter-toolkit's web config",
+	"http_code":             "curl",
+	"process_resident":      "client_golang, cut short",
+	"check_target":          "the level of a recording rule",
+	"good_ratio_increase1d": "the operation of a recording rule",
+	"system.web":            "IIS",
+	"hmad.subject":          "Alertmanager's template",
+	"hmad.text":             "Alertmanager's template",
+	"check.reason":          "the form of a full name",
+	"HmadReport":            "part of Get-HmadReport.ps1",
+}
+
+// vocabulary is every word that hmad has declared.
+type vocabulary struct {
+	words   map[string]bool // checks, reasons, settings, labels and words of metrics' help
+	paths   map[string]bool // check.reason, and settings with any number of what stands above them
+	reasons []string        // by themselves, and those of the alerts about hmad itself
+	checks  []string
+	alerts  map[string]bool
+}
+
+func declared(t *testing.T) vocabulary {
+	t.Helper()
+	v := vocabulary{words: map[string]bool{}, paths: map[string]bool{}, alerts: map[string]bool{}}
+	for _, d := range catalog.Defs() {
+		v.checks = append(v.checks, d.Name)
+		for _, r := range d.Reasons {
+			v.reasons = append(v.reasons, r.Name)
+			v.paths[d.Name+"."+r.Name] = true
+		}
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert  string
+				Labels map[string]string
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(catalog.Rules(1)), &rules))
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			v.alerts[r.Alert] = true
+			v.checks = append(v.checks, r.Labels["check"])
+			v.reasons = append(v.reasons, r.Labels["reason"])
+		}
+	}
+	for _, m := range append(catalog.Metrics(), exporter.Own...) {
+		for _, w := range append(word.FindAllString(m.Help, -1), m.Labels...) {
+			v.words[w] = true
+		}
+	}
+	for _, w := range append(v.checks, v.reasons...) {
+		v.words[w] = true
+	}
+	v.settings(reflect.TypeFor[config.File](), nil)
+	return v
+}
+
+// settings adds the keys of a config's struct, which stands under above.
+func (v vocabulary) settings(of reflect.Type, above []string) {
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct {
+		return
+	}
+	for i := range of.NumField() {
+		f := of.Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if key == "" {
+			continue
+		}
+		v.words[key] = true
+		path := append(above[:len(above):len(above)], key)
+		for from := range path {
+			v.paths[strings.Join(path[from:], ".")] = true
+		}
+		v.settings(f.Type, path)
+	}
+}
+
+// knows says whether somebody declares the word; a star stands for any end.
+func (v vocabulary) knows(name, star string) bool {
+	switch {
+	case elsewhere[name] != "" || isFile.MatchString(name) || strings.HasPrefix(name, "hmad_"):
+		return true // families have a test of their own
+	case star != "":
+		return v.matches(v.reasons, name+strings.TrimSuffix(star, "*")+".+")
+	case strings.Contains(name, "."):
+		return v.paths[name]
+	default:
+		return v.words[name]
+	}
+}
+
+func (v vocabulary) matches(names []string, pattern string) bool {
+	whole := regexp.MustCompile("^(?:" + pattern + ")$")
+	for _, n := range names {
+		if whole.MatchString(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// deployed gives what ships in deploy/ and is written by hand.
+func deployed(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	require.NoError(t, filepath.WalkDir("../../deploy", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if head, _, _ := strings.Cut(string(text), "\ngroups:"); filepath.Ext(path) != ".json" && !strings.Contains(head, "Generated by") {
+			texts[strings.TrimPrefix(path, "../../")] = string(text)
+		}
+		return err
+	}))
+	require.Greater(t, len(texts), 8)
+	return texts
+}
+
+// What the documents write as code and with an underscore or a full stop in it
+// is a check, a reason, a setting or a label, as they are called today.
+func TestNamesInTheDocuments(t *testing.T) {
+	v, seen, texts := declared(t), 0, documents(t)
+	for file, text := range texts {
+		code := append(fence.FindAllString(text, -1), codeSpan.FindAllString(fence.ReplaceAllString(text, ""), -1)...)
+		for _, c := range code {
+			for _, m := range ownWord.FindAllStringSubmatch(c, -1) {
+				seen++
+				assert.True(t, v.knows(m[1], m[2]), "%s: nobody declares %s%s (in %s)", file, m[1], m[2], c)
+			}
+		}
+	}
+	assert.Greater(t, seen, 200)
+	everything := ""
+	for _, text := range texts {
+		everything += text
+	}
+	for name := range elsewhere {
+		assert.Contains(t, everything, name, "no document needs this exception any more")
+	}
+}
+
+// Alerts that are named anywhere are there.
+func TestAlertsInTheDocuments(t *testing.T) {
+	v, seen := declared(t), 0
+	texts := documents(t)
+	for file, text := range deployed(t) {
+		texts[file] = text
+	}
+	for file, text := range texts {
+		for _, name := range alertNamed.FindAllString(text, -1) {
+			seen++
+			assert.True(t, v.alerts[name] || elsewhere[name] != "", "%s: there is no alert %s", file, name)
+		}
+	}
+	assert.Greater(t, seen, 100)
+}
+
+// Checks and reasons that Alertmanager's config asks for by name are declared.
+func TestMatchersOfTheExample(t *testing.T) {
+	v, seen := declared(t), 0
+	for file, text := range deployed(t) {
+		for _, m := range matcher.FindAllStringSubmatch(text, -1) {
+			names := v.checks
+			if m[1] == "reason" {
+				names = v.reasons
+			}
+			for pattern := range strings.SplitSeq(m[2], "|") {
+				seen++
+				assert.True(t, v.matches(names, pattern), "%s: no %s is called %s", file, m[1], pattern)
+			}
+		}
+	}
+	assert.Greater(t, seen, 20)
+}
