@@ -23,7 +23,6 @@ var (
 	word       = regexp.MustCompile(`[a-z][a-z0-9_]*`)
 	alertNamed = regexp.MustCompile(`\bHmad[A-Z]\w+`)
 	matcher    = regexp.MustCompile(`\b(check|reason)=~?"([^"]+)"`)
-	isFile     = regexp.MustCompile(`\.(ya?ml|json|tmpl|crt|key|pem|pfx|token|db|config|msc|exe|com)$`)
 )
 
 // elsewhere are words of the documents that look like hmad's and are others',
@@ -44,16 +43,13 @@ var elsewhere = map[string]string{
 	"process_resident":      "client_golang, cut short",
 	"check_target":          "the level of a recording rule",
 	"good_ratio_increase1d": "the operation of a recording rule",
-	"system.web":            "IIS",
-	"hmad.subject":          "Alertmanager's template",
-	"hmad.text":             "Alertmanager's template",
-	"check.reason":          "the form of a full name",
 	"HmadReport":            "part of Get-HmadReport.ps1",
 }
 
 // vocabulary is every word that hmad has declared.
 type vocabulary struct {
 	words   map[string]bool // checks, reasons, settings, labels and words of metrics' help
+	above   map[string]bool // what names with a full stop begin with: checks, and settings of a target that have some beneath
 	paths   map[string]bool // check.reason, and settings with any number of what stands above them
 	reasons []string        // by themselves, and those of the alerts about hmad itself
 	checks  []string
@@ -62,9 +58,10 @@ type vocabulary struct {
 
 func declared(t *testing.T) vocabulary {
 	t.Helper()
-	v := vocabulary{words: map[string]bool{}, paths: map[string]bool{}, alerts: map[string]bool{}}
+	v := vocabulary{words: map[string]bool{}, above: map[string]bool{}, paths: map[string]bool{}, alerts: map[string]bool{}}
 	for _, d := range catalog.Defs() {
 		v.checks = append(v.checks, d.Name)
+		v.above[d.Name] = true
 		for _, r := range d.Reasons {
 			v.reasons = append(v.reasons, r.Name)
 			v.paths[d.Name+"."+r.Name] = true
@@ -117,6 +114,9 @@ func (v vocabulary) settings(of reflect.Type, above []string) {
 		for from := range path {
 			v.paths[strings.Join(path[from:], ".")] = true
 		}
+		if len(path) > 2 {
+			v.above[path[1]] = true // path[0] is targets
+		}
 		v.settings(f.Type, path)
 	}
 }
@@ -124,15 +124,29 @@ func (v vocabulary) settings(of reflect.Type, above []string) {
 // knows says whether somebody declares the word; a star stands for any end.
 func (v vocabulary) knows(name, star string) bool {
 	switch {
-	case elsewhere[name] != "" || isFile.MatchString(name) || strings.HasPrefix(name, "hmad_"):
+	case elsewhere[name] != "" || strings.HasPrefix(name, "hmad_"):
 		return true // families have a test of their own
 	case star != "":
 		return v.matches(v.reasons, name+strings.TrimSuffix(star, "*")+".+")
 	case strings.Contains(name, "."):
-		return v.paths[name]
+		first, rest, _ := strings.Cut(name, ".")
+		if v.above[first] && !strings.HasSuffix(rest, ".com") {
+			return v.paths[name]
+		}
+		return v.plain(first) && v.plain(rest) // of a file, or of a name's middle
 	default:
 		return v.words[name]
 	}
+}
+
+// plain says that no part of the word needs to be declared.
+func (v vocabulary) plain(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if strings.Contains(part, "_") && !v.words[part] {
+			return false
+		}
+	}
+	return true
 }
 
 func (v vocabulary) matches(names []string, pattern string) bool {
