@@ -54,12 +54,12 @@ type demo struct{ target, address, control string }
 
 // startDemos starts n demos, numbered from first on, and waits until each has
 // run every check.
-func startDemos(t *testing.T, program string, first, n int) []demo {
+func startDemos(t *testing.T, program string, first, n int, args ...string) []demo {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	outputs := make([]*output, n)
 	for i := range outputs {
-		outputs[i] = startQuietly(t, program, "demo", "--target="+targetOf(first+i), "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
+		outputs[i] = startQuietly(t, program, append([]string{"demo", "--target=" + targetOf(first+i), "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error"}, args...)...)
 	}
 	demos := make([]demo, n)
 	said := regexp.MustCompile(`(?s)Status page +http://(\S+)/\n.*All faults +curl (\S+)/faults\n`)

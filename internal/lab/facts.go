@@ -121,9 +121,10 @@ targets:
 {{- if .OnlineHost}}
       host: {{quote .OnlineHost}}
       rate: 50 # in earnest 2, the default
+      concurrency: 8 # in earnest 4, the default
     sync:
       inventory: true
-      ask_every: 8s # in earnest left out: once a day is enough to see who is stale
+      ask_every: 10s # in earnest left out: once a day is enough to see who is stale
       watch:
         - {mailbox: {{quote (index .Watched 0)}}}
         - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
