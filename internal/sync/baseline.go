@@ -3,6 +3,7 @@ package sync
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -11,12 +12,18 @@ import (
 // those that had just synchronised, or requests and those that succeeded.
 type Hour struct{ Asked, Moved int }
 
-// Hours are the counts of the last eight days, by hour. Both checks use them to
-// tell a stop from a quiet hour: what is usual is what the same hour a week ago
-// saw, because offices keep weeks. The zero Hours is ready.
+// Hours are the counts of the last four weeks, by hour. Both checks use them to
+// tell a stop from a quiet hour: what is usual is what the same time of the
+// week saw, because offices keep weeks. The zero Hours is ready.
 type Hours struct{ counts map[int64]Hour }
 
-const hoursKept = 8 * 24
+const (
+	hoursOfDay  = 24
+	hoursOfWeek = 7 * hoursOfDay
+	weeksKept   = 4
+	hoursKept   = weeksKept*hoursOfWeek + hoursOfDay
+	restless    = 4 // times what a restless fleet's quietest hour sees is more than the busiest
+)
 
 // Clone gives a copy that goes its own way.
 func (h *Hours) Clone() Hours { return Hours{maps.Clone(h.counts)} }
@@ -36,51 +43,91 @@ func (h *Hours) Add(at time.Time, asked, moved int) {
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// Usual gives what is usual at this hour, and whether that is known. Value
-// measures one hour, or says that it was looked at too little. The same hour a
-// week ago decides, with the hours beside it: the least of the three, because
-// an hour in which people begin or end is no measure of its first and last
-// minutes. While a week ago is not known, the least of the days since decides;
-// then nothing is usual unless it was seen in one of today's last three hours
-// too, so that the first weekend does not pass for a stop.
-func (h *Hours) Usual(now time.Time, value func(Hour) (float64, bool)) (float64, bool) {
-	n := hourOf(now)
-	if v, ok := h.around(n-7*24, value); ok {
-		return v, true
-	}
-	least, known := 0.0, false
-	for day := int64(1); day < 7; day++ {
-		if v, ok := h.around(n-24*day, value); ok && (!known || v < least) {
-			least, known = v, true
+// measure gives the value of an hour, or says that it was looked at too little.
+type measure func(Hour) (float64, bool)
+
+// Usual gives what is usual around a moment, and whether that is known. The
+// same time of the last four weeks decides, in the middle, so that neither an
+// outage nor a holiday becomes the norm. One week alone is believed unless most
+// of the days since saw twice as much: a Saturday and an outage look the same
+// then. In the first week, of which no weekend is known, only what is never at
+// rest has a norm.
+func (h *Hours) Usual(at time.Time, value measure) (float64, bool) {
+	weeks := h.before(at, hoursOfWeek, weeksKept, value)
+	switch len(weeks) {
+	case 0:
+		return h.quietest(at, value)
+	case 1:
+		days := h.before(at, hoursOfDay, 6, value)
+		if len(days) == 0 || weeks[0] < middle(days)/2 {
+			return 0, false
 		}
 	}
-	if !known {
-		return 0, false
-	}
-	for back := int64(0); back <= 3; back++ {
-		if v, ok := value(h.counts[n-back]); ok && v >= least/2 {
-			return least, true
-		}
-	}
-	return 0, true
+	return middle(weeks), true
 }
 
-// around gives the least of an hour and those beside it.
-func (h *Hours) around(n int64, value func(Hour) (float64, bool)) (float64, bool) {
-	least, ok := value(h.counts[n])
-	if !ok {
-		return 0, false
-	}
-	for _, beside := range []int64{n - 1, n + 1} {
-		if v, ok := value(h.counts[beside]); ok {
-			least = min(least, v)
+// before gives what is known of so many moments, each so many hours before the
+// next.
+func (h *Hours) before(at time.Time, hours, times int, value measure) (known []float64) {
+	for range times {
+		at = at.Add(-time.Duration(hours) * time.Hour)
+		if v, ok := h.around(at, value); ok {
+			known = append(known, v)
 		}
 	}
-	return least, true
+	return known
 }
 
-// Rehearse fills the week before now with hours like c: for a demonstration
-// that cannot wait for a week.
+// middle gives the median; of an even number the greater of the two.
+func middle(all []float64) float64 {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// around gives the least within an hour before and after a moment: people come
+// and go by clocks that are put back and forward twice a year. An hour's value
+// is that of its middle, and between two of them it runs straight.
+func (h *Hours) around(at time.Time, value measure) (float64, bool) {
+	at = at.Add(-30 * time.Minute)
+	n, part := hourOf(at), float64(at.Unix()%3600)/3600
+	var v [4]float64 // the middles of four hours, of which the moment is between the second and third
+	var ok [4]bool
+	for i := range v {
+		v[i], ok[i] = value(h.counts[n-1+int64(i)])
+	}
+	if !ok[1] && !ok[2] {
+		return 0, false
+	}
+	for _, fill := range [][2]int{{1, 2}, {2, 1}, {0, 1}, {3, 2}} {
+		if to, from := fill[0], fill[1]; !ok[to] {
+			v[to], ok[to] = v[from], true
+		}
+	}
+	between := func(a, b float64) float64 { return a + (b-a)*part }
+	return min(between(v[0], v[1]), v[1], v[2], between(v[2], v[3])), true
+}
+
+// quietest gives the least of all hours but those of the last day, of which
+// some may be those of a stop; not known where a day is not, and where hours
+// differ so much that some are of rest.
+func (h *Hours) quietest(at time.Time, value measure) (float64, bool) {
+	var all []float64
+	for n, c := range h.counts {
+		if v, ok := value(c); ok && n <= hourOf(at)-hoursOfDay {
+			all = append(all, v)
+		}
+	}
+	if len(all) < hoursOfDay {
+		return 0, false
+	}
+	if least := slices.Min(all); least*restless >= slices.Max(all) {
+		return least, true
+	}
+	return 0, false
+}
+
+// Rehearse fills the weeks before now with hours like c: for a demonstration
+// that cannot wait for them.
 func (h *Hours) Rehearse(now time.Time, c Hour) {
 	h.counts = map[int64]Hour{}
 	for n := hourOf(now) - hoursKept; n <= hourOf(now); n++ {

@@ -12,7 +12,7 @@ import (
 // Floors below which nothing is said of the fleet.
 const (
 	stopActive      = 100 // mailboxes that synchronise at all
-	stopExpected    = 12  // samples that should have moved
+	stopExpected    = 15  // samples that should have moved
 	stopShare       = 0.1 // of them may move in a stop
 	unknownShare    = 0.2
 	unknownFloor    = 20
@@ -44,9 +44,7 @@ func (p *Planner) Judge(now time.Time, r Rules) (found []check.Finding, unevalua
 }
 
 func (p *Planner) observe(now time.Time, r Rules) observation {
-	o := observation{counts: p.Count(now), rules: r}
-	o.sampled, o.moved = p.Pulse.within(secondsOf(now), pulseWindow, movedWithin)
-	o.usual, o.usualKnown = p.Hours.Usual(now, movedShare)
+	o := observation{counts: p.Count(now), rules: r, pulse: p.sampled(now)}
 	for _, w := range r.Watch {
 		seen := watched{Watched: w}
 		if id, ok := p.index[w.Key]; ok {
@@ -60,14 +58,11 @@ func (p *Planner) observe(now time.Time, r Rules) observation {
 
 // observation is all that the verdict of mailbox_sync follows from.
 type observation struct {
-	counts     Counts
-	rules      Rules
-	sampled    int     // mailboxes asked in rotation of late
-	moved      int     // those of them that had just synchronised
-	usual      float64 // the share of them that does at this hour
-	usualKnown bool
-	watched    []watched
-	halted     bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
+	counts  Counts
+	rules   Rules
+	pulse   samples
+	watched []watched
+	halted  bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
 }
 
 // watched is an entry of the watch list and what is known of it.
@@ -113,14 +108,14 @@ func (v *verdict) stopped() {
 	if v.counts.Active < stopActive && v.counts.Known() {
 		return
 	}
-	if v.counts.Active < stopActive || v.sampled < pulseFloor || !v.usualKnown {
+	s := v.pulse
+	if v.counts.Active < stopActive || s.asked < pulseFloor || !s.known {
 		v.unevaluated = append(v.unevaluated, syncStopped)
 		return
 	}
-	expected := v.usual * float64(v.sampled)
-	if expected >= stopExpected && float64(v.moved) <= stopShare*expected {
+	if s.enough() && float64(s.moved) <= stopShare*s.expected {
 		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s",
-			v.sampled, v.moved, span(movedWithin), expected, moment(v.counts.Newest))
+			s.asked, s.moved, span(movedWithin), s.expected, moment(v.counts.Newest))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // healthy is an observation in which nothing is wrong.
 func healthy() observation {
-	return observation{rules: Rules{Share: 0.25, Floor: 10}, usual: 0.6, usualKnown: true, sampled: 60, moved: 36,
+	return observation{rules: Rules{Share: 0.25, Floor: 10}, pulse: samples{asked: 60, moved: 36, expected: 36, known: true},
 		counts: Counts{Mailboxes: 1000, Active: 900, States: map[State]int{Fresh: 860, Stale: 40, Inactive: 50, NotProvisioned: 50}, Newest: monday}}
 }
 
@@ -45,23 +45,23 @@ func TestVerdictsOnAFleet(t *testing.T) {
 			o.counts.States, o.counts.Active = map[State]int{Unchecked: 600, Stale: 400}, 400
 		}, nil, []string{"sync_failing", "sync_stale", "sync_unknown"}},
 		"nothing known": {func(o *observation) {
-			o.counts.States, o.counts.Active, o.sampled = map[State]int{Unchecked: 1000}, 0, 0
+			o.counts.States, o.counts.Active, o.pulse.asked = map[State]int{Unchecked: 1000}, 0, 0
 		}, nil, everyOther},
 		"a fifth is unknown":      {func(o *observation) { o.counts.States[Unknown], o.counts.States[Fresh] = 200, 660 }, nil, nil},
 		"over a fifth is unknown": {func(o *observation) { o.counts.States[Unknown], o.counts.States[Fresh] = 201, 659 }, []string{"sync_unknown"}, nil},
 		"all is unknown, which is no stop": {func(o *observation) {
-			o.counts.States, o.counts.Active, o.sampled, o.moved = map[State]int{Unknown: 1000}, 0, 0, 0
+			o.counts.States, o.counts.Active, o.pulse.asked, o.pulse.moved = map[State]int{Unknown: 1000}, 0, 0, 0
 		}, []string{"sync_unknown"}, nil},
 		"a few unknown in a small fleet": {func(o *observation) {
 			o.counts = Counts{Mailboxes: 25, Active: 6, States: map[State]int{Unknown: 19, Fresh: 6}}
 		}, nil, nil},
-		"no sample moves where many do":      {func(o *observation) { o.moved = 0 }, []string{"sync_stopped"}, nil},
-		"a few stragglers in a stop":         {func(o *observation) { o.moved = 3 }, []string{"sync_stopped"}, nil},
-		"more than a few":                    {func(o *observation) { o.moved = 4 }, nil, nil},
-		"no sample moves in a quiet hour":    {func(o *observation) { o.moved, o.usual = 0, 0.1 }, nil, nil},
-		"an hour that is not known":          {func(o *observation) { o.moved, o.usualKnown = 0, false }, nil, []string{"sync_stopped"}},
-		"too few samples":                    {func(o *observation) { o.moved, o.sampled = 0, 49 }, nil, []string{"sync_stopped"}},
-		"a fleet too small for a stop":       {func(o *observation) { o.moved, o.counts.Active, o.counts.States[Stale] = 0, 99, 0 }, nil, nil},
+		"no sample moves where many do":      {func(o *observation) { o.pulse.moved = 0 }, []string{"sync_stopped"}, nil},
+		"a few stragglers in a stop":         {func(o *observation) { o.pulse.moved = 3 }, []string{"sync_stopped"}, nil},
+		"more than a few":                    {func(o *observation) { o.pulse.moved = 4 }, nil, nil},
+		"no sample moves in a quiet hour":    {func(o *observation) { o.pulse.moved, o.pulse.expected = 0, 6 }, nil, nil},
+		"an hour that is not known":          {func(o *observation) { o.pulse.moved, o.pulse.known = 0, false }, nil, []string{"sync_stopped"}},
+		"too few samples":                    {func(o *observation) { o.pulse.moved, o.pulse.asked = 0, 49 }, nil, []string{"sync_stopped"}},
+		"a fleet too small for a stop":       {func(o *observation) { o.pulse.moved, o.counts.Active, o.counts.States[Stale] = 0, 99, 0 }, nil, nil},
 		"a tenth far behind":                 {func(o *observation) { o.counts.Behind = 100 }, []string{"sweep_behind"}, nil},
 		"behind because nobody can be asked": {func(o *observation) { o.counts.Behind, o.halted = 100, true }, nil, []string{"sweep_behind"}},
 		"fewer than a tenth far behind":      {func(o *observation) { o.counts.Behind = 99 }, nil, nil},

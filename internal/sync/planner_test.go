@@ -220,8 +220,7 @@ func TestASmallFleetIsAskedInTurn(t *testing.T) {
 	require.Equal(t, n, len(asked))
 	c := p.Count(end)
 	assert.Zero(t, c.Behind)
-	sampled, _ := p.Pulse.within(secondsOf(end), pulseWindow, movedWithin)
-	assert.Equal(t, pulseSize, sampled, "every visit of an active mailbox is a sample")
+	assert.GreaterOrEqual(t, p.Pulse.next, (int(end.Sub(monday)/every)-1)*n*3/8, "after the first round every visit of an active mailbox is a sample")
 }
 
 // A budget that does not reach makes rounds longer and leaves nobody out; the

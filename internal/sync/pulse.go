@@ -1,15 +1,19 @@
 package sync
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 const (
-	pulseSize    = 60               // samples that are looked at together
+	pulseSize    = 360              // samples that are kept: an hour of one in ten seconds
 	pulseFloor   = 50               // fewer say nothing
 	pulseWindow  = time.Hour        // older ones neither
 	movedWithin  = 10 * time.Minute // a mailbox that synchronised so shortly before it was asked has moved
 	awakeWithin  = time.Hour
 	awakeShare   = 0.4
 	awakeFloor   = 20
+	awakeNewest  = 60
 	awakeSamples = 30 * time.Minute
 )
 
@@ -30,24 +34,61 @@ func (p *Pulse) note(asked seconds, lag time.Duration) {
 	p.next++
 }
 
-// within counts the samples of the last window, and those of them that had
-// synchronised within limit before they were asked.
-func (p *Pulse) within(now seconds, window, limit time.Duration) (asked, moved int) {
-	for _, b := range p.ring {
-		if b.asked == 0 || now.sub(b.asked) > window {
-			continue
-		}
-		asked++
-		if b.lag <= limit {
-			moved++
+// newest gives the samples of the last window, the newest first.
+func (p *Pulse) newest(now seconds, window time.Duration) iter.Seq2[int, beat] {
+	return func(yield func(int, beat) bool) {
+		for i := range min(p.next, pulseSize) {
+			b := p.ring[(p.next-1-i)%pulseSize]
+			if now.sub(b.asked) > window || !yield(i, b) {
+				return
+			}
 		}
 	}
-	return asked, moved
+}
+
+// samples are some of the newest, and what is usual of so many.
+type samples struct {
+	asked, moved int
+	expected     float64 // to have moved
+	known        bool    // what is usual now
+}
+
+// enough says whether they are so many that a stop shows.
+func (s samples) enough() bool { return s.asked >= pulseFloor && s.expected >= stopExpected }
+
+// sampled takes the newest samples, as few as are enough: where much moves a
+// stop shows in minutes, where little does it takes up to an hour of them.
+func (p *Planner) sampled(now time.Time) (s samples) {
+	usual, slot := 0.0, seconds(0)
+	for _, b := range p.Pulse.newest(secondsOf(now), pulseWindow) {
+		if s.enough() {
+			break
+		}
+		if at := b.asked - b.asked%300; at != slot { // five minutes have one usual
+			slot = at
+			usual, _ = p.Hours.Usual(at.time(), movedShare)
+		}
+		s.asked, s.expected = s.asked+1, s.expected+usual
+		if b.lag <= movedWithin {
+			s.moved++
+		}
+	}
+	_, s.known = p.Hours.Usual(now, movedShare)
+	return s
 }
 
 // awake says whether so many phones synchronise now that asking before time is
 // worth while. In a quiet night the answers would be those of the evening.
 func (p *Pulse) awake(now seconds) bool {
-	asked, moved := p.within(now, awakeSamples, awakeWithin)
+	asked, moved := 0, 0
+	for i, b := range p.newest(now, awakeSamples) {
+		if i == awakeNewest {
+			break
+		}
+		asked++
+		if b.lag <= awakeWithin {
+			moved++
+		}
+	}
 	return asked >= awakeFloor && float64(moved) >= awakeShare*float64(asked)
 }

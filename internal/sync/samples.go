@@ -21,7 +21,7 @@ var (
 	AskedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
 		Help: "Share of the mailboxes of which something is known that still stands."}
 	SampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
-		Help: "The newest samples of the rotation: asked, moved (had just synchronised), usual (as many as move at this hour; absent while that is not known)."}
+		Help: "The newest samples of the rotation, as many as show a stop: asked, moved (had just synchronised), usual (as many as move at this hour; absent while that is not known)."}
 	StaleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
 	BudgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
@@ -48,10 +48,10 @@ func (m *mailboxSync) samples(o observation) []check.Sample {
 	add(OverdueMailboxes, float64(o.counts.Overdue))
 	add(SweepLag, o.counts.Lag.Seconds())
 	add(AskedRatio, float64(o.counts.Asked())/float64(max(o.counts.Mailboxes, 1)))
-	add(SampledMailboxes, float64(o.sampled), "asked")
-	add(SampledMailboxes, float64(o.moved), "moved")
-	if o.usualKnown {
-		add(SampledMailboxes, o.usual*float64(o.sampled), "usual")
+	add(SampledMailboxes, float64(o.pulse.asked), "asked")
+	add(SampledMailboxes, float64(o.pulse.moved), "moved")
+	if o.pulse.known {
+		add(SampledMailboxes, o.pulse.expected, "usual")
 	}
 	add(StaleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
 	add(BudgetCalls, m.plan.Budget.max, "configured")
