@@ -150,6 +150,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	doctor := app.Command("doctor", "Try every path and permission that the config asks for; exit codes as check.")
 	c.configFlag(doctor)
 	c.storageFlag(doctor, "Where the daemon keeps the reports that are pushed to it.")
+	c.webFlags(doctor, ":9749")
 
 	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
 	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
@@ -200,12 +201,17 @@ func (c *cli) labFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("target", "Name of the lab's target: several demos side by side need several.").Default(lab.DefaultTarget).StringVar(&c.target)
 }
 
-// daemonFlags adds the flags of a command that serves, named as Prometheus'
-// exporters name them.
+// daemonFlags adds the flags of a command that serves.
 func (c *cli) daemonFlags(cmd *kingpin.CmdClause, address string) {
+	c.webFlags(cmd, address)
+	cmd.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&c.logLevel, "debug", "info", "warn", "error")
+	cmd.Flag("log.format", "console or json.").Default("console").EnumVar(&c.logFormat, "console", "json")
+}
+
+// webFlags adds the flags that say where hmad serves, named as Prometheus'
+// exporters name them.
+func (c *cli) webFlags(cmd *kingpin.CmdClause, address string) {
 	flags := kingpinflag.AddFlags(cmd, address)
 	cmd.PreAction(func(*kingpin.ParseContext) error { c.web = flags; return nil })
 	cmd.Flag("web.health-listen-address", "Address for /-/healthy and /-/ready alone, without authentication.").StringVar(&c.healthAddress)
-	cmd.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&c.logLevel, "debug", "info", "warn", "error")
-	cmd.Flag("log.format", "console or json.").Default("console").EnumVar(&c.logFormat, "console", "json")
 }

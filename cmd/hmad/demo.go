@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -79,7 +77,7 @@ func (c *cli) present(ctx context.Context, d *daemon, s *site, l *lab.Lab) {
 	if *s.flags.WebConfigFile != "" {
 		scheme = "https://" // or http with passwords alone: the log says which
 	}
-	page, control := scheme+reachable(s.main[0].Addr()), l.Facts().Control
+	page, control := scheme+reachable(s.main[0].Addr().String()), l.Facts().Control
 	fmt.Fprintf(c.stdout, `
 Status page      %s/
 Metrics          %s/metrics
@@ -88,14 +86,6 @@ Mend it          curl -X DELETE %s/faults/activesync.bearer_missing
 All faults       curl %s/faults
 Stop with Ctrl-C.
 `, page, page, control, control, control)
-}
-
-// reachable gives an address that a browser on this host can use.
-func reachable(a net.Addr) string {
-	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
-	}
-	return a.String()
 }
 
 // firstResults waits until every check has run once; nil when ctx ended first.

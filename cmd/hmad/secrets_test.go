@@ -66,7 +66,7 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 	p := start(t, "check", "--config.file="+config, "--storage.path="+storage, "--verbose")
 	<-p.exited
 	shown["hmad check"] = p.stdout.String() + p.stderr.String()
-	p = start(t, "doctor", "--config.file="+config, "--storage.path="+storage)
+	p = start(t, "doctor", "--web.listen-address=127.0.0.1:0", "--config.file="+config, "--storage.path="+storage)
 	<-p.exited
 	shown["hmad doctor"] = p.stdout.String() + p.stderr.String()
 	p = start(t, "config", "show", config)

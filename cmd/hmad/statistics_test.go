@@ -85,34 +85,3 @@ func join(notes []string) (all string) {
 	}
 	return all
 }
-
-// The doctor tries each cmdlet as the check asks it.
-func TestDoctorTriesEachCmdlet(t *testing.T) {
-	l := startOnlineLab(t)
-	config := labConfig(t, l, "")
-	for name, c := range map[string]struct {
-		fault string
-		code  int
-		lines []string
-	}{
-		"all may be asked": {"", exitOK, []string{
-			`works +Get-MailboxLocation +1 rows`, `works +Get-MailboxStatistics +1 rows`, `works +Get-MobileDeviceStatistics +1 rows`}},
-		"one may not": {"statistics_role_missing.exchange_online", exitFailed, []string{
-			`works +Get-MailboxLocation`, `broken +Get-MailboxStatistics .*\n +→ .*Get-ManagementRole -Cmdlet Get-MailboxStatistics`, `works +Get-MobileDeviceStatistics`}},
-		"the mailbox has no part there": {"mailbox_sync.watched_mailbox_not_provisioned", exitWarned, []string{
-			`works +Get-MailboxLocation +0 rows`, `works +Get-MailboxStatistics +the first mailbox of sync.watch is not known there`}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if c.fault != "" {
-				require.NoError(t, l.Set(c.fault, true))
-				defer func() { require.NoError(t, l.Set(c.fault, false)) }()
-			}
-			p := start(t, "doctor", "--config.file="+config)
-			<-p.exited
-			assert.Equal(t, c.code, p.code, p.stdout)
-			for _, line := range c.lines {
-				assert.Regexp(t, line, p.stdout.String())
-			}
-		})
-	}
-}

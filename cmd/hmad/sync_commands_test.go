@@ -21,7 +21,7 @@ func TestTheSyncTimesInEveryCommand(t *testing.T) {
 		r = checkOnce(t, config, name)
 		assert.Equal(t, "passed", r.Outcome, "check: %+v", r)
 	}
-	p := start(t, "doctor", "--config.file="+config)
+	p := start(t, "doctor", "--web.listen-address=127.0.0.1:0", "--config.file="+config)
 	<-p.exited
 	for _, name := range names {
 		assert.Regexp(t, `works +check `+name+` +passed`, p.stdout.String())

@@ -153,6 +153,9 @@ func (s *Server) Handler() http.Handler {
 	return secured(http.NewCrossOriginProtection().Handler(mux))
 }
 
+// Healthy is what /-/healthy answers, in one line.
+const Healthy = "hmad is healthy."
+
 // HealthHandler gives /-/healthy and /-/ready alone, for a listener without
 // authentication.
 func (s *Server) HealthHandler() http.Handler {
@@ -163,7 +166,7 @@ func (s *Server) HealthHandler() http.Handler {
 
 func (s *Server) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "hmad is healthy.")
+		answer(w, http.StatusOK, Healthy)
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if s.Ready != nil && !s.Ready() {

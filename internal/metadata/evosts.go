@@ -37,8 +37,13 @@ const tokenTimeout = 10 * time.Second
 // Entra dates tokens five minutes back, and clocks differ.
 const tokenOld = 10 * time.Minute
 
+// configured says whether a target has what the check needs.
+func configured(t config.Target) bool {
+	return t.Tenant != "" && (t.OnPrem.Report.Configured() || t.OnPrem.LDAP.URL != "")
+}
+
 func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
-	if t.Tenant == "" || !t.OnPrem.Report.Configured() && t.OnPrem.LDAP.URL == "" {
+	if !configured(t) {
 		return check.Parts{}, nil
 	}
 	client, err := exchange.NewHTTPClient(t, env)

@@ -21,6 +21,9 @@ type Published struct {
 	At  time.Time
 }
 
+// Place gives the document's address, fit to be shown.
+func (p Published) Place() string { return shownURL(p.URL) }
+
 // library fetches documents and keeps the last good copy of each in memory, so
 // that a server need only send what changed. It is used by one run at a time.
 type library struct {

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/sync"
+)
+
+// online are the steps in Exchange Online: the token, then each cmdlet.
+func online(ctx context.Context, t config.Target, env check.Env) []step {
+	const what = "token from Entra"
+	if !t.ExchangeOnline.Configured() {
+		return []step{{what: what, status: off, detail: "for want of exchange_online.certificate_file (or another credential)"},
+			{what: "cmdlets", status: off, detail: "for want of a credential under exchange_online"}}
+	}
+	credential, err := exchange.NewCredential(t, env)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+		defer cancel()
+		_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.ExchangeOnline.Scope}})
+	}
+	if err != nil {
+		return []step{{what, broken, oneLine(err), "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"},
+			{what: "cmdlets", status: unclear, detail: "without a token"}}
+	}
+	return append([]step{{what: what, status: works, detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
+}
+
+// permission is what gives hmad's app the cmdlets that it needs.
+const permission = "give the app registration Exchange.ManageAsApp (Office 365 Exchange Online) with admin consent, and its service principal a role group with View-Only Recipients; check with `Get-ManagementRole -Cmdlet %s`"
+
+// cmdlets tries each cmdlet that the config asks for, as the check asks it, with
+// the first mailbox of the watch list, or else the probe mailbox.
+func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
+	if !t.Sync.Configured() {
+		return []step{{what: "cmdlets", status: off, detail: "for want of " + sync.MailboxSync.Needs}}
+	}
+	invoker, err := exchange.NewInvoker(t, env)
+	if err != nil {
+		return []step{{what: "cmdlets", status: broken, detail: oneLine(err)}}
+	}
+	defer invoker.Close()
+	d := desk{ctx, invoker, t.Mailbox, "the probe mailbox"}
+	statistics := step{what: "Get-MailboxStatistics", status: off, detail: "for want of sync.watch"}
+	inventory := step{what: "Get-MobileDevice", status: off, detail: "for want of sync.inventory: true"}
+	watched := len(t.Sync.Watch) > 0
+	if watched {
+		d.mailbox, d.about = t.Sync.Watch[0].Mailbox, "the first mailbox of sync.watch"
+	}
+	location, rows := d.ask("Get-MailboxLocation", "User", d.mailbox)
+	part := cmp.Or(cloudPart(rows), d.mailbox)
+	if watched {
+		statistics, _ = d.ask("Get-MailboxStatistics", "Identity", part)
+	}
+	devices, _ := d.ask("Get-MobileDeviceStatistics", "Mailbox", part)
+	if t.Sync.Inventory {
+		inventory, _ = desk{ctx, invoker, "", "the tenant"}.ask("Get-MobileDevice", "ResultSize", "1")
+	}
+	return []step{location, statistics, devices, inventory}
+}
+
+// cloudPart gives the GUID of the mailbox's part in the cloud, which the other
+// cmdlets are asked about; empty: it has none.
+func cloudPart(rows []exchange.Row) string {
+	for _, r := range rows {
+		if strings.EqualFold(r.String("MailboxLocationType"), "ComponentShared") {
+			return r.String("MailboxGuid")
+		}
+	}
+	return ""
+}
+
+// desk asks cmdlets about one mailbox.
+type desk struct {
+	ctx            context.Context
+	invoker        exchange.Invoker
+	mailbox, about string // its address, which is never shown, and what it is called; or the tenant
+}
+
+func (d desk) ask(name, parameter, value string) (step, []exchange.Row) {
+	ctx, cancel := context.WithTimeout(d.ctx, stepTimeout)
+	defer cancel()
+	rows, err := d.invoker.Invoke(ctx, name, map[string]any{parameter: value}, exchange.InvokeOptions{Anchor: d.mailbox, MaxPages: 1})
+	return answered(name, d.about, rows, err), rows.Rows
+}
+
+// answered judges a cmdlet's answer.
+func answered(name, about string, rows exchange.Rows, err error) step {
+	var refused *exchange.CmdletError
+	if err != nil && !errors.As(err, &refused) {
+		return step{what: name, status: unclear, detail: oneLine(err)}
+	}
+	switch {
+	case err == nil:
+		return step{what: name, status: works, detail: fmt.Sprintf("asked about %s (rows: %d)", about, len(rows.Rows))}
+	case refused.Kind == exchange.NotFound:
+		return step{what: name, status: works, detail: about + " is not known there"}
+	case refused.Kind == exchange.Access || refused.Kind == exchange.Token:
+		return step{name, broken, oneLine(err), fmt.Sprintf(permission, name)}
+	default:
+		return step{what: name, status: unclear, detail: oneLine(err)}
+	}
+}

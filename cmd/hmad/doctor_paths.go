@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/metadata"
+	"github.com/hmad/hmad/internal/probes"
+	"github.com/hmad/hmad/internal/state"
+)
+
+// paths are the steps below the checks: names, directory, reports, published
+// metadata, token, cmdlets.
+func paths(ctx context.Context, t config.Target, w *world) []step {
+	env := w.env(t, "doctor")
+	steps := []step{resolves(ctx, env, "DNS of AutoDiscover", t.Autodiscover.Host)}
+	if u := t.ActiveSync.URL; u != "" {
+		steps = append(steps, resolves(ctx, env, "DNS of ActiveSync", hostOf(u)))
+	}
+	steps = append(steps, directory(ctx, t, env), listener(t, env), reports(t, env), document(ctx, t, env))
+	return append(steps, online(ctx, t, env)...)
+}
+
+// hostOf gives the host of a URL that the config has found in order.
+func hostOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return s
+	}
+	return u.Host
+}
+
+func resolves(ctx context.Context, env check.Env, what, host string) step {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	addrs, err := env.Resolve(ctx, "ip", host)
+	if err != nil {
+		return step{what, broken, fmt.Sprintf("%s does not resolve", host), "check the name in public DNS, and the target's resolver"}
+	}
+	return step{what: what, status: works, detail: fmt.Sprintf("%s is %v", host, addrs)}
+}
+
+func directory(ctx context.Context, t config.Target, env check.Env) step {
+	const what = "directory (LDAP)"
+	if t.OnPrem.LDAP.URL == "" {
+		return step{what: what, status: off, detail: "for want of onprem.ldap.url"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	servers, err := exchange.ReadDirectory(ctx, env, t.OnPrem.LDAP)
+	if err != nil {
+		return step{what, broken, oneLine(err), "the account in onprem.ldap.bind_dn needs to read CN=Auth Configuration of the Exchange organisation, msExchAuthCertificateData included"}
+	}
+	return step{what: what, status: works, detail: fmt.Sprintf("%d auth servers", len(servers))}
+}
+
+// listener says whether pushed reports can arrive.
+func listener(t config.Target, env check.Env) step {
+	const what = "listener for reports"
+	r := t.OnPrem.Report
+	if r.Listen == "" {
+		return step{what: what, status: off, detail: "for want of onprem.report.listen"}
+	}
+	if err := exchange.NewIntake(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
+		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
+	}
+	l, err := net.Listen("tcp", r.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return step{what: what, status: works, detail: r.Listen + " is taken, by the running hmad if there is one"}
+	case err != nil:
+		return step{what, broken, oneLine(err), "choose an address of this host in onprem.report.listen"}
+	}
+	_ = l.Close() // opened to see that it can be
+	return step{what: what, status: works, detail: r.Listen + " is free for hmad run"}
+}
+
+// reports says whose reports have arrived and speak for now.
+func reports(t config.Target, env check.Env) step {
+	const what = "on-premises report"
+	if !t.OnPrem.Report.Configured() {
+		return step{what: what, status: off, detail: "for want of " + metadata.OnPremReport.Needs}
+	}
+	arrived, err := exchange.ReadReports(env, env.Reports)
+	if err != nil {
+		return step{what, broken, oneLine(err), collector}
+	}
+	var hosts []string
+	for _, a := range arrived {
+		if a.Host != "" && a.Fresh(env.Now()) {
+			hosts = append(hosts, a.Host)
+		}
+	}
+	if len(hosts) == 0 {
+		return step{what, broken, fmt.Sprintf("none that speaks for now in %s (files: %d)", env.Reports, len(arrived)), collector}
+	}
+	return step{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}
+}
+
+const collector = "install the collector on the Exchange servers, or see why its task does not run: docs/onprem-report.md"
+
+// document gets the metadata that Microsoft publishes, where Exchange does.
+func document(ctx context.Context, t config.Target, env check.Env) step {
+	const what = "metadata document"
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	all, err := metadata.Documents(ctx, t, env)
+	switch {
+	case err != nil:
+		return step{what, broken, oneLine(err), "let this host reach it: firewall, proxy, metadata.url"}
+	case len(all) == 0:
+		return step{what: what, status: off, detail: "for want of " + metadata.EvoSTSMetadata.Needs}
+	}
+	return step{what: what, status: works, detail: fmt.Sprintf("%s (certificates: %d)", all[0].Place(), len(all[0].Certificates))}
+}
+
+// probeMailbox says whether AutoDiscover knows the mailbox that every probe is
+// about, as the check found it.
+func probeMailbox(t config.Target, results []check.Result) step {
+	const what = "probe mailbox"
+	r, there := resultOf(results, t, probes.Autodiscover.Name)
+	if !there {
+		return step{what: what, status: off, detail: notRun(t, probes.Autodiscover).detail}
+	}
+	for _, f := range r.Report.Findings {
+		if name := f.Reason.Name; !f.Accepted && (name == "probe_mailbox_unknown" || name == "redirects_to_cloud") {
+			return step{what, warned, t.Mailbox + ": " + name, "name a mailbox in `mailbox` that lies in Exchange on premises"}
+		}
+	}
+	unknown := probes.Autodiscover.Reason("probe_mailbox_unknown")
+	if r.Err != nil || slices.Contains(r.Report.Unevaluated, unknown) {
+		return step{what: what, status: skipped, detail: "AutoDiscover did not get as far as " + t.Mailbox + ": see check " + r.Check}
+	}
+	return step{what: what, status: works, detail: "AutoDiscover knows " + t.Mailbox}
+}

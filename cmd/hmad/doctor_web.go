@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/hmad/hmad/internal/exporter"
+)
+
+// askTimeout bounds the question who has an address of this host.
+const askTimeout = 5 * time.Second
+
+// webSteps say whether hmad run can serve, or serves, as the web flags say.
+func (c *cli) webSteps(ctx context.Context) []step {
+	steps := []step{webConfig(*c.web.WebConfigFile)}
+	if *c.web.WebSystemdSocket {
+		steps = append(steps, step{what: "web listener", status: off, detail: "by --web.systemd-socket: systemd opens it"})
+	} else {
+		for _, address := range *c.web.WebListenAddresses {
+			steps = append(steps, c.webListener(ctx, "web listener", "--web.listen-address", address))
+		}
+	}
+	if c.healthAddress != "" {
+		steps = append(steps, c.webListener(ctx, "health listener", "--web.health-listen-address", c.healthAddress))
+	}
+	return steps
+}
+
+// webConfig says whether the web config can be used.
+func webConfig(file string) step {
+	const what = "web config"
+	if file == "" {
+		return step{what: what, status: off, detail: "for want of --web.config.file: no TLS, no password"}
+	}
+	if err := web.Validate(file); err != nil {
+		return step{what, broken, file + ": " + oneLine(pathless(err)), "see docs/credentials.md, the page and the metrics"}
+	}
+	return step{what: what, status: works, detail: file}
+}
+
+// webListener tries to listen, and asks who does where somebody does already.
+func (c *cli) webListener(ctx context.Context, what, flag, address string) step {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return c.taken(ctx, what, flag, address)
+	case err != nil:
+		return step{what, broken, oneLine(err), "choose an address of this host, and a port that hmad may open, in " + flag}
+	}
+	_ = l.Close() // opened to see that it can be
+	return step{what: what, status: works, detail: address + " is free for hmad run"}
+}
+
+// occupant is what has an address of this host.
+type occupant int
+
+const (
+	stranger occupant = iota
+	guarded           // asks for a password or a certificate first
+	healthy           // says that it is hmad
+)
+
+// taken says whether it is hmad that has the address.
+func (c *cli) taken(ctx context.Context, what, flag, address string) step {
+	who := whoHas(ctx, address)
+	guards, err := authenticates(*c.web.WebConfigFile)
+	switch {
+	case who == healthy:
+		return step{what: what, status: works, detail: address + " is the running hmad's, which is healthy"}
+	case who == guarded && guards && err == nil:
+		return step{what: what, status: works, detail: address + " is taken, and asks for what the web config wants: the running hmad's, it seems"}
+	default:
+		return step{what, broken, address + " is taken, and not by an hmad with these settings", "stop what has it, or choose another address in " + flag}
+	}
+}
+
+// whoHas asks /-/healthy at an address of this host, over TLS and without. It
+// sends nothing secret, so the certificate is of no interest.
+func whoHas(ctx context.Context, address string) occupant {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	found := stranger
+	for _, scheme := range []string{"https://", "http://"} {
+		found = max(found, whoAnswers(ctx, client, scheme+reachable(address)+"/-/healthy"))
+	}
+	return found
+}
+
+func whoAnswers(ctx context.Context, client *http.Client, url string) occupant {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return stranger
+	}
+	resp, err := client.Do(req)
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" { // a TLS alert: it wants a certificate
+		return guarded
+	}
+	if err != nil {
+		return stranger
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // what did not come says nothing
+	switch {
+	case resp.StatusCode == http.StatusOK && string(body) == exporter.Healthy+"\n":
+		return healthy
+	case resp.StatusCode == http.StatusUnauthorized:
+		return guarded
+	default:
+		return stranger
+	}
+}
+
+// reachable gives an address at which this host reaches one of its listeners.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	ip, ipErr := netip.ParseAddr(host)
+	if err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return address
+}

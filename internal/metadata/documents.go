@@ -1,0 +1,34 @@
+package metadata
+
+import (
+	"context"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// Documents gets the documents that Exchange fetches, once and without judging
+// anything: none where the check is not configured. Errors name the document.
+func Documents(ctx context.Context, t config.Target, env check.Env) ([]Published, error) {
+	if !configured(t) {
+		return nil, nil
+	}
+	client, err := exchange.NewHTTPClient(t, env)
+	if err != nil {
+		return nil, err
+	}
+	e := buildEvoSTS(t, env, overHTTP(client))
+	o := observation{tenant: t.Tenant, override: t.Metadata.URL, ledger: new(ledger)}
+	held, _, _ := e.sources.read(ctx, o.tenant) // what cannot be read leaves the tenant's own document
+	o.servers = tenantsServers(o.tenant, held.Servers)
+	var all []Published
+	for _, at := range o.places() {
+		p, err := e.library.published(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
