@@ -2,17 +2,9 @@ package exporter
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"os/signal"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/hmad/hmad/internal/check"
@@ -150,31 +142,4 @@ func estateOptions() Options {
 			}
 		},
 	}
-}
-
-var show = flag.String("show", "", "serve the fixture's status page on this address until interrupted")
-
-// TestShow is for looking at the page:
-//
-//	go test ./internal/exporter -run TestShow -show 127.0.0.1:9799 -timeout 0
-func TestShow(t *testing.T) {
-	if *show == "" {
-		t.Skip("only with -show")
-	}
-	good, troubled := New(estateOptions()), estateOptions()
-	troubled.MayPost = nil
-	troubled.Store = snapshot{estate(), state.Health{Problem: "write /var/lib/hmad/state.db: no space left on device", SetAside: "/var/lib/hmad/state.db.damaged"}}
-	bad := New(troubled)
-	bad.Reloaded(errors.New("config.yaml:12: unknown key \"tennant\"\nconfig.yaml:19: target contoso: activesync.url: not https"))
-	mux := http.NewServeMux()
-	mux.Handle("/", good.Handler())
-	mux.Handle("/troubled/", http.StripPrefix("/troubled", bad.Handler()))
-	l, err := net.Listen("tcp", *show)
-	require.NoError(t, err)
-	fmt.Println("http://" + l.Addr().String())
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	server := &http.Server{Handler: mux}
-	go func() { <-ctx.Done(); _ = server.Close() }()
-	_ = server.Serve(l)
 }

@@ -3,17 +3,28 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 )
 
-// controlHandler is the control port: GET /faults lists, PUT and DELETE
-// /faults/NAME switch; POST /roll publishes a new signing key (with ?use=now it
-// signs at once), POST /refresh makes Exchange store what is published. Answers are JSON or one line of text. A browser must
-// not be led here by a page from elsewhere, hence the guards.
+// usage is what the control port says of itself.
+const usage = `hmad's lab
+GET /faults          every fault, and whether it is on
+PUT /faults/NAME     switch it on
+DELETE /faults/NAME  switch it off
+POST /roll           publish a new signing key; with ?use=now sign with it at once
+POST /refresh        Exchange stores what is published
+`
+
+// controlHandler is the control port: what usage says. Answers are JSON or text.
+// A browser must not be led here by a page from elsewhere, hence the guards.
 func (l *Lab) controlHandler() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, usage) // the client may have gone
+	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, l.Faults())
 	})

@@ -93,3 +93,14 @@ func TestControlRefuses(t *testing.T) {
 		assert.False(t, f.On, f.Name)
 	}
 }
+
+func TestControlSaysWhatItTakes(t *testing.T) {
+	l := start(t)
+	status, body := control(t, l, http.MethodGet, "/", nil)
+	assert.Equal(t, 200, status)
+	for _, line := range strings.Split(strings.TrimSpace(body), "\n")[1:] {
+		method, path, _ := strings.Cut(strings.Fields(line)[0]+" "+strings.Fields(line)[1], " ")
+		status, _ := control(t, l, method, strings.Replace(path, "NAME", "activesync.bearer_missing", 1), nil)
+		assert.Less(t, status, 300, line)
+	}
+}
