@@ -72,7 +72,7 @@ func TestControlRefuses(t *testing.T) {
 		"an unknown fault":                     {"PUT", "/faults/activesync.bearer", nil, 404},
 		"an unknown fault switched off":        {"DELETE", "/faults/activesync.bearer", nil, 404},
 		"another method":                       {"POST", "/faults/activesync.blocked", nil, 405},
-		"another path":                         {"GET", "/", nil, 404},
+		"another path":                         {"GET", "/other", nil, 404},
 		"a name that leads here from outside":  {"PUT", "/faults/activesync.blocked", host("evil.contoso.com:9750"), 403},
 		"an address that is not loopback":      {"GET", "/faults", host("192.0.2.1"), 403},
 		"a name that only begins as localhost": {"GET", "/faults", host("localhost.contoso.com"), 403},
