@@ -83,7 +83,7 @@ func TestControlRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			status, body := control(t, l, c.method, c.path, c.change)
 			assert.Equal(t, c.status, status)
-			if status == 404 && c.path != "/" {
+			if status == 404 && c.path != "/other" {
 				assert.Equal(t, 1, strings.Count(body, "\n"), body)
 				assert.Contains(t, body, "activesync.bearer_missing")
 			}
