@@ -16,6 +16,7 @@ type Counts struct {
 	Mailboxes int
 	States    map[State]int // each mailbox in one
 	Active    int           // last seen fresh, stale or failing, however long ago
+	Lost      int           // not active any more, though they synchronised not long ago
 	Within    []int         // last success within each of ages
 	Newest    time.Time     // success of any mailbox
 	Overdue   int           // not asked yet although their turn has come: fresh, and past the end of that verdict
@@ -24,7 +25,7 @@ type Counts struct {
 }
 
 // Asked is the number of mailboxes of which something is known.
-func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] }
+func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] - c.States[Error] }
 
 // Known says whether enough of the fleet is known to judge it by shares.
 func (c Counts) Known() bool { return c.Mailboxes > 0 && 2*c.Asked() >= c.Mailboxes }
@@ -51,7 +52,7 @@ func (p *Planner) Count(now time.Time) Counts {
 			c.Within[j] += c.Within[j-1]
 		}
 	}
-	c.Newest, c.Overdue, c.Behind, c.Lag = t.newest.time(), t.overdue, t.behind, time.Duration(t.lag)*time.Second
+	c.Newest, c.Overdue, c.Behind, c.Lost, c.Lag = t.newest.time(), t.overdue, t.behind, t.lost, time.Duration(t.lag)*time.Second
 	return c
 }
 
@@ -64,18 +65,22 @@ type tally struct {
 	within          [7]int // of the least age that holds it
 	newest, lag     seconds
 	overdue, behind int
+	lost            int
 }
 
 func (t *tally) add(m *mailbox) {
 	at := m.at(t.now)
 	t.in[at]++
 	for j, since := range t.since {
-		if m.success >= since {
+		if m.synced() >= since {
 			t.within[j]++
 			break
 		}
 	}
-	t.newest = max(t.newest, m.success)
+	t.newest = max(t.newest, m.synced())
+	if m.lost(t.now) {
+		t.lost++
+	}
 	t.addTurn(m)
 }
 

@@ -48,7 +48,7 @@ func (g *gauges) set(m *mailbox) {
 	if m.checked != 0 {
 		devices = float64(m.devices)
 	}
-	g.table.Set(g.names.of(m.key), m.success.gauge(), m.attempt.gauge(), m.checked.gauge(), devices)
+	g.table.Set(g.names.of(m.key), m.synced().gauge(), m.attempt.gauge(), m.checked.gauge(), devices)
 }
 
 // gauge gives a moment as a value; never is no series.

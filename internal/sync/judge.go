@@ -75,7 +75,7 @@ type watched struct {
 // judge gives the findings of what is known, and the reasons that could not be
 // judged.
 func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
-	v := &verdict{observation: o}
+	v := &verdict{observation: o, unsure: o.counts.doubt() != ""}
 	v.stopped()
 	v.share(syncFailing, "fail", Failing)
 	if v.stands(syncFailing) { // one fault shows one reason: those that fail have been counted
@@ -91,6 +91,7 @@ func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
 
 type verdict struct {
 	observation
+	unsure      bool // what is known may make a fleet look better than it is
 	found       []check.Finding
 	unevaluated []*check.Reason
 }
@@ -105,11 +106,12 @@ func (v *verdict) stands(r *check.Reason) bool {
 
 // stopped: hardly any of the samples moved where many always do.
 func (v *verdict) stopped() {
-	if v.counts.Active < stopActive && v.counts.Known() {
+	small := v.counts.Active < stopActive
+	if small && v.counts.Known() && !v.unsure {
 		return
 	}
 	s := v.pulse
-	if v.counts.Active < stopActive || s.asked < pulseFloor || !s.known {
+	if small || s.asked < pulseFloor || !s.known {
 		v.unevaluated = append(v.unevaluated, syncStopped)
 		return
 	}
@@ -134,6 +136,8 @@ func (v *verdict) share(r *check.Reason, words string, in ...State) {
 	if n >= v.rules.Floor && float64(n) >= v.rules.Share*float64(v.counts.Active) {
 		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s",
 			n, v.counts.Active, words, percent(n, v.counts.Active), moment(v.counts.Newest))
+	} else if v.unsure {
+		v.unevaluated = append(v.unevaluated, r)
 	}
 }
 
@@ -150,8 +154,10 @@ func (v *verdict) unknown() {
 		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", several(names))
 	case !v.counts.Known():
 		v.unevaluated = append(v.unevaluated, syncUnknown)
-	case n >= unknownFloor && float64(n) > unknownShare*float64(asked):
+	case many(n, asked):
 		v.find(syncUnknown, "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
+	case v.unsure:
+		v.unevaluated = append(v.unevaluated, syncUnknown)
 	}
 }
 

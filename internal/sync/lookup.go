@@ -47,7 +47,7 @@ func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Ti
 }
 
 func found(target, name string, m mailbox, now time.Time) Found {
-	return Found{Target: target, Mailbox: name, State: m.at(secondsOf(now)), LastSuccess: m.success.time(), LastAttempt: m.attempt.time(),
+	return Found{Target: target, Mailbox: name, State: m.at(secondsOf(now)), LastSuccess: m.synced().time(), LastAttempt: m.attempt.time(),
 		Checked: m.checked.time(), NextAsk: m.due.time(), Devices: int(m.devices), StaleAfter: m.limit()}
 }
 

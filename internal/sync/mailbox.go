@@ -102,6 +102,14 @@ type mailbox struct {
 
 func (m *mailbox) limit() time.Duration { return time.Duration(m.staleAfter) * time.Second }
 
+// synced gives the last sync of a phone that there still is.
+func (m *mailbox) synced() seconds {
+	if m.state == NotProvisioned {
+		return 0
+	}
+	return m.success
+}
+
 // ends is when a fresh verdict ends: not before then can the mailbox be stale.
 func (m *mailbox) ends() seconds { return m.success + seconds(m.staleAfter) }
 
@@ -113,7 +121,10 @@ func (m *mailbox) take(now seconds, v Verdict) {
 	}
 	m.location, m.located = v.Location, secondsOf(v.Located)
 	m.checked, m.state, m.tries = now, v.State, 0
-	m.success, m.attempt = secondsOf(v.Success), secondsOf(v.Attempt)
+	m.attempt = secondsOf(v.Attempt)
+	if v.State != NotProvisioned { // which says nothing of a last sync; that there was one is remembered
+		m.success = secondsOf(v.Success)
+	}
 	m.devices = uint8(min(max(v.Devices, 0), 255))
 	m.due = m.next(now)
 }

@@ -178,5 +178,8 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	if err == nil && o.counts.Mailboxes == 0 {
 		err = check.Errorf(check.State, "no mailbox is known yet: %w", cmp.Or(m.inventoryErr, errInventory))
 	}
+	if err == nil {
+		err = o.undecided(m.failure)
+	}
 	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.stats.samples(m.now()), m.credential()), Notes: notes}, err
 }

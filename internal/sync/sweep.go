@@ -32,6 +32,7 @@ type sweep struct {
 	done    chan struct{}   // closed when nothing is pending
 	serving int             // loops at work
 	failed  int             // visits in a row without an answer
+	failure error           // of the last of them
 	pause   time.Duration   // after the last trouble
 	resume  time.Time
 	trouble error // why it pauses; nil: it does not
@@ -138,12 +139,10 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 		if s.pending[a.Key] {
 			s.plan.Urge(a.Key)
 		}
-	case kindOf(err) == exchange.Token || kindOf(err) == exchange.Access:
-		s.plan.Release(now, a)
-		s.halt(now, err)
-	default:
+	default: // also for a role or token: whatever it is, the next to be asked is another
 		s.settle(now, a, Verdict{State: Error})
-		if s.failed++; s.failed >= failuresRow {
+		s.failed, s.failure = s.failed+1, err
+		if s.failed >= failuresRow || kindOf(err) == exchange.Token {
 			s.halt(now, err)
 		}
 	}
@@ -180,9 +179,9 @@ func (s *sweep) refused(now time.Time, err error) bool {
 	return true
 }
 
-// halt pauses for a trouble that is no matter of one mailbox: a token or role
-// that is missing, or one mailbox after the other that cannot be asked. A run
-// that waits need not wait on.
+// halt pauses for a trouble that is no matter of one mailbox: a token that is
+// refused, or one mailbox after the other that cannot be asked. A run that waits
+// need not wait on.
 func (s *sweep) halt(now time.Time, err error) {
 	if errors.Is(err, errForeign) {
 		err = check.Errorf(check.State, "%d mailboxes in a row: %w", s.failed, err)

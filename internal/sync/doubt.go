@@ -1,0 +1,74 @@
+package sync
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// lostWithin is how recent the last known sync of a mailbox is that does not
+// synchronise any more and is called lost.
+const lostWithin = 2 * inactiveAfter
+
+// lost says whether phones synchronised with the mailbox not long ago, and what
+// is known of it now says no more whether they should.
+func (m *mailbox) lost(now seconds) bool {
+	return (m.state == Inactive || m.state == NotProvisioned) && m.success != 0 && now.sub(m.success) < lostWithin
+}
+
+// many says whether n of so many are too many to pass over.
+func many(n, of int) bool { return n >= unknownFloor && float64(n) > unknownShare*float64(of) }
+
+// doubt says why the answers that came do not tell how the fleet is; empty:
+// they do, as far as it has been asked.
+func (c Counts) doubt() string {
+	failed, tried := c.States[Error], c.Mailboxes-c.States[Unchecked]
+	switch {
+	case many(failed, tried) || 2*failed > tried:
+		return fmt.Sprintf("%d of %d mailboxes could not be asked", failed, tried)
+	case many(c.Lost, c.Active+c.Lost):
+		return fmt.Sprintf("%d mailboxes synchronised in the last %d days and count no more: they are silent for over %d days, or Exchange Online has no phone or no mailbox of theirs; %d others count",
+			c.Lost, lostWithin/(24*time.Hour), inactiveAfter/(24*time.Hour), c.Active)
+	case c.Known() && c.Active == 0 && !many(c.States[Unknown], tried):
+		return fmt.Sprintf("none of %d mailboxes asked synchronises: %d inactive, %d not provisioned, %d of the cloud",
+			tried, c.States[Inactive], c.States[NotProvisioned], c.States[Cloud])
+	default:
+		return ""
+	}
+}
+
+// undecided gives the error of a run that has asked and cannot tell; failure is
+// that of the last visit without an answer. The watch list is judged one by one:
+// where it is all there is, what its answers say is enough.
+func (o observation) undecided(failure error) error {
+	unheard := 0
+	for _, w := range o.watched {
+		if w.state == Error {
+			unheard++
+		}
+	}
+	doubt := o.counts.doubt()
+	switch {
+	case unheard > 0:
+		return because(failure, "%d of %d watched mailboxes could not be asked", unheard, len(o.watched))
+	case o.counts.Mailboxes == len(o.watched):
+		return nil
+	case o.counts.Mailboxes == o.counts.States[Unchecked]:
+		return check.Errorf(check.State, "nothing is known yet of %d mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", o.counts.Mailboxes)
+	case doubt != "" && o.counts.States[Error] > 0:
+		return because(failure, "%s", doubt)
+	case doubt != "":
+		return check.Errorf(check.State, "%s", doubt)
+	default:
+		return nil
+	}
+}
+
+// because words an error with its cause, whose class it has.
+func because(cause error, format string, args ...any) error {
+	if cause == nil { // of an earlier process
+		return check.Errorf(check.State, format, args...)
+	}
+	return check.Errorf(check.ClassOf(cause), "%s; the last failure: %w", fmt.Sprintf(format, args...), cause)
+}

@@ -1,0 +1,173 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+func TestWhatCannotBeToldOfAFleet(t *testing.T) {
+	failure := check.Errorf(check.Permission, "no role")
+	for name, c := range map[string]struct {
+		counts Counts
+		watch  []State
+		want   string // empty: it can
+		class  check.Class
+		open   []*check.Reason
+	}{
+		"a healthy fleet": {healthy().counts, nil, "", "", nil},
+		"nearly all could not be asked": {Counts{Mailboxes: 1000, Active: 50, States: map[State]int{Fresh: 50, Error: 950}}, nil,
+			"950 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
+		"over a fifth could not": {Counts{Mailboxes: 1000, Active: 799, States: map[State]int{Fresh: 799, Error: 201}}, nil,
+			"201 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasonsButStopped},
+		"a fifth could not": {Counts{Mailboxes: 1000, Active: 800, States: map[State]int{Fresh: 800, Error: 200}}, nil, "", "", nil},
+		"most of a small fleet could not": {Counts{Mailboxes: 5, Active: 2, States: map[State]int{Fresh: 2, Error: 3}}, nil,
+			"3 of 5 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
+		"over a fifth stale, as many not asked": {Counts{Mailboxes: 1000, Active: 750, States: map[State]int{Fresh: 500, Stale: 250, Error: 250}}, nil,
+			"250 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{syncFailing, syncUnknown}},
+		"none is provisioned": {Counts{Mailboxes: 1000, States: map[State]int{NotProvisioned: 1000}}, nil,
+			"none of 1000 mailboxes asked synchronises: 0 inactive, 1000 not provisioned, 0 of the cloud", check.State, fleetReasons},
+		"all are inactive": {Counts{Mailboxes: 1000, States: map[State]int{Inactive: 1000}}, nil,
+			"none of 1000 mailboxes asked synchronises: 1000 inactive, 0 not provisioned, 0 of the cloud", check.State, fleetReasons},
+		"many synchronised lately and count no more": {Counts{Mailboxes: 1000, Active: 790, Lost: 210, States: map[State]int{Fresh: 790, NotProvisioned: 210}}, nil,
+			"210 mailboxes synchronised in the last 28 days and count no more: they are silent for over 14 days, or Exchange Online has no phone or no mailbox of theirs; 790 others count", check.State, fleetReasonsButStopped},
+		"a few of them": {Counts{Mailboxes: 1000, Active: 810, Lost: 190, States: map[State]int{Fresh: 810, NotProvisioned: 190}}, nil, "", "", nil},
+		"nothing asked yet": {Counts{Mailboxes: 1000, States: map[State]int{Unchecked: 1000}}, nil,
+			"nothing is known yet of 1000 mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", check.State, fleetReasons},
+		"little asked yet": {Counts{Mailboxes: 1000, Active: 3, States: map[State]int{Unchecked: 997, Fresh: 3}}, nil, "", "", fleetReasons},
+		"a watched one could not be asked": {Counts{Mailboxes: 1000, Active: 999, States: map[State]int{Fresh: 999, Error: 1}}, []State{Fresh, Error},
+			"1 of 2 watched mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{watchedStale, watchedNotProvisioned, watchedInCloud}},
+		"watched ones alone, none provisioned": {Counts{Mailboxes: 1, States: map[State]int{NotProvisioned: 1}}, []State{NotProvisioned}, "", "", fleetReasons},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := healthy()
+			o.counts = c.counts
+			for _, s := range c.watch {
+				o.watched = append(o.watched, watched{state: s})
+			}
+			err := o.undecided(failure)
+			if c.want == "" {
+				assert.NoError(t, err)
+			} else {
+				require.EqualError(t, err, c.want)
+				assert.Equal(t, c.class, check.ClassOf(err))
+			}
+			_, open := judge(o)
+			assert.ElementsMatch(t, namesOf(c.open), namesOf(open))
+		})
+	}
+	t.Run("the cause was an earlier process's", func(t *testing.T) {
+		o := observation{counts: Counts{Mailboxes: 10, States: map[State]int{Error: 10}}}
+		assert.EqualError(t, o.undecided(nil), "10 of 10 mailboxes could not be asked")
+	})
+}
+
+const lostFleet = 30
+
+var (
+	fleetReasonsButStopped = []*check.Reason{syncFailing, syncStale, syncUnknown}
+	fleetReasons           = append([]*check.Reason{syncStopped}, fleetReasonsButStopped...)
+)
+
+// A fleet of which good answers came once, and then others, or none.
+func TestAFleetThatIsLostIsNotWell(t *testing.T) {
+	unknown := errors.New("an exception nobody knows")
+	for name, c := range map[string]struct {
+		after time.Duration
+		set   func(*office)
+		want  string
+	}{
+		"empty answers": {30 * time.Hour, func(o *office) {
+			for _, a := range addresses(lostFleet) {
+				o.rows[a], o.rows[guidOf(a)] = []exchange.Row{}, nil
+			}
+		}, "count no more"},
+		"not found": {30 * time.Hour, func(o *office) {
+			o.fail = func(q question) error {
+				if q.cmdlet == getDevices {
+					return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.NotFound}
+				}
+				return nil
+			}
+		}, "count no more"},
+		"three in four that nobody can ask": {60 * time.Hour, func(o *office) {
+			o.fail = func(q question) error {
+				if i := slices.IndexFunc(addresses(lostFleet), func(a string) bool { return guidOf(a) == q.who }); i%4 != 0 {
+					return unknown
+				}
+				return nil
+			}
+		}, "an exception nobody knows"},
+		"an outage that grows old": {15 * day, func(o *office) { o.stop = time.Now() }, "count no more"},
+		"and older":                {29 * day, func(o *office) { o.stop = time.Now() }, "none of 30 mailboxes asked synchronises"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Mailboxes: addresses(lostFleet)})
+				o.sweepFor(time.Hour)
+				r, err := o.runNow()
+				require.NoError(t, err)
+				require.Equal(t, lostFleet+0.0, valueOf(r, Mailboxes, "fresh"))
+				c.set(o)
+				o.sweepFor(c.after)
+				r, err = o.runNow()
+				require.ErrorContains(t, err, c.want)
+				assert.Contains(t, r.Unevaluated, syncStale, "what was found of it stands")
+			})
+		})
+	}
+}
+
+// hmad check has no Background: of a fleet without a watch list it knows nothing.
+func TestARunThatAsksNobodyCannotTell(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(lostFleet)})
+		o.fail = func(question) error { return fmt.Errorf("%w", context.DeadlineExceeded) }
+		_, err := o.runNow()
+		require.ErrorContains(t, err, "nothing is known yet of 30 mailboxes")
+		assert.Zero(t, o.calls())
+	})
+}
+
+// That phones synchronised once is remembered, and not shown as if they still
+// did.
+func TestAMailboxWithoutPhonesShowsNoSync(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		_, err := o.runNow()
+		require.NoError(t, err)
+		require.Equal(t, 0, int(valueOf(mustRun(t, o), SyncedWithin, "15m"))-1)
+		o.rows[guidOf("jane@contoso.com")] = nil
+		r := mustRun(t, o)
+		assert.Zero(t, valueOf(r, SyncedWithin, "168h"))
+		assert.Equal(t, -1.0, valueOf(r, NewestSync), "absent")
+		assert.NotEqual(t, o.store.rows["jane@contoso.com"][0], o.store.rows["jane@contoso.com"][0], "no number")
+		again := newOfficeOn(t, o.settings, o.store)
+		assert.Equal(t, 1, again.plan.Count(time.Now()).Lost)
+	})
+}
+
+// namesOf gives the names of reasons.
+func namesOf(rs []*check.Reason) (all []string) {
+	for _, r := range rs {
+		all = append(all, r.Name)
+	}
+	return all
+}
+
+func mustRun(t *testing.T, o *office) check.Report {
+	t.Helper()
+	r, err := o.runNow()
+	require.NoError(t, err)
+	return r
+}
