@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/probes"
 )
 
 // Where alerts send people: the runbook of a reason is its heading in
@@ -29,9 +30,17 @@ const evaluationInterval = 30 * time.Second
 // leaves a hole at once; without this an alert that waits would wait anew.
 const missable = 3 * time.Minute
 
+// standing is how long a finding counts after its scrape. What hmad found last
+// must not be told as mended before HmadDown tells that nobody looks any more;
+// keep_firing_for comes on top.
+const standing = downAfter
+
 // last gives a series' newest value, of a scrape or two ago if need be.
-func (s scale) last(series string) string {
-	return "last_over_time(" + series + "[" + s.of(missable) + "])"
+func (s scale) last(series string) string { return s.within(series, missable) }
+
+// within gives a series' newest value of so long a time.
+func (s scale) within(series string, d time.Duration) string {
+	return "last_over_time(" + series + "[" + s.of(d) + "])"
 }
 
 // ruleFile is a rule file as Prometheus reads it.
@@ -114,13 +123,13 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 		for _, r := range d.Reasons {
 			rules = append(rules, rule{
 				Alert:         AlertName(d.Name, r.Name),
-				Expr:          s.last(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`) + " == 1",
-				For:           s.of(wait.hold(r)),
+				Expr:          s.finding(d, r),
+				For:           s.of(holdOf(d, r)),
 				KeepFiringFor: s.of(wait.keep()),
 				Labels:        map[string]string{"severity": string(r.Severity)},
 				Annotations: map[string]string{
 					"summary":     literal(r.Summary),
-					"description": description(d),
+					"description": description(d, r),
 					"fix":         literal(r.Fix),
 					"runbook_url": checksDocURL + anchor(d.Name+"."+r.Name),
 				},
@@ -128,6 +137,38 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 		}
 	}
 	return rules
+}
+
+// finding is the expression of a reason's alert.
+func (s scale) finding(d *check.Def, r *check.Reason) string {
+	expr := s.within(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`, standing) + " == 1"
+	if closer(d, r) == nil {
+		return expr
+	}
+	wait := waitsOf(d)
+	told := `ALERTS{alertname="` + AlertName(probes.ActiveSync.Name, r.Name) + `",alertstate="firing"}`
+	return expr + "\nunless on (job, instance, target)\n" + s.within(told, wait.gap+wait.keep())
+}
+
+// closer gives the reason by which activesync tells of the same fault sooner:
+// tls_offload asks the same URL, but once an hour. Its alert comes only where
+// activesync has told nothing, nor lately: a finding an hour old would page
+// again after the outage is mended, when no inhibition holds it any more.
+func closer(d *check.Def, r *check.Reason) *check.Reason {
+	if d != probes.TLSOffload {
+		return nil
+	}
+	return probes.ActiveSync.Reason(r.Name)
+}
+
+// holdOf gives the for of a reason's alert: that of its check's waits, or as
+// long as it takes activesync to tell of the same fault.
+func holdOf(d *check.Def, r *check.Reason) time.Duration {
+	if c := closer(d, r); c != nil {
+		wait := waitsOf(probes.ActiveSync)
+		return wait.gap + wait.hold(c) + aRun
+	}
+	return waitsOf(d).hold(r)
 }
 
 // waits derives from a check's default schedule how long its alerts wait.
@@ -164,8 +205,9 @@ func (w waits) hold(r *check.Reason) time.Duration {
 }
 
 // keep gives an alert's keep_firing_for: one good run between two bad ones (a
-// load balancer with one bad member), a missed scrape or a restart of hmad
-// makes no second page. It is also how late «resolved» comes.
+// load balancer with one bad member) or a restart of hmad makes no second page.
+// It is also how late «resolved» comes, so that it ends at keptMost: a finding
+// that comes and goes from one hour to the next pages each time.
 func (w waits) keep() time.Duration { return min(w.gap, keptMost) + aRun }
 
 // anchor gives the anchor that GitHub makes of a heading.

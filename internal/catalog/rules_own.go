@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -11,6 +13,10 @@ import (
 const itself = "hmad"
 
 const day = 24 * time.Hour
+
+// downAfter is how long hmad may be away before HmadDown: an upgrade or a
+// restart of its host takes less.
+const downAfter = 10 * time.Minute
 
 // own is an alert that no reason stands behind.
 type own struct {
@@ -44,9 +50,8 @@ func (s scale) ownAlerts() []rule {
 func (s scale) own() []own {
 	critical, warning := string(check.Critical), string(check.Warning)
 	return []own{
-		// Nobody would know if phones lost mail: that is why it pages. An
-		// upgrade or a restart does not take ten minutes.
-		{"HmadDown", "up{job=\"hmad\"} == 0\nor\nabsent(up{job=\"hmad\"})", 10 * time.Minute, 5 * time.Minute, critical,
+		// Nobody would know if phones lost mail: that is why it pages.
+		{"HmadDown", "up{job=\"hmad\"} == 0\nor\nabsent(up{job=\"hmad\"})", downAfter, 5 * time.Minute, critical,
 			[3]string{itself, itself, "down"},
 			"hmad does not answer Prometheus, or Prometheus is not told of it: nobody watches mobile mail.",
 			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
@@ -63,12 +68,12 @@ func (s scale) own() []own {
 			[3]string{"", "", "undecided"},
 			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. The class of the error: hmad_check_errors_total and the status page.",
-			"See the error on the status page, or `hmad check {{ $labels.check }} --target={{ $labels.target }} --verbose`: mostly a network way, a credential, a permission or a report that hmad needs."},
+			"See the error on the status page, or, as root on hmad's host, by " + lookAgain + ": mostly a network way, a credential, a permission or a report that hmad needs."},
 		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,
 			[3]string{itself, itself, "reload_failed"},
 			"hmad refused its config file at the last reload and goes on with the one before.",
 			"hmad at {{ $labels.instance }} refuses its config file.",
-			"`hmad config check --config.file=FILE` prints every error with its line."},
+			"`hmad config check --config.file=/etc/hmad/hmad.yaml` prints every error with its line."},
 		{"HmadSeriesDropped", s.last("hmad_series_dropped") + " > 0", 15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{itself, itself, "series_dropped"},
 			"Metrics do not show all that hmad knows: a cap is reached, or a defect in hmad gives series twice.",
@@ -86,7 +91,7 @@ func (s scale) own() []own {
 		// Nobody is told of this one (severity none): Alertmanager inhibits by
 		// it. It says of a closed way out that the target's Exchange lies
 		// behind it, so that what is found there is not to be believed.
-		{"HmadWayOutClosed", s.last("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}") + " == 1\nand on (job, instance, target)\n" + s.last("hmad_vantage_shared") + " == 1",
+		{"HmadWayOutClosed", s.within("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}", standing) + " == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
 			0, 6 * time.Minute, "none",
 			[3]string{"", "", "way_out_closed"},
 			"hmad's own way out is closed, and what it asks of this target lies behind it.",
@@ -100,8 +105,9 @@ func (s scale) own() []own {
 func (s scale) credential(name, left, severity, reason, summary string) own {
 	return own{name, "min by (job, instance, target, credential) (" + s.last("hmad_credential_not_after_timestamp_seconds") + ") - time()\n" + left,
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
-		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} ends in {{ $value | humanizeDuration }}.",
-		"Put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config), then reload."}
+		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
+			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
+		"Put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config), then `systemctl restart hmad`: systemd hands credentials over at the start only. Where hmad reads the file itself, `systemctl reload hmad` is enough."}
 }
 
 // days gives days in seconds, as PromQL writes numbers.
@@ -110,29 +116,46 @@ func days(n time.Duration) string { return scale(1).seconds(n * day) }
 // serviceLevelGoal is the share of decided runs that should be good.
 const serviceLevelGoal = "0.99"
 
-// serviceLevel records which share of decided runs was good (passed or warned,
-// as hmad_check_success has it), and opens a ticket when the goal is missed
-// over three days and still. No page: every fault has its own alert; this one
-// sees faults that come and go too quickly for theirs.
+// serviceLevel records which share of each check's decided runs was good
+// (passed or warned, as hmad_check_success has it), and of each target that of
+// the worst of the checks about phones: pooled, those that are well would hide
+// the one that is not. A ticket is opened when one misses the goal over three
+// days and still. No page: every fault has its own alert; this one sees faults
+// that come and go too quickly for theirs.
 func (s scale) serviceLevel() []rule {
-	ratio := func(by, window string) string {
-		return fmt.Sprintf("sum by (%[1]s) (increase(hmad_check_runs_total{outcome=~\"passed|warned\"}[%[2]s]))\n/\n(sum by (%[1]s) (increase(hmad_check_runs_total{outcome=~\"passed|warned|failed\"}[%[2]s])) > 0)", by, window)
+	const good = "check_target:hmad_check_runs:good_ratio_increase"
+	phones := `{check=~"` + strings.Join(phoneChecks(), "|") + `"}`
+	record := func(name string, window time.Duration) []rule {
+		sum := "sum by (check, target) (increase(hmad_check_runs_total{outcome=~\"%s\"}[" + s.of(window) + "]))"
+		return []rule{
+			{Record: good + name, Expr: fmt.Sprintf(sum, "passed|warned") + "\n/\n(" + fmt.Sprintf(sum, "passed|warned|failed") + " > 0)"},
+			{Record: "target:hmad_check_runs:min_good_ratio_increase" + name, Expr: "min by (target) (" + good + name + phones + ")"},
+		}
 	}
-	return []rule{
-		{Record: "check_target:hmad_check_runs:good_ratio_increase1d", Expr: ratio("check, target", s.of(day))},
-		{Record: "target:hmad_check_runs:good_ratio_increase6h", Expr: ratio("target", s.of(6*time.Hour))},
-		{Record: "target:hmad_check_runs:good_ratio_increase3d", Expr: ratio("target", s.of(3*day))},
-		{Alert: "HmadServiceLevelMissed",
-			Expr: "target:hmad_check_runs:good_ratio_increase3d < " + serviceLevelGoal + "\nand\ntarget:hmad_check_runs:good_ratio_increase6h < " + serviceLevelGoal,
-			// As long as the short window: one failed run of a daemon that has
-			// just started does not miss a goal.
-			For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
-			Labels: map[string]string{"severity": string(check.Warning), "check": "service_level", "reason": "service_level_missed"},
-			Annotations: map[string]string{
-				"summary":     "Over the last three days less than 99 % of the looks at this target found phones able to get mail, and it goes on.",
-				"description": "{{ $value | humanizePercentage }} of the decided runs of target {{ $labels.target }} were good in three days. Which checks failed: check_target:hmad_check_runs:good_ratio_increase1d.",
-				"fix":         "Look for faults that come and go: the recent runs of each check on hmad's status page, and one front end among several (`addresses: all`, `activesync.members`).",
-				"runbook_url": alertsDocURL + anchor("HmadServiceLevelMissed"),
-			}},
+	return append(append(record("6h", 6*time.Hour), record("3d", 3*day)...), rule{
+		Alert: "HmadServiceLevelMissed",
+		Expr:  good + "3d" + phones + " < " + serviceLevelGoal + "\nand\n" + good + "6h" + phones + " < " + serviceLevelGoal,
+		// As long as the short window: one failed run does not miss a goal.
+		For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
+		Labels: map[string]string{"severity": string(check.Warning), "reason": "service_level_missed"},
+		Annotations: map[string]string{
+			"summary":     "Over the last three days less than 99 % of the looks of a check found phones able to get mail, and it goes on.",
+			"description": "{{ $value | humanizePercentage }} of the decided runs of check {{ $labels.check }} of target {{ $labels.target }} were good in three days.",
+			"fix":         "Look for a fault that comes and goes: the recent runs of the check on hmad's status page, and one front end among several (`addresses: all`, `activesync.members`).",
+			"runbook_url": alertsDocURL + anchor("HmadServiceLevelMissed"),
+		},
+	})
+}
+
+// phoneChecks lists the checks that can find phones without mail and look often
+// enough to see it come and go. The slower ones read settings, which do not.
+func phoneChecks() []string {
+	var names []string
+	for _, d := range Defs() {
+		critical := func(r *check.Reason) bool { return r.Severity == check.Critical }
+		if waitsOf(d).gap < slowGap && slices.ContainsFunc(d.Reasons, critical) {
+			names = append(names, d.Name)
+		}
 	}
+	return names
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/probes"
 )
 
 const (
@@ -305,6 +306,37 @@ func TestHowLongAlertsWait(t *testing.T) {
 		assert.Equal(t, c.hold, w.hold(c.reason), "for of %+v", c)
 		assert.Equal(t, c.keep, w.keep(), "keep_firing_for of %+v", c)
 	}
+}
+
+// tls_offload waits until activesync has told what it would tell.
+func TestTheSlowerOfTwoChecksWaitsForTheOther(t *testing.T) {
+	const minute = time.Minute
+	for _, c := range []struct {
+		def    *check.Def
+		reason string
+		want   time.Duration
+	}{
+		{probes.TLSOffload, "connect_failed", 8 * minute},
+		{probes.TLSOffload, "tls_offloaded", 12 * minute},
+		{probes.TLSOffload, "host_rewritten", 2 * minute},
+		{probes.ActiveSync, "connect_failed", 2 * minute},
+		{probes.Autodiscover, "connect_failed", 2 * minute},
+	} {
+		assert.Equal(t, c.want, holdOf(c.def, c.def.Reason(c.reason)), "%s.%s", c.def.Name, c.reason)
+	}
+}
+
+// HmadDown comes well before a dead hmad's findings end, and so does its
+// inhibition.
+func TestFindingsOutlastHmad(t *testing.T) {
+	for _, d := range Defs() {
+		assert.GreaterOrEqual(t, standing+waitsOf(d).keep(), downAfter+5*time.Minute, d.Name)
+	}
+}
+
+// The service level is that of the checks about phones that look often.
+func TestChecksOfTheServiceLevel(t *testing.T) {
+	assert.Equal(t, []string{"autodiscover", "activesync", "mailbox_sync", "onprem_sync"}, phoneChecks())
 }
 
 // All durations of a trial are shorter alike; the calendar is not.

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/run"
+	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
 // waitsOf reads the check's default schedule.
@@ -19,19 +21,32 @@ func waitsOf(d *check.Def) waits {
 	return waits{most}
 }
 
+// lookAgain is the command that repeats a run on hmad's host, with the paths
+// that the packages and the unit use.
+const lookAgain = "`hmad check {{ $labels.check }} --target={{ $labels.target }} --config.file=/etc/hmad/hmad.yaml --storage.path=/var/lib/hmad --verbose`"
+
 // description says of whom an alert speaks and where the detail stands, which
-// is never a label; where the check counts a fleet, also the counts and the
-// worst five. Its text is a template that Prometheus fills in.
-func description(d *check.Def) string {
+// is never a label; then the facts that are worth a sentence. Its text is a
+// template that Prometheus fills in.
+func description(d *check.Def, r *check.Reason) string {
 	text := "Check {{ $labels.check }} of target {{ $labels.target }} found {{ $labels.reason }}. " +
-		"What it saw is on the status page of hmad at {{ $labels.instance }}; " +
-		"`hmad check {{ $labels.check }} --target={{ $labels.target }} --verbose` looks again."
+		"What it saw is on the status page of hmad at {{ $labels.instance }}; «Check again» there looks once more"
+	if !fromHistory(d) {
+		text += ", and so does, as root on its host, " + lookAgain
+	}
+	text += "."
 	for _, f := range facts {
-		if declares(d, f.metric) {
+		if f.tells(d, r) {
 			text += f.text()
 		}
 	}
 	return text
+}
+
+// fromHistory says whether the check judges what the daemon gathered over hours,
+// which `hmad check`, having no memory, cannot.
+func fromHistory(d *check.Def) bool {
+	return d == hmadsync.MailboxSync || d == hmadsync.OnPremSync
 }
 
 func declares(d *check.Def, name string) bool {
@@ -47,6 +62,7 @@ func declares(d *check.Def, name string) bool {
 // when it fires.
 type fact struct {
 	metric string
+	about  string // what its reasons' names begin with; empty: all of the check's
 	query  string // %s stands for the matchers of the alert's check
 	lead   string
 	each   string // one element, a template; its label is the one of the family
@@ -55,8 +71,13 @@ type fact struct {
 }
 
 // facts: a family is worth a sentence when it counts or dates the members of a
-// fleet.
+// fleet, or the certificates that a reason is about.
 var facts = []fact{
+	{metric: probes.CertificateNotAfter.Name, about: "certificate_",
+		query: "sort(bottomk(5, " + probes.CertificateNotAfter.Name + "{%s}))",
+		lead:  "Certificates seen, by their end", each: "{{ .Labels.host }}{{ with .Labels.address }} at {{ . }}{{ end }} ({{ .Value | humanizeTimestamp }})",
+		example: `host="mail.contoso.com",address="192.0.2.10:443"`, value: "1600000000",
+		want: " Certificates seen, by their end: mail.contoso.com at 192.0.2.10:443 (2020-09-13 12:26:40 +0000 UTC)."},
 	{metric: "hmad_mailboxes", query: "sort_desc(hmad_mailboxes{%s} > 0)",
 		lead: "Mailboxes by state", each: "{{ .Labels.state }} {{ .Value }}",
 		example: `state="stale"`, value: "12", want: " Mailboxes by state: stale 12."},
@@ -68,6 +89,11 @@ var facts = []fact{
 		query: "sort(bottomk(5, hmad_onprem_report_timestamp_seconds{%s}))",
 		lead:  "Oldest reports", each: "{{ .Labels.host }} ({{ .Value | humanizeTimestamp }})",
 		example: `host="EX01"`, value: "1600000000", want: " Oldest reports: EX01 (2020-09-13 12:26:40 +0000 UTC)."},
+}
+
+// tells says whether the alert of the reason has the fact.
+func (f fact) tells(d *check.Def, r *check.Reason) bool {
+	return declares(d, f.metric) && strings.HasPrefix(r.Name, f.about)
 }
 
 // text is the sentence as a template; nothing where the query gives nothing.
