@@ -141,13 +141,13 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 
 // finding is the expression of a reason's alert.
 func (s scale) finding(d *check.Def, r *check.Reason) string {
-	expr := s.within(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`, standing) + " == 1"
+	expr := s.within(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`, standing)
 	if closer(d, r) == nil {
-		return expr
+		return expr + " == 1"
 	}
 	wait := waitsOf(d)
 	told := `ALERTS{alertname="` + AlertName(probes.ActiveSync.Name, r.Name) + `",alertstate="firing"}`
-	return expr + "\nunless on (job, instance, target)\n" + s.within(told, wait.gap+wait.keep())
+	return "(" + expr + "\nunless on (job, instance, target)\n" + s.within(told, wait.gap+wait.keep()) + ") == 1"
 }
 
 // closer gives the reason by which activesync tells of the same fault sooner:

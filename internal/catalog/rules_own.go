@@ -116,25 +116,25 @@ func days(n time.Duration) string { return scale(1).seconds(n * day) }
 // serviceLevelGoal is the share of decided runs that should be good.
 const serviceLevelGoal = "0.99"
 
-// serviceLevel records which share of each check's decided runs was good
-// (passed or warned, as hmad_check_success has it), and of each target that of
-// the worst of the checks about phones: pooled, those that are well would hide
-// the one that is not. A ticket is opened when one misses the goal over three
-// days and still. No page: every fault has its own alert; this one sees faults
-// that come and go too quickly for theirs.
+// serviceLevel records which share of the decided runs of each check about
+// phones was good (passed or warned, as hmad_check_success has it), and of each
+// target that of the worst of them: pooled, those that are well would hide the
+// one that is not. A ticket is opened when one misses the goal over three days
+// and still. No page: every fault has its own alert; this one sees faults that
+// come and go too quickly for theirs.
 func (s scale) serviceLevel() []rule {
 	const good = "check_target:hmad_check_runs:good_ratio_increase"
-	phones := `{check=~"` + strings.Join(phoneChecks(), "|") + `"}`
+	phones := strings.Join(phoneChecks(), "|")
 	record := func(name string, window time.Duration) []rule {
-		sum := "sum by (check, target) (increase(hmad_check_runs_total{outcome=~\"%s\"}[" + s.of(window) + "]))"
+		sum := "sum by (check, target) (increase(hmad_check_runs_total{check=~\"" + phones + "\",outcome=~\"%s\"}[" + s.of(window) + "]))"
 		return []rule{
 			{Record: good + name, Expr: fmt.Sprintf(sum, "passed|warned") + "\n/\n(" + fmt.Sprintf(sum, "passed|warned|failed") + " > 0)"},
-			{Record: "target:hmad_check_runs:min_good_ratio_increase" + name, Expr: "min by (target) (" + good + name + phones + ")"},
+			{Record: "target:hmad_check_runs:min_good_ratio_increase" + name, Expr: "min by (target) (" + good + name + ")"},
 		}
 	}
 	return append(append(record("6h", 6*time.Hour), record("3d", 3*day)...), rule{
 		Alert: "HmadServiceLevelMissed",
-		Expr:  good + "3d" + phones + " < " + serviceLevelGoal + "\nand\n" + good + "6h" + phones + " < " + serviceLevelGoal,
+		Expr:  good + "3d < " + serviceLevelGoal + "\nand\n" + good + "6h < " + serviceLevelGoal,
 		// As long as the short window: one failed run does not miss a goal.
 		For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
 		Labels: map[string]string{"severity": string(check.Warning), "reason": "service_level_missed"},

@@ -143,7 +143,7 @@ func TestGrafanasExpressionsNameOnlyWhatIsDeclared(t *testing.T) {
 // The functions of Grafana's templates (its documentation, «Annotation and
 // label template reference») that hmad's annotations may use; query is none.
 var grafanaFunctions = template.FuncMap{"humanizeDuration": noFunction, "humanizePercentage": noFunction,
-	"humanize": noFunction, "humanizeTimestamp": noFunction, "printf": noFunction}
+	"humanize": noFunction, "humanizeTimestamp": noFunction, "reReplaceAll": noFunction, "printf": noFunction, "lt": noFunction}
 
 func noFunction(any) string { return "" }
 
