@@ -29,22 +29,20 @@ var (
 // elsewhere are words of the documents that look like hmad's and are others',
 // with whose they are.
 var elsewhere = map[string]string{
-	"authorization_uri":     "a parameter of the challenge",
-	"full_access_as_app":    "a permission in Entra",
-	"keep_firing_for":       "Prometheus' rules",
-	"runbook_url":           "Prometheus' rules",
-	"last_over_time":        "PromQL",
-	"sample_limit":          "Prometheus' config",
-	"scrape_timeout":        "Prometheus' config",
-	"group_wait":            "Alertmanager's config",
-	"time_intervals":        "Alertmanager's config",
-	"basic_auth_users":      "the exporter-toolkit's web config",
-	"tls_server_config":     "the exporter-toolkit's web config",
-	"http_code":             "curl",
-	"process_resident":      "client_golang, cut short",
-	"check_target":          "the level of a recording rule",
-	"good_ratio_increase1d": "the operation of a recording rule",
-	"HmadReport":            "part of Get-HmadReport.ps1",
+	"authorization_uri":  "a parameter of the challenge",
+	"full_access_as_app": "a permission in Entra",
+	"keep_firing_for":    "Prometheus' rules",
+	"runbook_url":        "Prometheus' rules",
+	"last_over_time":     "PromQL",
+	"sample_limit":       "Prometheus' config",
+	"scrape_timeout":     "Prometheus' config",
+	"group_wait":         "Alertmanager's config",
+	"time_intervals":     "Alertmanager's config",
+	"basic_auth_users":   "the exporter-toolkit's web config",
+	"tls_server_config":  "the exporter-toolkit's web config",
+	"http_code":          "curl",
+	"process_resident":   "client_golang, cut short",
+	"HmadReport":         "part of Get-HmadReport.ps1",
 }
 
 // vocabulary is every word that hmad has declared.
@@ -71,8 +69,8 @@ func declared(t *testing.T) vocabulary {
 	var rules struct {
 		Groups []struct {
 			Rules []struct {
-				Alert  string
-				Labels map[string]string
+				Alert, Record string
+				Labels        map[string]string
 			}
 		}
 	}
@@ -80,6 +78,9 @@ func declared(t *testing.T) vocabulary {
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {
 			v.alerts[r.Alert] = true
+			for part := range strings.SplitSeq(r.Record, ":") { // level:metric:operations
+				v.words[part] = true
+			}
 			v.checks = append(v.checks, r.Labels["check"])
 			v.reasons = append(v.reasons, r.Labels["reason"])
 		}
