@@ -94,7 +94,7 @@ type mailbox struct {
 	state      State
 	tries      uint8 // visits without an answer in a row
 	devices    uint8
-	sources    uint8 // which of them have it
+	sources    uint8 // which of them have it, in four bits
 	watched    bool
 	shown      bool // has a row in the table of gauges
 	gone       bool // removed while it was being asked

@@ -175,11 +175,6 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	}
 	notes = append(notes, m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
-	if err == nil && o.counts.Mailboxes == 0 {
-		err = check.Errorf(check.State, "no mailbox is known yet: %w", cmp.Or(m.inventoryErr, errInventory))
-	}
-	if err == nil {
-		err = o.undecided(m.failure)
-	}
+	err = cmp.Or(err, m.withoutInventory(), o.undecided(m.failure))
 	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.stats.samples(m.now()), m.credential()), Notes: notes}, err
 }

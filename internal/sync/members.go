@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ const (
 	inventoryPages = 500
 	inventoryEvery = 24 * time.Hour
 	inventoryRetry = time.Hour
+	inventoryLate  = 2 * inventoryEvery
 	keyOfInventory = "sync_inventory" // when the inventory was last read whole
 )
 
@@ -27,33 +29,28 @@ type members struct {
 	settings config.Sync
 	env      check.Env
 
-	want    uint8 // the sources of the config
-	read    uint8 // those that have been read whole since the start
-	digest  [sha256.Size]byte
-	bad     int    // lines of the file that name no mailbox
-	about   string // those lines
+	digest  [sha256.Size]byte // of the file as it was last read
+	same    bool              // as the time before
+	bad     int               // lines of the file that name no mailbox
+	about   string            // those lines
 	fileErr error
 
 	inventoryErr error // below mu
 }
 
 func newMembers(s *sweep, settings config.Sync, env check.Env) *members {
-	m := &members{sweep: s, settings: settings, env: env, want: fromList}
-	if settings.File != "" {
-		m.want |= fromFile
-	}
-	if settings.Inventory {
-		m.want |= fromInventory
-	}
-	return m
+	return &members{sweep: s, settings: settings, env: env}
 }
 
 // load takes up what an earlier process knew, and the list of the config.
 func (m *members) load() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
-	m.fleet.Each(func(key string, record []byte) { m.plan.Add(now, key, record) })
+	now, sources := m.now(), m.sources()
+	m.fleet.Each(func(key string, record []byte) {
+		m.plan.Add(now, key, record)
+		m.plan.all[m.plan.index[key]].sources &= sources
+	})
 	var keys []string
 	for _, address := range m.settings.Mailboxes {
 		keys = append(keys, strings.ToLower(address))
@@ -63,29 +60,48 @@ func (m *members) load() {
 		keys = append(keys, key)
 		m.plan.Watch(now, key, w.StaleAfter, nil)
 	}
-	m.adopt(fromList, keys)
+	m.adopt(fromList, keys, true)
 }
 
-// adopt makes keys the mailboxes that a source has. Once every source has been
-// read, mailboxes that none has are forgotten.
-func (m *members) adopt(source uint8, keys []string) {
-	now := m.now()
-	for i := range m.plan.all {
-		m.plan.all[i].sources &^= source
+// sources gives those of the config.
+func (m *members) sources() uint8 {
+	all := fromList
+	if m.settings.File != "" {
+		all |= fromFile
 	}
+	if m.settings.Inventory {
+		all |= fromInventory
+	}
+	return all
+}
+
+// adopt notes that a source has these mailboxes, and where they are the whole of
+// it, that it has no others. One that no source has is forgotten.
+func (m *members) adopt(source uint8, keys []string, whole bool) {
+	has := make(map[string]bool, len(keys))
 	for _, key := range keys {
-		m.plan.Add(now, key, nil)
-		m.plan.all[m.plan.index[key]].sources |= source
-	}
-	m.read |= source
-	if m.read != m.want {
-		return
+		has[key] = true
+		m.plan.Add(m.now(), key, nil)
 	}
 	var gone []string
 	for i := range m.plan.all {
-		if b := &m.plan.all[i]; b.key != "" && b.sources == 0 && !b.gone {
+		b := &m.plan.all[i]
+		if b.key == "" || b.gone {
+			continue
+		}
+		before := b.sources
+		if has[b.key] {
+			b.sources |= source
+		} else if whole {
+			b.sources &^= source
+		}
+		switch b.sources {
+		case 0:
 			m.gauge.hide(b)
 			gone = append(gone, b.key)
+		case before:
+		default:
+			m.fleet.Put(b.key, b.record())
 		}
 	}
 	for _, key := range gone {
@@ -95,30 +111,38 @@ func (m *members) adopt(source uint8, keys []string) {
 }
 
 // readFile reads the file of mailboxes, if it has changed. What cannot be read
-// changes nothing.
+// changes nothing. Who is in it counts at once; who is not is taken away when
+// the next run reads the same, because a file may be read while it is written.
 func (m *members) readFile() error {
 	if m.settings.File == "" {
 		return nil
 	}
 	data, err := m.env.ReadFile(m.settings.File, maxSourceFile)
-	if err == nil && sha256.Sum256(data) == m.digest {
+	if err != nil {
+		m.digest = [sha256.Size]byte{}
+		return m.unread(err)
+	}
+	same := sha256.Sum256(data) == m.digest
+	if same && m.same {
 		return m.fileErr
 	}
-	var l listed
-	if err == nil {
-		l, err = readList(data)
-		m.digest = sha256.Sum256(data)
-	}
+	m.digest, m.same = sha256.Sum256(data), same
+	l, err := readList(data)
 	m.bad, m.about, m.fileErr = len(l.bad), l.note(m.settings.File), nil
 	if err != nil {
-		m.fileErr = check.Errorf(check.State, "the mailboxes of %s cannot be read, those known before stay: %w", m.settings.File, err)
-		return m.fileErr
+		return m.unread(err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.adopt(fromFile, l.keys)
+	m.adopt(fromFile, l.keys, m.same)
 	m.rouse()
 	return nil
+}
+
+// unread keeps why the file says nothing.
+func (m *members) unread(err error) error {
+	m.fileErr = check.Errorf(check.State, "the mailboxes of %s cannot be read, those known before stay: %w", m.settings.File, err)
+	return m.fileErr
 }
 
 // inventory reads the tenant's devices daily until the context ends, and takes
@@ -163,6 +187,23 @@ func (m *members) noInventory(err error) {
 	m.refused(m.now(), err)
 }
 
+// withoutInventory gives the error of a fleet that may lack mailboxes because the
+// inventory has not been had whole for long.
+func (m *members) withoutInventory() error {
+	var last time.Time
+	m.env.Memory.Get(keyOfInventory, &last)
+	switch {
+	case !m.settings.Inventory:
+		return nil
+	case m.inventoryErr != nil && m.now().Sub(last) > inventoryLate:
+		return because(m.inventoryErr, "new mailboxes may be missing: the tenant's inventory was last read whole: %s", moment(last))
+	case m.plan.Len() == 0:
+		return check.Errorf(check.State, "no mailbox is known yet: `hmad run` reads the tenant's inventory")
+	default:
+		return nil
+	}
+}
+
 var (
 	errInventory = errors.New("the tenant's inventory names no mailbox with Outlook")
 	errPart      = errors.New("the tenant's inventory could not be had whole: mailboxes are added, none is taken away")
@@ -189,22 +230,14 @@ func (m *members) readInventory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	keys := make([]string, 0, len(found))
-	for key := range found {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(found))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.rouse()
+	m.adopt(fromInventory, keys, !rows.Incomplete)
 	if rows.Incomplete {
-		for _, key := range keys {
-			m.plan.Add(m.now(), key, nil)
-			m.plan.all[m.plan.index[key]].sources |= fromInventory
-		}
 		return errPart
 	}
-	m.adopt(fromInventory, keys)
 	m.inventoryErr = nil
 	m.env.Memory.Put(keyOfInventory, m.now())
 	return nil

@@ -94,8 +94,10 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 		o.sweepFor(time.Minute)
 		assert.Len(t, o.store.rows, 2)
 		o.files["list"] = "jane@contoso.com\n"
-		_, err = o.runNow()
-		require.NoError(t, err)
+		mustRun(t, o)
+		assert.Len(t, o.store.rows, 2, "it may have been read while it was written")
+		o.files["list"] = "jane@contoso.com\n"
+		mustRun(t, o)
 		assert.Len(t, o.store.rows, 1, "one that is gone is shown no more")
 		assert.Len(t, o.store.records, 1)
 		o.files["list"] = ""
@@ -105,6 +107,34 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 		assert.Equal(t, 1, o.plan.Len(), "an emptied file takes nobody away")
 		_, err = o.runNow()
 		require.Error(t, err, "and is said again")
+		delete(o.files, "list")
+		_, err = o.runNow()
+		require.ErrorContains(t, err, "no such file")
+		o.files["list"] = "jane@contoso.com\n"
+		mustRun(t, o)
+	})
+}
+
+// A file that is read while it is written takes nobody away, in whatever part
+// it is read.
+func TestAFileThatIsBeingWritten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{File: "list"})
+		whole := strings.Join(addresses(100), "\n")
+		o.files["list"] = whole
+		_, _ = o.runNow()
+		o.sweepFor(2 * time.Minute)
+		mustRun(t, o)
+		for _, part := range []int{1000, 500, 100} {
+			o.files["list"] = whole[:part]
+			_, _ = o.runNow()
+			assert.GreaterOrEqual(t, o.plan.Len(), 100)
+		}
+		o.files["list"] = whole
+		mustRun(t, o)
+		r := mustRun(t, o)
+		assert.Equal(t, 100.0, valueOf(r, Mailboxes, "fresh"))
+		assert.Equal(t, 100, o.plan.Len(), "halves of addresses are gone again")
 	})
 }
 
@@ -156,6 +186,89 @@ func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
 		assert.Equal(t, Fresh, again.plan.all[again.plan.index["jane@contoso.com"]].state)
 		assert.Empty(t, again.questions(getInventory), "it was read a minute ago")
 	})
+}
+
+// What a source had is known after a restart, asked or not, until that source
+// is read again: that others cannot be read keeps nobody else.
+func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{Inventory: true, File: "list"}
+		o := newOffice(t, s)
+		for _, a := range addresses(1000) {
+			o.phones = append(o.phones, device("contoso/"+a, "Outlook"))
+		}
+		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nuser999@contoso.com\n"
+		_, _ = o.runNow()
+		o.sweepFor(time.Minute)
+		known, err := Lookup(config.Target{Name: "contoso", Sync: o.settings}, fleetRecords{o.store}, memory{o.store}, time.Now(), "user998@contoso.com")
+		require.NoError(t, err, "one that waits for its first turn")
+		assert.Equal(t, Unchecked, known.State)
+
+		again := newOfficeOn(t, s, o.store)
+		assert.Equal(t, 1002, again.plan.Len())
+		again.fail = func(q question) error {
+			if q.cmdlet == getInventory {
+				return errors.New("down")
+			}
+			return nil
+		}
+		again.files["list"] = "joe@contoso.com\n"
+		mustRun(t, again)
+		mustRun(t, again)
+		assert.False(t, again.plan.Has("jane@contoso.com"))
+		assert.True(t, again.plan.Has("joe@contoso.com") && again.plan.Has("user999@contoso.com"))
+		again.sweepFor(time.Hour)
+		assert.Equal(t, 1001.0, valueOf(mustRun(t, again), Mailboxes, "fresh"))
+
+		s.Inventory = false
+		assert.Equal(t, 1, newOfficeOn(t, s, o.store).plan.Len(), "a source that the config has no more has nobody")
+	})
+}
+
+// An inventory that cannot be had is said for two days in a note and then by an
+// error, because mailboxes may be missing.
+func TestAnInventoryThatCannotBeHad(t *testing.T) {
+	for name, set := range map[string]func(*office){
+		"refused":      func(o *office) { o.fail = refuseInventory },
+		"never whole":  func(o *office) { o.part = true },
+		"without rows": func(o *office) { o.phones = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Inventory: true, Watch: []config.Watch{{Mailbox: "joe@contoso.com"}}})
+				o.phones = []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+				o.sweepFor(time.Minute)
+				mustRun(t, o)
+				set(o)
+				o.sweepFor(47 * time.Hour)
+				assert.Contains(t, strings.Join(mustRun(t, o).Notes, "\n"), "inventory: ")
+				o.sweepFor(2 * time.Hour)
+				r, err := o.runNow()
+				require.ErrorContains(t, err, "the tenant's inventory was last read whole: 2000-01-01 00:00Z")
+				assert.Empty(t, r.Unevaluated, "what is known is judged")
+				o.part, o.fail, o.phones = false, nil, []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+				o.sweepFor(2 * time.Hour)
+				mustRun(t, o)
+			})
+		})
+	}
+	t.Run("never at all", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			o := newOffice(t, config.Sync{Inventory: true, Watch: []config.Watch{{Mailbox: "joe@contoso.com"}}})
+			o.fail = refuseInventory
+			o.sweepFor(time.Minute)
+			_, err := o.runNow()
+			require.ErrorContains(t, err, "was last read whole: never; the last failure: the app has no role")
+			assert.Equal(t, check.Permission, check.ClassOf(err))
+		})
+	})
+}
+
+func refuseInventory(q question) error {
+	if q.cmdlet == getInventory {
+		return check.Errorf(check.Permission, "the app has no role")
+	}
+	return nil
 }
 
 func TestWhatIsShownOfMailboxes(t *testing.T) {

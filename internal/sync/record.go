@@ -6,18 +6,18 @@ import (
 )
 
 // recordVersion is the first byte of a mailbox's record.
-const recordVersion = 1
+const recordVersion = 2
 
 // recordSize is 4 bytes of head, 5 moments and a GUID.
 const recordSize = 4 + 5*4 + 16
 
 var errRecord = errors.New("not a mailbox record of this version")
 
-// record writes what must survive a restart. The next visit is in it for the
-// sake of errors; otherwise it follows from the rest and the config in force.
+// record writes what must survive a restart. The next visit is in it for those
+// without an answer; otherwise it follows from the rest and the config in force.
 func (m *mailbox) record() []byte {
 	b := make([]byte, 0, recordSize)
-	b = append(b, recordVersion, byte(m.state), m.devices, m.tries)
+	b = append(b, recordVersion, m.sources<<4|byte(m.state), m.devices, m.tries)
 	for _, s := range []seconds{m.success, m.attempt, m.checked, m.located, m.due} {
 		b = binary.BigEndian.AppendUint32(b, uint32(s))
 	}
@@ -26,15 +26,15 @@ func (m *mailbox) record() []byte {
 
 // restore reads a record into m and plans the next visit.
 func (m *mailbox) restore(b []byte) error {
-	if len(b) != recordSize || b[0] != recordVersion || State(b[1]) >= states {
+	if len(b) != recordSize || b[0] != recordVersion || State(b[1]&15) >= states {
 		return errRecord
 	}
-	m.state, m.devices, m.tries = State(b[1]), b[2], b[3]
+	m.state, m.sources, m.devices, m.tries = State(b[1]&15), b[1]>>4, b[2], b[3]
 	for i, s := range []*seconds{&m.success, &m.attempt, &m.checked, &m.located, &m.due} {
 		*s = seconds(binary.BigEndian.Uint32(b[4+4*i:]))
 	}
 	copy(m.location[:], b[4+5*4:])
-	if m.state != Error {
+	if m.state != Error && m.state != Unchecked {
 		m.due = m.next(m.checked)
 	}
 	return nil
