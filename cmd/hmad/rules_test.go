@@ -21,7 +21,7 @@ func TestRulesForATrial(t *testing.T) {
 	p := start(t, "rules", "--scale=0.1")
 	<-p.exited
 	assert.Equal(t, exitOK, p.stop())
-	assert.Contains(t, p.stdout.String(), "- alert: HmadActivesyncBearerMissing\n        expr: last_over_time(hmad_finding{check=\"activesync\",reason=\"bearer_missing\"}[18s]) == 1\n        for: 36s\n")
+	assert.Contains(t, p.stdout.String(), "- alert: HmadActivesyncBearerMissing\n        expr: last_over_time(hmad_finding{check=\"activesync\",reason=\"bearer_missing\"}[1m]) == 1\n        for: 36s\n")
 }
 
 func TestRulesRefusesAScaleThatIsNone(t *testing.T) {
