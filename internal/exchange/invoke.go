@@ -19,7 +19,6 @@ const (
 	pageSize     = 1000             // rows asked for in one answer: the module's own, and the most
 	defaultPages = 10               // of one answer, where the caller does not say
 	maxPages     = 500              // whatever the caller says
-	maxWarnings  = 20               // kept of one answer
 	askTimeout   = 90 * time.Second // one request, its answer included
 )
 
@@ -56,8 +55,8 @@ type Rows struct {
 	// Incomplete: there is more that could not be had, or was not asked for
 	// because of MaxPages.
 	Incomplete bool
-	Warnings   []string // Exchange's, and why the answer is incomplete; one line each
-	Requests   int      // sent for this answer
+	Why        string // it is incomplete; one line
+	Requests   int    // sent for this answer
 }
 
 // Online is the Invoker of Exchange Online's admin REST API, InvokeCommand,
@@ -149,11 +148,8 @@ func (o InvokeOptions) pages() int {
 	return min(o.MaxPages, maxPages)
 }
 
-// add takes a page's rows and warnings.
+// add takes a page's rows.
 func (r *Rows) add(p page, each func(Row) error) error {
-	for _, w := range p.warnings {
-		r.warn(w)
-	}
 	if each == nil {
 		r.Rows = append(r.Rows, p.rows...)
 		return nil
@@ -166,16 +162,9 @@ func (r *Rows) add(p page, each func(Row) error) error {
 	return nil
 }
 
-func (r *Rows) warn(s string) {
-	if len(r.Warnings) < maxWarnings {
-		r.Warnings = append(r.Warnings, s)
-	}
-}
-
 // cut marks the answer as incomplete.
 func (r Rows) cut(why string) Rows {
-	r.Incomplete = true
-	r.warn(why)
+	r.Incomplete, r.Why = true, why
 	return r
 }
 

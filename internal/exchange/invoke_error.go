@@ -41,14 +41,14 @@ func (k Kind) class() check.Class {
 	}
 }
 
-// CmdletError is a cmdlet call that failed. Its text is one line without
-// tokens, addresses or the identity that was asked for.
+// CmdletError is a cmdlet call that failed. Its text is one line of hmad's own
+// words: what Exchange says may name people, and is not kept.
 type CmdletError struct {
 	Cmdlet     string
 	Kind       Kind
 	Status     int           // of HTTP; 0: no answer
 	Type       string        // the .NET exception's short name, where one is known
-	Text       string        // what Exchange says, or what happened
+	Text       string        // what happened
 	RetryAfter time.Duration // of Throttled: until then every call of the tenant fails
 	RequestID  string        // Exchange's, for Microsoft's support
 
@@ -59,7 +59,14 @@ func (e *CmdletError) Error() string {
 	if e.Status == 0 {
 		return e.Cmdlet + ": " + e.Text
 	}
-	return fmt.Sprintf("%s: Exchange Online answers %d: %s", e.Cmdlet, e.Status, e.Text)
+	what := []string{string(e.Kind)}
+	if e.Type != "" {
+		what = append(what, e.Type)
+	}
+	if e.RequestID != "" {
+		what = append(what, "request "+e.RequestID)
+	}
+	return fmt.Sprintf("%s: Exchange Online answers %d: %s (%s)", e.Cmdlet, e.Status, e.Text, strings.Join(what, ", "))
 }
 
 // Unwrap gives the network's error where the call failed below HTTP.
@@ -82,8 +89,7 @@ type wireFault struct {
 	} `json:"innererror"`
 }
 
-// texts gives what the fault says, the real text first: error.message is
-// always «Invalid Operation».
+// texts gives what the fault says.
 func (f wireFault) texts() []string {
 	all := []string{f.Inner.Internal.Message}
 	for _, d := range f.Details[:min(len(f.Details), 10)] {
@@ -114,51 +120,62 @@ func splitDetail(s string) (typeName, text string) {
 }
 
 // refused reads an answer that is no success.
-func (q question) refused(a answer, token string) *CmdletError {
+func (q question) refused(a answer) *CmdletError {
 	var w struct {
 		Error *wireFault `json:"error"`
 	}
 	body := bytes.TrimPrefix(a.body, []byte("\xef\xbb\xbf"))
 	switch {
 	case !tooDeep(body) && json.Unmarshal(body, &w) == nil && w.Error != nil:
-		return q.fault(*w.Error, a, token)
+		return q.fault(*w.Error, a)
 	case tooManyRequests(string(body[:min(len(body), 4096)])): // plain text, whatever the status
-		return q.fault(wireFault{Message: string(body[:min(len(body), 4096)])}, a, token)
+		return q.fault(wireFault{Message: string(body[:min(len(body), 4096)])}, a)
 	default: // a gateway's page, or the run of NUL bytes that stands for a missing role
-		return q.fault(wireFault{}, a, token)
+		return q.fault(wireFault{}, a)
 	}
 }
 
 // fault classifies an error and words it.
-func (q question) fault(f wireFault, a answer, token string) *CmdletError {
+func (q question) fault(f wireFault, a answer) *CmdletError {
 	types := append(f.types(), a.header.Get("X-ExceptionType"))
 	kind, typeName := kindOf(a.status, types, f.texts())
 	e := &CmdletError{Cmdlet: q.cmdlet, Kind: kind, Status: a.status, Type: typeName, RequestID: cut(a.header.Get("Request-Id"), 64)}
 	if !guidForm.MatchString(e.RequestID) {
 		e.RequestID = ""
 	}
-	if i := slices.IndexFunc(f.texts(), func(s string) bool { return strings.TrimSpace(s) != "" }); i >= 0 {
-		e.Text = q.clean(f.texts()[i], token)
+	e.Text = strings.Join(slices.DeleteFunc([]string{knownText(f.texts()), q.hint(a, kind)}, func(s string) bool { return s == "" }), "; ")
+	if e.Text == "" {
+		e.Text = statusText(a.status)
 	}
-	e.Text = strings.TrimSpace(e.Text + " " + q.hint(a, kind, e.Text != ""))
 	return e
 }
 
-// hint says what an answer means beyond its own text.
-func (q question) hint(a answer, kind Kind, hasText bool) string {
+// hint says what an answer means.
+func (q question) hint(a answer, kind Kind) string {
 	switch {
 	case kind == Access:
-		return fmt.Sprintf("(the app has no role with this cmdlet: %s should hold it, and Get-ManagementRole -Cmdlet %s names those that do)", roleFor(q.cmdlet), q.cmdlet)
+		return fmt.Sprintf("the app has no role with this cmdlet: %s should hold it, and Get-ManagementRole -Cmdlet %s names those that do", roleFor(q.cmdlet), q.cmdlet)
 	case kind == Token:
-		return "(the token is refused: the app needs the application permission Exchange.ManageAsApp with admin consent)"
+		return "the token is refused: the app needs the application permission Exchange.ManageAsApp with admin consent"
+	case kind == NotFound:
+		return "there is no such object"
 	case a.status/100 == 3:
-		return "(a redirect, which is not followed)"
+		return "a redirect, which is not followed"
 	case a.status == http.StatusNotFound && kind == BadRequest:
-		return "(is the tenant right, and exchange_online.host?)"
-	case !hasText:
-		return strings.ToLower(http.StatusText(a.status)+" ") + "(without a text)"
+		return "is the tenant right, and exchange_online.host?"
 	default:
 		return ""
+	}
+}
+
+func statusText(status int) string {
+	switch text := http.StatusText(status); {
+	case status == http.StatusOK:
+		return "an error in place of an answer"
+	case text == "":
+		return "a status that is not known"
+	default:
+		return strings.ToLower(text)
 	}
 }
 
@@ -229,11 +246,8 @@ func kindOfType(name string) Kind {
 	}
 }
 
-// tooManyRequests knows the text of the tenant's limit on calls at once, which
-// comes with any status.
-func tooManyRequests(text string) bool {
-	return strings.Contains(strings.ToLower(text), "maximum number of concurrent")
-}
+// tooManyRequests knows the tenant's limit on calls at once by its text.
+func tooManyRequests(text string) bool { return knownText([]string{text}) == concurrencyText }
 
 func kindOfStatus(status int) Kind {
 	switch status {

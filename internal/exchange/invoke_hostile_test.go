@@ -75,7 +75,7 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 		"a row that is a text":      {says(200, `{"value":["x"]}`), Invalid, "not the API's"},
 		"a link that is a number":   {says(200, `{"value":[],"@odata.nextLink":7}`), Invalid, "not the API's"},
 		"headers without end":       {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Long", strings.Repeat("x", 100<<10)) }, Transient, "the request was lost"},
-		"a status that is none":     {says(299, ""), Invalid, "(without a text)"},
+		"a status that is none":     {says(299, ""), Invalid, "a status that is not known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOffice(t, c.answer)

@@ -12,19 +12,19 @@ import (
 const (
 	maxPageRows = 5000 // of one page; 1000 are asked for
 	maxColumns  = 500  // properties of one row; a mailbox has about 200
+	maxTexts    = 20   // errors beside a value that are read
 )
 
 // page is one answer of InvokeCommand.
 type page struct {
-	rows     []Row
-	next     string // @odata.nextLink: where the answer goes on; empty: it is whole
-	warnings []string
+	rows []Row
+	next string // @odata.nextLink: where the answer goes on; empty: it is whole
 }
 
 var errNotUnderstood = errors.New("the answer is not the API's")
 
-// page reads a good answer. Its texts are cleaned of what must not be shown.
-func (q question) page(body []byte, token string) (page, *CmdletError) {
+// page reads a good answer.
+func (q question) page(body []byte) (page, *CmdletError) {
 	wrong := func(kind Kind, text string) *CmdletError {
 		return &CmdletError{Cmdlet: q.cmdlet, Kind: kind, Text: text}
 	}
@@ -36,14 +36,11 @@ func (q question) page(body []byte, token string) (page, *CmdletError) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return page{}, wrong(Transient, "the answer ends in its middle")
 	case err != nil && tooManyRequests(string(body[:min(len(body), 4096)])):
-		return page{}, wrong(Throttled, q.clean(string(body[:min(len(body), 4096)]), token))
+		return page{}, wrong(Throttled, concurrencyText)
 	case err != nil:
 		return page{}, wrong(Invalid, err.Error())
 	case w.fault != nil:
-		return page{}, q.fault(*w.fault, answer{status: 200}, token)
-	}
-	for i, s := range w.warnings {
-		w.warnings[i] = q.clean(s, token)
+		return page{}, q.fault(*w.fault, answer{status: 200})
 	}
 	return w.page, nil
 }
@@ -57,6 +54,7 @@ type wirePage struct {
 // decodePage reads a page. An empty body, and a value that is missing, null or
 // empty, are an answer without rows. Keys with an @ in them say the types of
 // others and are passed over, but for the two that are the envelope's own.
+// Exchange's warnings are free text, which is not kept.
 func decodePage(body []byte, keep map[string]bool) (w wirePage, err error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return w, nil
@@ -72,9 +70,6 @@ func decodePage(body []byte, keep map[string]bool) (w wirePage, err error) {
 			return err
 		case "@odata.nextLink":
 			return dec.Decode(&w.next)
-		case "@adminapi.warnings":
-			w.warnings, err = decodeTexts(dec)
-			return err
 		case "error":
 			return dec.Decode(&w.fault)
 		case "@adminapi.errors":
@@ -189,7 +184,7 @@ func decodeTexts(dec *json.Decoder) ([]string, error) {
 		return nil, nil
 	}
 	var texts []string
-	for _, v := range all[:min(len(all), maxWarnings)] {
+	for _, v := range all[:min(len(all), maxTexts)] {
 		if s, ok := v.(string); ok {
 			texts = append(texts, s)
 		}

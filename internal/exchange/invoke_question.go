@@ -44,7 +44,6 @@ type question struct {
 	routed bool   // the anchor is the mailbox that is asked for
 	body   []byte
 	keep   map[string]bool // properties in lower case; nil: all
-	hidden []string        // texts of the parameters, kept out of errors
 }
 
 // newQuestion refuses whatever is not known to read only, before anything is
@@ -84,9 +83,6 @@ func (q *question) take(params map[string]any) error {
 			return err
 		}
 		named = named || abbreviates(name, identities)
-		if s, ok := params[name].(string); ok {
-			q.hidden = append(append(q.hidden, s), strings.Split(s, `\`)...) // tenant\mailbox
-		}
 	}
 	if !named && slices.Contains(single, q.cmdlet) {
 		return errors.New("no mailbox is named: without one it would ask for all of them")

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -58,22 +59,22 @@ func (o *Online) ask(ctx context.Context, q question, at string, requests *int) 
 			claims = claimsOf(a.header)
 			continue
 		}
-		return o.read(q, a, began, token)
+		return o.read(q, a, began)
 	}
 }
 
 // read makes a page or an error of an answer, and keeps the pause.
-func (o *Online) read(q question, a answer, began time.Time, token string) (page, error) {
+func (o *Online) read(q question, a answer, began time.Time) (page, error) {
 	var e *CmdletError
 	if a.status == http.StatusOK || a.status == http.StatusNoContent {
-		p, err := q.page(a.body, token)
+		p, err := q.page(a.body)
 		if err == nil {
 			o.pause.answered(began)
 			return p, nil
 		}
 		e = err
 	} else {
-		e = q.refused(a, token)
+		e = q.refused(a)
 	}
 	e.Status = a.status
 	if e.Kind == Throttled {
@@ -214,8 +215,14 @@ func (o *Online) lost(ctx context.Context, q question, err error) error {
 		return failed(check.Timeout, &CmdletError{Cmdlet: q.cmdlet, Kind: Transient, Text: "no answer in time", cause: err})
 	default:
 		return failed(check.VantageOffline, &CmdletError{Cmdlet: q.cmdlet, Kind: Transient,
-			Text: "the request was lost: " + cut(withoutSecrets(err.Error()), 200), cause: err})
+			Text: "the request was lost: " + cut(unquoted(err.Error()), 200), cause: err})
 	}
+}
+
+// unquoted cuts what the network's error quotes: bytes of an answer.
+func unquoted(s string) string {
+	s, _, _ = strings.Cut(s, `"`)
+	return strings.TrimRight(withoutSecrets(s), " :")
 }
 
 func isTimeout(err error) bool {

@@ -58,3 +58,15 @@ func TestPartnerships(t *testing.T) {
 	_, err = sectionReport(t, sectionPartnerships, `[{"deviceId":"x"}]`).Partnerships()
 	require.EqualError(t, err, "EX01: section partnerships: row 0: mailbox: missing")
 }
+
+// Why the partnerships could not be read is Exchange's text, which may name a
+// mailbox.
+func TestTheErrorOfThePartnershipsIsNotShown(t *testing.T) {
+	for name, want := range map[string]string{sectionPartnerships: withheld, sectionAuthServers: "no object Jane Doe"} {
+		r, err := DecodeReport([]byte(`{"schema":1,"host":"EX01","intervalSeconds":900,"generatedAt":"2026-11-22T09:15:00Z","durationMs":1,"sections":{"` +
+			name + `":{"ok":false,"error":"no object Jane Doe"}}}`))
+		require.NoError(t, err)
+		require.ErrorIs(t, r.try(name), ErrUnread)
+		assert.EqualError(t, r.try(name), "EX01: section "+name+": the collector could not read it: "+want)
+	}
+}
