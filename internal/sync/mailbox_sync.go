@@ -36,8 +36,12 @@ const mailboxSources = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
 // FleetName is the name of the fleet of mailboxes in the Store.
 const FleetName = "mailboxes"
 
-// keyOfHours is where the baseline of mailbox_sync lies in the target's memory.
-const keyOfHours = "sync_hours"
+// Where the baseline of mailbox_sync lies in the target's memory, and the
+// samples that are compared with it.
+const (
+	keyOfHours = "sync_hours"
+	keyOfPulse = "sync_pulse"
+)
 
 // mailboxSync is the check for one target. Its runs do not overlap; its
 // Background works beside them.
@@ -105,6 +109,7 @@ func (m *mailboxSync) begin() {
 		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
 	m.env.Memory.Get(keyOfHours, &m.plan.Hours)
+	m.env.Memory.Get(keyOfPulse, &m.plan.Pulse)
 	m.stats = loadStatistics(m.sweep, m.env.Memory, m.rules.Watch)
 	m.load()
 	m.show()
@@ -167,6 +172,7 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	o.halted = m.trouble != nil
 	found, unevaluated := judge(o)
 	m.env.Memory.Put(keyOfHours, m.plan.Hours)
+	m.env.Memory.Put(keyOfPulse, m.plan.Pulse)
 	if m.about != "" {
 		notes = append(notes, m.about)
 	}

@@ -33,17 +33,23 @@ func TestFilesOfMailboxes(t *testing.T) {
 		want []string
 		bad  []int
 	}{
-		"one a line":                {"jane@contoso.com\njoe@contoso.com\n", both, nil},
-		"Windows lines, upper case": {"Jane@Contoso.com\r\nJOE@contoso.com\r\n", both, nil},
-		"comments and empty lines":  {"# ours\n\njane@contoso.com\n  joe@contoso.com\n", both, nil},
-		"twice":                     {"jane@contoso.com\njoe@contoso.com\nJANE@contoso.com\n", both, nil},
-		"a byte order mark":         {"\xef\xbb\xbfjane@contoso.com\njoe@contoso.com", both, nil},
-		"UTF-16":                    {utf16File("jane@contoso.com\r\njoe@contoso.com\r\n"), both, nil},
-		"Export-Csv":                {"#TYPE Selected\n\"Name\",\"PrimarySmtpAddress\"\n\"Doe, Jane\",\"jane@contoso.com\"\n\"Joe\",\"joe@contoso.com\"\n", both, nil},
-		"semicolons":                {"Name;Email Address\nJane;jane@contoso.com\nJoe;joe@contoso.com\n", both, nil},
-		"the column that is named":  {"UserPrincipalName,Mail\nx@contoso.com,jane@contoso.com\ny@contoso.com,joe@contoso.com\n", both, nil},
-		"no headings":               {"Jane,jane@contoso.com\nJoe,joe@contoso.com\n", both, nil},
-		"bad lines":                 {"jane@contoso.com\njane\n@contoso.com\njoe@contoso.com\n" + strings.Repeat("x", 5000) + "\n", both, []int{2, 3, 5}},
+		"one a line":                           {"jane@contoso.com\njoe@contoso.com\n", both, nil},
+		"Windows lines, upper case":            {"Jane@Contoso.com\r\nJOE@contoso.com\r\n", both, nil},
+		"comments and empty lines":             {"# ours\n\njane@contoso.com\n  joe@contoso.com\n", both, nil},
+		"twice":                                {"jane@contoso.com\njoe@contoso.com\nJANE@contoso.com\n", both, nil},
+		"a byte order mark":                    {"\xef\xbb\xbfjane@contoso.com\njoe@contoso.com", both, nil},
+		"UTF-16":                               {utf16File("jane@contoso.com\r\njoe@contoso.com\r\n"), both, nil},
+		"Export-Csv":                           {"#TYPE Selected\n\"Name\",\"PrimarySmtpAddress\"\n\"Doe, Jane\",\"jane@contoso.com\"\n\"Joe\",\"joe@contoso.com\"\n", both, nil},
+		"semicolons":                           {"Name;Email Address\nJane;jane@contoso.com\nJoe;joe@contoso.com\n", both, nil},
+		"a comma in a name between semicolons": {"Name;Mail\nDoe, Jane;jane@contoso.com\nDoe, Joe;joe@contoso.com\n", both, nil},
+		"between tabs":                         {"Name\tMail\nDoe, Jane\tjane@contoso.com\nDoe; Joe\tjoe@contoso.com\n", both, nil},
+		"an empty column of tabs":              {"Name\tMail\n\tjane@contoso.com\nJoe\tjoe@contoso.com\t\n\t\n", both, []int{4}},
+		"without headings":                     {"Doe, Jane;jane@contoso.com\nDoe, Joe\tjoe@contoso.com\n", both, nil},
+		"headings that do not say":             {"Wer;Wo\nDoe, Jane;jane@contoso.com\nDoe, Joe;joe@contoso.com\n", both, nil},
+		"a line with fewer columns":            {"Name,Mail\njane@contoso.com\nJane,jane@contoso.com\nJoe,joe@contoso.com\n", both, []int{2}},
+		"the column that is named":             {"UserPrincipalName,Mail\nx@contoso.com,jane@contoso.com\ny@contoso.com,joe@contoso.com\n", both, nil},
+		"no headings":                          {"Jane,jane@contoso.com\nJoe,joe@contoso.com\n", both, nil},
+		"bad lines":                            {"jane@contoso.com\njane\n@contoso.com\njoe@contoso.com\n" + strings.Repeat("x", 5000) + "\n", both, []int{2, 3, 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := readList([]byte(c.text))

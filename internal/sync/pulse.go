@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"encoding/json"
 	"iter"
 	"time"
 )
@@ -44,6 +45,30 @@ func (p *Pulse) newest(now seconds, window time.Duration) iter.Seq2[int, beat] {
 			}
 		}
 	}
+}
+
+// MarshalJSON writes the samples, oldest first, as [[<Unix time>, <seconds since
+// the last success>], …].
+func (p Pulse) MarshalJSON() ([]byte, error) {
+	out := [][2]int64{}
+	for i := max(0, p.next-pulseSize); i < p.next; i++ {
+		b := p.ring[i%pulseSize]
+		out = append(out, [2]int64{int64(b.asked), int64(b.lag / time.Second)})
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (p *Pulse) UnmarshalJSON(data []byte) error {
+	var pairs [][2]int64
+	if err := json.Unmarshal(data, &pairs); err != nil {
+		return err
+	}
+	*p = Pulse{}
+	for _, b := range pairs {
+		p.note(secondsOf(time.Unix(b[0], 0)), time.Duration(b[1])*time.Second)
+	}
+	return nil
 }
 
 // samples are some of the newest, and what is usual of so many.

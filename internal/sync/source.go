@@ -54,23 +54,22 @@ func readList(data []byte) (listed, error) {
 		return listed{}, err
 	}
 	var out listed
-	seen, column, first := map[string]bool{}, -1, true
+	seen, form, first := map[string]bool{}, anyForm, true
 	n := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		n++
-		line = strings.TrimSpace(line)
+		line = strings.Trim(line, " \r")
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		fields, ok := splitLine(line)
-		if first && ok && !strings.Contains(line, "@") {
-			first, column = false, headingOf(fields)
+		if first && !strings.Contains(line, "@") {
+			first, form = false, headings(line)
 			continue
 		}
 		first = false
-		key, found := addressIn(fields, column)
+		key, ok := form.address(line)
 		switch {
-		case !ok || !found:
+		case !ok:
 			out.bad = append(out.bad, n)
 		case !seen[key]:
 			seen[key] = true
@@ -106,18 +105,48 @@ func plainText(data []byte) (string, error) {
 	return string(utf16.Decode(units)), nil
 }
 
-// splitLine reads one line as CSV.
-func splitLine(line string) ([]string, bool) {
+// form is how the lines of a list are to be read.
+type form struct {
+	separators string // one of them
+	column     int    // of the address; -1: the first that has one
+}
+
+// anyForm is that of a list whose headings do not say.
+var anyForm = form{",;\t", -1}
+
+// headings reads a line of headings: what separates the column of addresses from
+// the others there does so in every line.
+func headings(line string) form {
+	for _, separator := range anyForm.separators {
+		if column := headingOf(splitLine(line, separator)); column >= 0 {
+			return form{string(separator), column}
+		}
+	}
+	return anyForm
+}
+
+// address gives the address in a line.
+func (f form) address(line string) (string, bool) {
+	for _, separator := range f.separators {
+		if key, ok := addressIn(splitLine(line, separator), f.column); ok {
+			return key, true
+		}
+	}
+	return "", false
+}
+
+// splitLine reads one line as CSV; none for one that is not.
+func splitLine(line string, separator rune) []string {
 	if len(line) > maxLine {
-		return nil, false
+		return nil
 	}
 	r := csv.NewReader(strings.NewReader(line))
-	r.LazyQuotes, r.TrimLeadingSpace = true, true
-	if i := strings.IndexAny(line, ",;\t"); i >= 0 {
-		r.Comma = rune(line[i])
-	}
+	r.Comma, r.LazyQuotes, r.TrimLeadingSpace = separator, true, separator != '\t' // an empty column is none to be left out
 	fields, err := r.Read()
-	return fields, err == nil
+	if err != nil {
+		return nil
+	}
+	return fields
 }
 
 // headingOf gives the column that holds addresses; -1: the headings do not say.
@@ -135,10 +164,10 @@ func headingOf(fields []string) int {
 
 // addressIn gives the address in a column, or the first in any.
 func addressIn(fields []string, column int) (string, bool) {
+	if column >= len(fields) {
+		return "", false
+	}
 	if column >= 0 {
-		if column >= len(fields) {
-			return "", false
-		}
 		return addressOf(fields[column])
 	}
 	for _, f := range fields {

@@ -410,6 +410,9 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 				assert.Equal(t, []string{"sync_stopped"}, reasons(r))
 				cancel()
 				<-done
+				again := newOfficeOn(t, o.settings, st)
+				again.stop = o.stop
+				assert.Equal(t, []string{"sync_stopped"}, reasons(mustRun(t, again)), "a restart does not end it")
 			})
 		})
 	}
