@@ -29,7 +29,9 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 			continue
 		}
 		env := w.env(t, "onprem_report")
-		intake := exchange.NewIntake(t.OnPrem.Report, env, state.Folder(env.Reports).Put)
+		folder := state.Folder(env.Reports)
+		_ = folder.Make() // a disk that fails is tried again at each push
+		intake := exchange.NewIntake(t.OnPrem.Report, env, folder.Put)
 		if err := intake.Check(); err != nil {
 			in.close()
 			return nil, file.InTarget(i, err)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/lab"
 )
 
 // planted are the secrets that a run of everything meets: none may show
@@ -32,21 +34,11 @@ const (
 func TestNoSecretShowsAnywhere(t *testing.T) {
 	l := startLab(t)
 	dir := t.TempDir()
-	writeCertificate(t, dir)
-	listen := freeAddress(t)
-	text := string(l.Config())
-	before, after, found := strings.Cut(text, "        file: ")
-	require.True(t, found)
-	_, after, _ = strings.Cut(after, "\n")
-	text = before + fmt.Sprintf(`        listen: %q
-        cert_file: %q
-        key_file: %q
-        token_file: %q
-      ldap:
+	text, listen := listening(t, l, dir, fmt.Sprintf(`      ldap:
         url: ldaps://%s
         bind_dn: CN=hmad,DC=contoso,DC=test
         password_file: %q
-`, listen, dir+"/cert.pem", dir+"/key.pem", write(t, dir, "token", plantedPush), freeAddress(t), write(t, dir, "password", plantedPassword)) + after
+`, freeAddress(t), write(t, dir, "password", plantedPassword)))
 	config := write(t, dir, "hmad.yaml", text)
 	storage := filepath.Join(dir, "state")
 	e := &estate{process: start(t, "run", "--config.file="+config, "--storage.path="+storage, "--web.listen-address=127.0.0.1:0",
@@ -82,6 +74,22 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 			assert.False(t, strings.Contains(text, secret), "%s shows %s", where, secret)
 		}
 	}
+}
+
+// listening gives the lab's config with reports that are pushed to a listener,
+// and what else shall stand under onprem.
+func listening(t *testing.T, l *lab.Lab, dir, onprem string) (text, listen string) {
+	t.Helper()
+	writeCertificate(t, dir)
+	listen = freeAddress(t)
+	before, after, found := strings.Cut(string(l.Config()), "        file: ")
+	require.True(t, found)
+	_, after, _ = strings.Cut(after, "\n")
+	return before + fmt.Sprintf(`        listen: %q
+        cert_file: %q
+        key_file: %q
+        token_file: %q
+`, listen, dir+"/cert.pem", dir+"/key.pem", write(t, dir, "token", plantedPush)) + onprem + after, listen
 }
 
 // push sends a report whose collector failed with an error text that holds

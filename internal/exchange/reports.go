@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -38,15 +39,19 @@ func ReadReports(env check.Env, folder string) ([]Arrived, error) {
 // Read gives every host's report in the folder, sorted by file: of files of
 // one host the newest, the others with an error. Only files that end in .json
 // are looked at; folder may also be a single file. An error, of class report,
-// means that the folder itself cannot be read.
+// means that the folder itself is not there or cannot be read.
 func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 	files, err := env.ReadDir(folder)
 	if err != nil {
 		one := d.read(env, folder)
-		if one.Host == "" {
+		switch {
+		case one.Host != "":
+			return []Arrived{one}, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, there is no %s: docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", folder)
+		default:
 			return nil, check.Errorf(check.ReportInput, "the reports in %s cannot be read: %w", folder, err)
 		}
-		return []Arrived{one}, nil
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return !strings.HasSuffix(strings.ToLower(f), ".json") })
 	if len(files) > maxFiles {

@@ -113,10 +113,19 @@ func TestReadReportsOfASingleFile(t *testing.T) {
 	assert.Equal(t, "EX01", got[0].Host)
 }
 
-func TestAFolderThatCannotBeRead(t *testing.T) {
-	_, err := ReadReports(testEnv(time.Now), filepath.Join(t.TempDir(), "none"))
-	require.ErrorContains(t, err, "cannot be read")
-	assert.Equal(t, check.ReportInput, check.ClassOf(err))
+func TestAFolderWithoutReports(t *testing.T) {
+	dir := t.TempDir()
+	got, err := ReadReports(testEnv(time.Now), dir)
+	require.NoError(t, err)
+	assert.Empty(t, got, "none has arrived, which onprem_report judges")
+
+	denied := testEnv(time.Now)
+	denied.ReadDir = func(string) ([]string, error) { return nil, os.ErrPermission }
+	for says, env := range map[string]check.Env{"no report has arrived yet": testEnv(time.Now), "cannot be read: permission denied": denied} {
+		_, err := ReadReports(env, filepath.Join(dir, "none"))
+		require.ErrorContains(t, err, says)
+		assert.Equal(t, check.ReportInput, check.ClassOf(err))
+	}
 }
 
 func TestAFolderOfTooManyFiles(t *testing.T) {

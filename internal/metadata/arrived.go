@@ -40,6 +40,9 @@ func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report,
 			fresh = append(fresh, a.Report)
 		}
 	}
+	if len(arrived) == 0 {
+		return nil, check.Errorf(check.ReportInput, "no on-premises report has arrived yet: docs/onprem-report.md says how Exchange servers send theirs")
+	}
 	if len(fresh) == 0 && len(seen) == 0 {
 		return nil, check.Errorf(check.ReportInput, "no on-premises report is there that can be read")
 	}

@@ -90,7 +90,7 @@ var (
 		Fix:     "See the error in the detail. " + seeCollector + ", install the collector that belongs to this hmad, and see that it writes the file whole (a new name, then a rename)."}
 	reportMissing = &check.Reason{Name: "report_missing", Severity: check.Warning,
 		Summary: "A host that should report does not, so hmad knows less than it should. Phones are not concerned.",
-		Fix:     seeCollector + ", its network way to hmad and its token, or the folder of `onprem.report.file`. If the host is gone for good, take it out of `onprem.report.hosts`."}
+		Fix:     "Where the collector is not installed yet, docs/onprem-report.md says how. " + seeCollector + ", its network way to hmad and its token, or the folder of `onprem.report.file`. If the host is gone for good, take it out of `onprem.report.hosts`."}
 	reportClockSkew = &check.Reason{Name: "report_clock_skew", Severity: check.Warning,
 		Summary: "A report is dated in the future: the host's clock or hmad's is wrong, and ages that hmad tells from the report are too. Phones are not concerned.",
 		Fix:     "Check both clocks: `w32tm /query /status` on the Exchange server, `timedatectl` on hmad's host."}

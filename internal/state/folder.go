@@ -10,10 +10,14 @@ import (
 // file.
 type Folder string
 
+// Make makes the folder where it is missing, so that its readers see that
+// nothing has come yet.
+func (f Folder) Make() error { return os.MkdirAll(string(f), 0o700) }
+
 // Put writes data under the base name, replacing what was there; whoever reads
 // meanwhile sees the old file or the new one. The folder is made when missing.
 func (f Folder) Put(name string, data []byte) (err error) {
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	if err := f.Make(); err != nil {
 		return err
 	}
 	// Not a regular report's name, so that readers of the folder pass it over.

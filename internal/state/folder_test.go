@@ -14,6 +14,8 @@ import (
 func TestFolderReplacesFilesWhole(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports", "contoso")
 	f := state.Folder(dir)
+	require.NoError(t, f.Make())
+	assert.DirExists(t, dir)
 	require.NoError(t, f.Put("ex01.json", []byte("first")))
 	require.NoError(t, f.Put("ex01.json", []byte("second")))
 	require.NoError(t, f.Put("../../ex02.json", []byte("stays inside")))
