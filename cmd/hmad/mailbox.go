@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,9 +11,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exporter"
 	"github.com/hmad/hmad/internal/sync"
 )
@@ -30,7 +33,7 @@ func (c *cli) runMailbox(ctx context.Context) int {
 		return c.fail(exitUndecided, err)
 	}
 	for _, m := range found {
-		fmt.Fprintf(c.stdout, "%s of %s: %s\n", m.Mailbox, m.Target, m.State)
+		fmt.Fprintf(c.stdout, "%s of %s: %s\n", cmp.Or(m.Mailbox, "the mailbox"), m.Target, m.State)
 		for _, line := range []struct {
 			name string
 			at   *time.Time
@@ -141,6 +144,14 @@ func (d *daemon) lookUp(query string) []exporter.Mailbox {
 		}
 	}
 	return all
+}
+
+// hidesMailboxes says whether a look-up tells more than labels do.
+func (d *daemon) hidesMailboxes() bool {
+	file := d.file.Load()
+	return file == nil || slices.ContainsFunc(file.Targets, func(t config.Target) bool {
+		return t.Sync.Configured() && t.Sync.MailboxLabel != config.LabelAddress
+	})
 }
 
 func known(t time.Time) *time.Time {

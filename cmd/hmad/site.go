@@ -171,13 +171,18 @@ func authenticates(path string) (bool, error) {
 // at 127.0.0.1 (DNS rebinding). Reading stays open, for proxies on this host.
 func (s *site) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := (&url.URL{Host: r.Host}).Hostname()
-		if r.Method == http.MethodPost && s.local && !isLoopbackName(host) && !s.authenticated() {
-			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", host), http.StatusForbidden)
+		if r.Method == http.MethodPost && s.local && !s.trusts(r) {
+			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", r.Host), http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// trusts says whether whoever asks has authenticated, or asks loopback by its
+// own name.
+func (s *site) trusts(r *http.Request) bool {
+	return s.local && isLoopbackName((&url.URL{Host: r.Host}).Hostname()) || s.authenticated()
 }
 
 func isLoopbackName(host string) bool {

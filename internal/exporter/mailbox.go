@@ -29,9 +29,15 @@ type Mailboxes struct {
 	Mailboxes []Mailbox `json:"mailboxes"`
 }
 
-// mailbox answers GET /api/v1/mailbox?q=: 404 where nobody knows it. The query
+// mailbox answers GET /api/v1/mailbox?q=: 404 where nobody knows it, 403 where
+// whoever asks must not learn what labels hide. The query
 // stands in no answer and no log.
 func (s *Server) mailbox(w http.ResponseWriter, r *http.Request) {
+	// Before anything is looked up: whether a mailbox is known is told to nobody.
+	if s.MayLookUp != nil && !s.MayLookUp(r) {
+		answer(w, http.StatusForbidden, "refused: sync.mailbox_label hides mailboxes, and a look-up would tell which is which: "+mayNotPost)
+		return
+	}
 	q := strings.TrimSpace(r.URL.Query().Get("q"))
 	if q == "" || len(q) > maxQuery {
 		answer(w, http.StatusBadRequest, "which mailbox? GET /api/v1/mailbox?q=ADDRESS or the hash that labels show")

@@ -20,6 +20,12 @@ func TestMailboxLookup(t *testing.T) {
 		}
 		return []Mailbox{{Target: "contoso", Mailbox: q, State: "fresh", LastSuccess: &synced, Devices: 1, StaleAfter: 86400}}
 	}})
+	hidden := New(Options{Store: state.Open("", state.Options{}), Mailbox: s.Options.Mailbox, MayLookUp: func(*http.Request) bool { return false }})
+	for _, query := range []string{"jane%40contoso.com", "john%40contoso.com", ""} {
+		w := httptest.NewRecorder()
+		hidden.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/mailbox?q="+query, nil))
+		assert.Equal(t, http.StatusForbidden, w.Code, "whether it is known is not told either")
+	}
 	for name, c := range map[string]struct {
 		query string
 		code  int

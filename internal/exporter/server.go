@@ -54,6 +54,9 @@ type Options struct {
 	// Mailbox looks a mailbox up by address or hash, in all targets. Nil: no
 	// target watches mailboxes.
 	Mailbox func(query string) []Mailbox
+	// MayLookUp allows a look-up: labels show what its answer tells anyhow, or
+	// whoever asks may know what they hide. Nil: everybody may.
+	MayLookUp func(*http.Request) bool
 	// Ready says whether checks are being dispatched; nil: always.
 	Ready func() bool
 	// Checks gives the checks in force, for schedules and the notes of
