@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/state"
 	"github.com/hmad/hmad/internal/sync"
@@ -29,7 +30,7 @@ func knownState(t *testing.T) (storage string) {
 	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
-	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Rate: 1e9, Concurrency: 2 * mailboxesKnown})
+	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, 2*mailboxesKnown)})
 	for i := range mailboxesKnown {
 		plan.Add(now(), fmt.Sprintf("user%d@contoso.test", i), nil)
 		ask, ok, _ := plan.Next(now())

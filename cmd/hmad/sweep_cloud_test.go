@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/lab"
 	labonline "github.com/hmad/hmad/internal/lab/online"
@@ -159,7 +160,7 @@ func (c *cloud) knownBefore(t *testing.T, storage string) {
 	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
-	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Rate: 1e9, Concurrency: c.size})
+	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, c.size)})
 	for i := range c.size * 9 / 10 {
 		plan.Add(now(), c.Address(i), nil)
 		ask, ok, _ := plan.Next(now())

@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
@@ -31,10 +33,21 @@ type world struct {
 	store   *state.Store
 	meter   func(check.ID) check.Meter
 	lab     *lab.Lab // beside which the daemon runs; nil: none
+
+	mu      sync.Mutex
+	budgets map[allowance]*budget.Budget
+}
+
+// allowance is what targets of one tenant have in common, for the config sees to
+// it: they share a budget, which outlives reloads that do not change it.
+type allowance struct {
+	tenant      string
+	rate        float64
+	concurrency int
 }
 
 func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
-	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter}
+	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter, budgets: map[allowance]*budget.Budget{}}
 }
 
 // trial is the world of checks that are built to be judged, or to run once:
@@ -58,8 +71,20 @@ func (w *world) env(t config.Target, name string) check.Env {
 		Meter:    w.meter(id),
 		Table:    w.store.Table(id),
 		Fleet:    w.store.Fleet(t.Name),
+		Budget:   w.budget(t),
 		Version:  version,
 	}
+}
+
+// budget is what the target's tenant allows all its targets together.
+func (w *world) budget(t config.Target) *budget.Budget {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := allowance{strings.ToLower(t.Tenant), t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency}
+	if w.budgets[a] == nil {
+		w.budgets[a] = budget.New(a.rate, a.concurrency)
+	}
+	return w.budgets[a]
 }
 
 // reports is where the target's on-premises reports lie.

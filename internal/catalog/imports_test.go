@@ -23,7 +23,8 @@ var mayImport = map[string][]string{
 	"":                           {},
 	"cmd/hmad":                   {"*"},
 	"internal/config":            {},
-	"internal/check":             {"internal/config"},
+	"internal/budget":            {},
+	"internal/check":             {"internal/budget", "internal/config"},
 	"internal/run":               {"internal/check"},
 	"internal/state":             {"internal/check"},
 	"internal/exporter":          {"internal/check", "internal/state"},
@@ -31,9 +32,9 @@ var mayImport = map[string][]string{
 	"internal/exchange":          {"internal/check", "internal/config"},
 	"internal/metadata":          {"internal/check", "internal/config", "internal/exchange"},
 	"internal/audit":             {"internal/check", "internal/config", "internal/exchange"},
-	"internal/sync":              {"internal/check", "internal/config", "internal/exchange"},
+	"internal/sync":              {"internal/budget", "internal/check", "internal/config", "internal/exchange"},
 	"internal/phones":            {},
-	"internal/sync/simulate":     {"internal/check", "internal/phones", "internal/sync"},
+	"internal/sync/simulate":     {"internal/budget", "internal/check", "internal/phones", "internal/sync"},
 	"internal/sync/simulate/cmd": {"internal/sync/simulate"},
 	"internal/catalog":           {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
 	"internal/catalog/generate":  {"internal/catalog", "internal/exporter"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 
 // checkPackages know nothing of Prometheus, cron, logs, disk or the process.
 var (
-	checkPackages = []string{"internal/check", "internal/probes", "internal/exchange", "internal/metadata", "internal/audit", "internal/sync"}
+	checkPackages = []string{"internal/budget", "internal/check", "internal/probes", "internal/exchange", "internal/metadata", "internal/audit", "internal/sync"}
 	foreign       = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
 )
 

@@ -5,8 +5,8 @@
 // verdicts it may reach), its metrics and how to build it for a target. A
 // Check is a Def bound to one target of the config. Running it gives a Report
 // (findings, samples, notes) or an error, which means «could not tell»; the
-// runner stamps both into a Result. The package imports the standard library
-// and the config only, so that a check can be written and tested without
+// runner stamps both into a Result. The package imports the standard library,
+// the config and the budget only, so that a check can be written and tested without
 // knowing of Prometheus, cron, logs or disk.
 package check
 
@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -93,6 +94,8 @@ type Env struct {
 	// is nil itself where the target does not share its way out with the
 	// vantage check.
 	Vantage func(context.Context) error
+	// Budget is what the target's tenant allows all its targets together.
+	Budget *budget.Budget
 	// Reports is the folder where the target's on-premises reports lie; empty
 	// where none are configured.
 	Reports string

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -20,8 +21,8 @@ type ExchangeOnline struct {
 
 	Host        string  `yaml:"host,omitempty"`        // of the admin API, default https://outlook.office365.com
 	Scope       string  `yaml:"scope,omitempty"`       // of the tokens, default https://outlook.office365.com/.default
-	Rate        float64 `yaml:"rate,omitempty"`        // calls per second for the whole tenant, default 2
-	Concurrency int     `yaml:"concurrency,omitempty"` // calls at once, default 4
+	Rate        float64 `yaml:"rate,omitempty"`        // calls per second of all targets of the tenant together, default 2
+	Concurrency int     `yaml:"concurrency,omitempty"` // calls at once of all of them, default 4
 }
 
 // The most that rate and concurrency may be: the tenant's own limits are not
@@ -78,5 +79,29 @@ func (e ExchangeOnline) validateCalls(v validator) {
 	}
 	if e.Concurrency < 1 || e.Concurrency > maxConcurrency {
 		v.fail("exchange_online.concurrency", "got %d, want 1 to %d calls at once", e.Concurrency, maxConcurrency)
+	}
+}
+
+// validateTenants judges what targets of one tenant must have in common: they
+// share one budget of calls.
+func (f *File) validateTenants(es *Errors) {
+	first := map[string]*Target{}
+	for i := range f.Targets {
+		t := &f.Targets[i]
+		if !t.ExchangeOnline.Configured() {
+			continue
+		}
+		other, there := first[strings.ToLower(t.Tenant)]
+		if !there {
+			first[strings.ToLower(t.Tenant)] = t
+			continue
+		}
+		v := validator{f, fmt.Sprintf("targets[%d].exchange_online", i), es}
+		if got, want := t.ExchangeOnline.Rate, other.ExchangeOnline.Rate; got != want {
+			v.fail("rate", "got %g for target %s, want %g as target %s has: they share their tenant's budget", got, t.Name, want, other.Name)
+		}
+		if got, want := t.ExchangeOnline.Concurrency, other.ExchangeOnline.Concurrency; got != want {
+			v.fail("concurrency", "got %d for target %s, want %d as target %s has: they share their tenant's budget", got, t.Name, want, other.Name)
+		}
 	}
 }

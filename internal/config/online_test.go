@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,6 +49,33 @@ func TestFaultsOfExchangeOnline(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.NotContains(t, err.Error(), "\n", "one fault, told once")
+		})
+	}
+}
+
+func TestTargetsOfATenantShareItsBudget(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string
+		change        []string // of the second target: old, new
+		want          string   // empty: in order
+	}{
+		"the same":                           {credential + ", rate: 5", credential + ", rate: 5", nil, ""},
+		"the same, once by default":          {credential, credential + ", rate: 2, concurrency: 4", nil, ""},
+		"another rate":                       {credential + ", rate: 5", credential, nil, "hmad.yaml:13: targets[1].exchange_online.rate: got 2 for target other, want 5 as target contoso has: they share their tenant's budget"},
+		"another rate, the id in other case": {credential, credential + ", rate: 5", []string{"5de110f8", "5DE110F8"}, "exchange_online.rate: got 5 for target other, want 2 as target contoso has"},
+		"other calls at once":                {credential, credential + ", concurrency: 1", nil, "targets[1].exchange_online.concurrency: got 1 for target other, want 4 as target contoso has: they share their tenant's budget"},
+		"another tenant":                     {credential, credential + ", rate: 5", []string{"5de110f8", "6de110f8"}, ""},
+		"a target that never calls":          {credential, "rate: 5", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change := append([]string{"targets:\n", "", "name: contoso", "name: other"}, c.change...)
+			second := strings.NewReplacer(change...).Replace(six)
+			_, err := config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+c.first+"}\n"+second+"    exchange_online: {"+c.second+"}\n"))
+			if c.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, c.want)
+			}
 		})
 	}
 }

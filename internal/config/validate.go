@@ -61,6 +61,7 @@ func (f *File) validate() Errors {
 			listens[l] = f.lines.of(tv.path + ".name")
 		}
 	}
+	f.validateTenants(&es)
 	return es
 }
 

@@ -27,7 +27,9 @@ const (
 type Invoker interface {
 	// Invoke runs a read-only cmdlet. Its errors are *CmdletError within a
 	// *check.Error, or the context's own where that was cancelled; they hold
-	// no token, no address and no identity that was asked for.
+	// no token, no address and no identity that was asked for. It tells the
+	// tenant's budget of refusals for being too many, and asks nothing while
+	// that pauses; for what is asked the caller spends it.
 	Invoke(ctx context.Context, cmdlet string, params map[string]any, o InvokeOptions) (Rows, error)
 }
 
@@ -65,8 +67,9 @@ type Rows struct {
 // Test- never reach the wire. Several goroutines may use it at once.
 //
 // It does not retry, but for a token that was refused: the next attempt is the
-// caller's, within its budget. After an answer that says «too many» every call
-// of the tenant fails at once until the time that the answer gave is over.
+// caller's, within the budget. After an answer that says «too many» every call
+// of the tenant, whichever target it is for, fails at once until the time that
+// the answer gave is over.
 type Online struct {
 	tenant     string
 	home       *url.URL // where InvokeCommand is
@@ -76,7 +79,6 @@ type Online struct {
 	client     *http.Client
 	credential *Credential
 	connection string // connection-id, one for the life of this Online
-	pause      pause
 
 	mu      sync.Mutex
 	renewed time.Time // when a token was last thrown away

@@ -105,9 +105,10 @@ func (m *meter) Observe(*check.Metric, float64, ...string) {
 // office is a client with the API that it asks.
 type office struct {
 	*Online
-	api   *adminAPI
-	clock *clock
-	meter *meter
+	target config.Target
+	api    *adminAPI
+	clock  *clock
+	meter  *meter
 }
 
 // keys are made once: RSA takes its time. Their files are gone with the first
@@ -138,14 +139,27 @@ func newOffice(t testing.TB, answers ...http.HandlerFunc) *office {
 	c := &office{api: api, clock: &clock{now: time.Now()}, meter: &meter{counts: map[string]float64{}}}
 	env := testEnv(c.clock.Now)
 	env.Meter = c.meter
-	var err error
-	c.Online, err = NewInvoker(config.Target{Tenant: tenantID, CAFile: written(t, "ca.pem", pemOf("CERTIFICATE", ca.cert.Raw)), ExchangeOnline: config.ExchangeOnline{
+	c.target = config.Target{Tenant: tenantID, CAFile: written(t, "ca.pem", pemOf("CERTIFICATE", ca.cert.Raw)), ExchangeOnline: config.ExchangeOnline{
 		ClientID: clientID, CertificateFile: written(t, "hmad.pem", cert.certPEM+cert.keyPEM), DisableAuthorityCheck: true,
 		AuthorityHost: "https://login.contoso.test:" + api.port + "/", Host: "https://outlook.contoso.test:" + api.port,
-		Scope: ScopeExchangeOnline, Rate: 2, Concurrency: 4}}, env)
+		Scope: ScopeExchangeOnline, Rate: 2, Concurrency: 4}}
+	c.invoke(t, env)
+	return c
+}
+
+func (c *office) invoke(t testing.TB, env check.Env) {
+	t.Helper()
+	var err error
+	c.Online, err = NewInvoker(c.target, env)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	return c
+}
+
+// anotherTarget gives the same office as another target of its tenant asks it.
+func (c *office) anotherTarget(t testing.TB) *office {
+	other := *c
+	other.invoke(t, c.env)
+	return &other
 }
 
 // devices asks for Jane's phones.

@@ -142,6 +142,11 @@ func TestClaimsOfAChallenge(t *testing.T) {
 	}
 }
 
+func invoked(o *Online) error {
+	_, err := o.Invoke(context.Background(), "Get-OrganizationConfig", nil, InvokeOptions{})
+	return err
+}
+
 func TestARefusalKeepsTheWholeTenantBack(t *testing.T) {
 	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	for name, c := range map[string]struct {
@@ -170,11 +175,13 @@ func TestARefusalKeepsTheWholeTenantBack(t *testing.T) {
 			assert.LessOrEqual(t, e.RetryAfter, c.high)
 
 			o.clock.add(e.RetryAfter - time.Second)
-			_, err = o.Invoke(context.Background(), "Get-OrganizationConfig", nil, InvokeOptions{})
+			err = invoked(o.Online)
 			other := failure(t, err)
 			assert.Equal(t, Throttled, other.Kind)
 			assert.Equal(t, check.Throttled, check.ClassOf(err))
 			assert.Equal(t, time.Second, other.RetryAfter, "what is left")
+			other = failure(t, invoked(o.anotherTarget(t).Online))
+			assert.Equal(t, Throttled, other.Kind, "another target of the tenant")
 			assert.Len(t, o.api.requests(), 1, "nothing is sent meanwhile")
 
 			o.clock.add(time.Second)
@@ -182,32 +189,6 @@ func TestARefusalKeepsTheWholeTenantBack(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-}
-
-func TestPausesGrowWhileRefusalsGoOn(t *testing.T) {
-	var p pause
-	now := time.Unix(1e9, 0)
-	refused := func(after time.Duration) time.Duration { return p.refused(now, now, after) }
-	assert.Equal(t, 3*time.Second, refused(0))
-	now = now.Add(3 * time.Second)
-	assert.Equal(t, 6*time.Second, refused(0))
-	assert.Equal(t, 6*time.Second, p.refused(now.Add(-time.Second), now, 0), "one that was in flight does not count")
-	for range 30 {
-		now = now.Add(time.Minute)
-		refused(0)
-	}
-	now = now.Add(time.Minute)
-	assert.Equal(t, time.Minute, refused(0), "the longest of its own choice")
-	assert.Equal(t, 5*time.Minute, refused(time.Hour), "the longest that is asked for")
-	assert.Equal(t, 5*time.Minute, refused(time.Second), "a shorter one does not end it")
-
-	p.answered(now.Add(-time.Second))
-	now = now.Add(5 * time.Minute)
-	assert.Zero(t, p.left(now))
-	assert.Equal(t, time.Minute, refused(0), "a good answer to what was sent before says nothing")
-	now = now.Add(time.Minute)
-	p.answered(now)
-	assert.Equal(t, 3*time.Second, refused(0), "a good answer ends the row")
 }
 
 // TestPlantedSecretsNeverAppear holds that whatever an answer echoes, errors

@@ -41,7 +41,7 @@ func (o *Online) ask(ctx context.Context, q question, at string, requests *int) 
 	defer cancel()
 	claims := ""
 	for try := 1; ; try++ {
-		if left := o.pause.left(o.env.Now()); left > 0 {
+		if left := o.env.Budget.Paused(o.env.Now()); left > 0 {
 			return page{}, failed(check.Throttled, &CmdletError{Cmdlet: q.cmdlet, Kind: Throttled, RetryAfter: left,
 				Text: "the tenant is left alone until the time that it asked for is over"})
 		}
@@ -63,13 +63,13 @@ func (o *Online) ask(ctx context.Context, q question, at string, requests *int) 
 	}
 }
 
-// read makes a page or an error of an answer, and keeps the pause.
+// read makes a page or an error of an answer, and tells the budget.
 func (o *Online) read(q question, a answer, began time.Time) (page, error) {
 	var e *CmdletError
 	if a.status == http.StatusOK || a.status == http.StatusNoContent {
 		p, err := q.page(a.body)
 		if err == nil {
-			o.pause.answered(began)
+			o.env.Budget.Answered(began)
 			return p, nil
 		}
 		e = err
@@ -79,7 +79,7 @@ func (o *Online) read(q question, a answer, began time.Time) (page, error) {
 	e.Status = a.status
 	if e.Kind == Throttled {
 		now := o.env.Now()
-		e.RetryAfter = o.pause.refused(began, now, retryAfter(a.header, now))
+		e.RetryAfter = o.env.Budget.Refused(began, now, retryAfter(a.header, now))
 	}
 	return page{}, failed(e.Kind.class(), e)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 )
 
@@ -22,7 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // testEnv is the real world, loopback only: every name is this host.
 func testEnv(now func() time.Time) check.Env {
 	return check.Env{
-		Dial: new(net.Dialer).DialContext,
+		Budget: budget.New(2, 4),
+		Dial:   new(net.Dialer).DialContext,
 		Resolve: func(context.Context, string, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		},

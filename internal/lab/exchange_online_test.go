@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
@@ -33,7 +34,8 @@ func admin(t *testing.T, l *Lab) (*exchange.Online, config.Target) {
 	require.NoError(t, err)
 	target := file.Targets[0]
 	client, err := exchange.NewInvoker(target, check.Env{
-		Dial: new(net.Dialer).DialContext, Now: time.Now, Meter: uncounted{},
+		Budget: budget.New(2, 4),
+		Dial:   new(net.Dialer).DialContext, Now: time.Now, Meter: uncounted{},
 		Resolve: func(ctx context.Context, network, host string) ([]netip.Addr, error) {
 			return resolver(l, "udp").LookupNetIP(ctx, "ip4", host)
 		},

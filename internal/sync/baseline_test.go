@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/budget"
 )
 
 // lived fills the hours of so many days before a moment: busy says whether many
@@ -156,7 +158,7 @@ func TestAsManySamplesAsShowAStop(t *testing.T) {
 		"few samples, what an hour has":         {10, time.Minute, 60, 30, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := NewPlanner(Settings{StaleAfter: day, Rate: 1, Concurrency: 1})
+			p := NewPlanner(Settings{StaleAfter: day, Budget: budget.New(1, 1)})
 			for i := range 400 {
 				p.Pulse.note(secondsOf(noon.Add(-time.Duration(400-i)*c.every+c.every)), time.Duration(i%2)*time.Hour)
 			}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
 )
 
 // settled gives a fleet that has been asked once, over the first day.
 func settled(n int) *Planner {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1000, Concurrency: 4}, n)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}, n)
 	drive(p, monday, monday.Add(time.Duration(n)*time.Millisecond+time.Minute), syncedAgo(time.Minute))
 	return p
 }
@@ -55,7 +56,7 @@ func TestAFleetIsSmallInMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1000, Concurrency: 4}, 100_000)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}, 100_000)
 	each := float64(heap()-before) / 100_000
 	t.Logf("%.0f bytes per mailbox", each)
 	assert.Less(t, each, 200.0)

@@ -68,11 +68,12 @@ func (p *Planner) wake(now, paced time.Time, due ...seconds) time.Time {
 }
 
 // chosen notes a choice that the budget allowed.
-func (p *Planner) chosen(now time.Time, why Why) {
+func (p *Planner) chosen(now time.Time, id int32, why Why) {
 	switch why {
 	case Urgent:
 		p.urgent = p.urgent[1:]
 	case Sample:
+		p.cursor = uint64(id)
 		p.sampleAt = now.Add(p.sampleEvery())
 	case Again:
 		p.inARow = 0
@@ -132,12 +133,14 @@ func (p *Planner) sample(now time.Time, round time.Duration) int32 {
 	for gcd(stride, n) != 1 {
 		stride += 2
 	}
+	cursor := p.cursor
 	for range 64 {
-		p.cursor = (p.cursor + stride) % n
-		if m := &p.all[p.cursor]; m.queue != asking && m.state.active() && m.checked <= before {
-			return int32(p.cursor)
+		cursor = (cursor + stride) % n
+		if m := &p.all[cursor]; m.queue != asking && m.state.active() && m.checked <= before {
+			return int32(cursor)
 		}
 	}
+	p.cursor = cursor
 	return -1
 }
 

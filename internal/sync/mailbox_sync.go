@@ -67,8 +67,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 
 // buildMailboxSync builds the check over any way to run cmdlets.
 func buildMailboxSync(t config.Target, env check.Env, invoker exchange.Invoker) *mailboxSync {
-	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Rate: t.ExchangeOnline.Rate, Concurrency: t.ExchangeOnline.Concurrency,
-		SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())})
+	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())})
 	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env), t.Sync))
 	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },
 		rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}

@@ -178,13 +178,11 @@ func (m *members) size() int {
 	return m.plan.Len()
 }
 
-// noInventory keeps why the inventory could not be had. A refusal counts for
-// the whole tenant.
+// noInventory keeps why the inventory could not be had.
 func (m *members) noInventory(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inventoryErr = err
-	m.refused(m.now(), err)
 }
 
 // withoutInventory gives the error of a fleet that may lack mailboxes because the

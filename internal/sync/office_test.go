@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
@@ -157,6 +158,10 @@ func newOffice(t testing.TB, s config.Sync) *office {
 }
 
 func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
+	return newOfficeWithin(t, s, st, budget.New(2, 4))
+}
+
+func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *office {
 	t.Helper()
 	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]exchange.Row{}, places: map[string]string{}, holds: map[string][]exchange.Row{}, takes: 100 * time.Millisecond}
 	for i := range s.Watch {
@@ -180,8 +185,8 @@ func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 	if s.Export == "" {
 		s.Export = config.ExportAuto
 	}
-	target := config.Target{Name: "contoso", Tenant: testTenant, Sync: s, ExchangeOnline: config.ExchangeOnline{Rate: 2, Concurrency: 4}}
-	env := check.Env{Now: time.Now, Memory: memory{st}, Fleet: func(string) check.Fleet { return fleetRecords{st} },
+	target := config.Target{Name: "contoso", Tenant: testTenant, Sync: s}
+	env := check.Env{Now: time.Now, Budget: b, Memory: memory{st}, Fleet: func(string) check.Fleet { return fleetRecords{st} },
 		Table: func(...*check.Metric) check.Table { return table{st} },
 		ReadFile: func(name string, _ int64) ([]byte, error) {
 			if text, ok := o.files[name]; ok {
@@ -214,6 +219,9 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	}
 	if fail != nil {
 		if err := fail(q); err != nil {
+			if e := new(exchange.CmdletError); errors.As(err, &e) && e.Kind == exchange.Throttled {
+				o.plan.Budget.Refused(q.at, time.Now(), e.RetryAfter)
+			}
 			return exchange.Rows{}, err
 		}
 	}

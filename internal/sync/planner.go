@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/hmad/hmad/internal/budget"
 )
 
 // Why says for what purpose a mailbox is asked.
@@ -27,10 +29,9 @@ const (
 
 // Settings of a Planner.
 type Settings struct {
-	StaleAfter  time.Duration
-	Rate        float64 // calls per second
-	Concurrency int     // calls at once
-	SampleRate  float64 // mailboxes asked in rotation per second; 0: one in ten seconds
+	StaleAfter time.Duration
+	Budget     *budget.Budget // the tenant's
+	SampleRate float64        // mailboxes asked in rotation per second; 0: one in ten seconds
 	// AskEvery is how often each mailbox is asked at least, as far as the budget
 	// reaches: all of them in turn, for a fleet so small. 0: as rarely as the
 	// verdict allows.
@@ -53,10 +54,11 @@ type Ask struct {
 // Planner decides which mailbox is asked next and when. Its time is an argument
 // and it does no I/O; a decision takes O(log n). It is not for concurrent use.
 type Planner struct {
-	Budget *Budget
+	Budget *budget.Budget
 	Pulse  Pulse
 	Hours  Hours
 
+	caller   *budget.Caller
 	settings Settings
 	all      []mailbox
 	free     []int32 // places in all
@@ -75,7 +77,7 @@ func NewPlanner(s Settings) *Planner {
 	if s.SampleRate == 0 {
 		s.SampleRate = sampleRate
 	}
-	p := &Planner{Budget: NewBudget(s.Rate, s.Concurrency), settings: s, index: map[string]int32{}, pace: newPace(s.StaleAfter)}
+	p := &Planner{Budget: s.Budget, caller: s.Budget.Caller(), settings: s, index: map[string]int32{}, pace: newPace(s.StaleAfter)}
 	for i := range p.queues {
 		p.queues[i].p = p
 	}
@@ -171,25 +173,27 @@ func (p *Planner) NextUrgent(now time.Time) (Ask, bool, time.Time) {
 }
 
 // Next gives the mailbox to ask now and spends a call on it. Otherwise it gives
-// the moment at which to come again; zero: when a visit has ended or the fleet
-// has changed.
+// the moment at which to come again; zero: when Turn says so or the fleet has
+// changed. Who does not come again must Leave.
 func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
-	if p.Budget.Full() {
-		return Ask{}, false, time.Time{}
-	}
-	if ok, at := p.Budget.Ready(now); !ok {
-		return Ask{}, false, at
-	}
 	id, why, at := p.choose(now)
 	if id < 0 {
+		p.Leave()
 		return Ask{}, false, at
 	}
-	p.Budget.Take(now)
-	p.chosen(now, why)
+	if ok, at := p.caller.Begin(now, why == Urgent); !ok {
+		return Ask{}, false, at
+	}
+	p.chosen(now, id, why)
 	p.dequeue(id)
-	p.Budget.begin()
 	return p.ask(id, why), true, now
 }
+
+// Turn tells when one of the tenant's calls at once has come free.
+func (p *Planner) Turn() <-chan struct{} { return p.caller.Turn() }
+
+// Leave lets others of the tenant go before.
+func (p *Planner) Leave() { p.caller.Leave() }
 
 func (p *Planner) ask(id int32, why Why) Ask {
 	m := &p.all[id]
@@ -202,7 +206,7 @@ func (p *Planner) ask(id int32, why Why) Ask {
 
 // Settle takes what a visit found out.
 func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
-	p.Budget.end()
+	p.Budget.End()
 	m := &p.all[a.id]
 	if m.gone {
 		p.drop(a.id)
@@ -228,7 +232,7 @@ func (p *Planner) inTime(m *mailbox, asked seconds) {
 
 // Release gives a mailbox back that was not asked after all.
 func (p *Planner) Release(now time.Time, a Ask) {
-	p.Budget.end()
+	p.Budget.End()
 	if p.all[a.id].gone {
 		p.drop(a.id)
 		return

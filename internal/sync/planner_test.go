@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 	"unsafe"
@@ -9,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/hmad/hmad/internal/budget"
 )
 
 // drive lets the planner work in virtual time, answering by answer, and gives
@@ -47,10 +50,10 @@ func syncedAgo(lag time.Duration) func(time.Time, Ask) Verdict {
 func TestTheBudgetIsNeverExceeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Float64Range(0.01, 5).Draw(t, "rate")
-		p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: rate, Concurrency: 4}, rapid.IntRange(1, 300).Draw(t, "mailboxes"))
+		p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(rate, 4)}, rapid.IntRange(1, 300).Draw(t, "mailboxes"))
 		lag := time.Duration(rapid.IntRange(0, 30*24).Draw(t, "hours since a sync")) * time.Hour
 		calls, _ := drive(p, monday, monday.Add(6*time.Hour), syncedAgo(lag))
-		burst := float64(p.Budget.limiter.Burst())
+		burst := max(1, math.Ceil(2*rate))
 		tokens, last := burst, monday
 		for _, at := range calls {
 			tokens = min(burst, tokens+rate*at.Sub(last).Seconds()) - 1
@@ -66,7 +69,7 @@ func TestNoMailboxStarves(t *testing.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "mailboxes")
 		rate := rapid.Float64Range(0.0005, 0.05).Draw(t, "rate")
 		states := rapid.SliceOfN(rapid.SampledFrom([]State{Fresh, Fresh, Stale, Failing, Unknown, NotProvisioned, Cloud, Error}), n, n).Draw(t, "states")
-		p := fleet(Settings{StaleAfter: 4 * time.Hour, Rate: rate, Concurrency: 1}, n)
+		p := fleet(Settings{StaleAfter: 4 * time.Hour, Budget: budget.New(rate, 1)}, n)
 		round := time.Duration(float64(n)/rate*againOneIn*1.5)*time.Second + 26*time.Hour
 		end := monday.Add(3 * round)
 		_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
@@ -89,7 +92,7 @@ func TestDeadlinesAreMetWhenTheBudgetSuffices(t *testing.T) {
 		spare := rapid.Float64Range(1.5, 5).Draw(t, "budget over need")
 		lag := time.Duration(rapid.IntRange(0, 60).Draw(t, "minutes since a sync")) * time.Minute
 		limit := 24 * time.Hour
-		p := fleet(Settings{StaleAfter: limit, Rate: spare * float64(n) / limit.Seconds(), Concurrency: 2}, n)
+		p := fleet(Settings{StaleAfter: limit, Budget: budget.New(spare*float64(n)/limit.Seconds(), 2)}, n)
 		first, patience := monday.Add(limit), 10*time.Second*time.Duration(limit.Seconds()/float64(n)/spare)
 		drive(p, monday, monday.Add(4*limit), func(now time.Time, a Ask) Verdict {
 			if now.After(first) {
@@ -101,10 +104,11 @@ func TestDeadlinesAreMetWhenTheBudgetSuffices(t *testing.T) {
 }
 
 func TestAPlanGoesOnAfterARestart(t *testing.T) {
-	s := Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 4}
+	s := Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 4)}
 	p := fleet(s, 1000)
 	half := monday.Add(500 * time.Second)
 	_, before := drive(p, monday, half, syncedAgo(time.Minute))
+	p.Leave()
 	again := NewPlanner(s)
 	for i := range 1000 {
 		key := fmt.Sprintf("user%d@contoso.com", i)
@@ -120,7 +124,7 @@ func TestAPlanGoesOnAfterARestart(t *testing.T) {
 }
 
 func TestUrgentMailboxesComeFirst(t *testing.T) {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 4}, 100)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 4)}, 100)
 	p.Urge("user70@contoso.com")
 	p.Urge("user70@contoso.com")
 	p.Urge("nobody@contoso.com")
@@ -135,7 +139,7 @@ func TestUrgentMailboxesComeFirst(t *testing.T) {
 }
 
 func TestAMailboxIsNotAskedWhileItIsAsked(t *testing.T) {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 10}, 1)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(100, 10)}, 1)
 	a, ok, _ := p.Next(monday)
 	require.True(t, ok)
 	p.Urge(a.Key)
@@ -148,7 +152,7 @@ func TestAMailboxIsNotAskedWhileItIsAsked(t *testing.T) {
 }
 
 func TestNoMoreCallsAtOnceThanAllowed(t *testing.T) {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 2}, 5)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(100, 2)}, 5)
 	var asks []Ask
 	for {
 		a, ok, at := p.Next(monday)
@@ -158,11 +162,15 @@ func TestNoMoreCallsAtOnceThanAllowed(t *testing.T) {
 		}
 		asks = append(asks, a)
 	}
-	assert.Len(t, asks, 2)
+	assert.Len(t, asks, 1)
+	p.Urge("user4@contoso.com")
+	a, ok, _ := p.Next(monday)
+	assert.True(t, ok, "the last one is for what is urgent")
+	assert.Equal(t, "user4@contoso.com", a.Key)
 }
 
 func TestRemovedMailboxes(t *testing.T) {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 100, Concurrency: 10}, 3)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(100, 10)}, 3)
 	p.Remove("user1@contoso.com")
 	p.Remove("nobody@contoso.com")
 	a, _, _ := p.Next(monday)
@@ -207,7 +215,7 @@ func TestRecordsReadTheSameAgain(t *testing.T) {
 func TestASmallFleetIsAskedInTurn(t *testing.T) {
 	const n, every = 120, 5 * time.Minute
 	states := []State{Fresh, Stale, Failing, Inactive, Unknown, NotProvisioned, Cloud, Error}
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 1, AskEvery: every}, n)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1), AskEvery: every}, n)
 	end := monday.Add(3 * time.Hour)
 	_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
 		return Verdict{State: states[int(a.id)%len(states)], Success: now.Add(-time.Minute)}
@@ -227,7 +235,7 @@ func TestASmallFleetIsAskedInTurn(t *testing.T) {
 // count says how many wait for long.
 func TestATurnThatComesLateIsBehind(t *testing.T) {
 	const n, every = 600, time.Minute
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 1, Concurrency: 1, AskEvery: every}, n)
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1), AskEvery: every}, n)
 	end := monday.Add(time.Hour)
 	_, asked := drive(p, monday, end, syncedAgo(time.Minute))
 	for key, times := range asked {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
 )
@@ -67,7 +68,7 @@ func TestDeadlinesAreLevelledWhilePhonesSynchronise(t *testing.T) {
 		want bool
 	}{"phones that synchronise": {time.Minute, true}, "phones that are silent": {90 * time.Minute, false}} {
 		t.Run(name, func(t *testing.T) {
-			p := fleet(Settings{StaleAfter: 24 * time.Hour, Rate: 2, Concurrency: 4}, 20_000)
+			p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(2, 4)}, 20_000)
 			early := 0
 			synced := syncedAgo(c.lag)
 			drive(p, monday, monday.Add(20*time.Hour), func(now time.Time, a Ask) Verdict {

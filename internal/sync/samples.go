@@ -25,7 +25,7 @@ var (
 	StaleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
 	BudgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
-		Help: "Calls per second that hmad allows itself: configured, in_force (less while the tenant throttles)."}
+		Help: "Calls per second that hmad allows itself in the tenant, for all its targets together: configured, in_force (less while the tenant throttles)."}
 	RejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
 		Help: "Lines of sync.file that name no mailbox."}
 )
@@ -54,7 +54,7 @@ func (m *mailboxSync) samples(o observation) []check.Sample {
 		add(SampledMailboxes, o.pulse.expected, "usual")
 	}
 	add(StaleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
-	add(BudgetCalls, m.plan.Budget.max, "configured")
+	add(BudgetCalls, m.plan.Budget.Configured(), "configured")
 	add(BudgetCalls, m.plan.Budget.Rate(), "in_force")
 	add(RejectedLines, float64(m.bad))
 	return out

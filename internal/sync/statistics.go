@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exchange"
 )
@@ -15,7 +16,7 @@ const (
 	getStatistics   = "Get-MailboxStatistics"
 	statisticsEvery = time.Hour            // at most, of one mailbox
 	statisticsStand = 3 * time.Hour        // how long an answer is shown: an old count must not look like one that rests
-	placeAgain      = time.Second          // between looks for a free place
+	lookAgain       = time.Second          // between looks whether something more urgent waits
 	keyOfStatistics = "sync_statistics"    // where they lie in the target's memory
 	maxItems        = int64(math.MaxInt32) // the most that Exchange's Int32 holds
 )
@@ -49,6 +50,7 @@ type statistics struct {
 	memory check.Memory
 	watch  []Watched
 	ready  chan struct{} // capacity 1: a run has asked the watch list
+	caller *budget.Caller
 
 	of   map[string]statistic // by mailbox; below the sweep's mu, as what follows
 	rest time.Time            // nothing is asked before
@@ -58,7 +60,7 @@ type statistics struct {
 // that labels do not name have no series and are not asked.
 func loadStatistics(s *sweep, memory check.Memory, watch []Watched) *statistics {
 	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
-	t := &statistics{sweep: s, memory: memory, watch: watch, ready: make(chan struct{}, 1), of: map[string]statistic{}}
+	t := &statistics{sweep: s, memory: memory, watch: watch, ready: make(chan struct{}, 1), caller: s.plan.Budget.Caller(), of: map[string]statistic{}}
 	kept := map[string]statistic{}
 	if memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
 		return t
@@ -120,29 +122,28 @@ func (t *statistics) due(key string) (Location, bool) {
 	return l, l != (Location{})
 }
 
-// admit waits until the budget has a call and a place among the calls at once
-// that the sweep does not want, and takes them. False: a run waits for the watch
-// list, the sweep pauses, or the context has ended.
+// admit waits in line for a call of the budget and takes it. False: a run waits
+// for the watch list, the sweep pauses, or the context has ended.
 func (t *statistics) admit(ctx context.Context) bool {
-	for ctx.Err() == nil {
-		s := t.sweep
-		s.mu.Lock()
-		now := s.now()
-		urgent := len(s.pending) > 0 || now.Before(s.resume)
-		ok, at := false, now.Add(placeAgain)
-		if !urgent && !s.plan.Budget.Full() {
-			ok, at = s.plan.Budget.Take(now)
-		}
+	defer t.caller.Leave()
+	for now := t.sweep.now(); ctx.Err() == nil && !t.giveWay(now); now = t.sweep.now() {
+		ok, at := t.caller.Begin(now, false)
 		if ok {
-			s.plan.Budget.begin()
+			return true
 		}
-		s.mu.Unlock()
-		if ok || urgent {
-			return ok
+		if next := now.Add(lookAgain); at.IsZero() || at.After(next) {
+			at = next
 		}
-		wait(ctx, max(at.Sub(now), time.Millisecond))
+		t.caller.Wait(ctx, now, at)
 	}
 	return false
+}
+
+// giveWay says whether there is something that a verdict hangs on.
+func (t *statistics) giveWay(now time.Time) bool {
+	t.sweep.mu.Lock()
+	defer t.sweep.mu.Unlock()
+	return len(t.sweep.pending) > 0 || now.Before(t.sweep.resume)
 }
 
 // ask asks about the part at a location. A part that is gone, and one that
@@ -190,13 +191,12 @@ func readStatistics(rows []exchange.Row, asked Location, now time.Time) (s stati
 func (t *statistics) settle(ctx context.Context, key string, s statistic, err error) {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
-	defer t.sweep.rouse() // it may wait for the place
-	t.sweep.plan.Budget.end()
+	t.sweep.plan.Budget.End()
 	now := t.sweep.now()
 	switch {
 	case err == nil:
 		s.Heard = now
-	case ctx.Err() != nil || t.sweep.refused(now, err):
+	case ctx.Err() != nil || refused(err):
 		return
 	default:
 		s, s.failed = t.of[key], err

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
@@ -285,8 +286,7 @@ func TestStatisticsGiveWay(t *testing.T) {
 // for ever.
 func TestStatisticsShareTheOnlyPlace(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		o := newOffice(t, config.Sync{Mailboxes: addresses(30), Watch: watching("jane@contoso.com").Watch})
-		o.plan.Budget = NewBudget(2, 1)
+		o := newOfficeWithin(t, config.Sync{Mailboxes: addresses(30), Watch: watching("jane@contoso.com").Watch}, newStore(), budget.New(2, 1))
 		r := o.daemon(10 * time.Minute)
 		assert.Equal(t, 31.0, valueOf(r, Mailboxes, "fresh"))
 		assert.Equal(t, 100.0, valueOf(r, MailboxItems, "jane@contoso.com"))
@@ -336,12 +336,12 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 		"nothing else to do":          {func(*office) {}, true, 0},
 		"a run waits":                 {func(o *office) { o.urge([]string{"jane@contoso.com"}) }, false, 0},
 		"the sweep pauses":            {func(o *office) { o.resume = time.Now().Add(time.Minute) }, false, 0},
-		"no call left":                {func(o *office) { o.plan.Budget.limiter.AllowN(time.Now(), 4) }, true, 500 * time.Millisecond},
-		"no place free for a quarter": {func(o *office) { o.busyFor(15 * time.Minute) }, true, 15*time.Minute + placeAgain},
+		"no call left":                {func(o *office) { o.spendBurst() }, true, 500 * time.Millisecond},
+		"no place free for a quarter": {func(o *office) { o.busyFor(15 * time.Minute) }, true, 15*time.Minute + lookAgain},
 		"a run comes while it waits": {func(o *office) {
 			o.busyFor(time.Hour)
 			time.AfterFunc(time.Minute, func() { o.urge([]string{"jane@contoso.com"}) })
-		}, false, time.Minute + placeAgain},
+		}, false, time.Minute + lookAgain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -349,7 +349,7 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 				c.set(o)
 				began := time.Now()
 				assert.Equal(t, c.want, o.stats.admit(t.Context()))
-				assert.InDelta(t, c.within.Seconds(), time.Since(began).Seconds(), placeAgain.Seconds())
+				assert.InDelta(t, c.within.Seconds(), time.Since(began).Seconds(), lookAgain.Seconds())
 			})
 		})
 	}
@@ -358,12 +358,16 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 // busyFor takes all places among the calls at once for so long.
 func (o *office) busyFor(d time.Duration) {
 	b := o.plan.Budget
-	for range b.Slots() {
-		b.begin()
-		time.AfterFunc(d, func() {
-			o.sweep.mu.Lock()
-			defer o.sweep.mu.Unlock()
-			b.end()
-		})
+	for range b.Places() {
+		ok, _ := b.Caller().Begin(time.Now(), true)
+		require.True(o.t, ok)
+		time.AfterFunc(d, b.End)
+	}
+}
+
+// spendBurst takes all calls that the budget has.
+func (o *office) spendBurst() {
+	for range 4 {
+		require.NoError(o.t, o.plan.Budget.Call(o.t.Context(), time.Now))
 	}
 }

@@ -40,9 +40,8 @@ type sweep struct {
 
 // newSweep gives a sweep of an empty fleet.
 func newSweep(v visitor, plan *Planner, fleet check.Fleet, g *gauges) *sweep {
-	s := &sweep{visitor: v, fleet: fleet, gauge: g, wake: make(chan struct{}, 1), plan: plan}
-	s.spend = s.waitForCall
-	return s
+	v.spend = func(ctx context.Context) error { return plan.Budget.Call(ctx, v.now) }
+	return &sweep{visitor: v, fleet: fleet, gauge: g, wake: make(chan struct{}, 1), plan: plan}
 }
 
 // work asks as the plan says until the context ends, and leaves no visit
@@ -51,7 +50,7 @@ func (s *sweep) work(ctx context.Context, next func(*Planner, time.Time) (Ask, b
 	var visits sync.WaitGroup
 	defer visits.Wait()
 	s.serve(1)
-	defer s.serve(-1)
+	defer s.leave()
 	for ctx.Err() == nil {
 		a, ok, at := s.next(next)
 		if !ok {
@@ -68,11 +67,19 @@ func (s *sweep) serve(n int) {
 	s.serving += n
 }
 
+// leave ends a loop. Another one may have waited in the same place of the line.
+func (s *sweep) leave() {
+	s.serve(-1)
+	s.plan.Leave()
+	s.rouse()
+}
+
 func (s *sweep) next(next func(*Planner, time.Time) (Ask, bool, time.Time)) (Ask, bool, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	if now.Before(s.resume) {
+		s.plan.Leave()
 		return Ask{}, false, s.resume
 	}
 	return next(s.plan, now)
@@ -90,6 +97,7 @@ func (s *sweep) sleep(ctx context.Context, at time.Time) {
 	case <-ctx.Done():
 	case <-timer:
 	case <-s.wake:
+	case <-s.plan.Turn():
 	}
 }
 
@@ -99,26 +107,6 @@ func (s *sweep) rouse() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// waitForCall waits until the budget has one more call and spends it.
-func (s *sweep) waitForCall(ctx context.Context) error {
-	for ctx.Err() == nil {
-		s.mu.Lock()
-		now := s.now()
-		ok, at := s.plan.Budget.Take(now)
-		s.mu.Unlock()
-		if ok {
-			return nil
-		}
-		t := time.NewTimer(max(at.Sub(now), time.Millisecond))
-		select {
-		case <-ctx.Done():
-			t.Stop()
-		case <-t.C:
-		}
-	}
-	return ctx.Err()
 }
 
 // ask visits one mailbox and gives it back to the plan.
@@ -134,7 +122,7 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 		s.settle(now, a, v)
 	case ctx.Err() != nil:
 		s.plan.Release(now, a)
-	case s.refused(now, err):
+	case refused(err):
 		s.plan.Release(now, a)
 		if s.pending[a.Key] {
 			s.plan.Urge(a.Key)
@@ -168,16 +156,9 @@ func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
 	s.finish(a.Key)
 }
 
-// refused says whether the tenant refused a call for being too many, and slows
-// down.
-func (s *sweep) refused(now time.Time, err error) bool {
-	var e *exchange.CmdletError
-	if !errors.As(err, &e) || e.Kind != exchange.Throttled {
-		return false
-	}
-	s.plan.Budget.Refused(now, e.RetryAfter)
-	return true
-}
+// refused says whether the tenant refused a call for being too many. The
+// Invoker has told the budget.
+func refused(err error) bool { return kindOf(err) == exchange.Throttled }
 
 // halt pauses for a trouble that is no matter of one mailbox: a token that is
 // refused, or one mailbox after the other that cannot be asked. A run that waits
@@ -261,5 +242,5 @@ func (s *sweep) left() error {
 func (s *sweep) note() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.plan.Budget.Rate(), s.plan.Budget.Slots())
+	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.plan.Budget.Rate(), s.plan.Budget.Places())
 }

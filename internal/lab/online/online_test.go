@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
@@ -75,7 +76,8 @@ func newCloud(t *testing.T, mailboxes int, edit func(*online.Options)) *cloud {
 	invoker, err := exchange.NewInvoker(config.Target{Tenant: tenantID, CAFile: "ca.pem", ExchangeOnline: config.ExchangeOnline{
 		ClientID: tenantID, SecretFile: "secret", DisableAuthorityCheck: true, AuthorityHost: srv.URL + "/", Host: srv.URL,
 		Scope: exchange.ScopeExchangeOnline, Concurrency: 2}}, check.Env{
-		Dial: new(net.Dialer).DialContext, Meter: count{}, Now: func() time.Time { return c.now },
+		Budget: budget.New(2, 4),
+		Dial:   new(net.Dialer).DialContext, Meter: count{}, Now: func() time.Time { return c.now },
 		Resolve: func(context.Context, string, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		},

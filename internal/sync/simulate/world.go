@@ -7,15 +7,17 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/phones"
 	"github.com/hmad/hmad/internal/sync"
 )
 
 const (
-	schedule   = 5 * time.Minute // of the check
-	day        = 24 * time.Hour
-	refuseWait = 10 * time.Second // Retry-After of a tenant that throttles
+	schedule    = 5 * time.Minute // of the check
+	concurrency = 4
+	day         = 24 * time.Hour
+	refuseWait  = 10 * time.Second // Retry-After of a tenant that throttles
 )
 
 // world is a planner, a fleet and a tenant in virtual time.
@@ -46,7 +48,7 @@ type tally struct {
 // newWorld starts a daemon with an empty state.
 func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
 	w := &world{fleet: phones.Fleet{Kind: kind, Seed: o.Seed, From: start(), Span: span}, limit: limit, size: o.Mailboxes, now: start(), nextAt: start()}
-	w.set = sync.Settings{StaleAfter: limit, Rate: o.Rate, Concurrency: 4, Seed: o.Seed}
+	w.set = sync.Settings{StaleAfter: limit, Budget: budget.New(o.Rate, concurrency), Seed: o.Seed}
 	w.plan = sync.NewPlanner(w.set)
 	for i := range o.Mailboxes {
 		w.plan.Add(w.now, name(i), nil)
@@ -102,7 +104,7 @@ func (w *world) answer(a sync.Ask) {
 	w.minute[w.now.Unix()/60]++
 	if w.tenant != nil && !w.tenant.AllowN(w.now, 1) {
 		w.refused++
-		w.plan.Budget.Refused(w.now, refuseWait)
+		w.plan.Budget.Refused(w.now, w.now, refuseWait)
 		w.plan.Release(w.now, a)
 		return
 	}
@@ -174,6 +176,7 @@ func (w *world) restart(after time.Duration) {
 	for !w.nextAt.After(w.now) {
 		w.nextAt = w.nextAt.Add(schedule)
 	}
+	w.set.Budget = budget.New(before.Budget.Configured(), concurrency)
 	w.plan = sync.NewPlanner(w.set)
 	w.plan.Hours = before.Hours.Clone()
 	for i := range w.size {
