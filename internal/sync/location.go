@@ -14,6 +14,9 @@ const maxLocations = 20 // of one mailbox
 // shown to belong to the one that was asked for.
 var errForeign = errors.New("the answer is another mailbox's")
 
+// errCut is the error of an answer of which a part is missing.
+var errCut = errors.New("the answer is not whole")
+
 // String writes the GUID as Exchange does; empty where there is none.
 func (l Location) String() string {
 	if l == (Location{}) {

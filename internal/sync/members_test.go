@@ -113,11 +113,14 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 		assert.Equal(t, 1, o.plan.Len(), "an emptied file takes nobody away")
 		_, err = o.runNow()
 		require.Error(t, err, "and is said again")
+		o.files["list"] = "jane@contoso.com\n"
+		mustRun(t, o)
+		mustRun(t, o)
 		delete(o.files, "list")
 		_, err = o.runNow()
 		require.ErrorContains(t, err, "no such file")
 		o.files["list"] = "jane@contoso.com\n"
-		mustRun(t, o)
+		mustRun(t, o) // it is back as it was
 	})
 }
 
@@ -161,14 +164,14 @@ func TestTheTenantsInventory(t *testing.T) {
 		assert.Equal(t, 2, o.plan.Len(), "phones without Outlook do not count")
 		assert.Len(t, o.questions(getInventory), 1)
 
-		o.phones, o.part = o.phones[2:], true
+		o.phones, o.cut = o.phones[2:], getInventory
 		o.sweepFor(25 * time.Hour)
 		assert.Equal(t, 2, o.plan.Len(), "an inventory that is not whole takes nobody away")
 		r, err = o.runNow()
 		require.NoError(t, err)
 		assert.Contains(t, strings.Join(r.Notes, "\n"), "could not be had whole")
 
-		o.part = false
+		o.cut = ""
 		o.sweepFor(25 * time.Hour)
 		assert.Equal(t, 1, o.plan.Len())
 		assert.False(t, o.plan.Has("jane@contoso.com"))
@@ -209,6 +212,7 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 		known, err := Lookup(config.Target{Name: "contoso", Sync: o.settings}, fleetRecords{o.store}, memory{o.store}, time.Now(), "user998@contoso.com")
 		require.NoError(t, err, "one that waits for its first turn")
 		assert.Equal(t, Unchecked, known.State)
+		assert.WithinDuration(t, time.Now(), known.NextAsk, 2*time.Minute)
 
 		again := newOfficeOn(t, s, o.store)
 		assert.Equal(t, 1002, again.plan.Len())
@@ -236,7 +240,7 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 func TestAnInventoryThatCannotBeHad(t *testing.T) {
 	for name, set := range map[string]func(*office){
 		"refused":      func(o *office) { o.fail = refuseInventory },
-		"never whole":  func(o *office) { o.part = true },
+		"never whole":  func(o *office) { o.cut = getInventory },
 		"without rows": func(o *office) { o.phones = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +256,7 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 				r, err := o.runNow()
 				require.ErrorContains(t, err, "the tenant's inventory was last read whole: 2000-01-01 00:00Z")
 				assert.Empty(t, r.Unevaluated, "what is known is judged")
-				o.part, o.fail, o.phones = false, nil, []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+				o.cut, o.fail, o.phones = "", nil, []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
 				o.sweepFor(2 * time.Hour)
 				mustRun(t, o)
 			})

@@ -107,10 +107,11 @@ func (t table) Dropped(rows int) {
 
 // question is one call of a cmdlet.
 type question struct {
-	at     time.Time
-	cmdlet string
-	who    string
-	anchor string
+	at      time.Time
+	cmdlet  string
+	who     string
+	anchor  string
+	columns []string
 }
 
 // office is Exchange Online in a test: mailboxes whose phones synchronised so
@@ -132,7 +133,8 @@ type office struct {
 	takes  time.Duration
 	places map[string]string         // GUID of an address that moved
 	phones []exchange.Row            // the inventory
-	part   bool                      // of the inventory comes only
+	cut    string                    // the cmdlet of whose answers a part is missing
+	pages  int                       // of the inventory, beyond the first
 	holds  map[string][]exchange.Row // what Get-MailboxStatistics gives of a GUID
 }
 
@@ -201,7 +203,7 @@ func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *
 
 // Invoke implements exchange.Invoker.
 func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt exchange.InvokeOptions) (exchange.Rows, error) {
-	q := question{at: time.Now(), cmdlet: cmdlet, anchor: opt.Anchor}
+	q := question{at: time.Now(), cmdlet: cmdlet, anchor: opt.Anchor, columns: opt.Select}
 	for _, name := range []string{"User", "Mailbox", "Identity"} {
 		if who, ok := params[name].(string); ok {
 			q.who = who
@@ -225,9 +227,20 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 			return exchange.Rows{}, err
 		}
 	}
+	if cmdlet == getInventory {
+		if err := o.turnPages(ctx, opt.Pace); err != nil {
+			return exchange.Rows{}, err
+		}
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch cmdlet {
+	rows, err := o.answer(q, opt)
+	rows.Incomplete = o.cut == cmdlet
+	return rows, err
+}
+
+func (o *office) answer(q question, opt exchange.InvokeOptions) (exchange.Rows, error) {
+	switch q.cmdlet {
 	case getLocation:
 		return o.location(q.who), nil
 	case getDevices:
@@ -240,9 +253,22 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 				return exchange.Rows{}, err
 			}
 		}
-		return exchange.Rows{Incomplete: o.part}, nil
+		return exchange.Rows{}, nil
 	}
-	return exchange.Rows{}, fmt.Errorf("unexpected cmdlet %s", cmdlet)
+	return exchange.Rows{}, fmt.Errorf("unexpected cmdlet %s", q.cmdlet)
+}
+
+// turnPages asks for the further pages of the inventory, each of them a call.
+func (o *office) turnPages(ctx context.Context, pace func(context.Context) error) error {
+	for range o.pages {
+		if err := pace(ctx); err != nil {
+			return err
+		}
+		o.mu.Lock()
+		o.asked = append(o.asked, question{at: time.Now(), cmdlet: getInventory})
+		o.mu.Unlock()
+	}
+	return nil
 }
 
 // begin counts a question that begins, or with -1 one that ends.

@@ -3,6 +3,7 @@ package sync
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 	"unsafe"
@@ -14,8 +15,11 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 )
 
+// released is the state of a visit that the tenant refused.
+const released = states
+
 // drive lets the planner work in virtual time, answering by answer, and gives
-// the moments of the calls by mailbox.
+// the moments of the calls, and of the answers by mailbox.
 func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Verdict) (calls []time.Time, asked map[string][]time.Time) {
 	asked = map[string][]time.Time{}
 	for now := from; now.Before(to); {
@@ -25,8 +29,14 @@ func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Ver
 			continue
 		}
 		calls = append(calls, now)
+		v := answer(now, a)
+		if v.State == released {
+			p.Release(now, a)
+			now = now.Add(time.Second)
+			continue
+		}
 		asked[a.Key] = append(asked[a.Key], now)
-		p.Settle(now, a, answer(now, a))
+		p.Settle(now, a, v)
 	}
 	return calls, asked
 }
@@ -69,10 +79,15 @@ func TestNoMailboxStarves(t *testing.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "mailboxes")
 		rate := rapid.Float64Range(0.0005, 0.05).Draw(t, "rate")
 		states := rapid.SliceOfN(rapid.SampledFrom([]State{Fresh, Fresh, Stale, Failing, Unknown, NotProvisioned, Cloud, Error}), n, n).Draw(t, "states")
+		refused := rapid.SampledFrom([]float64{0, 0.1, 0.5}).Draw(t, "share that is refused")
+		luck := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "luck"), 0))
 		p := fleet(Settings{StaleAfter: 4 * time.Hour, Budget: budget.New(rate, 1)}, n)
-		round := time.Duration(float64(n)/rate*againOneIn*1.5)*time.Second + 26*time.Hour
+		round := time.Duration(float64(n+8)/(1-refused)/rate*againOneIn*2)*time.Second + 26*time.Hour
 		end := monday.Add(3 * round)
 		_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
+			if luck.Float64() < refused {
+				return Verdict{State: released}
+			}
 			return Verdict{State: states[a.id], Success: now.Add(-time.Minute)}
 		})
 		for i := range n {

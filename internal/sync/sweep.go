@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -130,7 +129,7 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 	default: // also for a role or token: whatever it is, the next to be asked is another
 		s.settle(now, a, Verdict{State: Error})
 		s.failed, s.failure = s.failed+1, err
-		if s.failed >= failuresRow || kindOf(err) == exchange.Token {
+		if s.failed >= failuresRow {
 			s.halt(now, err)
 		}
 	}
@@ -160,14 +159,11 @@ func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
 // Invoker has told the budget.
 func refused(err error) bool { return kindOf(err) == exchange.Throttled }
 
-// halt pauses for a trouble that is no matter of one mailbox: a token that is
-// refused, or one mailbox after the other that cannot be asked. A run that waits
-// need not wait on.
+// halt pauses for a trouble that is no matter of one mailbox, as a role or token
+// that is missing: one after the other cannot be asked. A run that waits need not
+// wait on.
 func (s *sweep) halt(now time.Time, err error) {
-	if errors.Is(err, errForeign) {
-		err = check.Errorf(check.State, "%d mailboxes in a row: %w", s.failed, err)
-	}
-	s.trouble = err
+	s.trouble = check.Errorf(check.ClassOf(err), "%d mailboxes in a row could not be asked: %w", s.failed, err)
 	if !now.Before(s.resume) { // calls in flight together are one trouble
 		s.pause = min(max(2*s.pause, troubleFirst), troubleMost)
 		s.resume = now.Add(s.pause)

@@ -32,6 +32,10 @@ func TestASweepAsksEverybodyOnce(t *testing.T) {
 		devices := o.questions(getDevices)
 		require.Len(t, devices, 100)
 		assert.Equal(t, devices[0].who, devices[0].anchor, "questions are routed")
+		assert.Equal(t, deviceColumns, devices[0].columns, "the rest of a device is nobody's business")
+		for _, q := range o.questions(getLocation) {
+			assert.Equal(t, q.who, q.anchor, "by address, where that is all that is known")
+		}
 		assert.Len(t, o.store.records, 100)
 		o.sweepFor(10 * time.Hour)
 		assert.Len(t, o.questions(getLocation), 100, "locations are kept")
@@ -377,8 +381,10 @@ func TestWatchedMailboxesThatCannotBeAskedInTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
 		o.takes = time.Hour
+		began := time.Now()
 		r, err := o.runNow()
 		assert.Equal(t, check.Throttled, check.ClassOf(err))
+		assert.Equal(t, 108*time.Second, time.Since(began), "of two minutes some are left for the verdict")
 		assert.Contains(t, r.Unevaluated, watchedStale)
 	})
 }

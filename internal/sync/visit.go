@@ -92,7 +92,7 @@ func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
 		return a, false, err
 	}
 	if rows.Incomplete {
-		return a, false, errForeign
+		return a, false, errCut
 	}
 	var cloud bool
 	a.Location, cloud, err = readLocation(rows.Rows, v.tenant)
@@ -108,7 +108,7 @@ func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
 		return Verdict{}, err
 	}
 	if rows.Incomplete {
-		return Verdict{}, errForeign
+		return Verdict{}, errCut
 	}
 	all, err := readDevices(rows.Rows, a.Key, v.tenant, a.Location)
 	if err != nil {

@@ -1,0 +1,102 @@
+package sync
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// Every call is paid for: first ones, those that look up where a mailbox is, and
+// each page of the inventory.
+func TestEveryCallIsPaidFor(t *testing.T) {
+	for name, set := range map[string]func(*office){
+		"an inventory of one page":   func(*office) {},
+		"an inventory of many pages": func(o *office) { o.pages = 300 },
+		"mailboxes that are looked up again": func(o *office) {
+			o.fail = func(q question) error {
+				if q.cmdlet == getDevices {
+					return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.NotFound}
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Mailboxes: addresses(500), Inventory: true, Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+				o.phones = []exchange.Row{device("contoso/joe@contoso.com", "Outlook")}
+				set(o)
+				began := time.Now()
+				o.sweepFor(20 * time.Minute)
+				_, _ = o.runNow()
+				require.Greater(t, o.calls(), 500)
+				for i, q := range o.asked {
+					allowed := 4 + 2*q.at.Sub(began).Seconds() // a burst of two seconds' worth
+					require.LessOrEqual(t, float64(i+1), allowed+0.01, "call %d, %s", i, q.cmdlet)
+				}
+			})
+		})
+	}
+}
+
+// A tenant that refuses the inventory refuses everything.
+func TestARefusedInventoryPausesTheSweep(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(500), Inventory: true})
+		o.fail = func(q question) error {
+			if q.cmdlet == getInventory {
+				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Throttled, RetryAfter: 3 * time.Minute})
+			}
+			return nil
+		}
+		o.sweepFor(2 * time.Minute)
+		assert.Less(t, o.calls(), 20, "of 240")
+		assert.Less(t, o.plan.Budget.Rate(), 2.0)
+	})
+}
+
+func TestAWatchedMailboxThatIsRefusedIsAskedAgainInTheSameRun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(500), Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+		refused := 0
+		o.fail = func(q question) error {
+			if refused++; refused <= 2 {
+				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Throttled, RetryAfter: 10 * time.Second})
+			}
+			return nil
+		}
+		r := mustRun(t, o)
+		assert.Equal(t, 1.0, valueOf(r, Mailboxes, "fresh"))
+	})
+}
+
+// What does not come whole may lack the row that decides.
+func TestAnswersThatAreNotWholeAreRefused(t *testing.T) {
+	for _, cmdlet := range []string{getLocation, getDevices} {
+		t.Run(cmdlet, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+				o.cut = cmdlet
+				r, err := o.runNow()
+				require.ErrorIs(t, err, errCut)
+				assert.Equal(t, 1.0, valueOf(r, Mailboxes, "error"))
+			})
+		})
+	}
+}
+
+func TestWhatIsUsualSurvivesARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(200)})
+		o.sweepFor(3 * time.Hour)
+		mustRun(t, o)
+		require.NotEmpty(t, o.plan.Hours.counts)
+		assert.Equal(t, o.plan.Hours, newOfficeOn(t, o.settings, o.store).plan.Hours)
+	})
+}
