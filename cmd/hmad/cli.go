@@ -37,6 +37,7 @@ type cli struct {
 	verbose        bool
 	breaks         []string
 	labAddress     string
+	labPush        string
 	lab            *lab.Lab // beside which the daemon runs; nil: none
 	mailboxes      int      // of the lab
 	file, reason   string
@@ -198,6 +199,7 @@ func (c *cli) askingFlags(cmd *kingpin.CmdClause) {
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
 	cmd.Flag("lab.mailboxes", "Mailboxes of the lab's Exchange Online; 0: there is none.").Default("150").IntVar(&c.mailboxes)
+	cmd.Flag("lab.push-address", "Loopback address on which hmad takes reports; the lab's servers push them there instead of writing files.").StringVar(&c.labPush)
 	cmd.Flag("target", "Name of the lab's target: several demos side by side need several.").Default(lab.DefaultTarget).StringVar(&c.target)
 }
 

@@ -51,7 +51,7 @@ func (c *cli) withLab(use func(l *lab.Lab, config string) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	l, err := lab.Start(lab.Options{Dir: dir, Control: c.labAddress, Target: c.target, Now: now,
+	l, err := lab.Start(lab.Options{Dir: dir, Control: c.labAddress, Target: c.target, Push: c.labPush, Now: now,
 		Online: lab.Online{Mailboxes: c.mailboxes}})
 	if err != nil {
 		return err

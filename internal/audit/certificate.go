@@ -7,10 +7,11 @@ import (
 	"github.com/hmad/hmad/internal/exchange"
 )
 
-// renewBefore is how long before its end the auth certificate must be
+// RenewBefore is how long before its end the auth certificate must be
 // renewed: Exchange's own script renews it from then on.
-const renewBefore = 60 * 24 * time.Hour
+const RenewBefore = 60 * 24 * time.Hour
 
+// AuthCertificateNotAfter dates the certificates of Get-AuthConfig.
 var AuthCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"certificate"},
 	Help: "Unix time at which the certificate ends by which Exchange signs its own tokens: certificate is current or next, as Get-AuthConfig names them."}
 
@@ -89,7 +90,7 @@ func judgeCertificateEnd(e estate) answer {
 }
 
 func lasts(cert *exchange.ExchangeCertificate, now time.Time) bool {
-	return cert != nil && cert.NotAfter.Sub(now) > renewBefore
+	return cert != nil && cert.NotAfter.Sub(now) > RenewBefore
 }
 
 // samplesOfCertificate gives the ends that are known.

@@ -9,9 +9,10 @@ import (
 	"github.com/hmad/hmad/internal/exchange"
 )
 
-// maxTableAge is how old the table of builds may be: two CUs may appear in it.
-const maxTableAge = 180 * 24 * time.Hour
+// MaxTableAge is how old the table of builds may be: two CUs may appear in it.
+const MaxTableAge = 180 * 24 * time.Hour
 
+// BuildTableTime dates the table by which builds are judged.
 var BuildTableTime = &check.Metric{Name: "hmad_build_table_timestamp_seconds", Kind: check.Gauge,
 	Help: "Unix time of the day up to which this hmad's table of Exchange builds is complete."}
 
@@ -135,7 +136,7 @@ func buildName(v version) string {
 // judgeTable: hmad's own knowledge of builds must not be too old. It is when
 // its date says so, or when a server has a CU that it does not know.
 func judgeTable(e estate) answer {
-	if age := e.now.Sub(buildTableDate()); age > maxTableAge {
+	if age := e.now.Sub(buildTableDate()); age > MaxTableAge {
 		return unmet("the table is of %s, %d days old", day(buildTableDate()), days(age))
 	}
 	servers, _ := readServers(e) // where there are none to read, the date alone decides

@@ -17,8 +17,8 @@ import (
 
 // How long before its end a certificate is spoken of.
 const (
-	expiringSoon = 3 * 24 * time.Hour
-	expiring     = 21 * 24 * time.Hour
+	ExpiringSoon = 3 * 24 * time.Hour
+	Expiring     = 21 * 24 * time.Hour
 )
 
 // handshake speaks TLS on conn and judges the certificate inside the
@@ -87,9 +87,9 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	}
 	left := leaf.NotAfter.Sub(now)
 	switch {
-	case left < expiringSoon:
+	case left < ExpiringSoon:
 		findings = with(certificateExpiringSoon, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
-	case left < expiring:
+	case left < Expiring:
 		findings = with(certificateExpiring, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
 	}
 	return findings, false

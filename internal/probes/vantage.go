@@ -15,8 +15,8 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// maxClockOffset is how far this host's clock may be from Microsoft's.
-const maxClockOffset = 60 * time.Second
+// MaxClockOffset is how far this host's clock may be from Microsoft's.
+const MaxClockOffset = 60 * time.Second
 
 // ClockOffset says how far Microsoft's clock is ahead of ours.
 var ClockOffset = &check.Metric{Name: "hmad_clock_offset_seconds", Kind: check.Gauge,
@@ -179,7 +179,7 @@ func judgeClock(a *Answer) (verdict, *time.Duration) {
 		return verdict{unevaluated: []*check.Reason{clockSkew}}, nil
 	}
 	offset := date.Add(time.Second / 2).Sub(a.Received.Add(-a.Waited / 2))
-	if offset.Abs() <= maxClockOffset {
+	if offset.Abs() <= MaxClockOffset {
 		return verdict{}, &offset
 	}
 	word := "behind"

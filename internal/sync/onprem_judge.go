@@ -14,11 +14,13 @@ import (
 const (
 	refusedWindow = 15 * time.Minute
 	refusedFloor  = 20
-	refusedShare  = 0.5
 	silence       = 30 * time.Minute
 	silenceFloor  = 20 // successes that the hour usually has
 	slotsOfAnHour = 6  // looked at, so that the hour is known
 )
+
+// RefusedShare is the share of the requests over which refusals are a finding.
+const RefusedShare = 0.5
 
 // frontEnd is what one server's report says of the OutlookService's requests.
 type frontEnd struct {
@@ -104,7 +106,7 @@ func (o onPrem) refused() string {
 	for _, n := range sum {
 		total += n
 	}
-	if total < refusedFloor || float64(refused) <= refusedShare*float64(total) {
+	if total < refusedFloor || float64(refused) <= RefusedShare*float64(total) {
 		return ""
 	}
 	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, on %s", total, sum[401], sum[403], several(o.hosts()))

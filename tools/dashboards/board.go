@@ -38,10 +38,9 @@ type panel struct {
 type scene string
 
 const (
-	healthy scene = "healthy"  // in a demo without a fault, and so in any
-	broken  scene = "broken"   // in a demo with faults
-	standIn scene = "stand-in" // in made-up values: the demo does not have these checks
-	alerted scene = "alerted"  // where Prometheus evaluates hmad's alert rules, in a demo with faults
+	healthy scene = "healthy" // in a demo without a fault, and so in any
+	broken  scene = "broken"  // in a demo with faults
+	alerted scene = "alerted" // where Prometheus evaluates hmad's alert rules, in a demo with faults
 )
 
 // schemaVersion is that of Grafana 11.0, so that every later one brings the

@@ -14,15 +14,21 @@ import (
 )
 
 // demo is a running `hmad demo`.
-type demo struct{ address, page, control string }
+type demo struct{ target, address, page, control string }
 
-// startDemo builds hmad and runs its demo, until the test's end.
-func startDemo(t *testing.T) demo {
+// buildHmad builds the program for the test's time.
+func buildHmad(t *testing.T) string {
 	t.Helper()
-	hmad := filepath.Join(t.TempDir(), "hmad")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", hmad, "./cmd/hmad").CombinedOutput()
+	path := filepath.Join(t.TempDir(), "hmad")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", path, "./cmd/hmad").CombinedOutput()
 	require.NoError(t, err, string(out))
-	cmd := exec.Command(hmad, "demo", "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error")
+	return path
+}
+
+// startDemo runs a demo of that target until the test's end.
+func startDemo(t *testing.T, hmad, target string, flags ...string) demo {
+	t.Helper()
+	cmd := exec.Command(hmad, append([]string{"demo", "--target=" + target, "--web.listen-address=127.0.0.1:0", "--lab.listen-address=127.0.0.1:0", "--log.level=error"}, flags...)...)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	start(t, cmd)
@@ -36,7 +42,15 @@ func startDemo(t *testing.T) demo {
 		return m[1]
 	}
 	page := found(`Status page +(\S+)/\n`)
-	return demo{strings.TrimPrefix(page, "http://"), page, found(`All faults +curl (\S+)/faults\n`)}
+	return demo{target, strings.TrimPrefix(page, "http://"), page, found(`All faults +curl (\S+)/faults\n`)}
+}
+
+// breaks switches faults of the demo's lab on.
+func (d demo) breaks(t *testing.T, faults []string) {
+	t.Helper()
+	for _, f := range faults {
+		d.send(t, http.MethodPut, d.control+"/faults/"+f)
+	}
 }
 
 // runAll runs every check of the demo now.

@@ -36,7 +36,7 @@ func evosts() board {
 			{"Refresh job and reports from Exchange", []panel{
 				{healthy, 8, 8, refreshServer()},
 				{healthy, 8, 8, reportAges()},
-				{standIn, 8, 8, pushes()},
+				{healthy, 8, 8, pushes()},
 			}},
 			{"What else expires", []panel{
 				{healthy, 12, 6, authCertificates()},
@@ -49,25 +49,26 @@ func evosts() board {
 func missing() cog.Builder[dashboard.Panel] {
 	return stats("Certificates missing in Exchange", "Certificates that Microsoft publishes and Exchange has not copied. One is normal for some hours after a roll-over.", "none",
 		query{"max by (target, auth_server) (" + of(metadata.Certificates, `set="missing"`) + ")", "{{target}} · {{auth_server}}"}).
-		Thresholds(steps("green", step{1, "orange"}))
+		Thresholds(steps("green", step{1, "blue"}))
 }
 
 func timeLeft() cog.Builder[dashboard.Panel] {
-	return stats("Time left to copy it", "Until the certificate that is missing longest should have been copied. Below zero it is overdue: sooner or later tokens are signed by it, and Exchange refuses them.", "s",
+	rules := defaults().Metadata
+	return stats("Time left to copy it", "Until the certificate that is missing longest should have been copied. Below zero it is overdue: sooner or later tokens are signed by it, and Exchange refuses them. Red where it pages.", "s",
 		query{left("min by (target, auth_server) (" + of(metadata.Deadline) + ")"), "{{target}} · {{auth_server}}"}).
-		Thresholds(steps("red", step{0, "orange"}, step{2 * hour, "text"})).NoValue("Nothing is missing")
+		Thresholds(steps("red", step{seconds(rules.Window - rules.PageAfter), "orange"}, step{0, "text"})).NoValue("Nothing is missing")
 }
 
 func lastRefresh() cog.Builder[dashboard.Panel] {
 	return stats("Last good run of the refresh job", "Time since Exchange's job last fetched the metadata without an error. It runs every twelve hours or oftener.", "s",
 		query{age("max by (target) (" + of(metadata.LastRefresh) + ")"), "{{target}}"}).
-		Thresholds(steps("green", step{12 * hour, "orange"}, step{13 * hour, "red"}))
+		Thresholds(steps("green", step{seconds(defaults().Metadata.OverdueAfter), "orange"}))
 }
 
 func reportAge() cog.Builder[dashboard.Panel] {
 	return stats("Oldest report from Exchange", "Time since the server that is furthest behind made its last report. What the reports do not say, the checks of this chain cannot tell.", "s",
 		query{age("min by (target) (" + of(metadata.ReportTime) + ")"), "{{target}}"}).
-		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
+		Thresholds(steps("green", step{hour, "orange"}))
 }
 
 func sets() cog.Builder[dashboard.Panel] {
@@ -86,9 +87,10 @@ func missingAge() cog.Builder[dashboard.Panel] {
 }
 
 func copies() cog.Builder[dashboard.Panel] {
-	return timeline("Exchange's copy", "Whether Exchange has every published certificate: complete, one missing for less than the window, one overdue.",
-		words(word{"0", "complete", "green"}, word{"1", "one is missing", "orange"}, word{"2", "one is overdue", "red"}),
-		query{"max by (target, auth_server) (1 + (time() > bool " + of(metadata.Deadline) + "))\n" +
+	pages := of(metadata.MissingSince) + " + on (job, instance, target) group_left () " + of(metadata.PageAfterSeconds)
+	return timeline("Exchange's copy", "Whether Exchange has every published certificate: complete, one missing for less than the window, one overdue, one overdue for so long that it pages.",
+		words(word{"0", "complete", "green"}, word{"1", "one is missing", "blue"}, word{"2", "one is overdue", "orange"}, word{"3", "one is long overdue", "red"}),
+		query{"max by (target, auth_server) (1 + (time() > bool " + of(metadata.Deadline) + ") + (time() > bool (" + pages + ")))\n" +
 			"or max by (target, auth_server) (0 * " + of(metadata.Certificates, `set="published"`) + ")", "{{target}} · {{auth_server}}"})
 }
 
@@ -115,11 +117,11 @@ func pushes() cog.Builder[dashboard.Panel] {
 func authCertificates() cog.Builder[dashboard.Panel] {
 	return bars("Exchange's own signing certificates: time left", "Those that Get-AuthConfig names. When the current one ends without a next, Exchange and Microsoft 365 no longer trust each other's tokens.", "s",
 		query{left("min by (target, certificate) (" + of(audit.AuthCertificateNotAfter) + ")"), "{{target}} · {{certificate}}"}).
-		Min(0).Max(365 * day).Thresholds(steps("red", step{14 * day, "orange"}, step{60 * day, "green"}))
+		Min(0).Max(365 * day).Thresholds(steps("orange", step{seconds(audit.RenewBefore), "green"}))
 }
 
 func buildTable() cog.Builder[dashboard.Panel] {
 	return stats("Age of the table of Exchange builds", "hmad judges the servers' builds by a table that comes with it: an old one does not know the newest updates. A newer hmad brings a newer table.", "s",
 		query{age("min by (instance) (" + of(audit.BuildTableTime) + ")"), "{{instance}}"}).
-		Thresholds(steps("green", step{180 * day, "orange"}))
+		Thresholds(steps("green", step{seconds(audit.MaxTableAge), "orange"}))
 }

@@ -37,8 +37,8 @@ func itself() board {
 				{healthy, 6, 7, credentials()},
 			}},
 			{"Calls to Exchange Online", []panel{
-				{standIn, 12, 8, callsByCode()},
-				{standIn, 12, 8, callsByCmdlet()},
+				{healthy, 12, 8, callsByCode()},
+				{healthy, 12, 8, callsByCmdlet()},
 			}},
 			{"The process", []panel{
 				{healthy, 8, 8, memory()},
@@ -66,14 +66,14 @@ func instances() cog.Builder[dashboard.Panel] {
 
 func answers() cog.Builder[dashboard.Panel] {
 	return stats("Answers Prometheus", "Whether the last scrape of each hmad worked. Down: nobody watches mobile mail.", "none",
-		query{"min by (instance) (" + foreign("up") + ")", "{{instance}}"}).Mappings(yes("up", "DOWN")).Thresholds(steps("text")).NoValue("DOWN")
+		query{"min by (instance) (" + foreign("up") + ")", "{{instance}}"}).Mappings(yes("up", "DOWN", "red")).Thresholds(steps("text")).NoValue("DOWN")
 }
 
 func configInForce() cog.Builder[dashboard.Panel] {
 	return stats("Config in force", "Refused: hmad goes on with the config before; `hmad config check` prints every error with its line. Below, when the config in force was taken over.", "none",
 		query{"min by (instance) (" + of(exporter.ReloadSuccessful) + ")", "{{instance}}"},
 		query{"1000 * max by (instance) (" + of(exporter.ReloadTime) + ")", "{{instance}} since"}).
-		Mappings(yes("the newest", "the one before")).Thresholds(steps("text")).
+		Mappings(yes("the newest", "the one before", "orange")).Thresholds(steps("text")).
 		OverrideByRegexp(".* since", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeFromNow"}, {Id: "mappings", Value: []any{}}})
 }
 
@@ -81,7 +81,7 @@ func stateFile() cog.Builder[dashboard.Panel] {
 	return stats("State", "Whether results reach the disk. In memory: checks go on, and a restart forgets. Set aside: the file was damaged, and a new one was begun.", "none",
 		query{"min by (instance) (" + of(exporter.StateHealthy) + ")", "{{instance}}"},
 		query{"max by (instance) (" + of(exporter.StateSetAside) + ")", "{{instance}} set aside"}).
-		Mappings(yes("kept", "in memory only")).Thresholds(steps("text")).
+		Mappings(yes("kept", "in memory only", "orange")).Thresholds(steps("text")).
 		OverrideByRegexp(".* set aside", []dashboard.DynamicConfigValue{{Id: "mappings", Value: words(word{"0", "never", "green"}, word{"1", "yes", "orange"})}})
 }
 
@@ -95,7 +95,7 @@ func notShown() cog.Builder[dashboard.Panel] {
 func lateness() cog.Builder[dashboard.Panel] {
 	return curves("Overdue", "How long a check has been due and has not started: a run that does not end, or a host without breath. Nearly nothing is well.", "s",
 		query{"clamp_min(max by (target, check) (" + age(of(check.NextRun)) + "), 0)", "{{target}} · {{check}}"}).
-		Thresholds(steps("green", step{300, "red"})).ThresholdsStyle(line())
+		Thresholds(steps("green", step{300, "orange"})).ThresholdsStyle(line())
 }
 
 func line() *common.GraphThresholdsStyleConfigBuilder {
@@ -106,7 +106,7 @@ func sinceVerdict() cog.Builder[dashboard.Panel] {
 	return curves("Intervals without a verdict", "Time since the last verdict (dashed: since the last run) as a multiple of the schedule's largest gap. Above 3, at the earliest after 15 minutes, hmad no longer calls anything good.", "none",
 		query{"max by (target, check) ((" + age(of(check.LastDecided)) + ") / " + of(check.MaxGap) + ")", "{{target}} · {{check}}"},
 		query{"max by (target, check) ((" + age(of(check.LastRun)) + ") / " + of(check.MaxGap) + ")", "{{target}} · {{check}} run"}).
-		Thresholds(steps("green", step{3, "red"})).ThresholdsStyle(line()).
+		Thresholds(steps("green", step{3, "purple"})).ThresholdsStyle(line()).
 		OverrideByRegexp(".* run", dashed())
 }
 
@@ -148,7 +148,7 @@ func wayOut() cog.Builder[dashboard.Panel] {
 func clock() cog.Builder[dashboard.Panel] {
 	return stats("Clock", "How far this host's clock and Microsoft's are apart. Tokens and ages go wrong from some minutes on.", "s",
 		query{"max by (instance, target) (abs(" + of(probes.ClockOffset) + "))", "{{instance}} · {{target}}"}).
-		Thresholds(steps("green", step{60, "orange"}, step{300, "red"}))
+		Thresholds(steps("green", step{seconds(probes.MaxClockOffset), "orange"}))
 }
 
 func credentials() cog.Builder[dashboard.Panel] {

@@ -22,36 +22,36 @@ func mailboxes() board {
 		},
 		rows: []row{
 			{"Both legs", []panel{
-				{standIn, 5, 5, newest()},
-				{standIn, 5, 5, staleShare()},
-				{standIn, 4, 5, known()},
-				{standIn, 5, 5, newestAtExchange()},
-				{standIn, 5, 5, refusedShare()},
-				{standIn, 24, 7, findings(legs...)},
-				{standIn, 24, 4, checksOverTime("Checks of both legs", legs...)},
+				{healthy, 5, 5, newest()},
+				{healthy, 5, 5, staleShare()},
+				{healthy, 4, 5, known()},
+				{healthy, 5, 5, newestAtExchange()},
+				{healthy, 5, 5, refusedShare()},
+				{broken, 24, 7, findings(legs...)},
+				{healthy, 24, 4, checksOverTime("Checks of both legs", legs...)},
 			}},
 			{"Phone to cloud: how many", []panel{
-				{standIn, 8, 9, states()},
-				{standIn, 8, 9, ages()},
-				{standIn, 8, 9, samples()},
+				{healthy, 8, 9, states()},
+				{healthy, 8, 9, ages()},
+				{healthy, 8, 9, samples()},
 			}},
 			{"Phone to cloud: which mailboxes", []panel{
-				{standIn, 24, 11, longest()},
+				{healthy, 24, 11, longest()},
 			}},
 			{"One mailbox: $mailbox", []panel{
-				{standIn, 6, 8, oneNow()},
-				{standIn, 18, 8, oneOverTime()},
+				{healthy, 6, 8, oneNow()},
+				{healthy, 18, 8, oneOverTime()},
 			}},
 			{"Cloud to Exchange on premises", []panel{
-				{standIn, 12, 8, requests()},
-				{standIn, 12, 8, cloudParts()},
+				{healthy, 12, 8, requests()},
+				{healthy, 12, 8, cloudParts()},
 			}},
 			{"Coverage and budget", []panel{
-				{standIn, 8, 8, answersAge()},
-				{standIn, 8, 8, behind()},
-				{standIn, 8, 8, budget()},
-				{standIn, 16, 7, callDuration()},
-				{standIn, 8, 7, leftOut()},
+				{healthy, 8, 8, answersAge()},
+				{healthy, 8, 8, behind()},
+				{healthy, 8, 8, budget()},
+				{healthy, 16, 7, callDuration()},
+				{healthy, 8, 7, leftOut()},
 			}},
 		},
 	}
@@ -65,19 +65,19 @@ func inState(by, states string) string {
 func newest() cog.Builder[dashboard.Panel] {
 	return stats("Newest synchronisation", "Time since any phone synchronised, as far as hmad has asked. In a fleet of hundreds it is minutes by day; quiet nights and weekends let it grow.", "s",
 		query{age("max by (target) (" + of(sync.NewestSync) + ")"), "{{target}}"}).
-		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"}))
+		Thresholds(steps("green", step{hour, "orange"}))
 }
 
 func staleShare() cog.Builder[dashboard.Panel] {
 	return stats("Stale or failing", "Share of the mailboxes in use that have not synchronised for longer than `sync.stale_after`, or try and fail. A quarter of them, and at least ten, is critical unless the config says otherwise.", "percentunit",
 		query{inState("target", "stale|failing") + "\n/ (" + inState("target", "fresh|stale|failing") + " > 0)", "{{target}}"}).
-		Thresholds(steps("green", step{.1, "orange"}, step{.25, "red"})).Decimals(1)
+		Thresholds(steps("green", step{.1, "orange"}, step{defaults().Sync.StaleShare / 100, "red"})).Decimals(1)
 }
 
 func newestAtExchange() cog.Builder[dashboard.Panel] {
 	return stats("Newest success at Exchange", "Time since Exchange last answered a request of Outlook's service well, as its own logs say. In a fleet of hundreds it is minutes by day.", "s",
 		query{age("max by (target) (" + of(sync.OnPremSuccess) + ")"), "{{target}}"}).
-		Thresholds(steps("green", step{hour, "orange"}, step{4 * hour, "red"})).NoValue("No report says")
+		Thresholds(steps("green", step{hour, "orange"})).NoValue("No report says")
 }
 
 func refusedShare() cog.Builder[dashboard.Panel] {
@@ -86,13 +86,13 @@ func refusedShare() cog.Builder[dashboard.Panel] {
 	}
 	return stats("Refused by Exchange", "Share of the cloud's ActiveSync requests of the last 15 minutes that Exchange answered 401 or 403. Over half, of at least 20, is critical: new mail no longer reaches phones, though they still synchronise with the cloud.", "percentunit",
 		query{"(" + all(`status=~"401|403"`) + "\nor 0 * " + all("") + ")\n/ (" + all("") + " > 0)", "{{target}}"}).
-		Thresholds(steps("green", step{.1, "orange"}, step{.5, "red"})).Decimals(1).NoValue("No requests, or no report")
+		Thresholds(steps("green", step{.1, "orange"}, step{sync.RefusedShare, "red"})).Decimals(1).NoValue("No requests, or no report")
 }
 
 func known() cog.Builder[dashboard.Panel] {
 	return stats("Known", "Share of the mailboxes of which something is known that still stands. Low after a first start, until the sweep has been round; below a half the fleet is not judged by shares.", "percentunit",
 		query{"min by (target) (" + of(sync.AskedRatio) + ")", "{{target}}"}).
-		Thresholds(steps("red", step{.5, "orange"}, step{.8, "green"})).Decimals(1)
+		Thresholds(steps("purple", step{.5, "orange"}, step{.8, "green"})).Decimals(1)
 }
 
 func states() cog.Builder[dashboard.Panel] {
@@ -152,7 +152,7 @@ func oneNow() cog.Builder[dashboard.Panel] {
 		query{age(ofOne(sync.OnPremMailboxSuccess)), "last success on premises"},
 		query{ofOne(sync.MailboxDevices), "partnerships"}).
 		Thresholds(steps("text")).ColorMode(common.BigValueColorModeValue).
-		OverrideByName("last success", thresholds(steps("green", step{day, "orange"}, step{3 * day, "red"}))).
+		OverrideByName("last success", thresholds(steps("green", step{seconds(defaults().Sync.StaleAfter), "orange"}))).
 		OverrideByName("partnerships", []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}}).NoValue("Choose a mailbox")
 }
 
@@ -199,9 +199,10 @@ func leftOut() cog.Builder[dashboard.Panel] {
 }
 
 func budget() cog.Builder[dashboard.Panel] {
+	calls := func(where ...string) string { return "sum by (target) (" + rate(of(exchange.Requests, where...)) + ")" }
 	return curves("Calls and budget", "Calls to Exchange Online, those that were throttled (429 and 503), the configured budget, and the one in force: it falls when the tenant throttles and climbs back slowly.", "reqps",
-		query{"sum by (target) (" + rate(of(exchange.Requests)) + ")", "{{target}} calls"},
-		query{"sum by (target) (" + rate(of(exchange.Requests, `code=~"429|503"`)) + ")", "{{target}} throttled"},
+		query{calls(), "{{target}} calls"},
+		query{calls(`code=~"429|503"`) + "\nor 0 * " + calls(), "{{target}} throttled"},
 		query{"max by (target, limit) (" + of(sync.BudgetCalls) + ")", "{{target}} {{limit}}"}).
 		OverrideByRegexp(".* (configured|in_force)", dashed())
 }

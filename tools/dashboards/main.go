@@ -7,8 +7,8 @@
 // declares (query.go), pictures from Grafana's foundation SDK (panel.go), and
 // each board has a file of its own. Nothing here talks to anybody: the tests
 // do, which hold the written files to the code, every query to Prometheus'
-// own parser and, over a demo that is healthy and then broken, to a real
-// Prometheus.
+// own parser, and figures and colours to what a real Prometheus knows of demos
+// that are healthy and then broken.
 //
 // Run it by `make generate`, in this folder.
 package main

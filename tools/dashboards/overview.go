@@ -12,8 +12,6 @@ import (
 	"github.com/hmad/hmad/internal/probes"
 )
 
-const hour, day = 3600.0, 24 * 3600.0
-
 func overview() board {
 	return board{
 		uid: "hmad-overview", title: "hmad / Overview",
@@ -75,11 +73,11 @@ func thresholds(s *dashboard.ThresholdsConfigBuilder) []dashboard.DynamicConfigV
 
 func goodRuns() cog.Builder[dashboard.Panel] {
 	runs := func(outcomes string) string {
-		return "sum by (target) (increase(" + of(check.Runs, `outcome=~"`+outcomes+`"`) + "[$__range]))"
+		return "sum by (target, check) (increase(" + of(check.Runs, `outcome=~"`+outcomes+`"`) + "[$__range]))"
 	}
-	return stats("Good runs in the range shown", "Share of the decided runs that passed or warned, over the time range of the dashboard. The service level of the alert rules is 99 % over three days.", "percentunit",
-		query{runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)", "{{target}}"}).
-		Thresholds(steps("red", step{.99, "green"})).Decimals(2)
+	return stats("Good runs in the range shown", "Share of the decided runs that passed or warned, of the check of each target that fares worst, over the time range of the dashboard. The service level of the alert rules is 99 % over three days.", "percentunit",
+		query{"min by (target) (\n" + runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)\n)", "{{target}}"}).
+		Thresholds(steps("orange", step{.99, "green"})).Decimals(2)
 }
 
 const findingsTitle = "What is wrong"
@@ -168,7 +166,7 @@ func phases() cog.Builder[dashboard.Panel] {
 func certificates() cog.Builder[dashboard.Panel] {
 	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest where several addresses are asked. Red below 3 days, orange below 21.", "s",
 		query{left("min by (target, host) (" + of(probes.CertificateNotAfter) + ")"), "{{target}} · {{host}}"}).
-		Min(0).Max(90 * day).Thresholds(steps("red", step{3 * day, "orange"}, step{21 * day, "green"}))
+		Min(0).Max(90 * day).Thresholds(steps("red", step{seconds(probes.ExpiringSoon), "orange"}, step{seconds(probes.Expiring), "green"}))
 }
 
 func schemes() cog.Builder[dashboard.Panel] {

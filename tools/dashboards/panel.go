@@ -139,8 +139,8 @@ func severities() []dashboard.ValueMapping {
 }
 
 // yes are the words for a truth that is well and a falsehood that is not.
-func yes(good, bad string) []dashboard.ValueMapping {
-	return words(word{"1", good, "green"}, word{"0", bad, "red"})
+func yes(good, bad, color string) []dashboard.ValueMapping {
+	return words(word{"1", good, "green"}, word{"0", bad, color})
 }
 
 // dashed draws a limit beside what is measured.
