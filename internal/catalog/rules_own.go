@@ -124,7 +124,7 @@ const serviceLevelGoal = "0.99"
 // come and go too quickly for theirs.
 func (s scale) serviceLevel() []rule {
 	const good = "check_target:hmad_check_runs:good_ratio_increase"
-	phones := strings.Join(phoneChecks(), "|")
+	phones := strings.Join(PhoneChecks(), "|")
 	record := func(name string, window time.Duration) []rule {
 		sum := "sum by (check, target) (increase(hmad_check_runs_total{check=~\"" + phones + "\",outcome=~\"%s\"}[" + s.of(window) + "]))"
 		return []rule{
@@ -147,9 +147,9 @@ func (s scale) serviceLevel() []rule {
 	})
 }
 
-// phoneChecks lists the checks that can find phones without mail and look often
+// PhoneChecks lists the checks that can find phones without mail and look often
 // enough to see it come and go. The slower ones read settings, which do not.
-func phoneChecks() []string {
+func PhoneChecks() []string {
 	var names []string
 	for _, d := range Defs() {
 		critical := func(r *check.Reason) bool { return r.Severity == check.Critical }

@@ -85,5 +85,5 @@ func TestFindingsOutlastHmad(t *testing.T) {
 
 // The service level is that of the checks about phones that look often.
 func TestChecksOfTheServiceLevel(t *testing.T) {
-	assert.Equal(t, []string{"autodiscover", "activesync", "mailbox_sync", "onprem_sync"}, phoneChecks())
+	assert.Equal(t, []string{"autodiscover", "activesync", "mailbox_sync", "onprem_sync"}, PhoneChecks())
 }
