@@ -17,7 +17,7 @@ import (
 // all of it.
 func startOnlineLab(t *testing.T) *lab.Lab {
 	t.Helper()
-	l, err := lab.Start(lab.Options{Dir: t.TempDir(), Now: now, Online: lab.Online{Mailboxes: 20}})
+	l, err := lab.Start(lab.Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Now: now, Online: lab.Online{Mailboxes: 20}})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	return l

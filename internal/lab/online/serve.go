@@ -130,14 +130,16 @@ func (t *Tenant) invoke(w http.ResponseWriter, r *http.Request, b *Behaviour, n 
 	}
 	name := q.CmdletInput.CmdletName
 	answer, known := cmdlets[name]
+	c := call{w, r, b, q.CmdletInput.Parameters}
 	switch {
 	case !known || strings.EqualFold(name, b.MissingRole):
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write(make([]byte, 128)) // the client may have gone
 	case b.Busy && n%3 == 0:
-		fail(w, http.StatusBadRequest, "Microsoft.Exchange.Data.Storage.StorageTransientException", "Cannot open mailbox.")
+		name, _ := c.text("User", "Mailbox", "Identity")
+		fail(w, http.StatusBadRequest, "Microsoft.Exchange.Data.Storage.StorageTransientException",
+			"Cannot open mailbox /o=ExchangeLabs/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Recipients/cn="+name+".")
 	default:
-		c := call{w, r, b, q.CmdletInput.Parameters}
 		if t.isOfFleet(c) && !t.wait(r, b.SlowFleet) {
 			panic(http.ErrAbortHandler)
 		}
