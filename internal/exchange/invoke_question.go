@@ -126,7 +126,7 @@ func abbreviates(name string, full []string) bool {
 // validIdentity says whether s can name one object: no wildcard, no white
 // space around it, nothing unprintable.
 func validIdentity(s string) bool {
-	return s != "" && s != "$null" && len(s) <= maxIdentity && s == cut(s, maxIdentity) && !strings.Contains(s, "*")
+	return s != "" && !strings.EqualFold(s, "$null") && len(s) <= maxIdentity && s == cut(s, maxIdentity) && !strings.Contains(s, "*")
 }
 
 // anchor words X-AnchorMailbox: the mailbox by GUID or address, or the

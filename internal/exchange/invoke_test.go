@@ -102,6 +102,8 @@ func TestWhatIsNeverSent(t *testing.T) {
 		"an identity that is null":     {"Get-Mailbox", map[string]any{"Identity": nil}, InvokeOptions{}, "parameter Identity is null"},
 		"an identity that is a number": {"Get-Mailbox", map[string]any{"Identity": 7}, InvokeOptions{}, "parameter Identity is empty or no identity"},
 		"an identity in small letters": {"Get-Mailbox", map[string]any{"identity": ""}, InvokeOptions{}, "parameter identity is empty"},
+		"PowerShell's nothing":         {"Get-Mailbox", map[string]any{"Identity": "$null"}, InvokeOptions{}, "parameter Identity is empty"},
+		"PowerShell's NOTHING":         {"Get-Mailbox", map[string]any{"Identity": "$NULL"}, InvokeOptions{}, "parameter Identity is empty"},
 		"an identity abbreviated":      {"Get-MobileDevice", map[string]any{"Mail": ""}, InvokeOptions{}, "parameter Mail is empty"},
 		"everybody":                    {"Get-MobileDevice", map[string]any{"Mailbox": "*"}, InvokeOptions{}, "parameter Mailbox is empty or no identity"},
 		"a null anywhere":              {"Get-MobileDevice", map[string]any{"ResultSize": nil}, InvokeOptions{}, "parameter ResultSize is null"},
