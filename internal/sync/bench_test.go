@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
@@ -67,11 +68,13 @@ func TestAFleetIsSmallInMemory(t *testing.T) {
 // and all of them shown.
 func BenchmarkBegin(b *testing.B) {
 	st, p := newStore(), settled(100_000)
-	for key := range p.index {
+	for key, id := range p.index {
+		p.all[id].sources = fromInventory // one that no source has is forgotten
 		st.records[key] = p.Record(key)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		newOfficeOn(b, config.Sync{Inventory: true, Export: config.ExportAll, MaxSeries: 1 << 20}, st)
+		o := newOfficeOn(b, config.Sync{Inventory: true, Export: config.ExportAll, MaxSeries: 1 << 20}, st)
+		require.Len(b, o.store.rows, 100_000)
 	}
 }
