@@ -2,7 +2,7 @@
 # make demo-alerts   the demo, with whatever of Prometheus, Alertmanager and Grafana is installed
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
-# make e2e    the long trials: paging, the sweep of mailboxes
+# make e2e    the long trials: the plan at size, paging, the sweep of mailboxes
 # make bench  probes beside bare net/http, dispatcher, scrape
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -38,10 +38,11 @@ $(BIN)/staticcheck: tools/go.mod
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 
-# The trials that take many minutes or measure time, alone on the machine: every
-# fault to its one page through a real Prometheus and Alertmanager, and the
-# sweep's rate, memory and ten kills.
+# The trials that take many minutes or measure time, alone on the machine: what
+# the plan promises of 100,000 mailboxes, every fault to its one page through a
+# real Prometheus and Alertmanager, and the sweep's rate, memory and ten kills.
 e2e: deps
+	$(GO) test -timeout 30m ./internal/sync/simulate
 	CGO_ENABLED=0 $(GO) test -tags e2e -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestSweep|TestFleetOf' ./cmd/hmad
 
 # Every fuzz target for FUZZTIME.

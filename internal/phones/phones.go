@@ -5,7 +5,8 @@
 // real time show the same fleet and repeat exactly. There are phones that
 // synchronise day and night and phones that are quiet on nights and weekends;
 // in both fleets some are switched off for a leave, some die, and some have
-// been dead for long.
+// been dead for long. Beyond that some fail for days, some have never signed
+// in or do so now, and of some nobody says when they synchronised.
 package phones
 
 import "time"
@@ -32,6 +33,10 @@ const (
 	deadBefore = 50 // dead for 20 to 60 days at From
 	dying      = 30 // die some time within Span
 	leaving    = 60 // are off for 3 to 14 days some time within Span
+	absent     = 30 // have never signed in
+	arriving   = 20 // sign in some time within Span
+	unsaid     = 10 // have a partnership of which no time is said
+	troubled   = 20 // try for 1 to 5 days within Span and fail
 )
 
 const day = 24 * time.Hour
@@ -57,6 +62,9 @@ const (
 	toStart
 	toEnd
 	toGap
+	toOddity
+	toBegin
+	toLast
 )
 
 // off gives the time in which the phone is switched off; the zero times: never.
@@ -92,6 +100,36 @@ func (f Fleet) LastSync(phone int, t time.Time) time.Time {
 		t = from
 	}
 	return f.lastOn(phone, t)
+}
+
+// Seen is what can be known of a phone at a moment.
+type Seen struct {
+	SignedIn         bool      // it has a partnership
+	Success, Attempt time.Time // of its last synchronisations; zero: not said
+}
+
+// Failing says whether its newest attempt has failed.
+func (s Seen) Failing() bool { return s.Attempt.After(s.Success) }
+
+// At gives what is known of the phone at t, its oddities included.
+func (f Fleet) At(phone int, t time.Time) Seen {
+	last := f.LastSync(phone, t)
+	normal := Seen{SignedIn: true, Success: last, Attempt: last}
+	odd, begin := int(f.hash(phone, toOddity)%1000), f.From.Add(part(f.Span, f.hash(phone, toBegin)))
+	switch {
+	case odd < absent:
+		return Seen{}
+	case odd < absent+arriving && last.Before(begin):
+		return Seen{}
+	case odd < absent+arriving:
+		return normal
+	case odd < absent+arriving+unsaid:
+		return Seen{SignedIn: true}
+	case odd < absent+arriving+unsaid+troubled && last.After(begin) && last.Before(begin.Add(day+part(4*day, f.hash(phone, toLast)))):
+		return Seen{SignedIn: true, Success: f.LastSync(phone, begin), Attempt: last}
+	default:
+		return normal
+	}
 }
 
 // lastOn is LastSync of a phone that is never switched off. Time is cut into

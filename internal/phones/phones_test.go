@@ -90,3 +90,34 @@ func TestSomePhonesAreOff(t *testing.T) {
 	assert.InDelta(t, 0.05, float64(dead)/5000, 0.01)
 	assert.InDelta(t, 0.14, float64(silent)/5000, 0.03)
 }
+
+func TestSomePhonesAreOdd(t *testing.T) {
+	const all = 5000
+	f, end := fleet(DayAndNight), monday.Add(14*day)
+	count := func(at time.Time, of func(Seen) bool) (n float64) {
+		for phone := range all {
+			if of(f.At(phone, at)) {
+				n++
+			}
+		}
+		return n / all
+	}
+	missing := func(s Seen) bool { return !s.SignedIn }
+	assert.InDelta(t, 0.05, count(monday, missing), 0.01, "have not signed in at first")
+	assert.InDelta(t, 0.03, count(end, missing), 0.01, "have not in the end")
+	assert.InDelta(t, 0.01, count(end, func(s Seen) bool { return s.SignedIn && s.Success.IsZero() && s.Attempt.IsZero() }), 0.005, "say nothing")
+	failing := 0
+	for phone := range all {
+		fails := false
+		for at := monday; at.Before(end); at = at.Add(5 * time.Hour) {
+			s := f.At(phone, at)
+			fails = fails || s.Failing()
+			assert.False(t, s.Attempt.Before(s.Success), "phone %d at %s", phone, at)
+		}
+		if fails {
+			failing++
+			assert.False(t, f.At(phone, end.Add(6*day)).Failing(), "it is mended")
+		}
+	}
+	assert.InDelta(t, 0.02, float64(failing)/all, 0.006)
+}

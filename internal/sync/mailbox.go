@@ -147,9 +147,9 @@ func (m *mailbox) next(now seconds) seconds {
 	case Fresh:
 		return max(m.ends(), now.add(time.Minute))
 	case Stale, Failing, Inactive:
-		return now.add(min(max(now.sub(m.success)/8, time.Hour), 48*time.Hour))
+		return now.add(min(max(now.sub(m.success)/6, time.Hour), 48*time.Hour))
 	case Unknown:
-		return now.add(max(m.limit()/4, time.Hour))
+		return now.add(max(min(m.limit()/2, 12*time.Hour), time.Hour))
 	case NotProvisioned, Cloud:
 		return now.add(24 * time.Hour)
 	default:

@@ -4,7 +4,7 @@ import "time"
 
 const (
 	paceEvery  = time.Minute
-	paceMargin = 1.05
+	paceMargin = 1.02
 	bins       = 128 // of one stale_after
 )
 

@@ -164,6 +164,32 @@ func TestWatchedMailboxes(t *testing.T) {
 	}
 }
 
+func TestWhenALocationIsTooOld(t *testing.T) {
+	for name, c := range map[string]struct {
+		age      time.Duration
+		why      Why
+		was, now State
+		want     bool
+	}{
+		"a good answer needs none":            {30 * day, Deadline, Fresh, Fresh, false},
+		"a good verdict ends":                 {day, Deadline, Fresh, Stale, true},
+		"it ends, and the location is recent": {day - 1, Deadline, Fresh, Stale, false},
+		"nothing good was heard for long":     {3 * day, Again, Stale, Stale, true},
+		"nothing good was heard for a day":    {2 * day, Again, Stale, Stale, false},
+		"a watched one, daily":                {day, Urgent, Fresh, Fresh, true},
+		"a watched one, not oftener":          {day - 1, Urgent, Stale, Stale, false},
+		"one of which nobody says when":       {day, Again, Unknown, Unknown, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := Ask{Why: c.why, Located: monday.Add(-c.age)}
+			if c.was == Fresh {
+				a.Ends = monday
+			}
+			assert.Equal(t, c.want, a.LocateAgain(monday, c.now))
+		})
+	}
+}
+
 // A mailbox that moved is found again: its old location is not found, or is
 // old and gives nothing good.
 func TestALocationIsLookedUpAgain(t *testing.T) {
@@ -171,8 +197,8 @@ func TestALocationIsLookedUpAgain(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(1)})
 		o.sweepFor(time.Minute)
 		o.lag["user0@contoso.com"] = 30 * time.Hour
-		o.sweepFor(25 * time.Hour)
-		assert.Len(t, o.questions(getLocation), 2, "before it is called stale")
+		o.sweepFor(73 * time.Hour)
+		assert.Len(t, o.questions(getLocation), 2, "nothing good was heard for three days")
 		gone := &exchange.CmdletError{Cmdlet: getDevices, Kind: exchange.NotFound, Text: "gone"}
 		o.fail = func(q question) error {
 			if q.who == guidOf("user0@contoso.com") {

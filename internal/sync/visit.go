@@ -15,9 +15,25 @@ const (
 	getDevices  = "Get-MobileDeviceStatistics"
 )
 
-// relocateAfter is how old a location may be when the answer is not good, or
-// the mailbox watched: it may have moved.
-const relocateAfter = 24 * time.Hour
+// A mailbox may have moved. Where it is is looked up anew when its location is
+// so old and it is watched, or was fresh and is not; otherwise, while nothing
+// good is heard of it, more rarely.
+const (
+	relocateAfter = 24 * time.Hour
+	relocateIdle  = 72 * time.Hour
+)
+
+// LocateAgain says whether a visit that found this state looks up anew where the
+// mailbox is, which is another call.
+func (a Ask) LocateAgain(now time.Time, found State) bool {
+	age := now.Sub(a.Located)
+	switch {
+	case a.Why == Urgent, found != Fresh && !a.Ends.IsZero():
+		return age >= relocateAfter
+	default:
+		return found != Fresh && age >= relocateIdle
+	}
+}
 
 // visitor asks Exchange Online about one mailbox.
 type visitor struct {
@@ -35,8 +51,7 @@ func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
 	}
 	out, err := v.devices(ctx, a)
 	gone := kindOf(err) == exchange.NotFound || errors.Is(err, errForeign)
-	known := v.now().Sub(a.Located) < relocateAfter || out.State == Fresh && a.Why != Urgent
-	if err != nil && !gone || err == nil && known {
+	if err != nil && !gone || err == nil && !a.LocateAgain(v.now(), out.State) {
 		return out, err
 	}
 	if err := v.spend(ctx); err != nil {

@@ -26,14 +26,18 @@ type world struct {
 	limit  time.Duration // stale_after
 	set    sync.Settings
 	plan   *sync.Planner
-	size   int
+	most   int // mailboxes, in the end
+	size   int // now: the last of them join within the fleet's span
 	now    time.Time
-	stop   time.Time     // no phone synchronises after; zero: they do
+	quiet  quiet
 	tenant *rate.Limiter // what the tenant allows; nil: everything
 	rules  sync.Rules
 	nextAt time.Time // of the check's next run
 	tally
 }
+
+// quiet is a time in which no phone synchronises, wherever it is.
+type quiet struct{ from, to time.Time }
 
 // tally is what a world has seen.
 type tally struct {
@@ -43,16 +47,15 @@ type tally struct {
 	findings       map[string]time.Time
 	minute         map[int64]int // calls by minute
 	watchedLate    time.Duration
+	failingLate    time.Duration // worst, from when a phone failed for an hour until it was seen to
 }
 
 // newWorld starts a daemon with an empty state.
 func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
-	w := &world{fleet: phones.Fleet{Kind: kind, Seed: o.Seed, From: start(), Span: span}, limit: limit, size: o.Mailboxes, now: start(), nextAt: start()}
+	w := &world{fleet: phones.Fleet{Kind: kind, Seed: o.Seed, From: start(), Span: span}, limit: limit, most: o.Mailboxes, now: start(), nextAt: start()}
 	w.set = sync.Settings{StaleAfter: limit, Budget: budget.New(o.Rate, concurrency), Seed: o.Seed}
 	w.plan = sync.NewPlanner(w.set)
-	for i := range o.Mailboxes {
-		w.plan.Add(w.now, name(i), nil)
-	}
+	w.join()
 	for i := 0; i < o.Mailboxes && len(w.rules.Watch) < o.Watched; i++ {
 		if w.fleet.Healthy(i, start(), 0) && !w.fleet.Healthy(i, start().Add(span), span/2) { // one that will be seen stale
 			w.plan.Watch(w.now, name(i), limit, nil)
@@ -66,6 +69,16 @@ func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
 
 // start is a Monday, so that two weeks are ten working days.
 func start() time.Time { return time.Date(2026, time.November, 2, 0, 0, 0, 0, time.UTC) }
+
+// join adds the mailboxes that are there by now; one in a hundred joins within
+// the fleet's span.
+func (w *world) join() {
+	late := w.most / 100
+	there := w.most - late + int(float64(late)*float64(w.now.Sub(w.fleet.From))/float64(w.fleet.Span))
+	for ; w.size < min(there, w.most); w.size++ {
+		w.plan.Add(w.now, name(w.size), nil)
+	}
+}
 
 func (w *world) reset() { w.tally = tally{findings: map[string]time.Time{}, minute: map[int64]int{}} }
 
@@ -97,37 +110,109 @@ func (w *world) until(end time.Time) {
 	}
 }
 
-// answer lets Exchange Online answer. That calls overlap changes nothing that
-// is measured here, so that an answer takes no time.
+// answer lets Exchange Online answer the calls of one visit, each of which is
+// paid for. That calls overlap changes nothing that is measured here, so that
+// an answer takes no time.
 func (w *world) answer(a sync.Ask) {
-	w.calls++
-	w.minute[w.now.Unix()/60]++
-	if w.tenant != nil && !w.tenant.AllowN(w.now, 1) {
+	v, ok := w.visit(a)
+	if !ok {
 		w.refused++
 		w.plan.Budget.Refused(w.now, w.now, refuseWait)
 		w.plan.Release(w.now, a)
 		return
 	}
-	n := numberOf(a.Key)
-	seen := w.now
-	if !w.stop.IsZero() && seen.After(w.stop) {
-		seen = w.stop
-	}
-	success := w.fleet.LastSync(n, seen)
-	v := sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: success, Success: success}}, a.StaleAfter)
-	w.judge(n, a, v)
+	w.judge(a, v)
 	w.plan.Settle(w.now, a, v)
 }
 
+// visit asks what the sweep asks: where the mailbox is, unless that is known
+// and recent, and when its phones synchronised. False: the tenant refuses.
+func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
+	located := a.Located
+	if !w.call() {
+		return v, false
+	}
+	seen := w.at(numberOf(a.Key), w.now)
+	if !seen.SignedIn { // it is nowhere
+		return sync.Verdict{State: sync.NotProvisioned}, true
+	}
+	if a.Location == (sync.Location{}) {
+		located = w.now
+		w.pay()
+		if !w.call() {
+			return v, false
+		}
+	}
+	v = sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: seen.Attempt, Success: seen.Success}}, a.StaleAfter)
+	v.Location, v.Located = sync.Location{1}, located
+	if a.LocateAgain(w.now, v.State) && located.Equal(a.Located) {
+		w.pay()
+		if !w.call() {
+			return v, false
+		}
+		v.Located = w.now
+	}
+	return v, true
+}
+
+// pay waits for one more call of the budget: the visit gives its place up and
+// takes one again.
+func (w *world) pay() {
+	w.plan.Budget.End()
+	for further := w.plan.Budget.Caller(); ; {
+		ok, at := further.Begin(w.now, true)
+		if ok {
+			return
+		}
+		w.now = at
+	}
+}
+
+// statistics asks what the cloud parts of watched mailboxes hold, while the
+// budget has a call to spare.
+func (w *world) statistics() {
+	for range w.rules.Watch {
+		spare := w.plan.Budget.Caller()
+		if ok, _ := spare.Begin(w.now, true); !ok {
+			spare.Leave()
+			return
+		}
+		w.call()
+		w.plan.Budget.End()
+	}
+}
+
+// call makes a call. False: the tenant refuses it.
+func (w *world) call() bool {
+	w.calls++
+	w.minute[w.now.Unix()/60]++
+	return w.tenant == nil || w.tenant.AllowN(w.now, 1)
+}
+
+// at is the fleet's At, with the world's quiet time.
+func (w *world) at(n int, t time.Time) phones.Seen {
+	seen := w.fleet.At(n, t)
+	if seen.Success.After(w.quiet.from) && !seen.Success.After(w.quiet.to) {
+		return w.fleet.At(n, w.quiet.from)
+	}
+	return seen
+}
+
 // judge compares a verdict with the truth.
-func (w *world) judge(n int, a sync.Ask, v sync.Verdict) {
+func (w *world) judge(a sync.Ask, v sync.Verdict) {
+	n := numberOf(a.Key)
 	if !a.Ends.IsZero() {
 		w.lateness = max(w.lateness, w.now.Sub(a.Ends))
 		if v.State == sync.Stale && slices.ContainsFunc(w.rules.Watch, func(e sync.Watched) bool { return e.Key == a.Key }) {
 			w.watchedLate = max(w.watchedLate, w.now.Sub(a.Ends))
 		}
+		if v.State == sync.Failing {
+			w.failingLate = max(w.failingLate, w.now.Sub(v.Success)-time.Hour)
+		}
 	}
-	if (v.State == sync.Stale || v.State == sync.Failing) && w.stop.IsZero() && w.fleet.Healthy(n, w.now, w.limit) {
+	seen := w.at(n, w.now)
+	if w.quiet.to.IsZero() && v.State == sync.Stale && w.fleet.Healthy(n, w.now, w.limit) ||
+		v.State == sync.Failing && !seen.Failing() || v.State == sync.Fresh && w.now.Sub(seen.Success) >= w.limit {
 		w.falseVerdicts++
 	}
 }
@@ -144,6 +229,10 @@ func (w *world) run() {
 	for _, e := range w.rules.Watch {
 		w.plan.Urge(e.Key)
 	}
+	if w.nextAt.Minute() == 0 {
+		w.statistics()
+	}
+	w.join()
 }
 
 // perDay gives the calls per mailbox and day over a span.
@@ -178,7 +267,8 @@ func (w *world) restart(after time.Duration) {
 	}
 	w.set.Budget = budget.New(before.Budget.Configured(), concurrency)
 	w.plan = sync.NewPlanner(w.set)
-	w.plan.Hours = before.Hours.Clone()
+	w.plan.Hours, w.plan.Pulse = before.Hours.Clone(), before.Pulse
+	w.join()
 	for i := range w.size {
 		w.plan.Add(w.now, name(i), before.Record(name(i)))
 	}
