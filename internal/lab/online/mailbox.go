@@ -44,6 +44,9 @@ func (t *Tenant) location(i int, b *Behaviour) string {
 		}
 		return shard
 	}
+	if b.OtherRows { // or what those without a part in the cloud are answered would be true
+		return shard
+	}
 	switch t.hash(i, toFeature) % 100 {
 	case 0, 1:
 		return nowhere
