@@ -2,7 +2,7 @@
 # make demo-alerts   the demo, with whatever of Prometheus, Alertmanager and Grafana is installed
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
-# make e2e    the long trials: the plan at size, paging, the sweep of mailboxes
+# make e2e    of make test the long trials alone: the plan at size, paging, the sweep of mailboxes
 # make bench  probes beside bare net/http, dispatcher, scrape
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -22,7 +22,7 @@ demo: build
 demo-alerts: build
 	@HMAD=$(BIN)/hmad scripts/demo-alerts
 
-test: deps lint unit
+test: deps lint unit e2e
 
 deps:
 	@scripts/test-deps
@@ -43,7 +43,7 @@ unit:
 # real Prometheus and Alertmanager, and the sweep's rate, memory and ten kills.
 e2e: deps
 	$(GO) test -timeout 30m ./internal/sync/simulate
-	CGO_ENABLED=0 $(GO) test -tags e2e -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestSweep|TestFleetOf' ./cmd/hmad
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestSweep|TestFleetOf' ./cmd/hmad
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 30s
