@@ -68,7 +68,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 // buildMailboxSync builds the check over any way to run cmdlets.
 func buildMailboxSync(t config.Target, env check.Env, invoker exchange.Invoker) *mailboxSync {
 	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())})
-	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env), t.Sync))
+	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env, mailboxFamilies...), t.Sync))
 	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },
 		rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
 }
@@ -82,11 +82,11 @@ func fleetOf(env check.Env) check.Fleet {
 	return env.Fleet(FleetName)
 }
 
-func tableOf(env check.Env) check.Table {
+func tableOf(env check.Env, metrics ...*check.Metric) check.Table {
 	if env.Table == nil {
 		return nowhere{}
 	}
-	return env.Table(mailboxFamilies...)
+	return env.Table(metrics...)
 }
 
 // nowhere is a Fleet without records and a Table that nobody sees.

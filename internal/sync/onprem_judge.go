@@ -34,8 +34,7 @@ type onPrem struct {
 	partial    bool    // a server's counts are missing
 	usual      float64 // successes in an hour like this
 	usualKnown bool
-	partners   []partner // nil: not reported
-	reported   bool      // partnerships are
+	partners   []partner // of watched mailboxes, as far as they are reported
 }
 
 // partner is the newest partnership of the cloud with a watched mailbox.
@@ -95,7 +94,7 @@ func judgeOnPrem(o onPrem) (found []check.Finding, unevaluated []*check.Reason) 
 	judge(cloudSyncRefused, o.refused(), len(o.frontEnds) > 0 && !o.partial)
 	stopped, known := o.stopped()
 	judge(cloudSyncStopped, stopped, known)
-	judge(onPremLegStale, o.legStale(), o.reported)
+	judge(onPremLegStale, o.legStale(), slices.ContainsFunc(o.partners, func(p partner) bool { return !p.success.IsZero() }))
 	return found, unevaluated
 }
 

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,9 +30,10 @@ var OnPremSync = &check.Def{
 }
 
 const (
-	keyOfOnPrem = "onprem_sync" // baseline in the target's memory
-	lateAfter   = 3             // intervals until a report is too old
-	maxAhead    = 10 * time.Minute
+	keyOfOnPrem   = "onprem_sync"     // baseline in the target's memory
+	keyOfPartners = "onprem_partners" // when each watched mailbox's partnership last succeeded, beside it
+	lateAfter     = 3                 // intervals until a report is too old
+	maxAhead      = 10 * time.Minute
 )
 
 // onPremMemory is what the check remembers.
@@ -65,7 +67,8 @@ func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
 type onPremSync struct {
 	env    check.Env
 	sync   config.Sync
-	names  names
+	names  names // from begin on
+	table  check.Table
 	reader exchange.Reader
 }
 
@@ -73,12 +76,39 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.Sync.Configured() || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	o := &onPremSync{env: env, sync: t.Sync, names: names{mode: t.Sync.MailboxLabel}}
-	return check.Parts{Run: o.run}, nil
+	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess)}
+	return check.Parts{Begin: o.begin, Run: o.run}, nil
+}
+
+// begin shows the partnerships as an earlier process knew them.
+func (o *onPremSync) begin() {
+	o.names = newNames(o.sync.MailboxLabel, o.env.Memory)
+	var kept map[string]time.Time
+	o.env.Memory.Get(keyOfPartners, &kept)
+	o.show(kept)
+}
+
+// show brings the table in step: the watched mailboxes alone, each by when its
+// partnership last succeeded.
+func (o *onPremSync) show(success map[string]time.Time) {
+	shown := map[string]bool{}
+	for _, w := range o.sync.Watch {
+		key := strings.ToLower(w.Mailbox)
+		if name := o.names.of(key); name != "" && !success[key].IsZero() {
+			o.table.Set(name, float64(success[key].Unix()))
+			shown[name] = true
+		}
+	}
+	o.table.Keep(func(name string) bool { return shown[name] })
 }
 
 // run reads the reports and judges.
 func (o *onPremSync) run(context.Context) (check.Report, error) {
+	success := map[string]time.Time{}
+	defer func() {
+		o.env.Memory.Put(keyOfPartners, success)
+		o.show(success)
+	}()
 	if o.env.Reports == "" {
 		return check.Report{}, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
 	}
@@ -86,8 +116,13 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 	if err != nil {
 		return check.Report{}, err
 	}
-	o.names = newNames(o.names.mode, o.env.Memory)
 	seen, notes, err := o.look(arrived)
+	for _, p := range seen.partners {
+		success[p.key] = p.success
+	}
+	if missing := len(o.sync.Watch) - len(seen.partners); missing > 0 {
+		notes = append(notes, fmt.Sprintf("of %d watched mailboxes %d have no partnership in the reports: -Mailboxes of the collector names those that it shall report", len(o.sync.Watch), missing))
+	}
 	found, unevaluated := judgeOnPrem(seen)
 	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: o.samples(seen),
 		Notes: append(notes, `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`)}, err
@@ -153,15 +188,17 @@ func (o *onPremSync) baseline(seen *onPrem) {
 	seen.usual, seen.usualKnown = kept.Hours.Usual(until, successes)
 }
 
-// partnerships takes the newest partnership of each mailbox.
+// partnerships takes the newest partnership of each watched mailbox.
 func (o *onPremSync) partnerships(seen *onPrem, r exchange.Report) {
 	all, err := r.Partnerships()
 	if err != nil {
 		return
 	}
-	seen.reported = true
 	for _, d := range all {
 		key := strings.ToLower(d.Mailbox)
+		if !slices.ContainsFunc(o.sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) }) {
+			continue
+		}
 		p := partner{key: key, name: o.names.of(key), success: d.Success, staleAfter: staleAfterOf(o.sync, key), asOf: r.GeneratedAt}
 		i := slices.IndexFunc(seen.partners, func(q partner) bool { return q.key == key })
 		switch {
@@ -184,11 +221,6 @@ func (o *onPremSync) samples(seen onPrem) []check.Sample {
 	}
 	if last := seen.lastSuccess(); !last.IsZero() {
 		out = append(out, check.Sample{Metric: OnPremSuccess, Value: float64(last.Unix())})
-	}
-	for _, p := range seen.partners {
-		if !p.success.IsZero() && p.name != "" {
-			out = append(out, check.Sample{Metric: OnPremMailboxSuccess, Value: float64(p.success.Unix()), Labels: []string{p.name}})
-		}
 	}
 	return out
 }

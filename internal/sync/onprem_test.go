@@ -20,6 +20,7 @@ type servers struct {
 	now   time.Time
 	store *store
 	files map[string]string
+	build func() // anew, as after a restart
 	run   func() (check.Report, error)
 }
 
@@ -30,8 +31,24 @@ func newServers(t *testing.T, s config.Sync) *servers {
 		s.StaleAfter = 24 * time.Hour
 	}
 	s.Inventory = true
-	target := config.Target{Name: "contoso", Sync: s, OnPrem: config.OnPrem{Report: config.Report{Folder: "reports"}}}
-	parts, err := OnPremSync.New(target, check.Env{Now: func() time.Time { return w.now }, Memory: memory{w.store}, Reports: "reports",
+	if s.Watch == nil {
+		s.Watch = []config.Watch{{Mailbox: "jane@contoso.com", StaleAfter: s.StaleAfter}, {Mailbox: "Joe@contoso.com", StaleAfter: s.StaleAfter}, {Mailbox: "hmad-probe@contoso.com", StaleAfter: s.StaleAfter}}
+	}
+	w.build = func() {
+		target := config.Target{Name: "contoso", Sync: s, OnPrem: config.OnPrem{Report: config.Report{Folder: "reports"}}}
+		parts, err := OnPremSync.New(target, w.env())
+		require.NoError(t, err)
+		parts.Begin()
+		w.run = func() (check.Report, error) { return parts.Run(t.Context()) }
+	}
+	w.build()
+	return w
+}
+
+// env is the world of the reports.
+func (w *servers) env() check.Env {
+	return check.Env{Now: func() time.Time { return w.now }, Memory: memory{w.store}, Reports: "reports",
+		Table: func(...*check.Metric) check.Table { return table{w.store} },
 		ReadDir: func(string) ([]string, error) {
 			var names []string
 			for name := range w.files {
@@ -44,10 +61,7 @@ func newServers(t *testing.T, s config.Sync) *servers {
 				return []byte(text), nil
 			}
 			return nil, errors.New("no such file")
-		}})
-	require.NoError(t, err)
-	w.run = func() (check.Report, error) { return parts.Run(t.Context()) }
-	return w
+		}}
 }
 
 // counted is a row of the section.
@@ -124,6 +138,14 @@ func TestTheLegFromTheCloud(t *testing.T) {
 		}, nil, nil, false},
 		"no report at all":       {func(*servers) {}, nil, []string{"cloud_sync_refused", "cloud_sync_stopped", "onprem_leg_stale"}, true},
 		"partnerships not asked": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), nil) }, nil, []string{"onprem_leg_stale"}, false},
+		"a partnership of a mailbox that is not watched": {func(w *servers) {
+			w.report("EX01", w.now, w.every(200, 40), map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+				{"mailbox": "board@contoso.com", "lastSuccessSync": monday.Add(-90 * day)}}}})
+		}, nil, []string{"onprem_leg_stale"}, false},
+		"a partnership whose time is not known": {func(w *servers) {
+			w.report("EX01", w.now, w.every(200, 40), map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+				{"mailbox": "jane@contoso.com", "lastSuccessSync": nil}}}})
+		}, nil, []string{"onprem_leg_stale"}, false},
 		"a partnership is stale": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), partners(24*time.Hour)) }, []string{"onprem_leg_stale"}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +201,38 @@ func TestSamplesOfTheLegFromTheCloud(t *testing.T) {
 	assert.Equal(t, 36.0, valueOf(r, OnPremRequests, "200"), "three slots of two servers")
 	assert.Equal(t, 3.0, valueOf(r, OnPremRequests, "401"))
 	assert.Equal(t, float64(monday.Add(-time.Minute).Unix()), valueOf(r, OnPremSuccess))
-	assert.Equal(t, float64(monday.Add(-time.Hour).Unix()), valueOf(r, OnPremMailboxSuccess, "jane@contoso.com"))
+}
+
+// The rows of partnerships are those of the watch list, and of now.
+func TestPartnershipsOfWatchedMailboxesAreShown(t *testing.T) {
+	w := newServers(t, config.Sync{MailboxLabel: config.LabelAddress})
+	partners := func(mailboxes ...string) map[string]any {
+		var rows []map[string]any
+		for _, m := range mailboxes {
+			rows = append(rows, map[string]any{"mailbox": m, "lastSuccessSync": monday.Add(-time.Hour)})
+		}
+		return map[string]any{"partnerships": map[string]any{"ok": true, "data": rows}}
+	}
+	at := []float64{float64(monday.Add(-time.Hour).Unix())}
+	w.report("EX01", monday, nil, partners("Jane@contoso.com", "joe@contoso.com", "board@contoso.com"))
+	r, err := w.run()
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]float64{"jane@contoso.com": at, "joe@contoso.com": at}, w.store.rows, "the watch list alone")
+	assert.Contains(t, r.Notes, "of 3 watched mailboxes 1 have no partnership in the reports: -Mailboxes of the collector names those that it shall report")
+
+	w.store.rows = map[string][]float64{}
+	w.build()
+	assert.Len(t, w.store.rows, 2, "shown from the start on after a restart")
+
+	w.report("EX01", monday, nil, partners("jane@contoso.com"))
+	_, err = w.run()
+	require.NoError(t, err)
+	assert.Equal(t, map[string][]float64{"jane@contoso.com": at}, w.store.rows, "what is not reported any more is gone")
+
+	w.now = w.now.Add(2 * time.Hour)
+	_, err = w.run()
+	require.Error(t, err)
+	assert.Empty(t, w.store.rows, "a report that is late shows nothing as of now")
 }
 
 func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
@@ -190,6 +243,7 @@ func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"onprem_leg_stale"}, reasons(r))
 	assert.NotContains(t, fmt.Sprint(r), "jane")
+	assert.Empty(t, w.store.rows)
 	assert.Contains(t, r.Findings[0].Detail, unnamed)
 }
 

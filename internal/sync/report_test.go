@@ -27,7 +27,7 @@ func TestTheCollectorsSampleIsRead(t *testing.T) {
 	assert.Equal(t, 74.0, valueOf(r, OnPremRequests, "200"))
 	assert.Equal(t, 1.0, valueOf(r, OnPremRequests, "401"))
 	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, OnPremSuccess))
-	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix()), valueOf(r, OnPremMailboxSuccess, "hmad-probe@contoso.com"))
+	assert.Equal(t, map[string][]float64{"hmad-probe@contoso.com": {float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix())}}, w.store.rows)
 }
 
 func TestWhichReportsSpeakForThePresent(t *testing.T) {
