@@ -446,7 +446,8 @@ Add-Section 'iis' -Local {
 
 # Read-LogTail gives the columns of a log that Exchange still writes to, and
 # those lines of its last bytes that name the OutlookService. Begins is the time
-# of the first line, where what is before it was not read.
+# of the first line, where what is before it was not read. A line without a time
+# is the rest of a field that has a line break.
 function Read-LogTail([string] $Path, [long] $Limit) {
     $tail = [pscustomobject]@{ columns = @(); begins = $null; size = 0; lines = New-Object -TypeName 'System.Collections.Generic.List[string]' }
     $stream = [System.IO.File]::Open($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare] 'ReadWrite, Delete')
@@ -457,15 +458,20 @@ function Read-LogTail([string] $Path, [long] $Limit) {
             if ($line.StartsWith('#Fields:')) { $tail.columns = @($line.Substring(8).Split(',') | ForEach-Object { $_.Trim() }) }
         }
         if (-not $tail.columns) { throw "No line #Fields at the head of $Path" }
+        $time = Get-ColumnForm $tail.columns 'DateTime'
+        if (-not $time) { throw "No column DateTime in $Path" }
         $start = [Math]::Max(0, $stream.Length - $Limit)
         $tail.size = $stream.Length - $start
         $stream.Position = $start
         $reader.DiscardBufferedData()
         if ($start -gt 0) { $null = $reader.ReadLine() }
         while ($null -ne ($line = $reader.ReadLine())) {
-            if ($line.Length -eq 0 -or -not [char]::IsDigit($line[0])) { continue }
-            if ($start -gt 0 -and -not $tail.begins) { $tail.begins = ConvertTo-Moment ($line.Split(',')[0]) }
-            if ($line.IndexOf('OutlookService', [System.StringComparison]::OrdinalIgnoreCase) -ge 0) { $tail.lines.Add($line) }
+            $isService = $line.IndexOf('OutlookService', [System.StringComparison]::OrdinalIgnoreCase) -ge 0
+            if (-not $isService -and ($start -eq 0 -or $tail.begins)) { continue }
+            $at = $time.Match($line).Groups[1].Value
+            if ($at -notmatch '^\d{4}-\d\d-\d\dT') { continue }
+            if ($start -gt 0 -and -not $tail.begins) { $tail.begins = ConvertTo-Moment $at }
+            if ($isService) { $tail.lines.Add($line) }
         }
         if ($start -gt 0 -and -not $tail.begins) { $tail.begins = [System.IO.File]::GetLastWriteTimeUtc($Path) }
     }

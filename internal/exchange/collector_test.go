@@ -232,6 +232,9 @@ func TestTheCollectorTakesTwoColumnsOfTheLog(t *testing.T) {
 		assert.NotContains(t, body, never)
 	}
 	assert.Contains(t, body, "-Limit $left", "reading is bounded")
+	assert.Contains(t, body, "$time = Get-ColumnForm $tail.columns 'DateTime'")
+	assert.Contains(t, body, "$tail.begins = ConvertTo-Moment $at", "wherever that column stands")
+	assert.NotContains(t, body, ".Split(',')[0]")
 }
 
 func TestTheGuideNamesSectionsParametersAndAnswers(t *testing.T) {

@@ -45,14 +45,28 @@ type partner struct {
 	asOf       time.Time
 }
 
+// byStatus sums up the last window of a server.
+func (f frontEnd) byStatus() map[int]int {
+	sum := map[int]int{}
+	for _, c := range f.Counts {
+		if c.Start.Add(f.Slot).After(f.Until.Add(-refusedWindow)) {
+			sum[c.Status] += c.Count
+		}
+	}
+	return sum
+}
+
+func (f frontEnd) refused() int {
+	sum := f.byStatus()
+	return sum[401] + sum[403]
+}
+
 // byStatus sums up the last window of every server.
 func (o onPrem) byStatus() map[int]int {
 	sum := map[int]int{}
 	for _, f := range o.frontEnds {
-		for _, c := range f.Counts {
-			if c.Start.Add(f.Slot).After(f.Until.Add(-refusedWindow)) {
-				sum[c.Status] += c.Count
-			}
+		for status, n := range f.byStatus() {
+			sum[status] += n
 		}
 	}
 	return sum
@@ -108,15 +122,21 @@ func (o onPrem) refused() string {
 	if total < refusedFloor || float64(refused) <= RefusedShare*float64(total) {
 		return ""
 	}
-	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, on %s", total, sum[401], sum[403], several(o.hosts()))
+	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, by %s", total, sum[401], sum[403], several(o.refusing()))
 }
 
-func (o onPrem) hosts() (all []string) {
-	for _, f := range o.frontEnds {
-		all = append(all, f.host)
+// refusing names the servers that refuse, those first that refuse most.
+func (o onPrem) refusing() (names []string) {
+	all := slices.Clone(o.frontEnds)
+	slices.SortFunc(all, func(a, b frontEnd) int {
+		return cmp.Or(cmp.Compare(b.refused(), a.refused()), cmp.Compare(a.host, b.host))
+	})
+	for _, f := range all {
+		if n := f.refused(); n > 0 {
+			names = append(names, fmt.Sprintf("%s (%d)", f.host, n))
+		}
 	}
-	slices.Sort(all)
-	return all
+	return names
 }
 
 // stopped: no request has succeeded on any server for a while that usually has

@@ -167,6 +167,18 @@ func TestTheLegFromTheCloud(t *testing.T) {
 	}
 }
 
+// Of several servers those are named that refuse.
+func TestTheServersThatRefuseAreNamed(t *testing.T) {
+	w := newServers(t, config.Sync{})
+	w.report("EX01", w.now, w.every(200, 40), nil)
+	w.report("EX02", w.now, append(w.every(401, 20), w.every(200, 1)...), nil)
+	w.report("EX03", w.now, append(w.every(401, 30), w.every(403, 30)...), nil)
+	r, err := w.run()
+	require.NoError(t, err)
+	require.Equal(t, []string{"cloud_sync_refused"}, reasons(r))
+	assert.Equal(t, "of 363 requests in 15 minutes 150 were answered 401 and 90 403, by EX03 (180), EX02 (60)", r.Findings[0].Detail)
+}
+
 // A week of reports every quarter of an hour, which overlap: each request counts
 // once, and what is usual is learnt.
 func TestWhatIsUsualIsLearntFromReports(t *testing.T) {

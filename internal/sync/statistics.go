@@ -162,7 +162,7 @@ func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err er
 	case err != nil:
 		return statistic{}, err
 	case rows.Incomplete:
-		return statistic{}, errForeign
+		return statistic{}, errCut
 	}
 	return readStatistics(rows.Rows, l, t.sweep.now())
 }

@@ -174,6 +174,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 		"nobody has used it":    {func(o *office) { o.holds[jane] = []exchange.Row{} }, false, ""},
 		"the part is gone":      {failing(cmdletError(exchange.NotFound)), false, ""},
 		"another mailbox's row": {func(o *office) { o.holds[jane] = []exchange.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is another mailbox's"},
+		"half an answer":        {func(o *office) { o.cut = getStatistics }, true, "the answer is not whole"},
 		"the role is missing":   {failing(cmdletError(exchange.Access)), true, "Get-MailboxStatistics: access"},
 		"no token":              {failing(cmdletError(exchange.Token)), true, "Get-MailboxStatistics: token"},
 		"for the moment":        {failing(cmdletError(exchange.Transient)), true, "Get-MailboxStatistics: transient"},
