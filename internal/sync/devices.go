@@ -37,11 +37,13 @@ func readDevices(rows []exchange.Row, key, tenant string, asked Location) ([]Par
 // ownerOf reads a device's Identity, OWNER\ExchangeActiveSyncDevices\DEVICE, in
 // the directory with slashes.
 func ownerOf(identity string) (string, bool) {
-	i := strings.Index(strings.ToLower(identity), "exchangeactivesyncdevices")
-	if i < 2 || identity[i-1] != '\\' && identity[i-1] != '/' {
-		return "", false
+	const folder = "exchangeactivesyncdevices"
+	for i := 2; i+len(folder) <= len(identity); i++ {
+		if (identity[i-1] == '\\' || identity[i-1] == '/') && strings.EqualFold(identity[i:i+len(folder)], folder) {
+			return identity[:i-1], true
+		}
 	}
-	return identity[:i-1], true
+	return "", false
 }
 
 // mayOwn says whether an owner can be the mailbox that was asked for: its GUID

@@ -37,6 +37,7 @@ func (s State) active() bool { return s == Fresh || s == Stale || s == Failing }
 const (
 	inactiveAfter = 14 * 24 * time.Hour // no success for so long is nobody's fault
 	failingAfter  = time.Hour           // an attempt so much newer than the success has failed
+	restMost      = 48 * time.Hour      // between two visits of a mailbox that is not fresh
 )
 
 // Location is the GUID of a mailbox in Exchange Online; zero: not known.
@@ -147,7 +148,7 @@ func (m *mailbox) next(now seconds) seconds {
 	case Fresh:
 		return max(m.ends(), now.add(time.Minute))
 	case Stale, Failing, Inactive:
-		return now.add(min(max(now.sub(m.success)/6, time.Hour), 48*time.Hour))
+		return now.add(min(max(now.sub(m.success)/6, time.Hour), restMost))
 	case Unknown:
 		return now.add(max(min(m.limit()/2, 12*time.Hour), time.Hour))
 	case NotProvisioned, Cloud:
@@ -171,7 +172,7 @@ func (m *mailbox) at(now seconds) State {
 	case Fresh:
 		ends = m.ends()
 	default:
-		ends = m.checked + max(seconds(m.staleAfter), 48*3600)
+		ends = m.checked + max(seconds(m.staleAfter), seconds(restMost/time.Second))
 	}
 	if now > ends+m.slack() {
 		return Unchecked

@@ -92,7 +92,8 @@ func (p *Planner) Len() int { return len(p.index) }
 func (p *Planner) Has(key string) bool { _, ok := p.index[key]; return ok }
 
 // Add adds a mailbox, unless it is there. A record of an earlier process makes
-// it go on from there; one that cannot be read is as none.
+// it go on from there; one that cannot be read is as none, and one by a clock
+// that was ahead does not put the next visit off.
 func (p *Planner) Add(now time.Time, key string, record []byte) {
 	if p.Has(key) {
 		return
@@ -101,6 +102,7 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 	if record != nil && m.restore(record) != nil {
 		m.due = secondsOf(now)
 	}
+	m.due = min(m.due, secondsOf(now.Add(max(m.limit(), restMost))))
 	p.inTime(&m, m.checked)
 	id := int32(len(p.all))
 	if n := len(p.free); n > 0 {

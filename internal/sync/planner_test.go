@@ -138,6 +138,23 @@ func TestAPlanGoesOnAfterARestart(t *testing.T) {
 	assert.Greater(t, len(before)+len(after), 900)
 }
 
+// The clock of the process before was years ahead.
+func TestARecordOfTheFuturePutsNothingOff(t *testing.T) {
+	empty := func() *Planner { return fleet(Settings{StaleAfter: day, Budget: budget.New(1, 1)}, 0) }
+	for _, state := range []State{Fresh, Stale, Unknown, NotProvisioned, Error} {
+		before := empty()
+		before.Add(monday, "jane@contoso.com", nil)
+		later := monday.AddDate(3, 0, 0)
+		a, ok, _ := before.Next(later)
+		require.True(t, ok)
+		before.Settle(later, a, Verdict{State: state, Success: later})
+		again := empty()
+		again.Add(monday, "jane@contoso.com", before.Record("jane@contoso.com"))
+		_, asked := drive(again, monday, monday.Add(3*day), syncedAgo(time.Minute))
+		assert.NotEmpty(t, asked["jane@contoso.com"], "%s", state)
+	}
+}
+
 func TestUrgentMailboxesComeFirst(t *testing.T) {
 	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 4)}, 100)
 	p.Urge("user70@contoso.com")
