@@ -40,6 +40,9 @@ func (c *cli) runMailbox(ctx context.Context) int {
 		}{{"last success", m.LastSuccess}, {"last attempt", m.LastAttempt}, {"asked", m.Checked}, {"next asked", m.NextAsk}} {
 			fmt.Fprintf(c.stdout, "  %-14s%s\n", line.name, when(line.at))
 		}
+		if m.Watched {
+			fmt.Fprintf(c.stdout, "  %-14sin every run of the check, besides\n", "watched")
+		}
 		fmt.Fprintf(c.stdout, "  %-14s%d\n  %-14s%s\n", "devices", m.Devices, "stale after", time.Duration(m.StaleAfter*float64(time.Second)))
 	}
 	return exitOK
@@ -139,7 +142,7 @@ func (d *daemon) lookUp(query string) []exporter.Mailbox {
 		f, err := sync.Lookup(t, d.store.Fleet(t.Name)(sync.FleetName), d.store.Memory(t.Name), now(), query)
 		if err == nil {
 			all = append(all, exporter.Mailbox{Target: f.Target, Mailbox: f.Mailbox, State: f.State.String(), Devices: f.Devices,
-				LastSuccess: known(f.LastSuccess), LastAttempt: known(f.LastAttempt), Checked: known(f.Checked), NextAsk: known(f.NextAsk),
+				LastSuccess: known(f.LastSuccess), LastAttempt: known(f.LastAttempt), Checked: known(f.Checked), NextAsk: known(f.NextAsk), Watched: f.Watched,
 				StaleAfter: f.StaleAfter.Seconds()})
 		}
 	}

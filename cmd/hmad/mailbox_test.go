@@ -47,6 +47,7 @@ func TestMailboxCommand(t *testing.T) {
   last attempt  .* ago\)
   asked         .* ago\)
   next asked    .*\)
+  watched       in every run of the check, besides
   devices       1
   stale after   24h0m0s
 $`, stdout)

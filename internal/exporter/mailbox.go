@@ -19,6 +19,7 @@ type Mailbox struct {
 	LastAttempt *time.Time `json:"last_sync_attempt"`
 	Checked     *time.Time `json:"checked"`
 	NextAsk     *time.Time `json:"next_ask"`
+	Watched     bool       `json:"watched"` // asked in every run besides
 	Devices     int        `json:"devices"`
 	StaleAfter  float64    `json:"stale_after_seconds"`
 }

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Found struct {
 	LastAttempt time.Time
 	Checked     time.Time // last answer
 	NextAsk     time.Time // planned, if nothing more urgent comes
+	Watched     bool      // and asked in every run besides
 	Devices     int       // Outlook's partnerships
 	StaleAfter  time.Duration
 }
@@ -40,7 +42,9 @@ func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Ti
 		}
 		m := mailbox{key: key, staleAfter: uint32(staleAfterOf(t.Sync, key) / time.Second)}
 		if m.restore(record) == nil {
+			m.inTime(t.Sync.AskEvery, m.checked)
 			out, err = found(t.Name, n.of(key), m, now), nil
+			out.Watched = slices.ContainsFunc(t.Sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) })
 		}
 	})
 	return out, err

@@ -158,6 +158,14 @@ func (m *mailbox) next(now seconds) seconds {
 	}
 }
 
+// inTime brings the visit that follows one at asked forward to where asking
+// every so often (0: it is not wanted) has it.
+func (m *mailbox) inTime(every time.Duration, asked seconds) {
+	if every > 0 {
+		m.due = min(m.due, asked.add(every))
+	}
+}
+
 // slack is how long a verdict may be overdue and still stand.
 func (m *mailbox) slack() seconds { return max(seconds(m.staleAfter)/8, 60) }
 

@@ -375,6 +375,11 @@ func TestLookup(t *testing.T) {
 		assert.Equal(t, Fresh, f.State)
 		assert.Equal(t, 1, f.Devices)
 		assert.Equal(t, f.LastSuccess.Add(4*time.Hour), f.NextAsk, "by its own stale_after")
+		assert.True(t, f.Watched)
+		target.Sync.AskEvery = 10 * time.Minute
+		f, err = Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), "jane@contoso.com")
+		require.NoError(t, err)
+		assert.Equal(t, f.Checked.Add(10*time.Minute), f.NextAsk, "in its turn")
 		assert.WithinDuration(t, f.Checked, f.LastSuccess, 2*time.Minute)
 		for _, q := range []string{"", "nobody@contoso.com", "jane"} {
 			_, err = Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), q)

@@ -131,9 +131,10 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 // look takes what is of use from the reports. The error says why no server's
 // requests are known.
 func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []string, err error) {
+	var late error // why a report says nothing of now
 	for _, a := range arrived {
 		if why := usable(a, o.env.Now()); why != nil { // onprem_report sees to it
-			seen.partial, notes = true, append(notes, why.Error())
+			seen.partial, notes, late = true, append(notes, why.Error()), why
 			continue
 		}
 		o.partnerships(&seen, a.Report)
@@ -146,6 +147,9 @@ func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []stri
 		default:
 			seen.partial, notes, err = true, append(notes, why.Error()), why
 		}
+	}
+	if len(seen.frontEnds) == 0 && err == nil {
+		err = late
 	}
 	if len(seen.frontEnds) == 0 && err == nil {
 		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install the collector that belongs to this hmad on the servers that phones' requests reach")

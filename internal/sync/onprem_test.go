@@ -267,3 +267,13 @@ func TestThereIsNoCheckWithoutAReport(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, parts.Run)
 }
+
+// Where every report is late the error says so: the collector is there.
+func TestReportsThatAreAllLate(t *testing.T) {
+	w := newServers(t, config.Sync{})
+	w.report("EX01", w.now, w.every(200, 40), nil)
+	w.now = w.now.Add(2 * time.Hour)
+	_, err := w.run()
+	require.ErrorContains(t, err, "is too old")
+	assert.Equal(t, check.ReportInput, check.ClassOf(err))
+}

@@ -103,7 +103,7 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 		m.due = secondsOf(now)
 	}
 	m.due = min(m.due, secondsOf(now.Add(max(m.limit(), restMost))))
-	p.inTime(&m, m.checked)
+	m.inTime(p.settings.AskEvery, m.checked)
 	id := int32(len(p.all))
 	if n := len(p.free); n > 0 {
 		id, p.free = p.free[n-1], p.free[:n-1]
@@ -130,7 +130,7 @@ func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration, rec
 	if m.state != Unchecked && m.state != Error {
 		m.due = m.next(m.checked)
 	}
-	p.inTime(m, m.checked)
+	m.inTime(p.settings.AskEvery, m.checked)
 	if waits {
 		p.enqueue(now, id)
 	}
@@ -216,20 +216,12 @@ func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
 	}
 	p.counts[m.state]--
 	m.take(secondsOf(now), v)
-	p.inTime(m, secondsOf(now))
+	m.inTime(p.settings.AskEvery, secondsOf(now))
 	p.counts[m.state]++
 	if a.Why == Sample && v.State.active() {
 		p.beat(now, now.Sub(v.Success))
 	}
 	p.enqueue(now, a.id)
-}
-
-// inTime brings the visit that follows one at asked forward to where AskEvery
-// wants it.
-func (p *Planner) inTime(m *mailbox, asked seconds) {
-	if p.settings.AskEvery > 0 {
-		m.due = min(m.due, asked.add(p.settings.AskEvery))
-	}
 }
 
 // Release gives a mailbox back that was not asked after all.
