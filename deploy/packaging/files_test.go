@@ -68,6 +68,30 @@ func TestShellcheckOnEveryScript(t *testing.T) {
 	assert.NoError(t, err, out)
 }
 
+// The shipped config is the example without its comments: a conffile that never
+// changes never has dpkg stop an upgrade to ask about it.
+func TestTheShippedConfigIsTheExampleBare(t *testing.T) {
+	t.Parallel()
+	bare := func(file string) (head, settings []string) {
+		text, err := os.ReadFile(repository + "/" + file)
+		require.NoError(t, err)
+		for _, line := range lines(string(text)) {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+				head = append(head, line)
+			} else {
+				settings = append(settings, line)
+			}
+		}
+		return head, settings
+	}
+	_, want := bare("config.example.yaml")
+	head, got := bare("deploy/packaging/hmad.yaml")
+	assert.Equal(t, want, got)
+	assert.Len(t, head, 2, "no prose, which would change")
+	assert.Contains(t, strings.Join(head, "\n"), "/usr/share/doc/hmad/config.example.yaml")
+	assert.Contains(t, strings.Join(head, "\n"), "`hmad config example`")
+}
+
 // rpmFiles gives what the package holds: by name the mode, size and flags (c
 // config, n not replaced).
 func rpmFiles(t *testing.T, file string) map[string]string {

@@ -95,6 +95,7 @@ func TestDebInACleanDebian(t *testing.T) {
 
 	assert.Contains(t, h.run("hmad", "version"), "hmad v1.0.0 ")
 	assert.Contains(t, h.run("hmad", "config", "check", configFile), "is in order")
+	assert.Equal(t, h.read("/usr/share/doc/hmad/config.example.yaml"), h.run("hmad", "config", "example"), "the two places that the shipped config names")
 	assert.Equal(t, []string{defaultFile, configFile}, sorted(lines(h.read("/var/lib/dpkg/info/hmad.conffiles"))))
 	assert.True(t, h.has(wantsLink), "enabled, so that it comes back after the next boot")
 	assert.Regexp(t, `^hmad:\*?:\d+:\d+:hmad:/var/lib/hmad:/usr/sbin/nologin\n$`, strings.Replace(h.run("getent", "passwd", "hmad"), ":x:", ":*:", 1))
