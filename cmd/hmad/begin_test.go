@@ -36,19 +36,11 @@ func knownState(t *testing.T) (storage string) {
 		ask, ok, _ := plan.Next(now())
 		require.True(t, ok)
 		synced := now().Add(-time.Duration(i%60) * time.Minute)
-		plan.Settle(now(), ask, sync.Verdict{State: sync.Fresh, Success: synced, Attempt: synced, Devices: 1, Location: sync.Location{1}, Located: now()})
-		fleet.Put(ask.Key, listed(plan.Record(ask.Key)))
+		plan.Settle(now(), ask, sync.Verdict{State: sync.Fresh, Success: synced, Attempt: synced, Devices: 1, Location: sync.Location{1, byte(i >> 8), byte(i)}, Located: now()})
+		fleet.Put(ask.Key, plan.Record(ask.Key))
 	}
 	require.NoError(t, s.Close())
 	return storage
-}
-
-// listed makes a record that of a mailbox that sync.file has, as the check writes
-// it (internal/sync/record.go): one that no source has is forgotten.
-func listed(record []byte) []byte {
-	const fromFile = 2 << 4
-	record[1] |= fromFile
-	return record
 }
 
 // seriesOfMailbox counts the series of single mailboxes that a scrape gives.

@@ -170,7 +170,7 @@ func (c *cloud) knownBefore(t *testing.T, storage string) {
 		_, err := hex.Decode(v.Location[:], []byte(strings.ReplaceAll(c.GUID(i), "-", "")))
 		require.NoError(t, err)
 		plan.Settle(now(), ask, v)
-		fleet.Put(ask.Key, listed(plan.Record(ask.Key)))
+		fleet.Put(ask.Key, plan.Record(ask.Key))
 	}
 	require.NoError(t, s.Close())
 }

@@ -16,12 +16,13 @@ const (
 	NotProvisioned              // no mailbox in the cloud, or no phone with Outlook
 	Cloud                       // a mailbox of Exchange Online itself
 	Error                       // could not be asked, or answered with another mailbox's rows
+	Duplicate                   // another name of a mailbox that the fleet has
 	states
 )
 
 // String gives the state's name, as the label has it.
 func (s State) String() string {
-	names := [states]string{"unchecked", "fresh", "stale", "failing", "inactive", "unknown", "not_provisioned", "cloud", "error"}
+	names := [states]string{"unchecked", "fresh", "stale", "failing", "inactive", "unknown", "not_provisioned", "cloud", "error", "duplicate"}
 	if s >= states {
 		return "unchecked"
 	}
@@ -151,7 +152,7 @@ func (m *mailbox) next(now seconds) seconds {
 		return now.add(min(max(now.sub(m.success)/6, time.Hour), restMost))
 	case Unknown:
 		return now.add(max(min(m.limit()/2, 12*time.Hour), time.Hour))
-	case NotProvisioned, Cloud:
+	case NotProvisioned, Cloud, Duplicate:
 		return now.add(24 * time.Hour)
 	default:
 		return now

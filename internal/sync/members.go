@@ -49,7 +49,11 @@ func (m *members) load() {
 	now, sources := m.now(), m.sources()
 	m.fleet.Each(func(key string, record []byte) {
 		m.plan.Add(now, key, record)
-		m.plan.all[m.plan.index[key]].sources &= sources
+		b := &m.plan.all[m.plan.index[key]]
+		if b.sources == 0 { // a record that does not say, or cannot be read
+			b.sources = sources
+		}
+		b.sources &= sources
 	})
 	var keys []string
 	for _, address := range m.settings.Mailboxes {

@@ -235,6 +235,20 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 	})
 }
 
+// A mailbox whose record cannot be read stays until its sources have been read.
+func TestARecordThatCannotBeRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		st := newStore()
+		st.records["jane@contoso.com"], st.records["joe@contoso.com"] = []byte("garbage"), nil
+		o := newOfficeOn(t, config.Sync{File: "list"}, st)
+		assert.Equal(t, 2, o.plan.Len())
+		o.files["list"] = "jane@contoso.com\n"
+		_, _ = o.runNow()
+		_, _ = o.runNow()
+		assert.Equal(t, 1, o.plan.Len())
+	})
+}
+
 // An inventory that cannot be had is said for two days in a note and then by an
 // error, because mailboxes may be missing.
 func TestAnInventoryThatCannotBeHad(t *testing.T) {

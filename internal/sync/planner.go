@@ -63,6 +63,7 @@ type Planner struct {
 	all      []mailbox
 	free     []int32 // places in all
 	index    map[string]int32
+	places   map[Location]int32 // the mailbox that counts of those at a location
 	queues   [queues]queue
 	urgent   []int32
 	pace     pace
@@ -77,7 +78,7 @@ func NewPlanner(s Settings) *Planner {
 	if s.SampleRate == 0 {
 		s.SampleRate = sampleRate
 	}
-	p := &Planner{Budget: s.Budget, caller: s.Budget.Caller(), settings: s, index: map[string]int32{}, pace: newPace(s.StaleAfter)}
+	p := &Planner{Budget: s.Budget, caller: s.Budget.Caller(), settings: s, index: map[string]int32{}, places: map[Location]int32{}, pace: newPace(s.StaleAfter)}
 	for i := range p.queues {
 		p.queues[i].p = p
 	}
@@ -112,6 +113,9 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 		p.all = append(p.all, m)
 	}
 	p.index[key] = id
+	if m.state != Duplicate && m.location != (Location{}) {
+		p.places[m.location] = id
+	}
 	p.counts[m.state]++
 	p.enqueue(now, id)
 }
@@ -144,6 +148,9 @@ func (p *Planner) Remove(key string) {
 	}
 	m := &p.all[id]
 	delete(p.index, key)
+	if p.places[m.location] == id {
+		delete(p.places, m.location)
+	}
 	p.counts[m.state]--
 	p.urgent = slices.DeleteFunc(p.urgent, func(u int32) bool { return u == id })
 	if m.queue == asking {
@@ -213,6 +220,9 @@ func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
 	if m.gone {
 		p.drop(a.id)
 		return
+	}
+	if !p.counted(a.id, v.Location) {
+		v = Verdict{State: Duplicate, Location: v.Location, Located: v.Located}
 	}
 	p.counts[m.state]--
 	m.take(secondsOf(now), v)

@@ -223,6 +223,68 @@ func TestRemovedMailboxes(t *testing.T) {
 	assert.Nil(t, p.Record("user1@contoso.com"))
 }
 
+// Sources may call one mailbox by several names: it counts once.
+func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
+	here, there := Location{1}, Location{2}
+	at := map[string]Location{}
+	ask := func(p *Planner, now time.Time) {
+		drive(p, now, now.Add(30*time.Hour), func(now time.Time, a Ask) Verdict {
+			return Verdict{State: Fresh, Success: now, Location: at[a.Key], Located: now}
+		})
+	}
+	state := func(p *Planner, key string) State { return p.all[p.index[key]].state }
+	for name, c := range map[string]struct {
+		keys, watch, counted []string
+	}{
+		"the address":                {[]string{"jane doe", "jane@contoso.com"}, nil, []string{"jane@contoso.com"}},
+		"whichever comes first":      {[]string{"jane@contoso.com", "jane doe"}, nil, []string{"jane@contoso.com"}},
+		"the first of two addresses": {[]string{"jane@contoso.com", "j@contoso.com"}, nil, []string{"jane@contoso.com"}},
+		"the one that is watched":    {[]string{"jane@contoso.com", "jane doe"}, []string{"jane doe"}, []string{"jane doe"}},
+		"both that are watched":      {[]string{"jane@contoso.com", "jane doe"}, []string{"jane doe", "jane@contoso.com"}, []string{"jane doe", "jane@contoso.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 0)
+			for _, key := range c.keys {
+				at[key] = here
+				p.Add(monday, key, nil)
+			}
+			for _, key := range c.watch {
+				p.Watch(monday, key, 24*time.Hour, nil)
+			}
+			ask(p, monday)
+			var counted []string
+			for _, key := range c.keys {
+				if state(p, key) == Fresh {
+					counted = append(counted, key)
+				}
+			}
+			assert.ElementsMatch(t, c.counted, counted)
+			count := p.Count(monday.Add(30 * time.Hour))
+			assert.Equal(t, len(c.counted), count.Active)
+			assert.Equal(t, len(c.keys)-len(c.counted), count.States[Duplicate])
+		})
+	}
+	t.Run("until they are two, or one is gone", func(t *testing.T) {
+		p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 0)
+		keys := []string{"a@contoso.com", "b@contoso.com", "c@contoso.com"}
+		for _, key := range keys {
+			at[key] = here
+			p.Add(monday, key, nil)
+		}
+		ask(p, monday)
+		require.Equal(t, 1, p.Count(monday.Add(30*time.Hour)).Active)
+		again := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 0)
+		for _, key := range []string{"c@contoso.com", "b@contoso.com", "a@contoso.com"} {
+			again.Add(monday, key, p.Record(key))
+		}
+		assert.Equal(t, Fresh, state(again, "a@contoso.com"), "after a restart")
+		at["b@contoso.com"] = there
+		again.Remove("a@contoso.com")
+		ask(again, monday.Add(30*time.Hour))
+		assert.Equal(t, 2, again.Count(monday.Add(60*time.Hour)).Active)
+	})
+}
+
 func TestAMailboxIsSmall(t *testing.T) {
 	assert.LessOrEqual(t, unsafe.Sizeof(mailbox{}), uintptr(80))
 }

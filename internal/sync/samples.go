@@ -9,7 +9,7 @@ import (
 // The families of the fleet as a whole.
 var (
 	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
-		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, unchecked (not asked yet, or not since the last verdict ran out)."}
+		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of one that is counted), unchecked (not asked yet, or not since the last verdict ran out)."}
 	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
 		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so ages below that are a lower bound."}
 	NewestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,

@@ -96,10 +96,10 @@ func known() cog.Builder[dashboard.Panel] {
 }
 
 func states() cog.Builder[dashboard.Panel] {
-	return stacked("Mailboxes by state", "Each is in exactly one. Failing: tries and does not succeed. Inactive: no success for 14 days, nobody's fault. Unknown: Exchange Online does not say when.", "none",
+	return stacked("Mailboxes by state", "Each is in exactly one. Failing: tries and does not succeed. Inactive: no success for 14 days, nobody's fault. Unknown: Exchange Online does not say when. Duplicate: another name of one that is counted.", "none",
 		query{inState("state", ".+"), "{{state}}"}).Overrides(colours(map[string]string{
 		"fresh": "green", "stale": "orange", "failing": "red", "inactive": "#6e7687", "unknown": "purple", "unchecked": "blue",
-		"error": "dark-purple", "cloud": "light-blue", "not_provisioned": "#454c59"}))
+		"error": "dark-purple", "cloud": "light-blue", "not_provisioned": "#454c59", "duplicate": "#2f3339"}))
 }
 
 func ages() cog.Builder[dashboard.Panel] {
