@@ -184,8 +184,11 @@ func (c *cli) configFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("config.file", "The config file.").Default("hmad.yaml").StringVar(&c.configFile)
 }
 
+// defaultStorage is --storage.path where it is not given.
+const defaultStorage = "data"
+
 func (c *cli) storageFlag(cmd *kingpin.CmdClause, help string) {
-	cmd.Flag("storage.path", help).Default("data").StringVar(&c.storagePath)
+	cmd.Flag("storage.path", help).Default(defaultStorage).StringVar(&c.storagePath)
 }
 
 // askingFlags adds the flags of a command that asks the running daemon.

@@ -193,6 +193,9 @@ func buildChecks(path string, w *world) (*config.File, []*check.Check, error) {
 		return nil, nil, err
 	}
 	checks, err := catalog.Build(file, w.env) // whose error has the file's faults too
+	if err == nil {
+		err = w.keepsPushed(file)
+	}
 	return file, checks, err
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"net/http"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Hosts that never reported are found missing: that nothing has come yet is no
@@ -25,4 +27,32 @@ func TestBeforeTheFirstPushEveryHostIsMissing(t *testing.T) {
 	_, result := request(t, http.MethodPost, e.page+"/api/v1/run?check=onprem_report&target=contoso")
 	assert.Contains(t, result, "report_missing")
 	assert.Contains(t, result, "EX01; EX02; EX03")
+}
+
+// Without a folder of hmad's own, pushed reports would land in whatever folder
+// it was started in.
+func TestPushedReportsWantAFolder(t *testing.T) {
+	dir := t.TempDir()
+	text, _ := listening(t, startLab(t), dir, "")
+	config := write(t, dir, "hmad.yaml", text)
+	t.Chdir(t.TempDir())
+	for command, code := range map[string]int{"run": exitError, "check": exitUndecided, "doctor": exitUndecided} {
+		t.Run(command, func(t *testing.T) {
+			args := []string{command, "--config.file=" + config, "--storage.path="}
+			if command != "check" {
+				args = append(args, "--web.listen-address=127.0.0.1:0")
+			}
+			p := start(t, args...)
+			<-p.exited
+			assert.Equal(t, code, p.code)
+			assert.Equal(t, "hmad: --storage.path: got none, want the folder for the reports that are pushed to target contoso (onprem.report.listen)\n", p.stderr.String())
+		})
+	}
+	left, err := os.ReadDir(".")
+	require.NoError(t, err)
+	assert.Empty(t, left)
+
+	p := start(t, "config", "check", config)
+	<-p.exited
+	assert.Equal(t, exitOK, p.code, "which has no --storage.path: %s", p.stderr)
 }

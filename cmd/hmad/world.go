@@ -99,6 +99,16 @@ func (w *world) reports(t config.Target) string {
 	}
 }
 
+// keepsPushed refuses to keep reports that are pushed nowhere in particular.
+func (w *world) keepsPushed(file *config.File) error {
+	for _, t := range file.Targets {
+		if t.OnPrem.Report.Listen != "" && w.storage == "" {
+			return fmt.Errorf("--storage.path: got none, want the folder for the reports that are pushed to target %s (onprem.report.listen)", t.Name)
+		}
+	}
+	return nil
+}
+
 // resolverOf gives the look-up through server (host:port), or through the
 // system's resolver where server is empty.
 func resolverOf(server string) func(context.Context, string, string) ([]netip.Addr, error) {
