@@ -46,12 +46,16 @@ func (c *cli) runDoctor(ctx context.Context) int {
 	fmt.Fprintln(c.stdout, "this host")
 	c.table(steps)
 	code := worse(exitOK, steps)
+	tried := map[string][]step{} // before the checks, whose refusals would hide what is refused here
+	for _, t := range file.Targets {
+		tried[t.Name] = paths(ctx, t, w)
+	}
 	results := runAll(ctx, slices.DeleteFunc(checks, onlySweeps(file)), file.ConfirmAfter)
 	if len(results) > 0 {
 		code = worst(code, exitCode(results))
 	}
 	for _, t := range file.Targets {
-		steps := append(paths(ctx, t, w), probeMailbox(t, results))
+		steps := append(tried[t.Name], probeMailbox(t, results))
 		code = worse(code, steps)
 		fmt.Fprintln(c.stdout, t.Name)
 		c.table(append(steps, checkSteps(t, results)...))
