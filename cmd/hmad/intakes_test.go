@@ -27,6 +27,8 @@ func TestBeforeTheFirstPushEveryHostIsMissing(t *testing.T) {
 	_, result := request(t, http.MethodPost, e.page+"/api/v1/run?check=onprem_report&target=contoso")
 	assert.Contains(t, result, "report_missing")
 	assert.Contains(t, result, "EX01; EX02; EX03")
+	_, metrics := request(t, http.MethodGet, e.page+"/metrics")
+	assert.Regexp(t, `hmad_credential_not_after_timestamp_seconds\{check="onprem_report",credential="report_listener",target="contoso"\} \d`, metrics, "the end of the listener's certificate")
 }
 
 // Without a folder of hmad's own, pushed reports would land in whatever folder

@@ -85,9 +85,9 @@ func (s scale) own() []own {
 			"hmad at {{ $labels.instance }} cannot write its state file.",
 			"Check the disk of `--storage.path`: full, read-only, locked by a second hmad; `journalctl -u hmad`."},
 		s.credential("HmadCredentialExpiring", "< "+days(30)+"\n>= "+days(3), warning, "credential_expiring",
-			"A credential by which hmad signs in at Microsoft expires within 30 days; the checks that need it then cannot tell."),
+			"A credential of hmad's own expires within 30 days; the checks that need it then cannot tell."),
 		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
-			"A credential by which hmad signs in at Microsoft expires within 3 days, or has expired; the checks that need it then cannot tell."),
+			"A credential of hmad's own expires within 3 days, or has expired; the checks that need it then cannot tell."),
 		// Nobody is told of this one (severity none): Alertmanager inhibits by
 		// it. It says of a closed way out that the target's Exchange lies
 		// behind it, so that what is found there is not to be believed.
@@ -107,7 +107,7 @@ func (s scale) credential(name, left, severity, reason, summary string) own {
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
 			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
-		"Put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config), then `systemctl restart hmad`: systemd hands credentials over at the start only. Where hmad reads the file itself, `systemctl reload hmad` is enough."}
+		"Of report_listener: put a new certificate and key in the place of those in `onprem.report`; of any other: put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config). Then `systemctl restart hmad`: systemd hands credentials over at the start only. Where hmad reads the file itself, `systemctl reload hmad` is enough."}
 }
 
 // days gives days in seconds, as PromQL writes numbers.

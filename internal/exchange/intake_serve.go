@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -144,4 +145,19 @@ func (in *Intake) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return c, addRoots(c.ClientCAs, "onprem.report.client_ca_file", in.cfg.ClientCAFile, in.env)
+}
+
+// ListenerSamples gives the end of the certificate that the target's Intake
+// shows, for a Report; nothing where there is no listener, or where its files
+// cannot be used.
+func ListenerSamples(cfg config.Report, env check.Env) []check.Sample {
+	if cfg.Listen == "" {
+		return nil
+	}
+	c, err := (&Intake{cfg: cfg, env: env}).tlsConfig(nil)
+	if err != nil {
+		return nil
+	}
+	leaf := c.Certificates[0].Leaf
+	return []check.Sample{{Metric: CredentialNotAfter, Value: float64(leaf.NotAfter.Unix()), Labels: []string{KindReportListener}}}
 }

@@ -12,9 +12,9 @@ var (
 	RequestDuration = &check.Metric{Name: "hmad_exchange_online_request_duration_seconds", Kind: check.Histogram,
 		Help:    "Time that a request to Exchange Online's admin API took, the whole answer included.",
 		Buckets: []float64{.05, .1, .25, .5, .75, 1, 1.5, 2.5, 5, 10, 30, 90}}
-	// CredentialNotAfter is what CredentialSamples fills.
+	// CredentialNotAfter is what CredentialSamples and ListenerSamples fill.
 	CredentialNotAfter = &check.Metric{Name: "hmad_credential_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"credential"},
-		Help: "Unix time at which hmad's own credential expires, by kind of credential; absent where that cannot be known."}
+		Help: "Unix time at which hmad's own credential expires, by kind of credential (report_listener: the certificate by which Exchange servers that push reports know hmad); absent where that cannot be known."}
 )
 
 // CredentialSamples gives the expiry of the credential with which this Online

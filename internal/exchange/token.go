@@ -40,6 +40,7 @@ const (
 	KindSecret           = "secret"
 	KindManagedIdentity  = "managed_identity"
 	KindWorkloadIdentity = "workload_identity"
+	KindReportListener   = "report_listener" // the certificate that an Intake shows
 )
 
 // Credential gets tokens of the target's tenant with the one credential that

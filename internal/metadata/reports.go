@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{ReportTime, exchange.Pushes},
+	Metrics: []*check.Metric{ReportTime, exchange.Pushes, exchange.CredentialNotAfter},
 	Reasons: reportReasons,
 	New:     newOnPremReport,
 }
@@ -42,24 +42,26 @@ func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	return check.Parts{Run: (&onPremReport{t.OnPrem.Report.Hosts, env, reportsOf(env)}).run}, nil
+	return check.Parts{Run: (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run}, nil
 }
 
 // onPremReport is the check for one target.
 type onPremReport struct {
-	hosts   []string // that must report; empty: those that did
-	env     check.Env
-	reports func() ([]exchange.Arrived, error)
+	settings config.Report
+	env      check.Env
+	reports  func() ([]exchange.Arrived, error)
 }
 
 func (p *onPremReport) run(context.Context) (check.Report, error) {
 	now := p.env.Now()
+	listener := exchange.ListenerSamples(p.settings, p.env)
 	arrived, err := p.reports()
 	if err != nil {
-		return check.Report{Unevaluated: reportReasons}, classed(check.ReportInput, "on-premises report", err)
+		return check.Report{Unevaluated: reportReasons, Samples: listener}, classed(check.ReportInput, "on-premises report", err)
 	}
 	v := judgeReports(arrived, p.expected(arrived, now), now)
 	report, err := v.report(reportReasons)
+	report.Samples = append(report.Samples, listener...)
 	for _, a := range arrived {
 		if a.Host != "" {
 			report.Samples = append(report.Samples, check.Sample{Metric: ReportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
@@ -72,8 +74,8 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 // expected gives the hosts that should report: those of the config, else those
 // that did within seven days.
 func (p *onPremReport) expected(arrived []exchange.Arrived, now time.Time) []string {
-	if len(p.hosts) > 0 {
-		return p.hosts
+	if len(p.settings.Hosts) > 0 {
+		return p.settings.Hosts
 	}
 	last := map[string]time.Time{}
 	p.env.Memory.Get(hostsKey, &last)

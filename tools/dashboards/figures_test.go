@@ -102,10 +102,13 @@ var figures = map[string][]figure{
 		same(jump, is(1, "green")),
 		same(jump+" since", within(1000*float64(time.Now().Add(-time.Hour).Unix()), 1000*float64(time.Now().Add(time.Hour).Unix()), "text")),
 	},
-	"hmad itself / State":                  {same(jump, is(1, "green")), same(jump+" set aside", is(0, "green"))},
-	"hmad itself / Left out":               {same(jump+" (series|counts)", is(0, "green"))},
-	"hmad itself / Clock":                  {same("jump[12]:9749 · contoso-north|jump[34]:9749 · contoso-south", within(0, 2, "green"))},
-	"hmad itself / Credentials: time left": {same("contoso-(north|south) · certificate", within(364*day, 366*day, "green"))},
+	"hmad itself / State":    {same(jump, is(1, "green")), same(jump+" set aside", is(0, "green"))},
+	"hmad itself / Left out": {same(jump+" (series|counts)", is(0, "green"))},
+	"hmad itself / Clock":    {same("jump[12]:9749 · contoso-north|jump[34]:9749 · contoso-south", within(0, 2, "green"))},
+	"hmad itself / Credentials: time left": {
+		same("contoso-(north|south) · certificate", within(364*day, 366*day, "green")),
+		same("contoso-south · report_listener", within(89*day, 91*day, "green")),
+	},
 }
 
 // figures waits until all panels show the figures of the scene.

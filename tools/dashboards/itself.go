@@ -152,7 +152,7 @@ func clock() cog.Builder[dashboard.Panel] {
 }
 
 func credentials() cog.Builder[dashboard.Panel] {
-	return stats("Credentials: time left", "Until hmad's own credential at Microsoft ends; after that the checks that need it cannot tell.", "s",
+	return stats("Credentials: time left", "Until hmad's own credentials end, at Microsoft and for pushed reports; after that the checks that need them cannot tell.", "s",
 		query{left("min by (target, credential) (" + of(exchange.CredentialNotAfter) + ")"), "{{target}} · {{credential}}"}).
 		Thresholds(steps("red", step{3 * day, "orange"}, step{30 * day, "green"})).NoValue("None, or unknown")
 }
