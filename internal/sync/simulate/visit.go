@@ -1,0 +1,116 @@
+package simulate
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/phones"
+	"github.com/hmad/hmad/internal/sync"
+)
+
+// answer lets Exchange Online answer the calls of one visit, each of which is
+// paid for. That calls overlap changes nothing that is measured here, so that
+// an answer takes no time.
+func (w *world) answer(a sync.Ask) {
+	v, ok := w.visit(a)
+	if !ok {
+		w.refused++
+		w.plan.Budget.Refused(w.now, w.now, refuseWait)
+		w.plan.Release(w.now, a)
+		return
+	}
+	w.judge(a, v)
+	w.plan.Settle(w.now, a, v)
+}
+
+// visit asks what the sweep asks: where the mailbox is, unless that is known
+// and recent, and when its phones synchronised. False: the tenant refuses.
+func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
+	located := a.Located
+	if !w.call() {
+		return v, false
+	}
+	seen := w.at(numberOf(a.Key), w.now)
+	if !seen.SignedIn { // it is nowhere
+		return sync.Verdict{State: sync.NotProvisioned}, true
+	}
+	if a.Location == (sync.Location{}) {
+		located = w.now
+		w.pay()
+		if !w.call() {
+			return v, false
+		}
+	}
+	v = sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: seen.Attempt, Success: seen.Success}}, a.StaleAfter)
+	v.Location, v.Located = sync.Location{1}, located
+	if a.LocateAgain(w.now, v.State) && located.Equal(a.Located) {
+		w.pay()
+		if !w.call() {
+			return v, false
+		}
+		v.Located = w.now
+	}
+	return v, true
+}
+
+// pay waits for one more call of the budget: the visit gives its place up and
+// takes one again.
+func (w *world) pay() {
+	w.plan.Budget.End()
+	for further := w.plan.Budget.Caller(); ; {
+		ok, at := further.Begin(w.now, true)
+		if ok {
+			return
+		}
+		w.now = at
+	}
+}
+
+// statistics asks what the cloud parts of watched mailboxes hold, while the
+// budget has a call to spare.
+func (w *world) statistics() {
+	for range w.rules.Watch {
+		spare := w.plan.Budget.Caller()
+		if ok, _ := spare.Begin(w.now, true); !ok {
+			spare.Leave()
+			return
+		}
+		w.call()
+		w.plan.Budget.End()
+	}
+}
+
+// call makes a call. False: the tenant refuses it.
+func (w *world) call() bool {
+	w.calls++
+	w.minute[w.now.Unix()/60]++
+	return w.tenant == nil || w.tenant.AllowN(w.now, 1)
+}
+
+// at is the fleet's At, with the world's quiet time.
+func (w *world) at(n int, t time.Time) phones.Seen {
+	seen := w.fleet.At(n, t)
+	if seen.Success.After(w.quiet.from) && !seen.Success.After(w.quiet.to) {
+		return w.fleet.At(n, w.quiet.from)
+	}
+	return seen
+}
+
+// judge compares a verdict with the truth.
+func (w *world) judge(a sync.Ask, v sync.Verdict) {
+	n := numberOf(a.Key)
+	if !a.Ends.IsZero() {
+		w.lateness = max(w.lateness, w.now.Sub(a.Ends))
+		if v.State == sync.Stale && slices.ContainsFunc(w.rules.Watch, func(e sync.Watched) bool { return e.Key == a.Key }) {
+			w.watchedLate = max(w.watchedLate, w.now.Sub(a.Ends))
+		}
+		if v.State == sync.Failing {
+			w.failingLate = max(w.failingLate, w.now.Sub(v.Success)-time.Hour)
+		}
+	}
+	seen := w.at(n, w.now)
+	if w.quiet.to.IsZero() && v.State == sync.Stale && w.fleet.Healthy(n, w.now, w.limit) ||
+		v.State == sync.Failing && !seen.Failing() || v.State == sync.Fresh && w.now.Sub(seen.Success) >= w.limit {
+		w.falseVerdicts++
+	}
+}
