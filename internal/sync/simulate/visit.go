@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -42,7 +43,7 @@ func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
 		}
 	}
 	v = sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: seen.Attempt, Success: seen.Success}}, a.StaleAfter)
-	v.Location, v.Located = sync.Location{1}, located
+	v.Location, v.Located = locationOf(numberOf(a.Key)), located
 	if a.LocateAgain(w.now, v.State) && located.Equal(a.Located) {
 		w.pay()
 		if !w.call() {
@@ -51,6 +52,12 @@ func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
 		v.Located = w.now
 	}
 	return v, true
+}
+
+// locationOf gives a location that no other mailbox has.
+func locationOf(n int) (l sync.Location) {
+	binary.BigEndian.PutUint64(l[:], uint64(n)+1)
+	return l
 }
 
 // pay waits for one more call of the budget: the visit gives its place up and
