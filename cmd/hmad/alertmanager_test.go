@@ -119,7 +119,7 @@ func (a alert) hides(b alert) bool {
 	undecided := b.is("reason", "undecided")
 	switch {
 	case a.is("reason", "way_out_closed") && b.is("check", endpoints...) && (undecided || b.is("reason", transport...)),
-		a.is("reason", "vantage_offline") && undecided && b.is("check", "evosts_metadata", "mailbox_sync"),
+		a.is("reason", "vantage_offline") && undecided && b.is("check", "evosts_metadata", "configuration", "mailbox_sync"),
 		a.is("reason", "report_late", "report_missing") && undecided && b.is("check", "evosts_metadata", "metadata_refresh", "configuration", "onprem_sync"),
 		a.is("reason", "tokens_refused") && b.is("reason", "metadata_long_stale", "signing_key_missing", "cloud_sync_refused"),
 		a.is("reason", "sync_failing", "sync_stopped", "cloud_sync_refused", "cloud_sync_stopped") && b.is("reason", "sync_stale"),
