@@ -304,7 +304,7 @@ const tableHead = `<!-- Written by the end-to-end test: go test -tags e2e ./cmd/
 
 # From fault to page
 
-A real Prometheus and a real Alertmanager, with the rules and the config that ship, watched demos; each fault of the lab was switched on while all ran. Every fault fired the alerts of its row and no other, was told once, as a page or a ticket, and told again when it was mended. A demo without a fault was watched for the whole time, and nothing was told of it.
+A real Prometheus and a real Alertmanager, with the rules and the config that ship, watched demos; each fault of the lab was switched on while all ran. Every fault fired the alerts of its row and no other, was told once, as a page or a ticket, and told again when it was mended. A demo without a fault was watched for the whole time, and nothing was told of it. Faults that lead to no finding are there too: of some nothing may be told, of others that hmad cannot tell. Where the tenant throttles, the trial does not wait for the end: hmad climbs back by minutes that no scale shortens.
 
 The trial ran at a thirtieth: the demo looks every 10 seconds instead of every 5 minutes, and the durations of rules and routes are scaled alike (` + "`hmad rules --scale`" + `). The last column is the measured time, thirty times longer: that of a check that looks every 5 minutes, as all of a demo look at one pace. It depends on where in the schedule a fault begins, by up to 5 minutes. With default schedules ` + "`evosts_metadata`" + ` and ` + "`metadata_refresh`" + ` may take 10 minutes more, ` + "`tls_offload`" + ` and ` + "`configuration`" + ` 55; [alerting.md](alerting.md#how-soon-it-tells) says how long each takes at most. Alerts in parentheses fired and were inhibited.
 
