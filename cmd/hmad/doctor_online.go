@@ -89,7 +89,7 @@ type desk struct {
 func (d desk) ask(name, parameter, value string) (step, []exchange.Row) {
 	ctx, cancel := context.WithTimeout(d.ctx, stepTimeout)
 	defer cancel()
-	rows, err := d.invoker.Invoke(ctx, name, map[string]any{parameter: value}, exchange.InvokeOptions{Anchor: d.mailbox, MaxPages: 1})
+	rows, err := d.invoker.Invoke(ctx, name, map[string]any{parameter: value}, exchange.InvokeOptions{Anchor: d.mailbox, MaxPages: 1, Select: sync.Columns(name)})
 	return answered(name, d.about, rows, err), rows.Rows
 }
 

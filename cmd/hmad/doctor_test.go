@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -11,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/lab"
+	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
 func TestDoctor(t *testing.T) {
@@ -221,4 +224,21 @@ func TestTheDoctorShowsTheGravestFinding(t *testing.T) {
 	assert.Equal(t, step{"check activesync", works, "passed", ""}, resultStep(r))
 	r.Err, r.Report.Findings = check.Errorf(check.Timeout, "no answer\nin time"), nil
 	assert.Equal(t, step{"check activesync", unclear, "no answer in time", ""}, resultStep(r))
+}
+
+// asker is an Invoker that remembers which columns were asked for.
+type asker struct{ columns map[string][]string }
+
+func (a asker) Invoke(_ context.Context, name string, _ map[string]any, o exchange.InvokeOptions) (exchange.Rows, error) {
+	a.columns[name] = o.Select
+	return exchange.Rows{}, nil
+}
+
+func TestTheDoctorAsksForNoMoreThanTheCheck(t *testing.T) {
+	a := asker{map[string][]string{}}
+	for _, name := range []string{"Get-MobileDeviceStatistics", "Get-MailboxStatistics", "Get-MobileDevice"} {
+		desk{t.Context(), a, "board@contoso.com", "the mailbox"}.ask(name, "Mailbox", "board@contoso.com")
+		require.NotEmpty(t, a.columns[name], "%s: all columns, IMEI and phone number among them", name)
+		assert.Equal(t, hmadsync.Columns(name), a.columns[name], name)
+	}
 }

@@ -1,10 +1,11 @@
 // Command hmad watches hybrid Modern Authentication for Outlook mobile: the
-// daemon (run), one look from the command line (check), help for config and
-// reasons, and a lab to try it all on (demo, lab).
+// daemon (run), questions to it (mailbox, explain), one look from the command
+// line (check), a trial of every path and permission (doctor), help for config,
+// reasons and alert rules, and a lab to try it all on (demo, lab).
 //
 // Output rules: results go to stdout, everything else to stderr, one line per
-// message, beginning with "hmad:". Exit codes of check are those of monitoring
-// plugins (exit.go).
+// message, beginning with "hmad:". Exit codes of check and doctor are those of
+// monitoring plugins (once.go).
 package main
 
 import (

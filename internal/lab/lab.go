@@ -5,10 +5,12 @@
 // a certificate authority, a name server, AutoDiscover and ActiveSync on three
 // front ends that answer like Exchange Server SE, a stand-in for Entra (OpenID
 // configuration, federation metadata, keys that roll, tokens), and the reports
-// of a collector on three Exchange servers whose job copies Entra's certificates.
-// Every part behaves as its behaviour says; a fault is a named change of one
-// part's behaviour, switched by Lab.Set or through the control port. With no fault on, every check passes; with the fault
-// CHECK.REASON on, the check CHECK finds exactly REASON.
+// of a collector on three Exchange servers whose job copies Entra's certificates,
+// and on request the tenant's Exchange Online with a fleet of phones (folder
+// online). Every part behaves as its behaviour says; a fault is a named change of
+// one part's behaviour, switched by Lab.Set or through the control port. With no
+// fault on, every check passes; with the fault CHECK.REASON on, the check CHECK
+// finds exactly REASON.
 //
 // Everything listens on 127.0.0.1 to 127.0.0.3, which Linux has without any
 // set-up; there is no other traffic.

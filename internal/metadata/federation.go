@@ -40,7 +40,7 @@ type entityDescriptor struct {
 }
 
 // ParseFederation reads WS-Federation metadata as Exchange does: the signing
-// Certificates of the first security token service's role. Keys for encryption
+// certificates of the first security token service's role. Keys for encryption
 // and other roles are ignored. Documents over 1 MiB, over 64 levels deep, with
 // a document type or with entities of their own are refused.
 func ParseFederation(data []byte) (Document, error) {

@@ -242,7 +242,7 @@ func (l *ledger) usedKeys(now time.Time) []Thumbprint {
 	return out
 }
 
-// MissingSince gives since when a published certificate has been missing in an
+// missingSince gives since when a published certificate has been missing in an
 // auth server's copy: since it was published, or since the copy lost it.
 func (l *ledger) missingSince(server string, t Thumbprint) since {
 	var from since

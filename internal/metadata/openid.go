@@ -12,7 +12,7 @@ import (
 
 // ParseOpenID reads an OpenID configuration (OpenID Connect Discovery 1.0,
 // section 3): the issuer, and in KeysURL where its keys are. There are no
-// Certificates in it.
+// certificates in it.
 func ParseOpenID(data []byte) (Document, error) {
 	var c struct {
 		Issuer  string `json:"issuer"`

@@ -6,10 +6,6 @@ import (
 	"github.com/hmad/hmad/internal/exchange"
 )
 
-// deviceColumns are the properties that are asked for, and no others: the rest
-// is personal data.
-var deviceColumns = []string{"Identity", "ClientType", "FirstSyncTime", "LastSyncAttemptTime", "LastSuccessSync"}
-
 // readDevices reads the rows of Get-MobileDeviceStatistics for one mailbox and
 // gives Outlook's partnerships. Rows of which one belongs to another mailbox
 // are refused altogether.

@@ -219,7 +219,7 @@ func (m *members) readInventory(ctx context.Context) error {
 	}
 	found := map[string]bool{}
 	rows, err := m.invoker.Invoke(ctx, getInventory, map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{
-		MaxPages: inventoryPages, Select: []string{"Identity", "ClientType"}, Pace: m.spend,
+		MaxPages: inventoryPages, Select: Columns(getInventory), Pace: m.spend,
 		Each: func(r exchange.Row) error {
 			if key, ok := inventoried(r); ok && len(found) < maxMailboxes {
 				found[key] = true

@@ -30,9 +30,6 @@ var (
 	statisticsFamilies = []*check.Metric{MailboxItems, MailboxLogon}
 )
 
-// statisticsColumns are the properties that are asked for, and no others.
-var statisticsColumns = []string{"MailboxGuid", "ItemCount", "LastLogonTime"}
-
 // statistic is what Exchange Online said of one mailbox's part in the cloud.
 type statistic struct {
 	Asked  time.Time // last question, whatever came of it; zero: none
@@ -155,7 +152,7 @@ func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err er
 		}
 	}()
 	rows, err := t.sweep.invoker.Invoke(ctx, getStatistics, map[string]any{"Identity": l.String()},
-		exchange.InvokeOptions{Anchor: l.String(), MaxPages: 1, Select: statisticsColumns})
+		exchange.InvokeOptions{Anchor: l.String(), MaxPages: 1, Select: Columns(getStatistics)})
 	switch {
 	case kindOf(err) == exchange.NotFound:
 		return statistic{}, nil

@@ -32,7 +32,7 @@ func TestASweepAsksEverybodyOnce(t *testing.T) {
 		devices := o.questions(getDevices)
 		require.Len(t, devices, 100)
 		assert.Equal(t, devices[0].who, devices[0].anchor, "questions are routed")
-		assert.Equal(t, deviceColumns, devices[0].columns, "the rest of a device is nobody's business")
+		assert.Equal(t, Columns(getDevices), devices[0].columns, "the rest of a device is nobody's business")
 		for _, q := range o.questions(getLocation) {
 			assert.Equal(t, q.who, q.anchor, "by address, where that is all that is known")
 		}

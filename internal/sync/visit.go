@@ -118,7 +118,7 @@ func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
 // devices asks when the phones of a mailbox synchronised.
 func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
 	guid := a.Location.String()
-	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid, MaxPages: 1, Select: deviceColumns})
+	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid, MaxPages: 1, Select: Columns(getDevices)})
 	if err != nil {
 		return Verdict{}, err
 	}
