@@ -50,7 +50,8 @@ func TestTheCommandInAPageLooksAgain(t *testing.T) {
 	here := strings.NewReplacer("/etc/hmad/hmad.yaml", labConfig(t, l, ""), "/var/lib/hmad", t.TempDir())
 	all := pages(t)
 	for _, full := range []string{"activesync.bearer_missing", "autodiscover.blocked", "tls_offload.tls_offloaded", "vantage.vantage_offline",
-		"configuration.outlook_service_blocked", "evosts_metadata.realm_mismatch", "metadata_refresh.arbitration_mailbox_missing", "onprem_report.report_missing"} {
+		"configuration.outlook_service_blocked", "evosts_metadata.realm_mismatch", "metadata_refresh.arbitration_mailbox_missing", "metadata_refresh.tokens_refused",
+		"onprem_report.report_missing"} {
 		t.Run(full, func(t *testing.T) {
 			require.NoError(t, l.Set(full, true))
 			defer func() { assert.NoError(t, l.Set(full, false)) }()
@@ -60,6 +61,7 @@ func TestTheCommandInAPageLooksAgain(t *testing.T) {
 			<-p.exited
 			_, reason, _ := strings.Cut(full, ".")
 			assert.Contains(t, p.stdout.String(), reason)
+			assert.Contains(t, []int{exitFailed, exitWarned}, p.code, "found, not only named")
 			assert.Empty(t, p.stderr.String())
 		})
 	}

@@ -126,8 +126,8 @@ func (e *evosts) run(ctx context.Context) (check.Report, error) {
 	return report, err
 }
 
-// observe looks at both sides once.
-func (e *evosts) observe(ctx context.Context) observation {
+// look looks at what is stored and what is published, and keeps nothing.
+func (e *evosts) look(ctx context.Context) observation {
 	o := observation{now: e.env.Now(), tenant: e.target.Tenant, override: e.target.Metadata.URL,
 		window: e.target.Metadata.Window, pageAfter: e.target.Metadata.PageAfter}
 	o.ledger = loadLedger(e.env.Memory, o.now)
@@ -136,6 +136,13 @@ func (e *evosts) observe(ctx context.Context) observation {
 	o.notes = append(o.notes, notes...)
 	o.servers = tenantsServers(o.tenant, o.held.Servers)
 	e.lookPublished(ctx, &o)
+	return o
+}
+
+// observe looks at both sides once, and at the keys of hmad's own tokens, and
+// keeps it in the ledger.
+func (e *evosts) observe(ctx context.Context) observation {
+	o := e.look(ctx)
 	e.lookKeys(ctx, &o)
 	o.notes = append(o.notes, e.repeat(o)...)
 	if errors.Is(ctx.Err(), context.Canceled) {

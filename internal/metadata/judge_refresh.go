@@ -84,37 +84,47 @@ func judgeDatabase(v *verdict, o traces, m exchange.ArbitrationMailbox) {
 // judgeRefused looks for refused tokens that Microsoft's published keys signed.
 // Any other key says nothing: whoever can reach Exchange can send such tokens.
 func judgeRefused(v *verdict, o traces) {
+	n := o.countRefused()
+	switch {
+	case n.genuine >= refusedAtLeast:
+		v.found(tokensRefused, "%d events of refused tokens: %s", n.genuine, strings.Join(n.where, "; "))
+	case o.oauthErr != nil:
+		v.unknown(o.oauthErr, tokensRefused)
+	case n.nameless >= refusedAtLeast:
+		v.unknown(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", n.nameless), tokensRefused)
+	case o.publishedErr != nil:
+		v.unknown(classed(check.Metadata, "tokens are refused, and it is not known which keys are published", o.publishedErr), tokensRefused)
+	case o.lateHosts:
+		v.unknown(nil, tokensRefused)
+	}
+}
+
+// refusals counts the events of refused tokens of late: all, those that do not
+// say which key signed, and those that a published key signed, with where.
+type refusals struct {
+	all, nameless, genuine int
+	where                  []string
+}
+
+func (o *traces) countRefused() (n refusals) {
 	published := map[string]bool{}
 	for _, t := range o.published {
 		published[t.String()] = true
 	}
-	genuine, nameless, refused := 0, 0, 0
-	var where []string
 	for _, e := range o.oauth {
 		if e.ID != oauthRefused || e.asOf.Sub(e.Time) > refusedWithin {
 			continue
 		}
-		refused += e.Count
+		n.all += e.Count
 		if e.KeyID == "" {
-			nameless += e.Count
+			n.nameless += e.Count
 		}
 		if published[strings.ToUpper(e.KeyID)] {
-			genuine += e.Count
-			where = append(where, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, moment(e.Time)))
+			n.genuine += e.Count
+			n.where = append(n.where, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, moment(e.Time)))
 		}
 	}
-	switch {
-	case genuine >= refusedAtLeast:
-		v.found(tokensRefused, "%d events of refused tokens: %s", genuine, strings.Join(where, "; "))
-	case o.oauthErr != nil:
-		v.unknown(o.oauthErr, tokensRefused)
-	case nameless >= refusedAtLeast:
-		v.unknown(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", nameless), tokensRefused)
-	case refused >= refusedAtLeast && len(o.published) == 0:
-		v.unknown(check.Errorf(check.State, "tokens are refused, and evosts_metadata has not seen yet which keys are published"), tokensRefused)
-	case o.lateHosts:
-		v.unknown(nil, tokensRefused)
-	}
+	return n
 }
 
 // judgeProven looks for Exchange's own word that its copy is old, standing for

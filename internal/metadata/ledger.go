@@ -257,9 +257,9 @@ func (l *ledger) missingSince(server string, t Thumbprint) since {
 
 // publishedKeys gives the certificates that were published at the last good
 // look, or within a gap's length before it; nil when there was no look.
-func publishedKeys(m check.Memory, now time.Time) []Thumbprint {
+func (l *ledger) publishedKeys(now time.Time) []Thumbprint {
 	var out []Thumbprint
-	for t, s := range loadLedger(m, now).Published {
+	for t, s := range l.Published {
 		if s.Gone.IsZero() || now.Sub(s.Gone) < publicationGap {
 			out = append(out, t)
 		}

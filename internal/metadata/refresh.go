@@ -30,7 +30,16 @@ func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	return check.Parts{Run: (&refresh{t, env, reportsOf(env)}).run}, nil
+	client, err := exchange.NewHTTPClient(t, env)
+	if err != nil {
+		return check.Parts{}, err
+	}
+	return check.Parts{Run: buildRefresh(t, env, overHTTP(client)).run}, nil
+}
+
+// buildRefresh builds the check; f is its way to documents.
+func buildRefresh(t config.Target, env check.Env, f fetch) *refresh {
+	return &refresh{t, env, reportsOf(env), buildEvoSTS(t, env, f)}
 }
 
 // refresh is the check for one target.
@@ -38,6 +47,7 @@ type refresh struct {
 	target  config.Target
 	env     check.Env
 	reports func() ([]exchange.Arrived, error)
+	evosts  *evosts // for what is published, where no run of evosts_metadata has seen it
 }
 
 // lastGoodKey is the place in the memory of the last good run that was seen:
@@ -56,7 +66,7 @@ type goodRun struct {
 	Server string    `json:"server"`
 }
 
-func (r *refresh) run(context.Context) (check.Report, error) {
+func (r *refresh) run(ctx context.Context) (check.Report, error) {
 	now := r.env.Now()
 	arrived, err := r.reports()
 	if err != nil {
@@ -68,12 +78,24 @@ func (r *refresh) run(context.Context) (check.Report, error) {
 	}
 	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(reports) < len(hostsOf(arrived))}
 	o.read(r.target.Tenant, reports)
-	o.published = publishedKeys(r.env.Memory, now)
+	r.lookPublished(ctx, &o)
 	o.lastGood, o.watched = r.remember(o), r.watch(o)
 	v := judgeRefresh(o)
 	report, err := v.report(refreshReasons)
 	report.Samples, report.Notes = o.samples(), o.lines()
 	return report, err
+}
+
+// lookPublished gives the keys that are published, as evosts_metadata has them
+// in the memory. Where it has seen none, as in a single look, they are fetched if
+// the verdict hangs on them; the memory is left to evosts_metadata.
+func (r *refresh) lookPublished(ctx context.Context, o *traces) {
+	o.published = loadLedger(r.env.Memory, o.now).publishedKeys(o.now)
+	if len(o.published) > 0 || o.countRefused().all < refusedAtLeast {
+		return
+	}
+	seen := r.evosts.look(ctx)
+	o.published, o.publishedErr = seen.ledger.publishedKeys(o.now), seen.publishedErr
 }
 
 // remember gives the last good run, seen now or before.
@@ -157,9 +179,10 @@ type traces struct {
 	oauth    []oauthEvent
 	oauthErr error
 
-	published []Thumbprint
-	lastGood  goodRun
-	watched   watched // of the server that runs the job
+	published    []Thumbprint
+	publishedErr error // why nothing is known of them
+	lastGood     goodRun
+	watched      watched // of the server that runs the job
 }
 
 // oauthEvent is an event of MSExchange OAuth with its server.

@@ -75,9 +75,7 @@ func (w *world) both(section string, data any) {
 }
 
 func (w *world) refresh() check.Result {
-	parts, err := MetadataRefresh.New(w.target, w.env())
-	require.NoError(w.t, err)
-	report, err := parts.Run(w.t.Context())
+	report, err := buildRefresh(w.target, w.env(), w.fetch).run(w.t.Context())
 	requireDeclared(w.t, MetadataRefresh, report)
 	return check.Result{Report: report, Err: err}
 }
@@ -176,8 +174,17 @@ func TestMetadataRefresh(t *testing.T) {
 		"a few tokens refused":               {change: func(w *world) { w.oauth("MBX02", w.refused(9, 0, w.published[0])) }, want: "good"},
 		"tokens refused, a key of anybody's": {change: func(w *world) { w.oauth("MBX02", w.refused(1000, 0, newDER(w.t, "own", noon))) }, want: "good"},
 		"tokens refused two hours ago":       {change: func(w *world) { w.oauth("MBX02", w.refused(100, 2*time.Hour, w.published[0])) }, want: "good"},
-		"tokens refused, and nobody knows what is published": {change: func(w *world) { w.memory = newMemory(); w.oauth("MBX02", w.refused(10, 0, w.published[0])) },
-			want: "error:state", unevaluated: []string{"tokens_refused"}},
+		"tokens refused, in a first look": {change: func(w *world) { w.memory = newMemory(); w.oauth("MBX02", w.refused(10, 0, w.published[0])) },
+			want: "tokens_refused"},
+		"tokens refused in a first look, a key of anybody's": {change: func(w *world) {
+			w.memory = newMemory()
+			w.oauth("MBX02", w.refused(1000, 0, newDER(w.t, "own", noon)))
+		}, want: "good"},
+		"tokens refused, and what is published cannot be had": {change: func(w *world) {
+			w.memory = newMemory()
+			w.oauth("MBX02", w.refused(10, 0, w.published[0]))
+			w.published = nil
+		}, want: "error:metadata", says: "it is not known which keys are published: ", unevaluated: []string{"tokens_refused"}},
 		"tokens refused, and the keys cannot be read": {change: func(w *world) { w.oauth("MBX02", w.events(oauthRefused, time.Hour, 0, 10, "")) },
 			want: "error:report", says: "which keys signed them", unevaluated: []string{"tokens_refused"}},
 		"a few refused whose keys cannot be read": {change: func(w *world) { w.oauth("MBX02", w.events(oauthRefused, time.Hour, 0, 9, "")) }, want: "good"},
