@@ -11,15 +11,14 @@ import (
 
 // Floors below which nothing is said of the fleet.
 const (
-	stopActive      = 100 // mailboxes that synchronise at all
-	stopExpected    = 15  // samples that should have moved
-	stopShare       = 0.1 // of them may move in a stop
-	unknownShare    = 0.2
-	unknownFloor    = 20
-	behindShare     = 0.1
-	behindFloor     = 10
-	watchedInDetail = 5
-	hourLookedAt    = 10 // samples of an hour that make it known
+	stopActive   = 100 // mailboxes that synchronise at all
+	stopExpected = 15  // samples that should have moved
+	stopShare    = 0.1 // of them may move in a stop
+	unknownShare = 0.2
+	unknownFloor = 20
+	behindShare  = 0.1
+	behindFloor  = 10
+	hourLookedAt = 10 // samples of an hour that make it known
 )
 
 // Rules are what the config says of judging a fleet.
@@ -27,6 +26,7 @@ type Rules struct {
 	Share float64 // of fresh, stale and failing mailboxes at which sync_stale and sync_failing stand
 	Floor int     // and how many they must be at least
 	Watch []Watched
+	Name  func(key string) string // of a mailbox as the label mode has it; empty, or nil: none is named
 }
 
 // Watched is an entry of the watch list.
@@ -44,7 +44,7 @@ func (p *Planner) Judge(now time.Time, r Rules) (found []check.Finding, unevalua
 }
 
 func (p *Planner) observe(now time.Time, r Rules) observation {
-	o := observation{counts: p.Count(now), rules: r, pulse: p.sampled(now)}
+	o := observation{counts: p.Count(now), rules: r, pulse: p.sampled(now), examples: p.examples(secondsOf(now))}
 	for _, w := range r.Watch {
 		seen := watched{Watched: w}
 		if id, ok := p.index[w.Key]; ok {
@@ -58,11 +58,12 @@ func (p *Planner) observe(now time.Time, r Rules) observation {
 
 // observation is all that the verdict of mailbox_sync follows from.
 type observation struct {
-	counts  Counts
-	rules   Rules
-	pulse   samples
-	watched []watched
-	halted  bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
+	counts   Counts
+	rules    Rules
+	pulse    samples
+	examples examples
+	watched  []watched
+	halted   bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
 }
 
 // watched is an entry of the watch list and what is known of it.
@@ -116,8 +117,8 @@ func (v *verdict) stopped() {
 		return
 	}
 	if s.enough() && float64(s.moved) <= stopShare*s.expected {
-		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s",
-			s.asked, s.moved, span(movedWithin), s.expected, moment(v.counts.Newest))
+		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s%s",
+			s.asked, s.moved, span(movedWithin), s.expected, moment(v.counts.Newest), v.naming("the last to synchronise", v.examples.newest))
 	}
 }
 
@@ -130,15 +131,36 @@ func (v *verdict) share(r *check.Reason, words string, in ...State) {
 		return
 	}
 	n := 0
+	var longest []example
 	for _, s := range in {
 		n += v.counts.States[s]
+		for _, e := range v.examples.longest[s] {
+			longest = keep(longest, e, earlier)
+		}
 	}
 	if n >= v.rules.Floor && float64(n) >= v.rules.Share*float64(v.counts.Active) {
-		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s",
-			n, v.counts.Active, words, percent(n, v.counts.Active), moment(v.counts.Newest))
+		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s%s",
+			n, v.counts.Active, words, percent(n, v.counts.Active), moment(v.counts.Newest), v.naming("longest without a sync", longest))
 	} else if v.unsure {
 		v.unevaluated = append(v.unevaluated, r)
 	}
+}
+
+// naming names examples, where names may show.
+func (v *verdict) naming(words string, of []example) string {
+	if v.rules.Name == nil {
+		return ""
+	}
+	var named []string
+	for _, e := range of {
+		if name := v.rules.Name(e.key); name != "" {
+			named = append(named, fmt.Sprintf("%s (%s)", name, moment(e.synced.time())))
+		}
+	}
+	if len(named) == 0 {
+		return ""
+	}
+	return "; " + words + ": " + strings.Join(named, ", ")
 }
 
 func (v *verdict) unknown() {
@@ -204,8 +226,8 @@ func (v *verdict) behind() {
 
 // several joins names, the first few of them in full.
 func several(names []string) string {
-	if len(names) > watchedInDetail {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:watchedInDetail], ", "), len(names)-watchedInDetail)
+	if len(names) > namedInDetail {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:namedInDetail], ", "), len(names)-namedInDetail)
 	}
 	return strings.Join(names, ", ")
 }

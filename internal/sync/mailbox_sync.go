@@ -103,6 +103,7 @@ func (nowhere) Dropped(int)               {}
 // the first run: its disk may not answer.
 func (m *mailboxSync) begin() {
 	m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
+	m.rules.Name = m.gauge.names.of
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
 		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})

@@ -1,0 +1,108 @@
+package sync
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/budget"
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/exchange"
+)
+
+// Whoever reads that phones are stale or fail reads of which, as the label mode
+// has it: those silent for longest.
+func TestAFindingOnTheFleetNamesTheWorst(t *testing.T) {
+	for mode, name := range map[string]string{config.LabelAddress: `user\d+@contoso\.com`, config.LabelHash: `[0-9a-f]{24}`, config.LabelNone: ""} {
+		t.Run(mode, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{MailboxLabel: mode, Mailboxes: addresses(20)})
+				for i, a := range addresses(12) {
+					o.lag[a] = 25*time.Hour + time.Duration(i)*time.Hour
+				}
+				o.sweepFor(2 * time.Minute)
+				detail := detailOf(t, mustRun(t, o), syncStale)
+				named := regexp.MustCompile(`(\S+) \(\d`).FindAllStringSubmatch(detail, -1)
+				if mode == config.LabelNone {
+					assert.Empty(t, named)
+					assert.NotContains(t, detail, "longest without a sync")
+					return
+				}
+				require.Len(t, named, 5, detail)
+				for i, n := range named {
+					assert.Regexp(t, `^`+name+`$`, n[1])
+					assert.Equal(t, o.gauge.names.of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
+				}
+			})
+		})
+	}
+}
+
+func TestWhatFailsIsNamedToo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(30)})
+		for i, a := range addresses(10) {
+			o.lag[a] = 100*time.Hour + time.Duration(i)*time.Hour // stale, and for longer
+		}
+		for i, a := range addresses(20)[10:] {
+			success := time.Now().Add(-time.Duration(i+3) * time.Hour)
+			o.rows[guidOf(a)] = []exchange.Row{phone(guidOf(a), success, time.Now())}
+		}
+		o.sweepFor(2 * time.Minute)
+		r := mustRun(t, o)
+		failing, stale := detailOf(t, r, syncFailing), detailOf(t, r, syncStale)
+		assert.Contains(t, failing, "; longest without a sync: user19@contoso.com (")
+		assert.NotContains(t, failing, "user9@", "which does not fail")
+		assert.Contains(t, stale, "; longest without a sync: user9@contoso.com (")
+		assert.NotContains(t, stale, "user19@", "which has a finding of its own")
+	})
+}
+
+// In the finding that takes both together the worst are of both.
+func TestStaleAndFailingAreNamedTogether(t *testing.T) {
+	o := healthy()
+	o.counts.States[Stale], o.counts.States[Failing] = 150, 75
+	o.rules.Name = strings.ToUpper
+	o.examples.longest[Stale] = []example{{"a", 0}, {"c", 300}, {"e", 500}, {"f", 600}}
+	o.examples.longest[Failing] = []example{{"b", 200}, {"d", 400}, {"g", 700}}
+	found, _ := judge(o)
+	assert.Regexp(t, `; longest without a sync: A \(never\), B \(.*\), C \(.*\), D \(.*\), E \([^,]*\)$`, detailOf(t, check.Report{Findings: found}, syncStale))
+}
+
+func TestAStopNamesWhoSynchronisedLast(t *testing.T) {
+	o := healthy()
+	o.pulse.moved = 0
+	o.rules.Name = strings.ToUpper
+	o.examples.newest = []example{{"a", secondsOf(monday)}, {"b", secondsOf(monday.Add(-time.Minute))}}
+	found, _ := judge(o)
+	assert.Contains(t, detailOf(t, check.Report{Findings: found}, syncStopped), "; the last to synchronise: A (2026-11-23 10:00Z), B (2026-11-23 09:59Z)")
+}
+
+func TestTheNewestOfAFleet(t *testing.T) {
+	p := fleet(Settings{StaleAfter: time.Hour, Budget: budget.New(1, 1)}, 0)
+	for i, key := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+		p.Add(monday, key, nil)
+		p.all[p.index[key]].success = seconds(100 * (i + 1))
+	}
+	p.all[p.index["g"]].state = NotProvisioned // a sync that was is none of a phone that there is
+	p.all[p.index["f"]].success = 0
+	p.all[p.index["a"]].success = 500
+	assert.Equal(t, []example{{"a", 500}, {"e", 500}, {"d", 400}, {"c", 300}, {"b", 200}}, p.examples(secondsOf(monday)).newest)
+}
+
+// detailOf gives the detail of a finding that must be there.
+func detailOf(t *testing.T, r check.Report, reason *check.Reason) string {
+	t.Helper()
+	for _, f := range r.Findings {
+		if f.Reason == reason {
+			return f.Detail
+		}
+	}
+	require.Contains(t, reasons(r), reason.Name)
+	return ""
+}
