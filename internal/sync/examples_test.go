@@ -27,7 +27,7 @@ func TestAFindingOnTheFleetNamesTheWorst(t *testing.T) {
 				}
 				o.sweepFor(2 * time.Minute)
 				detail := detailOf(t, mustRun(t, o), syncStale)
-				named := regexp.MustCompile(`(\S+) \(\d`).FindAllStringSubmatch(detail, -1)
+				named := regexp.MustCompile(`(\S+) \(\d{4}-`).FindAllStringSubmatch(detail, -1)
 				if mode == config.LabelNone {
 					assert.Empty(t, named)
 					assert.NotContains(t, detail, "longest without a sync")
