@@ -40,12 +40,23 @@ func newPhases(samples []check.Sample) []phases {
 			out = append(out, phases{Where: where})
 		}
 		p := &out[place[where]]
-		p.Parts = append(p.Parts, phase{Name: label(s.Labels[0]), Took: took(seconds(s.Value)), seconds: s.Value})
+		p.Parts = append(p.Parts, phase{Name: label(s.Labels[0]), Class: phaseClass(s.Labels[0]), Took: took(seconds(s.Value)), seconds: s.Value})
 	}
 	for i := range out {
 		out[i].measure()
 	}
 	return out
+}
+
+// phaseClass gives a phase its colour by its name: a bar without dns has the
+// others in the same colours.
+func phaseClass(name string) string {
+	switch name {
+	case "dns", "connect", "tls", "processing", "transfer":
+		return "phase-" + name
+	default:
+		return "phase-other"
+	}
 }
 
 // measure lays the parts side by side over the whole bar.
@@ -58,7 +69,6 @@ func (p *phases) measure() {
 	sum := 0.0
 	for i := range p.Parts {
 		x := &p.Parts[i]
-		x.Class = "phase-" + strconv.Itoa(i%5)
 		if total > 0 {
 			x.X = int(1000 * sum / total)
 			sum += x.seconds

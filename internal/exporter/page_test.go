@@ -6,6 +6,7 @@ import (
 	"html"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +223,27 @@ func TestPhasesFillTheBar(t *testing.T) {
 	}
 	assert.InDelta(t, 1000, at, 1)
 	assert.Equal(t, "10 ms", got[0].Total)
+}
+
+func TestAPhaseHasItsColourInEveryBar(t *testing.T) {
+	first := phaseSamples("mail.contoso.com", "192.0.2.10", 1, 2, 3, 4, 5)
+	second := phaseSamples("mail.contoso.com", "192.0.2.11", 1, 2, 3, 4, 5)[1:] // its name was looked up already
+	strange := check.Sample{Metric: check.Phase, Value: 1, Labels: []string{`"x`, "y", ""}}
+	var got [][]string
+	for _, p := range newPhases(slices.Concat(first, second, []check.Sample{strange})) {
+		var classes []string
+		for _, x := range p.Parts {
+			classes = append(classes, x.Class)
+		}
+		got = append(got, classes)
+	}
+	assert.Equal(t, [][]string{{"phase-dns", "phase-connect", "phase-tls", "phase-processing", "phase-transfer"},
+		{"phase-connect", "phase-tls", "phase-processing", "phase-transfer"}, {"phase-other"}}, got)
+	css, err := files.ReadFile("assets/style.css")
+	require.NoError(t, err)
+	for _, class := range slices.Concat(got...) {
+		assert.Contains(t, string(css), "."+class+" { fill: var(--")
+	}
 }
 
 func TestOldRunsAreMarked(t *testing.T) {
