@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/sync"
 )
 
 // What the tests read of a dashboard, as Grafana does.
@@ -216,4 +217,22 @@ func TestEveryRowIsExplained(t *testing.T) {
 		}
 		assert.Equal(t, rows, paragraphs, name)
 	}
+}
+
+// Targets of one tenant share its budget; a curve of it beside calls, which are
+// each target's, says whose it is.
+func TestTheBudgetIsCalledTheTenants(t *testing.T) {
+	shown := 0
+	for _, b := range readBoards(t) {
+		for _, p := range b.Panels {
+			for _, q := range p.Targets {
+				if strings.Contains(q.Expr, sync.BudgetCalls.Name) {
+					shown++
+					assert.Contains(t, q.LegendFormat, "tenant", p.Title)
+					assert.Contains(t, p.Description, "targets of one tenant share it", p.Title)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, shown)
 }

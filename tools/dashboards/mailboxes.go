@@ -200,10 +200,10 @@ func leftOut() cog.Builder[dashboard.Panel] {
 
 func budget() cog.Builder[dashboard.Panel] {
 	calls := func(where ...string) string { return "sum by (target) (" + rate(of(exchange.Requests, where...)) + ")" }
-	return curves("Calls and budget", "Calls to Exchange Online, those that were throttled (429 and 503), the configured budget, and the one in force: it falls when the tenant throttles and climbs back slowly.", "reqps",
+	return curves("Calls and budget", "Calls to Exchange Online of each target, and those that were throttled (429 and 503). The dashed lines are the budget of the target's tenant, as configured and in force: targets of one tenant share it, so that the calls of all of them together stay below. It falls when the tenant throttles and climbs back slowly.", "reqps",
 		query{calls(), "{{target}} calls"},
 		query{calls(`code=~"429|503"`) + "\nor 0 * " + calls(), "{{target}} throttled"},
-		query{"max by (target, limit) (" + of(sync.BudgetCalls) + ")", "{{target}} {{limit}}"}).
+		query{"max by (target, limit) (" + of(sync.BudgetCalls) + ")", "tenant of {{target}} {{limit}}"}).
 		OverrideByRegexp(".* (configured|in_force)", dashed())
 }
 
