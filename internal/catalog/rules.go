@@ -145,9 +145,19 @@ func (s scale) finding(d *check.Def, r *check.Reason) string {
 	if closer(d, r) == nil {
 		return expr + " == 1"
 	}
-	wait := waitsOf(d)
-	told := `ALERTS{alertname="` + AlertName(probes.ActiveSync.Name, r.Name) + `",alertstate="firing"}`
-	return "(" + expr + "\nunless on (job, instance, target)\n" + s.within(told, wait.gap+wait.keep()) + ") == 1"
+	return "(" + expr + "\nunless on (job, instance, target)\n" + s.told(r.Name, waitsOf(d)) + ") == 1"
+}
+
+// told is there where activesync's finding has stood for so long that its alert
+// was told, lately enough for a finding of the slower check to be of that
+// outage. Of findings and not of Prometheus' own series of alerts: that stays
+// empty where Grafana evaluates these expressions.
+func (s scale) told(reason string, slower waits) string {
+	sooner := probes.ActiveSync
+	finding := `hmad_finding{check="` + sooner.Name + `",reason="` + reason + `"}`
+	hold := waitsOf(sooner).hold(sooner.Reason(reason))
+	return "max_over_time(min_over_time(" + finding + "[" + s.of(hold) + "])[" +
+		s.of(slower.gap+slower.keep()) + ":" + s.of(evaluationInterval) + "]) == 1"
 }
 
 // closer gives the reason by which activesync tells of the same fault sooner:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -128,11 +129,32 @@ func TestWhatIsMendedKeepsItsSeries(t *testing.T) {
 	assert.ElementsMatch(t, []string{"HmadDown", "HmadCheckUndecided", "HmadServiceLevelMissed"}, others)
 }
 
+// An outage from 5m to 35m that activesync tells of contoso, and tls_offload
+// alone of fabrikam; what tls_offload found at 17m stands until 77m. Of these
+// expressions no Prometheus evaluates alerts: nothing but findings is there.
+func TestGrafanaTellsAnOutageOnce(t *testing.T) {
+	r := grafanaRules(t)["HmadTlsOffloadConnectFailed"]
+	var file strings.Builder
+	file.WriteString("tests:\n  - interval: 1m\n    input_series:\n")
+	for _, s := range []struct{ check, target, values string }{
+		{"activesync", "contoso", "0+0x4 1+0x29 0+0x90"}, {"tls_offload", "contoso", "0+0x16 1+0x59 0+0x50"},
+		{"activesync", "fabrikam", "0+0x120"}, {"tls_offload", "fabrikam", "0+0x16 1+0x59 0+0x50"},
+	} {
+		fmt.Fprintf(&file, "      - {series: 'hmad_finding{job=\"hmad\",instance=\"jump1:9749\",check=%q,target=%q,reason=\"connect_failed\"}', values: '%s'}\n", s.check, s.target, s.values)
+	}
+	file.WriteString("    promql_expr_test:\n")
+	for at, told := range map[string]string{"10m": "[]", "25m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "76m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "80m": "[]"} {
+		fmt.Fprintf(&file, "      - {expr: %q, eval_time: %s, exp_samples: %s}\n", "count by (target) ("+r.query()+" "+r.comparisons()+")", at, told)
+	}
+	testRules(t, file.String())
+}
+
 func TestGrafanasExpressionsNameOnlyWhatIsDeclared(t *testing.T) {
 	known := exposed()
 	for name, r := range grafanaRules(t) {
 		for _, family := range selectedFamilies(t, r.query()) {
 			assert.Contains(t, known, family, "%s: a recording rule, or nobody's family", name)
+			assert.False(t, strings.HasPrefix(family, "ALERTS"), "%s: Prometheus writes %s, and only of rules of its own", name, family)
 		}
 		for k, v := range r.Labels {
 			assert.NotContains(t, v, "$", "%s: Grafana would read the label %s as a variable of its environment", name, k)

@@ -71,8 +71,14 @@ func TestOutcomes(t *testing.T) {
 		fmt.Fprintf(&file, "  - name: %s\n    interval: 1m\n    input_series: [%s]\n    promql_expr_test:\n      - expr: %q\n        eval_time: 0m\n        exp_samples: [{labels: '{target=\"contoso\", check=\"activesync\"}', value: %d}]\n",
 			c.name, strings.Join(input, ", "), substituted(outcome()), c.want)
 	}
-	path := filepath.Join(t.TempDir(), "outcomes.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(file.String()), 0o600))
+	testRules(t, file.String())
+}
+
+// testRules runs a file of rule tests by promtool; they must pass.
+func testRules(t *testing.T, file string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.test.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(file), 0o600))
 	out, err := exec.CommandContext(t.Context(), "promtool", "test", "rules", path).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
