@@ -23,6 +23,7 @@ const (
 	climbStep  = 0.05 // of the configured rate
 	fallTo     = 0.7  // of the rate in force
 	floor      = 0.05 // of the configured rate
+	slotsMost  = 100  // given and not over: more than a tenant has targets
 )
 
 // Budget is one tenant's: a token bucket and a number of places, one for each
@@ -42,6 +43,7 @@ type Budget struct {
 	fell    time.Time // when the rate last fell
 	refused time.Time // when the last refusal came
 	row     int       // refusals in a row; those of calls in flight together are one
+	slot    time.Time // the next that Slot gives
 }
 
 // New allows so many calls per second on average, bursts of two seconds' worth,
@@ -106,6 +108,20 @@ func (b *Budget) Answered(sent time.Time) {
 	if sent.After(b.refused) {
 		b.row = 0
 	}
+}
+
+// Slot gives the moment of the caller's next turn in a rotation of all callers,
+// in which there is one turn in every so much time. Who is given one asks for the
+// next when it has come.
+func (b *Budget) Slot(now time.Time, every time.Duration) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if left := b.slot.Sub(now); left < 0 || left > slotsMost*every { // or the clock was set back
+		b.slot = now
+	}
+	slot := b.slot
+	b.slot = slot.Add(every)
+	return slot
 }
 
 // advance takes back a little of what refusals took, where it is time. A wait

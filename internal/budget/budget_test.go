@@ -212,3 +212,16 @@ func TestACallThatIsGivenUpIsNotLost(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(began).Round(time.Millisecond))
 	})
 }
+
+func TestARotationOfCallersGivesATurnInEverySoMuchTime(t *testing.T) {
+	b, now := New(2, 4), monday
+	for _, want := range []time.Duration{0, 5 * time.Second, 10 * time.Second} {
+		assert.Equal(t, want, b.Slot(now, 5*time.Second).Sub(monday))
+	}
+	now = monday.Add(12 * time.Second)
+	assert.Equal(t, 15*time.Second, b.Slot(now, 5*time.Second).Sub(monday))
+	now = monday.Add(time.Hour)
+	assert.Zero(t, b.Slot(now, 5*time.Second).Sub(now), "turns that nobody wanted are over")
+	now = monday
+	assert.Zero(t, b.Slot(now, 5*time.Second).Sub(now), "the clock was set back")
+}

@@ -74,7 +74,7 @@ func (p *Planner) chosen(now time.Time, id int32, why Why) {
 		p.urgent = p.urgent[1:]
 	case Sample:
 		p.cursor = uint64(id)
-		p.sampleAt = now.Add(p.sampleEvery())
+		p.sampleAt = later(now.Add(p.sampleEvery()), p.Budget.Slot(now, p.slotEvery()))
 	case Again:
 		p.inARow = 0
 	case Deadline:
@@ -114,14 +114,27 @@ func (p *Planner) ahead(now time.Time) (int32, time.Time) {
 // active counts the mailboxes that were last seen fresh, stale or failing.
 func (p *Planner) active() int { return p.counts[Fresh] + p.counts[Stale] + p.counts[Failing] }
 
-// sampleEvery is the time between two samples; 0: there are none.
+// sampleEvery is the time between two samples at least; 0: there are none.
 func (p *Planner) sampleEvery() time.Duration {
 	active := p.active()
 	if active == 0 {
 		return 0
 	}
-	rate := min(p.settings.SampleRate, p.settings.SampleRate*float64(active)/samplesSmall, samplesShare*p.Budget.Rate())
-	return time.Duration(float64(time.Second) / rate)
+	rate := min(p.settings.SampleRate, p.settings.SampleRate*float64(active)/samplesSmall)
+	return max(time.Duration(float64(time.Second)/rate), p.slotEvery())
+}
+
+// slotEvery is the time between two samples of the tenant, whichever of its
+// targets takes them.
+func (p *Planner) slotEvery() time.Duration {
+	return time.Duration(float64(time.Second) / (samplesShare * p.Budget.Rate()))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // sample gives the next active mailbox in rotation that has not been asked just

@@ -22,7 +22,7 @@ const (
 
 const (
 	sampleRate   = 0.1 // per second, where nothing is set: 50 in ten minutes
-	samplesShare = 0.1 // of the budget at most
+	samplesShare = 0.1 // of the budget at most, of all the tenant's targets together
 	samplesSmall = 100 // active mailboxes, below which there are fewer samples
 	againOneIn   = 10  // visits, however many deadlines press
 )

@@ -90,6 +90,36 @@ func TestARefusalInOneTargetPausesTheOther(t *testing.T) {
 	})
 }
 
+// However many targets a tenant has, their samples together are a tenth of its
+// budget at most, and each has its share of them.
+func TestTargetsOfATenantShareItsSamples(t *testing.T) {
+	const targets, rate = 20, 2.0
+	b, plans := budget.New(rate, 4), make([]*Planner, targets)
+	for i := range plans {
+		plans[i] = fleet(Settings{StaleAfter: 24 * time.Hour, Budget: b, Seed: uint64(i)}, 200)
+	}
+	settled, end := monday.Add(2*time.Hour), monday.Add(3*time.Hour)
+	samples, all := make([]int, targets), 0
+	for now := monday; now.Before(end); now = now.Add(time.Second / 2) {
+		for i, p := range plans {
+			a, ok, _ := p.Next(now)
+			if !ok {
+				continue
+			}
+			p.Settle(now, a, syncedAgo(time.Minute)(now, a))
+			if a.Why == Sample && !now.Before(settled) {
+				samples[i]++
+				all++
+			}
+		}
+	}
+	allowed := 0.1 * rate * time.Hour.Seconds()
+	assert.LessOrEqual(t, float64(all), allowed+1)
+	for i, n := range samples {
+		assert.InDelta(t, allowed/targets, n, 2, "target %d", i)
+	}
+}
+
 // A sweep that ends leaves the tenant to the others at once.
 func TestATargetThatStopsHoldsNobodyUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
