@@ -163,7 +163,7 @@ func (c *Credential) build(data []byte) (err error) {
 	o := azcore.ClientOptions{
 		Transport: c.client,
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.settings.AuthorityHost},
-		Retry:     policy.RetryOptions{MaxRetries: 2, RetryDelay: time.Second, MaxRetryDelay: 5 * time.Second},
+		Retry:     policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second, MaxRetryDelay: 5 * time.Second},
 	}
 	e, off := c.settings, c.settings.DisableAuthorityCheck
 	switch c.Kind() {

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -131,6 +132,7 @@ type office struct {
 	rows   map[string][]exchange.Row
 	fail   func(q question) error
 	takes  time.Duration
+	cutoff error                     // of a call whose time ended; nil: the context's
 	places map[string]string         // GUID of an address that moved
 	phones []exchange.Row            // the inventory
 	cut    string                    // the cmdlet of whose answers a part is missing
@@ -217,7 +219,7 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	wait(ctx, o.takes)
 	o.begin(-1)
 	if ctx.Err() != nil {
-		return exchange.Rows{}, ctx.Err()
+		return exchange.Rows{}, cmp.Or(o.cutoff, ctx.Err())
 	}
 	if fail != nil {
 		if err := fail(q); err != nil {

@@ -29,6 +29,7 @@ type sweep struct {
 	plan    *Planner
 	pending map[string]bool // urged by a run that waits
 	done    chan struct{}   // closed when nothing is pending
+	cut     error           // of the last visit that the run's time or the tenant cut short
 	serving int             // loops at work
 	failed  int             // visits in a row without an answer
 	failure error           // of the last of them
@@ -121,8 +122,10 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 		s.settle(now, a, v)
 	case ctx.Err() != nil:
 		s.plan.Release(now, a)
+		s.cut = err
 	case refused(err):
 		s.plan.Release(now, a)
+		s.cut = err
 		if s.pending[a.Key] {
 			s.plan.Urge(a.Key)
 		}
@@ -190,7 +193,6 @@ func (s *sweep) askNow(ctx context.Context, keys []string) error {
 	defer cancel()
 	done, alone := s.urge(keys)
 	var loop sync.WaitGroup
-	defer loop.Wait()
 	if alone { // no Background: a check that runs once
 		loop.Go(func() { s.work(ctx, (*Planner).NextUrgent) })
 	}
@@ -200,13 +202,14 @@ func (s *sweep) askNow(ctx context.Context, keys []string) error {
 	case <-ctx.Done():
 	}
 	cancel()
+	loop.Wait() // for what became of the last visits
 	return s.left()
 }
 
 func (s *sweep) urge(keys []string) (done chan struct{}, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pending, s.done = map[string]bool{}, make(chan struct{})
+	s.pending, s.done, s.cut = map[string]bool{}, make(chan struct{}), nil
 	s.resume = time.Time{} // what was in the way may have been mended: the run tries
 	for _, k := range keys {
 		s.pending[k] = true
@@ -228,10 +231,24 @@ func (s *sweep) left() error {
 	case s.trouble != nil:
 		return s.trouble
 	case n > 0:
-		return check.Errorf(check.Throttled, "%d watched mailboxes could not be asked in time: the tenant allows %.2g calls per second now", n, s.plan.Budget.Rate())
+		return s.late(n)
 	default:
 		return nil
 	}
+}
+
+// late says why n mailboxes could not be asked in time: by what the last call
+// heard; where no call failed, by the rate.
+func (s *sweep) late(n int) error {
+	const text = "%d watched mailboxes could not be asked in time: "
+	now := s.now()
+	if pause := s.plan.Budget.Paused(now); pause > 0 {
+		return check.Errorf(check.Throttled, text+"Exchange Online refused a call for being too many, paused until %s UTC", n, now.Add(pause).UTC().Format(time.TimeOnly))
+	}
+	if kindOf(s.cut) != "" {
+		return check.Errorf(check.ClassOf(s.cut), text+"%w", n, s.cut)
+	}
+	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.plan.Budget.Rate())
 }
 
 // note words the plan for the page.

@@ -415,6 +415,35 @@ func TestWatchedMailboxesThatCannotBeAskedInTime(t *testing.T) {
 	})
 }
 
+func TestWhyWatchedMailboxesCouldNotBeAskedInTime(t *testing.T) {
+	const text = "1 watched mailboxes could not be asked in time: "
+	for name, c := range map[string]struct {
+		takes time.Duration
+		fail  error
+		cut   error
+		class check.Class
+		want  string
+	}{
+		"the tenant refuses": {time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 4 * time.Minute}), nil,
+			check.Throttled, text + "Exchange Online refused a call for being too many, paused until 00:04:01 UTC"},
+		"a refusal that is over": {time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 106 * time.Second}), nil,
+			check.Throttled, text + "the tenant allows 1.4 calls per second now"},
+		"no answer": {time.Hour, nil, check.Errorf(check.Timeout, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Transient, Text: "no answer in time"}),
+			check.Timeout, text + "Get-MailboxLocation: no answer in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
+				o.takes, o.cutoff = c.takes, c.cut
+				o.fail = func(question) error { return c.fail }
+				_, err := o.runNow()
+				assert.Equal(t, c.class, check.ClassOf(err))
+				assert.EqualError(t, err, c.want)
+			})
+		})
+	}
+}
+
 func TestAStopOfAllPhonesIsFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		sampleRate float64
