@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/catalog"
 )
 
 // A real browser finds what is broken and how to mend it, checks again after
@@ -30,6 +32,9 @@ func TestStatusPageInABrowser(t *testing.T) {
 		assert.Contains(t, text, reason)
 		assert.Contains(t, squeeze(text), squeeze(r.Findings[0].Summary))
 		assert.Contains(t, squeeze(text), squeeze(r.Findings[0].Fix))
+		runbook, err := chromedp.Run(b.ctx, chromedp.AttributeValue("article:has(input[value="+check+"]) .runbook a", "href"))
+		require.NoError(t, err)
+		assert.Equal(t, catalog.RunbookURL(check, reason), runbook.Value)
 	}
 
 	e.fault(t, "activesync.bearer_missing", false)

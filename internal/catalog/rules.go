@@ -116,6 +116,12 @@ func AlertName(checkName, reason string) string {
 	return b.String()
 }
 
+// RunbookURL gives where a reason's runbook is: the heading that its alert, too,
+// leads to.
+func RunbookURL(checkName, reason string) string {
+	return checksDocURL + anchor(checkName+"."+reason)
+}
+
 func (s scale) reasonAlerts(defs []*check.Def) []rule {
 	var rules []rule
 	for _, d := range defs {
@@ -131,7 +137,7 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 					"summary":     literal(r.Summary),
 					"description": description(d, r),
 					"fix":         literal(r.Fix),
-					"runbook_url": checksDocURL + anchor(d.Name+"."+r.Name),
+					"runbook_url": RunbookURL(d.Name, r.Name),
 				},
 			})
 		}

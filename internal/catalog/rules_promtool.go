@@ -132,7 +132,7 @@ func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {
 		Firing: minutes(line.fires, line.fires+1, line.fires+2, line.back-1, line.back, line.mended, line.resolved-1),
 		Labels: labels,
 		Annotations: map[string]string{"summary": r.Summary, "description": words.Replace(text), "fix": r.Fix,
-			"runbook_url": checksDocURL + anchor(d.Name+"."+r.Name)},
+			"runbook_url": RunbookURL(d.Name, r.Name)},
 	}
 }
 

@@ -51,6 +51,7 @@ type finding struct {
 	Since                    *moment
 	Accepted                 bool
 	Until, Note              string // of the waiver
+	Runbook                  string // its address; empty: none
 }
 
 func newCard(f facts, st state.Status) card {
@@ -107,6 +108,9 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
 			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
 			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted,
+		}
+		if f.runbook != nil {
+			v.Runbook = f.runbook(st.ID.Check, x.Reason.Name)
 		}
 		if chk := f.checks[st.ID]; chk != nil && x.Accepted {
 			v.Until, v.Note = waiver(chk, x.Reason.Name, r)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"math"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -58,8 +59,25 @@ func TestThePageTellsWhatIsWrongAndHowToMendIt(t *testing.T) {
 	assert.NotContains(t, page, "disabled")
 }
 
-func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
+// runbookLink leaves hmad, but only when it is followed, and does not tell from
+// where.
+var runbookLink = regexp.MustCompile(`<a href="(https://docs\.example\.test/[^"]*)" target="_blank" rel="noreferrer">`)
+
+func TestEveryFindingLinksToItsRunbook(t *testing.T) {
 	page := render(t, estateOptions(), "/")
+	var to []string
+	for _, m := range runbookLink.FindAllStringSubmatch(page, -1) {
+		to = append(to, strings.TrimPrefix(m[1], "https://docs.example.test/checks.md#"))
+	}
+	assert.ElementsMatch(t, []string{"activesyncbearer_missing", "activesynccertificate_chain_incomplete", "autodiscovercertificate_expiring", "activesyncbearer_missing"}, to, "also of what is accepted, and of the last verdict")
+	assert.Contains(t, text(page), "Runbook of bearer_missing, in a new tab")
+	o := estateOptions()
+	o.Runbook = nil
+	assert.NotContains(t, render(t, o, "/"), "Runbook")
+}
+
+func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
+	page := runbookLink.ReplaceAllString(render(t, estateOptions(), "/"), "<a>")
 	for _, m := range regexp.MustCompile(`(?:href|src|action)="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		assert.NotRegexp(t, `^(//|[a-z]+:|/)`, m[1], "relative, so that it holds behind a proxy that adds a path")
 	}
@@ -243,6 +261,17 @@ func TestAPhaseHasItsColourInEveryBar(t *testing.T) {
 	require.NoError(t, err)
 	for _, class := range slices.Concat(got...) {
 		assert.Contains(t, string(css), "."+class+" { fill: var(--")
+	}
+}
+
+func TestValuesAreForPeople(t *testing.T) {
+	gauge, moment := &check.Metric{Name: "hmad_sync_sampled_mailboxes"}, &check.Metric{Name: "hmad_x_timestamp_seconds"}
+	for want, s := range map[string]check.Sample{
+		"20": {Metric: gauge, Value: 19.999999999999993}, "0.3": {Metric: gauge, Value: 0.1 + 0.2}, "0.25": {Metric: gauge, Value: 0.25},
+		"1234567": {Metric: gauge, Value: 1234567}, "-1": {Metric: gauge, Value: -1}, "NaN": {Metric: gauge, Value: math.NaN()},
+		"2026-11-22 11:00:00 UTC (1 h ago)": {Metric: moment, Value: float64(noon.Add(-time.Hour).Unix())},
+	} {
+		assert.Equal(t, want, value(s, noon))
 	}
 }
 

@@ -62,6 +62,9 @@ type Options struct {
 	// Checks gives the checks in force, for schedules and the notes of
 	// waivers on the page; nil: the page does without.
 	Checks func() []*check.Check
+	// Runbook gives the address of a reason's runbook, for a link on the page;
+	// nil: there is none.
+	Runbook func(check, reason string) string
 	// MayPost allows the two POSTs: the listener is on loopback, or whoever
 	// talks to it has authenticated.
 	MayPost func() bool // asked for each request; nil: nobody may
