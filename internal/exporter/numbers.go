@@ -100,11 +100,12 @@ func numbers(samples []check.Sample, now time.Time) []measured {
 	return out
 }
 
-// value writes a timestamp as a time, anything else as a number.
+// value writes a timestamp as a time, anything else as a number without the dust
+// of floating point.
 func value(s check.Sample, now time.Time) string {
 	if strings.HasSuffix(s.Metric.Name, "_timestamp_seconds") && s.Value > 0 && s.Value < 1e11 {
 		m := momentOf(time.Unix(int64(s.Value), 0), now)
 		return m.UTC + " (" + m.Ago + ")"
 	}
-	return strconv.FormatFloat(s.Value, 'g', -1, 64)
+	return strconv.FormatFloat(s.Value, 'g', 10, 64)
 }
