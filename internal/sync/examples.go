@@ -33,7 +33,7 @@ func (p *Planner) examples(now seconds) examples {
 			out.longest[s] = keep(out.longest[s], e, earlier)
 		}
 		if e.synced != 0 {
-			out.newest = keep(out.newest, e, later)
+			out.newest = keep(out.newest, e, latest)
 		}
 	}
 	return out
@@ -53,6 +53,6 @@ func earlier(a, b example) int {
 	return cmp.Or(cmp.Compare(a.synced, b.synced), cmp.Compare(a.key, b.key))
 }
 
-func later(a, b example) int {
+func latest(a, b example) int {
 	return cmp.Or(cmp.Compare(b.synced, a.synced), cmp.Compare(a.key, b.key))
 }

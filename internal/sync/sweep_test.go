@@ -424,9 +424,9 @@ func TestWhyWatchedMailboxesCouldNotBeAskedInTime(t *testing.T) {
 		class check.Class
 		want  string
 	}{
-		"the tenant refuses": {time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 4 * time.Minute}), nil,
-			check.Throttled, text + "Exchange Online refused a call for being too many, paused until 00:04:01 UTC"},
-		"a refusal that is over": {time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 106 * time.Second}), nil,
+		"the tenant refuses": {2 * time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 4 * time.Minute}), nil,
+			check.Throttled, text + "Exchange Online refused a call for being too many, paused until 00:04:02 UTC"},
+		"a refusal that is over": {2 * time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 105 * time.Second}), nil,
 			check.Throttled, text + "the tenant allows 1.4 calls per second now"},
 		"no answer": {time.Hour, nil, check.Errorf(check.Timeout, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Transient, Text: "no answer in time"}),
 			check.Timeout, text + "Get-MailboxLocation: no answer in time"},
