@@ -74,7 +74,10 @@ func (p *Planner) chosen(now time.Time, id int32, why Why) {
 		p.urgent = p.urgent[1:]
 	case Sample:
 		p.cursor = uint64(id)
-		p.sampleAt = later(now.Add(p.sampleEvery()), p.Budget.Slot(now, p.slotEvery()))
+		p.sampleAt = now.Add(p.sampleEvery())
+		if slot := p.Budget.Slot(now, p.slotEvery()); slot.After(p.sampleAt) {
+			p.sampleAt = slot
+		}
 	case Again:
 		p.inARow = 0
 	case Deadline:
@@ -128,13 +131,6 @@ func (p *Planner) sampleEvery() time.Duration {
 // targets takes them.
 func (p *Planner) slotEvery() time.Duration {
 	return time.Duration(float64(time.Second) / (samplesShare * p.Budget.Rate()))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // sample gives the next active mailbox in rotation that has not been asked just
