@@ -29,7 +29,8 @@ type Invoker interface {
 	// *check.Error, or the context's own where that was cancelled; they hold
 	// no token, no address and no identity that was asked for. It tells the
 	// tenant's budget of refusals for being too many, and asks nothing while
-	// that pauses; for what is asked the caller spends it.
+	// that pauses; for what is asked the caller spends it, and Invoke itself
+	// for a question that it has to ask again.
 	Invoke(ctx context.Context, cmdlet string, params map[string]any, o InvokeOptions) (Rows, error)
 }
 

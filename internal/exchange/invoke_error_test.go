@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 )
 
@@ -109,6 +110,18 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 		_, err := o.devices(InvokeOptions{})
 		require.Error(t, err)
 		assert.Equal(t, 3, o.api.tokens, "a minute later it is tried again")
+	})
+	t.Run("for a call of the budget", func(t *testing.T) {
+		o := newOffice(t, refused, says(200, value("")))
+		spent := func() time.Duration { // until there is one again, of one a second that comes in bursts of two
+			_, at := o.env.Budget.Caller().Begin(o.clock.Now(), false)
+			return at.Sub(o.clock.Now())
+		}
+		o.env.Budget = budget.New(1, 1)
+		require.NoError(t, o.env.Budget.Call(t.Context(), o.clock.Now), "the caller's own")
+		_, err := o.devices(InvokeOptions{})
+		require.NoError(t, err)
+		assert.Positive(t, spent())
 	})
 	t.Run("with the claims that are wanted", func(t *testing.T) {
 		const claims = `{"access_token":{"nbf":{"essential":true,"value":"1795338900"}}}`

@@ -35,7 +35,8 @@ type answer struct {
 	body   []byte
 }
 
-// ask gets one page. A token that is refused is replaced once.
+// ask gets one page. A token that is refused is replaced once, which costs a
+// call more.
 func (o *Online) ask(ctx context.Context, q question, at string, requests *int) (page, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -57,6 +58,9 @@ func (o *Online) ask(ctx context.Context, q question, at string, requests *int) 
 		}
 		if a.status == http.StatusUnauthorized && try == 1 && o.renew(began) {
 			claims = claimsOf(a.header)
+			if err := o.env.Budget.Call(ctx, o.env.Now); err != nil { // the one for the first is spent
+				return page{}, o.lost(ctx, q, err)
+			}
 			continue
 		}
 		return o.read(q, a, began)
