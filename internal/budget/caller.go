@@ -71,15 +71,25 @@ func (c *Caller) Wait(ctx context.Context, now, at time.Time) {
 	}
 }
 
-// Call waits in line for one more call and spends it, for whoever has a place
-// or needs none. Its error is the context's.
+// Await is Begin for what is not urgent, and waits for the turn to come. Its
+// error is the context's.
+func (c *Caller) Await(ctx context.Context, now func() time.Time) error {
+	return c.await(ctx, now, func(moment time.Time) (bool, time.Time) { return c.Begin(moment, false) })
+}
+
+// Call waits in line for one more call and spends it, for whoever has a place.
+// Its error is the context's.
 func (b *Budget) Call(ctx context.Context, now func() time.Time) error {
 	c := b.Caller()
 	c.placed = true
+	return c.await(ctx, now, c.call)
+}
+
+func (c *Caller) await(ctx context.Context, now func() time.Time, begin func(time.Time) (bool, time.Time)) error {
 	defer c.Leave()
 	for ctx.Err() == nil {
 		moment := now()
-		ok, at := c.call(moment)
+		ok, at := begin(moment)
 		if ok {
 			return nil
 		}

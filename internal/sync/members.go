@@ -214,18 +214,21 @@ var (
 // readInventory reads it once. One that is not whole adds mailboxes and takes
 // none away.
 func (m *members) readInventory(ctx context.Context) error {
-	if err := m.spend(ctx); err != nil {
+	pages := paging{b: m.plan.Budget, now: m.now}
+	defer pages.end()
+	if err := pages.turn(ctx); err != nil {
 		return err
 	}
 	found := map[string]bool{}
 	rows, err := m.invoker.Invoke(ctx, getInventory, map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{
-		MaxPages: inventoryPages, Select: Columns(getInventory), Pace: m.spend,
+		MaxPages: inventoryPages, Select: []string{"Identity", "ClientType"}, Pace: pages.turn,
 		Each: func(r exchange.Row) error {
 			if key, ok := inventoried(r); ok && len(found) < maxMailboxes {
 				found[key] = true
 			}
 			return nil
 		}})
+	pages.end()
 	if err == nil && len(found) == 0 {
 		err = errInventory
 	}

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exchange"
@@ -328,4 +330,21 @@ func TestLookup(t *testing.T) {
 			assert.ErrorIs(t, err, ErrNoMailbox, q)
 		}
 	})
+}
+
+// The pages of the inventory take their turn among the mailboxes, and the places
+// of the tenant are enough for both.
+func TestTheInventoryHoldsAPlaceForEachPage(t *testing.T) {
+	for _, atOnce := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d at once", atOnce), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				o := newOfficeWithin(t, config.Sync{Inventory: true, Mailboxes: addresses(100)}, newStore(), budget.New(2, atOnce))
+				o.takes, o.pages = 2*time.Second, 20
+				o.sweepFor(3 * time.Minute)
+				assert.Len(t, o.questions(getInventory), 21)
+				assert.Greater(t, len(o.questions(getDevices)), 20)
+				assert.LessOrEqual(t, o.most, atOnce)
+			})
+		})
+	}
 }

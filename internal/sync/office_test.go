@@ -269,6 +269,9 @@ func (o *office) turnPages(ctx context.Context, pace func(context.Context) error
 		o.mu.Lock()
 		o.asked = append(o.asked, question{at: time.Now(), cmdlet: getInventory})
 		o.mu.Unlock()
+		o.begin(1)
+		wait(ctx, o.takes)
+		o.begin(-1)
 	}
 	return nil
 }
