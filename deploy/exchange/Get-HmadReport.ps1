@@ -13,7 +13,7 @@
     last result is 0 when the report was delivered, 1 when it was not.
 
 .EXAMPLE
-    .\Get-HmadReport.ps1 -Url https://hmad.contoso.com:9751/api/v1/onprem-report -TokenFile C:\ProgramData\hmad\token
+    .\Get-HmadReport.ps1 -Url https://jump1.contoso.com:9751/api/v1/onprem-report -TokenFile C:\ProgramData\hmad\token
 
 .EXAMPLE
     .\Get-HmadReport.ps1 -Folder \\files.contoso.com\hmad$

@@ -324,3 +324,17 @@ func TestAlertsOfAFleetNameTheWorstFive(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(tests), 0o600))
 	tool(t, "promtool", "test", "rules", file)
 }
+
+// Alerts name the command that looks again, but for those that only the
+// daemon's history explains.
+func TestWhichAlertsNameNoCommand(t *testing.T) {
+	var without []string
+	for _, d := range Defs() {
+		for _, r := range d.Reasons {
+			if !strings.Contains(description(d, r), lookAgain) {
+				without = append(without, r.Name)
+			}
+		}
+	}
+	assert.ElementsMatch(t, []string{"sync_stopped", "sync_failing", "sync_stale", "sync_unknown", "sweep_behind", "cloud_sync_stopped"}, without)
+}

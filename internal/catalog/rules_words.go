@@ -8,7 +8,6 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/run"
-	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
 // waitsOf reads the check's default schedule.
@@ -31,7 +30,7 @@ const lookAgain = "`hmad check {{ $labels.check }} --target={{ $labels.target }}
 func description(d *check.Def, r *check.Reason) string {
 	text := "Check {{ $labels.check }} of target {{ $labels.target }} found {{ $labels.reason }}. " +
 		"What it saw is on the status page of hmad at {{ $labels.instance }}; «Check again» there looks once more"
-	if !fromHistory(d) {
+	if !fromHistory(r) {
 		text += ", and so does, as root on its host, " + lookAgain
 	}
 	text += "."
@@ -43,10 +42,15 @@ func description(d *check.Def, r *check.Reason) string {
 	return text
 }
 
-// fromHistory says whether the check judges what the daemon gathered over hours,
-// which `hmad check`, having no memory, cannot.
-func fromHistory(d *check.Def) bool {
-	return d == hmadsync.MailboxSync || d == hmadsync.OnPremSync
+// fromHistory says whether the reason follows from what the daemon gathered over
+// hours, which `hmad check`, having no memory, cannot judge: it asks the watch
+// list alone, and does not know what is usual.
+func fromHistory(r *check.Reason) bool {
+	switch r.Name {
+	case "sync_stopped", "sync_failing", "sync_stale", "sync_unknown", "sweep_behind", "cloud_sync_stopped":
+		return true
+	}
+	return false
 }
 
 func declares(d *check.Def, name string) bool {

@@ -31,7 +31,8 @@ var WayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
 var Vantage = &check.Def{
 	Name: "vantage",
 	Doc: "Is hmad's own way out open, and is its clock right? It fetches the OpenID configuration of the tenant " +
-		"from Microsoft's sign-in service. When that fails, what other checks see beyond the same way out is not blamed on the customer.",
+		"from Microsoft's sign-in service. When that fails, and the endpoints lie behind the same way out (`vantage: external`, or a `proxy`), " +
+		"what other checks see of them is not blamed on the customer. Inside, which is the default, they do not: a host without DNS shows them as failed.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},
