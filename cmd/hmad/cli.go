@@ -18,10 +18,10 @@ import (
 // Exit codes; those of check are the monitoring plugins'.
 const (
 	exitOK        = 0
-	exitError     = 1 // run, demo, lab: did not start, or died
+	exitError     = 1 // run, demo, lab: did not start, or died; an unknown command
 	exitWarned    = 1 // check
 	exitFailed    = 2
-	exitUndecided = 3 // check: could not tell; check and config: unusable arguments or config
+	exitUndecided = 3 // check, doctor: could not tell; all but run, demo, lab: unusable arguments or config
 )
 
 // cli is the parsed command line and where its command writes.
