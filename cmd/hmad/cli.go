@@ -157,8 +157,8 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
 	c.askingFlags(mailbox)
 
-	explain := app.Command("explain", "Explain a reason: what it means for phones and how to mend it.")
-	explain.Arg("REASON", "check.reason, a reason or a check; none: all. For the certificates' timeline the running daemon is asked.").StringVar(&c.reason)
+	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to mend it.")
+	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: every reason. For the certificates' timeline the running daemon is asked.").StringVar(&c.reason)
 	c.askingFlags(explain)
 	rules := app.Command("rules", "Print Prometheus' alert rules.")
 	rules.Flag("scale", "Multiply the durations, for a trial: 0.05 makes five minutes fifteen seconds.").Default("1").Float64Var(&c.scale)

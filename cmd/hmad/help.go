@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"github.com/hmad/hmad"
-	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/metadata"
 	runs "github.com/hmad/hmad/internal/run"
 )
 
@@ -78,67 +76,4 @@ func nextRuns(c *check.Check, from time.Time, n int) ([]string, error) {
 		times = append(times, from.UTC().Format(time.DateTime))
 	}
 	return times, nil
-}
-
-// explain prints the reasons that the argument names: one by its full or
-// short name, or all of a check, or all.
-func (c *cli) explain(ctx context.Context) int {
-	found := false
-	for _, d := range catalog.Defs() {
-		here := c.explainCheck(d)
-		if here && c.reason != "" {
-			c.timeline(ctx, d)
-		}
-		found = found || here
-	}
-	if !found {
-		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists", c.reason))
-	}
-	return exitOK
-}
-
-// explainCheck prints what of the check the argument names, and says whether
-// it names anything of it.
-func (c *cli) explainCheck(d *check.Def) (found bool) {
-	if c.reason == "" || c.reason == d.Name {
-		fmt.Fprintf(c.stdout, "%s\n  %s\n\n", d.Name, d.Doc)
-		found = true
-	}
-	for _, r := range d.Reasons {
-		full := d.Name + "." + r.Name
-		if c.reason == "" || c.reason == d.Name || c.reason == r.Name || c.reason == full {
-			fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n\n", full, r.Severity, r.Summary, r.Fix)
-			found = true
-		}
-	}
-	return found
-}
-
-// timeline prints the certificates' timeline as the running daemon has it, for
-// the checks that draw one.
-func (c *cli) timeline(ctx context.Context, d *check.Def) {
-	if d != metadata.EvoSTSMetadata && d != metadata.MetadataRefresh {
-		return
-	}
-	var doc struct {
-		Results []struct {
-			Check, Target string
-			Notes         []string
-		}
-	}
-	if err := c.asking.get(ctx, "/api/v1/results", &doc); err != nil {
-		fmt.Fprintf(c.stdout, "The timeline of now: `hmad check %s`, or the status page (%s).\n", d.Name, err)
-		return
-	}
-	for _, r := range doc.Results {
-		if r.Check != d.Name {
-			continue
-		}
-		fmt.Fprintf(c.stdout, "%s of %s, as the daemon has it\n", r.Check, r.Target)
-		for _, n := range r.Notes {
-			if line, ok := strings.CutPrefix(n, metadata.TimelinePrefix); ok {
-				fmt.Fprintf(c.stdout, "  %s\n", line)
-			}
-		}
-	}
 }

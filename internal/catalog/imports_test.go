@@ -22,7 +22,8 @@ const module = "github.com/hmad/hmad/"
 var mayImport = map[string][]string{
 	"":                           {},
 	"cmd/hmad":                   {"*"},
-	"internal/config":            {},
+	"internal/near":              {},
+	"internal/config":            {"internal/near"},
 	"internal/budget":            {},
 	"internal/check":             {"internal/budget", "internal/config"},
 	"internal/run":               {"internal/check"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/sync/simulate/cmd": {"internal/sync/simulate"},
 	"internal/catalog":           {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
 	"internal/catalog/generate":  {"internal/catalog", "internal/exporter"},
-	"internal/lab":               {"internal/exchange", "internal/lab/online", "internal/phones"},
+	"internal/lab":               {"internal/exchange", "internal/lab/online", "internal/near", "internal/phones"},
 	"internal/lab/online":        {"internal/phones"},
 }
 

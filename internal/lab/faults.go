@@ -1,12 +1,13 @@
 package lab
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/hmad/hmad/internal/near"
 )
 
 // ErrUnknownFault is in the error of Set for a name that no fault has.
@@ -63,7 +64,7 @@ func (l *Lab) Set(name string, on bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name == name }) {
-		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(l.near(name), ", "))
+		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(near.Names(name, l.names(), 3), ", "))
 	}
 	if l.on[name] != on {
 		l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])
@@ -100,42 +101,11 @@ func (l *Lab) behaviour(where string) behaviour {
 	return b
 }
 
-// near gives the three names that are most like the given one: those that
-// hold it first, then by distance.
-func (l *Lab) near(name string) []string {
+// names lists the faults' names.
+func (l *Lab) names() []string {
 	names := make([]string, len(l.faults))
 	for i, f := range l.faults {
 		names[i] = f.name
 	}
-	far := func(s string) int {
-		if strings.Contains(s, name) {
-			return 0
-		}
-		return distance(s, name)
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
-	return names[:3]
-}
-
-// distance is the number of characters to insert, drop or replace between two
-// words (Levenshtein's); only the first 100 of each count.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 100)], b[:min(len(b), 100)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			step := diagonal
-			if a[i] != b[j] {
-				step++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(step, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return names
 }
