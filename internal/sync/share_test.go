@@ -120,6 +120,23 @@ func TestTargetsOfATenantShareItsSamples(t *testing.T) {
 	}
 }
 
+// A target that comes to have nothing to ask while it waits leaves the line.
+func TestATargetWithNothingLeftToAskHoldsNobodyUp(t *testing.T) {
+	b := budget.New(1, 4)
+	one, other := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: b}, 3), fleet(Settings{StaleAfter: 24 * time.Hour, Budget: b}, 1)
+	for i := range 3 {
+		_, ok, _ := one.Next(monday)
+		require.Equal(t, i < 2, ok, "two calls at once, and the third waits")
+	}
+	for _, key := range addresses(3) {
+		one.Remove(key)
+	}
+	_, ok, _ := one.Next(monday)
+	require.False(t, ok)
+	_, ok, _ = other.Next(monday.Add(time.Second))
+	assert.True(t, ok)
+}
+
 // A sweep that ends leaves the tenant to the others at once.
 func TestATargetThatStopsHoldsNobodyUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
