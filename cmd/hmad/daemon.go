@@ -146,6 +146,7 @@ func (d *daemon) load() error {
 	if err := d.dispatcher.Set(checks); err != nil {
 		return err // not reached: Build has parsed the schedules
 	}
+	d.world.allow(file)
 	d.checks.Store(&checks)
 	d.file.Store(file)
 	d.exporter.Reloaded(nil)

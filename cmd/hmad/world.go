@@ -35,19 +35,11 @@ type world struct {
 	lab     *lab.Lab // beside which the daemon runs; nil: none
 
 	mu      sync.Mutex
-	budgets map[allowance]*budget.Budget
-}
-
-// allowance is what targets of one tenant have in common, for the config sees to
-// it: they share a budget, which outlives reloads that do not change it.
-type allowance struct {
-	tenant      string
-	rate        float64
-	concurrency int
+	budgets map[string]*budget.Budget // by tenant; they outlive reloads
 }
 
 func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
-	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter, budgets: map[allowance]*budget.Budget{}}
+	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter, budgets: map[string]*budget.Budget{}}
 }
 
 // trial is the world of checks that are built to be judged, or to run once:
@@ -80,11 +72,22 @@ func (w *world) env(t config.Target, name string) check.Env {
 func (w *world) budget(t config.Target) *budget.Budget {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := allowance{strings.ToLower(t.Tenant), t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency}
-	if w.budgets[a] == nil {
-		w.budgets[a] = budget.New(a.rate, a.concurrency)
+	tenant := strings.ToLower(t.Tenant)
+	b := w.budgets[tenant]
+	if b == nil {
+		b = budget.New(t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency)
+		w.budgets[tenant] = b
 	}
-	return w.budgets[a]
+	b.Remember(now(), tenant, t.Name, w.store.Memory(t.Name))
+	return b
+}
+
+// allow has the budgets allow what a config that comes into force says. Targets
+// of one tenant say the same, the config sees to it.
+func (w *world) allow(file *config.File) {
+	for _, t := range file.Targets {
+		w.budget(t).Configure(now(), t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency)
+	}
 }
 
 // reports is where the target's on-premises reports lie.

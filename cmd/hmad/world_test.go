@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -13,7 +14,7 @@ import (
 // reload.
 func TestWhoSharesABudget(t *testing.T) {
 	w := trial(t.TempDir())
-	contoso := config.Target{Name: "contoso", Tenant: "5de110f8-2e0f-4d45-891d-bcf2218e253d", ExchangeOnline: config.ExchangeOnline{Rate: 2, Concurrency: 4}}
+	contoso := target(2, 4)
 	shared := w.env(contoso, "mailbox_sync").Budget
 	for name, c := range map[string]struct {
 		change func(*config.Target)
@@ -23,8 +24,8 @@ func TestWhoSharesABudget(t *testing.T) {
 		"the tenant's id in other case":  {func(t *config.Target) { t.Tenant = strings.ToUpper(t.Tenant) }, true},
 		"other settings of the target":   {func(t *config.Target) { t.ExchangeOnline.Host = "https://outlook.contoso.test" }, true},
 		"another tenant":                 {func(t *config.Target) { t.Tenant = "00c118a9-2de9-41d3-b39a-81648a7a5e4d" }, false},
-		"another rate, after a reload":   {func(t *config.Target) { t.ExchangeOnline.Rate = 3 }, false},
-		"other calls at once, after one": {func(t *config.Target) { t.ExchangeOnline.Concurrency = 3 }, false},
+		"another rate, after a reload":   {func(t *config.Target) { t.ExchangeOnline.Rate = 3 }, true},
+		"other calls at once, after one": {func(t *config.Target) { t.ExchangeOnline.Concurrency = 3 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := contoso
@@ -32,4 +33,29 @@ func TestWhoSharesABudget(t *testing.T) {
 			assert.Equal(t, c.same, w.env(other, "mailbox_sync").Budget == shared)
 		})
 	}
+}
+
+func target(rate float64, concurrency int) config.Target {
+	return config.Target{Name: "contoso", Tenant: "5de110f8-2e0f-4d45-891d-bcf2218e253d", ExchangeOnline: config.ExchangeOnline{Rate: rate, Concurrency: concurrency}}
+}
+
+// A tenant that refused calls is left alone after a reload, and after a restart
+// too.
+func TestAPauseOutlivesReloadsAndRestarts(t *testing.T) {
+	w := trial(t.TempDir())
+	b := w.env(target(2, 4), "mailbox_sync").Budget
+	b.Refused(now(), now(), 4*time.Minute)
+
+	w.env(target(4, 2), "mailbox_sync")
+	assert.Equal(t, 2.0, b.Configured(), "a config that is built is not in force")
+	w.allow(&config.File{Targets: []config.Target{target(4, 2)}})
+	assert.Equal(t, 4.0, b.Configured())
+	assert.InDelta(t, 2.8, b.Rate(), 1e-9)
+	assert.Equal(t, 1, b.Places())
+	assert.Greater(t, b.Paused(now()), 3*time.Minute)
+
+	b = newWorld("", w.store, w.meter).env(target(2, 4), "mailbox_sync").Budget
+	assert.InDelta(t, 1.4, b.Rate(), 1e-9)
+	assert.Equal(t, 3, b.Places())
+	assert.Greater(t, b.Paused(now()), 3*time.Minute)
 }

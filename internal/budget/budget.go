@@ -44,18 +44,27 @@ type Budget struct {
 	refused time.Time // when the last refusal came
 	row     int       // refusals in a row; those of calls in flight together are one
 	slot    time.Time // the next that Slot gives
+
+	memories map[string]Memory // by target
+	key      string            // in them
 }
 
 // New allows so many calls per second on average, bursts of two seconds' worth,
 // and so many at once.
 func New(callsPerSecond float64, concurrency int) *Budget {
-	burst := max(1, int(math.Ceil(2*callsPerSecond)))
-	return &Budget{max: callsPerSecond, limiter: rate.NewLimiter(rate.Limit(callsPerSecond), burst),
-		places: concurrency, maxPlaces: concurrency}
+	return &Budget{max: callsPerSecond, limiter: rate.NewLimiter(rate.Limit(callsPerSecond), burst(callsPerSecond)),
+		places: concurrency, maxPlaces: concurrency, memories: map[string]Memory{}}
 }
 
+// burst is two seconds' worth of calls.
+func burst(callsPerSecond float64) int { return max(1, int(math.Ceil(2*callsPerSecond))) }
+
 // Configured gives the calls per second that were configured.
-func (b *Budget) Configured() float64 { return b.max }
+func (b *Budget) Configured() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.max
+}
 
 // Rate gives the calls per second allowed now.
 func (b *Budget) Rate() float64 { return float64(b.limiter.Limit()) }
@@ -98,6 +107,7 @@ func (b *Budget) Refused(sent, now time.Time, after time.Duration) time.Duration
 		b.places = max(1, b.places-1)
 		b.raise = b.resume.Add(climbEvery)
 	}
+	b.keep()
 	return b.resume.Sub(now)
 }
 
@@ -139,5 +149,6 @@ func (b *Budget) advance(now time.Time) {
 	if b.Rate() >= b.max && b.places == b.maxPlaces {
 		b.raise = time.Time{}
 	}
+	b.keep()
 	b.rouse()
 }
