@@ -48,6 +48,7 @@ type Ask struct {
 	Location   Location // zero: to be looked up first
 	Located    time.Time
 	Ends       time.Time // of the fresh verdict that stands; zero: none does
+	Failed     bool      // it could not be asked the last time
 	id         int32
 }
 
@@ -206,7 +207,7 @@ func (p *Planner) Leave() { p.caller.Leave() }
 
 func (p *Planner) ask(id int32, why Why) Ask {
 	m := &p.all[id]
-	a := Ask{Key: m.key, Why: why, StaleAfter: m.limit(), Location: m.location, Located: m.located.time(), id: id}
+	a := Ask{Key: m.key, Why: why, StaleAfter: m.limit(), Location: m.location, Located: m.located.time(), Failed: m.tries > 0, id: id}
 	if m.state == Fresh {
 		a.Ends = m.ends().time()
 	}

@@ -51,7 +51,18 @@ func (q *queue) less(i, j int) bool {
 	if a.due != b.due {
 		return a.due < b.due
 	}
-	return q.ids[i] < q.ids[j]
+	return scattered(q.ids[i]) < scattered(q.ids[j])
+}
+
+// scattered gives each mailbox a place of its own, neighbours of a list far from
+// each other: those that cannot be asked may stand together there. It is the end
+// of MurmurHash3, which maps no two to one; the golden ratio would keep in step
+// with the samples.
+func scattered(id int32) uint32 {
+	h := uint32(id)
+	h = (h ^ h>>16) * 0x85ebca6b
+	h = (h ^ h>>13) * 0xc2b2ae35
+	return h ^ h>>16
 }
 
 func (q *queue) swap(i, j int) {

@@ -2,7 +2,9 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +15,8 @@ import (
 const (
 	troubleFirst = time.Minute // pause after a failure that is not one mailbox's
 	troubleMost  = 10 * time.Minute
-	failuresRow  = 5 // mailboxes in a row that cannot be asked are no matter of a mailbox
+	failuresRow  = 5         // mailboxes in a row that cannot be asked are no matter of a mailbox
+	othersWithin = time.Hour // others answer so often, for samples leave out who was asked within the hour
 )
 
 // sweep carries the plan out: it asks, keeps what it hears in the fleet's
@@ -25,17 +28,18 @@ type sweep struct {
 	gauge *gauges
 	wake  chan struct{} // capacity 1
 
-	mu      sync.Mutex
-	plan    *Planner
-	pending map[string]bool // urged by a run that waits
-	done    chan struct{}   // closed when nothing is pending
-	cut     error           // of the last visit that the run's time or the tenant cut short
-	serving int             // loops at work
-	failed  int             // visits in a row without an answer
-	failure error           // of the last of them
-	pause   time.Duration   // after the last trouble
-	resume  time.Time
-	trouble error // why it pauses; nil: it does not
+	mu       sync.Mutex
+	plan     *Planner
+	pending  map[string]bool // urged by a run that waits
+	done     chan struct{}   // closed when nothing is pending
+	cut      error           // of the last visit that the run's time or the tenant cut short
+	serving  int             // loops at work
+	answered time.Time       // the last visit with an answer
+	failed   int             // visits without one since, as far as they count
+	failure  error           // of the last of them
+	pause    time.Duration   // after the last trouble
+	resume   time.Time
+	trouble  error // why it pauses, or has not had an answer since; nil: it does not
 }
 
 // newSweep gives a sweep of an empty fleet.
@@ -118,7 +122,7 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 	now := s.now()
 	switch {
 	case err == nil:
-		s.failed, s.pause, s.trouble = 0, 0, nil
+		s.answered, s.failed, s.pause, s.trouble = now, 0, 0, nil
 		s.settle(now, a, v)
 	case ctx.Err() != nil:
 		s.plan.Release(now, a)
@@ -131,10 +135,20 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 		}
 	default: // also for a role or token: whatever it is, the next to be asked is another
 		s.settle(now, a, Verdict{State: Error})
-		s.failed, s.failure = s.failed+1, err
-		if s.failed >= failuresRow {
-			s.halt(now, err)
-		}
+		s.fail(now, a, err)
+	}
+}
+
+// fail counts a visit without an answer. One more of a mailbox that could not be
+// asked before is its own matter while others answer, and those that were in
+// flight when a pause began belong to its trouble.
+func (s *sweep) fail(now time.Time, a Ask, err error) {
+	s.failure = err
+	if now.Before(s.resume) || a.Failed && now.Sub(s.answered) < othersWithin {
+		return
+	}
+	if s.failed++; s.failed >= failuresRow {
+		s.halt(now, err)
 	}
 }
 
@@ -162,18 +176,30 @@ func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
 // Invoker has told the budget.
 func refused(err error) bool { return kindOf(err) == exchange.Throttled }
 
-// halt pauses for a trouble that is no matter of one mailbox, as a role or token
-// that is missing: one after the other cannot be asked. A run that waits need not
-// wait on.
+// halt pauses for a trouble that is no matter of one mailbox: one after the other
+// cannot be asked. A run that waits need not wait on. Where the trouble may still
+// be that of some mailboxes, as many others are tried after the pause.
 func (s *sweep) halt(now time.Time, err error) {
 	s.trouble = check.Errorf(check.ClassOf(err), "%d mailboxes in a row could not be asked: %w", s.failed, err)
-	if !now.Before(s.resume) { // calls in flight together are one trouble
-		s.pause = min(max(2*s.pause, troubleFirst), troubleMost)
-		s.resume = now.Add(s.pause)
+	s.pause = min(max(2*s.pause, troubleFirst), troubleMost)
+	s.resume = now.Add(s.pause)
+	if !ofTenant(err) {
+		s.failed = 0
 	}
 	for key := range s.pending {
 		s.finish(key)
 	}
+}
+
+// ofTenant says whether an error is one that every mailbox has in common: there
+// is no token, or the application lacks the cmdlet's role, which Exchange Online
+// says by the exception CommandNotFound or by nothing at all.
+func ofTenant(err error) bool {
+	e := new(exchange.CmdletError)
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Kind == exchange.Token || e.Kind == exchange.Access && (e.Type == "" || strings.Contains(e.Type, "CommandNotFound"))
 }
 
 // finish notes that a mailbox for which a run may wait has been asked.

@@ -366,6 +366,60 @@ func TestMailboxesThatAreRefusedDoNotHoldUpTheOthers(t *testing.T) {
 	}
 }
 
+// A large part of the fleet that stands together in the list, and one that is
+// scattered: the others are asked by the time that their calls take.
+func TestHoweverManyAreRefusedTheOthersAreAsked(t *testing.T) {
+	for name, refused := range map[string]func(i int) bool{
+		"the first sixth": func(i int) bool { return i < 500 },
+		"one in thirty":   func(i int) bool { return i%30 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				all, bad := addresses(3000), map[string]bool{}
+				for i, a := range all {
+					if refused(i) {
+						bad[a] = true
+					}
+				}
+				o := newOffice(t, config.Sync{Mailboxes: all})
+				o.fail = func(q question) error {
+					if bad[q.who] {
+						return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Access, Type: "AccessDeniedException"}
+					}
+					return nil
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- o.background(ctx) }()
+				for range 60 { // five hours
+					time.Sleep(5 * time.Minute)
+					_, err := o.runNow()
+					assert.NoError(t, err)
+				}
+				assert.Equal(t, float64(len(all)-len(bad)), valueOf(mustRun(t, o), Mailboxes, "fresh"))
+				cancel()
+				require.ErrorIs(t, <-done, context.Canceled)
+			})
+		})
+	}
+}
+
+// All of them were refused before the restart, too: that nobody answers is told.
+func TestAFleetThatNobodyCanAskIsToldAfterARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{Mailboxes: addresses(30)}
+		first := newOffice(t, s)
+		first.sweepFor(10 * time.Minute)
+		first.fail = func(question) error { return errors.New("broken") }
+		first.sweepFor(5 * time.Hour)
+		second := newOfficeOn(t, s, first.store)
+		second.fail = first.fail
+		second.sweepFor(2 * time.Hour)
+		_, err := second.runNow()
+		assert.ErrorContains(t, err, "5 mailboxes in a row could not be asked: broken")
+	})
+}
+
 func TestAFreshVerdictOutlivesAFailedCall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
