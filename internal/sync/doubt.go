@@ -17,20 +17,24 @@ func (m *mailbox) lost(now seconds) bool {
 	return (m.state == Inactive || m.state == NotProvisioned) && m.success != 0 && now.sub(m.success) < lostWithin
 }
 
-// many says whether n of so many are too many to pass over.
-func many(n, of int) bool { return n >= unknownFloor && float64(n) > unknownShare*float64(of) }
+// doubtFloor is how many answers must be missing to say something of a fleet,
+// however small.
+const doubtFloor = 3
+
+// many says whether n of so many are too many to pass over, from a floor on.
+func many(n, of, floor int) bool { return n >= floor && float64(n) > unknownShare*float64(of) }
 
 // doubt says why the answers that came do not tell how the fleet is; empty:
 // they do, as far as it has been asked.
 func (c Counts) doubt() string {
 	failed, tried := c.States[Error], c.Mailboxes-c.States[Unchecked]
 	switch {
-	case many(failed, tried) || 2*failed > tried:
+	case many(failed, tried, doubtFloor) || 2*failed > tried:
 		return fmt.Sprintf("%d of %d mailboxes could not be asked", failed, tried)
-	case many(c.Lost, c.Active+c.Lost):
+	case many(c.Lost, c.Active+c.Lost, doubtFloor):
 		return fmt.Sprintf("%d mailboxes synchronised in the last %d days and count no more: they are silent for over %d days, or Exchange Online has no phone or no mailbox of theirs; %d others count",
 			c.Lost, lostWithin/(24*time.Hour), inactiveAfter/(24*time.Hour), c.Active)
-	case c.Known() && c.Active == 0 && !many(c.States[Unknown], tried):
+	case c.Known() && c.Active == 0 && !many(c.States[Unknown], tried, unknownFloor):
 		return fmt.Sprintf("none of %d mailboxes asked synchronises: %d inactive, %d not provisioned, %d of the cloud",
 			tried, c.States[Inactive], c.States[NotProvisioned], c.States[Cloud])
 	default:

@@ -176,7 +176,7 @@ func (v *verdict) unknown() {
 		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", several(names))
 	case !v.counts.Known():
 		v.unevaluated = append(v.unevaluated, syncUnknown)
-	case many(n, asked):
+	case many(n, asked, unknownFloor):
 		v.find(syncUnknown, "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
 	case v.unsure:
 		v.unevaluated = append(v.unevaluated, syncUnknown)
