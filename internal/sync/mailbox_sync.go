@@ -110,7 +110,7 @@ func (m *mailboxSync) begin() {
 	}
 	m.env.Memory.Get(keyOfHours, &m.plan.Hours)
 	m.env.Memory.Get(keyOfPulse, &m.plan.Pulse)
-	m.stats = loadStatistics(m.sweep, m.env.Memory, m.rules.Watch)
+	m.stats = loadStatistics(m.sweep, m.env, m.rules.Watch)
 	m.load()
 	m.show()
 }
@@ -156,11 +156,12 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
 }
 
-// show brings the table in step.
+// show brings the tables in step.
 func (m *mailboxSync) show() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.gauge.choose(m.plan)
+	m.stats.show(m.now())
 }
 
 // report judges. Where there is no mailbox at all there is nothing to judge.
@@ -182,5 +183,5 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	notes = append(notes, m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
 	err = cmp.Or(err, m.withoutInventory(), o.undecided(m.failure))
-	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.stats.samples(m.now()), m.credential()), Notes: notes}, err
+	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.credential()), Notes: notes}, err
 }

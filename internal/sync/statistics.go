@@ -21,7 +21,8 @@ const (
 	maxItems        = int64(math.MaxInt32) // the most that Exchange's Int32 holds
 )
 
-// The families of what the watched mailboxes' parts in the cloud hold.
+// The families of what the watched mailboxes' parts in the cloud hold: one row
+// each in a table of the Store, beside the cap.
 var (
 	MailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. Where items and log-on rest while mail arrives, the leg cloud to on premises may rest: the nearest sign of it in the cloud, inferred and not documented, and no verdict hangs on it."}
@@ -45,6 +46,7 @@ type statistic struct {
 type statistics struct {
 	sweep  *sweep
 	memory check.Memory
+	table  check.Table
 	watch  []Watched
 	ready  chan struct{} // capacity 1: a run has asked the watch list
 	caller *budget.Caller
@@ -55,17 +57,17 @@ type statistics struct {
 
 // loadStatistics takes up what an earlier process knew of these mailboxes. Those
 // that labels do not name have no series and are not asked.
-func loadStatistics(s *sweep, memory check.Memory, watch []Watched) *statistics {
+func loadStatistics(s *sweep, env check.Env, watch []Watched) *statistics {
 	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
-	t := &statistics{sweep: s, memory: memory, watch: watch, ready: make(chan struct{}, 1), caller: s.plan.Budget.Caller(), of: map[string]statistic{}}
+	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch, ready: make(chan struct{}, 1), caller: s.plan.Budget.Caller(), of: map[string]statistic{}}
 	kept := map[string]statistic{}
-	if memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
+	if t.memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
 		return t
 	}
 	for _, w := range t.watch {
 		t.of[w.Key] = kept[w.Key]
 	}
-	memory.Put(keyOfStatistics, t.of)
+	t.memory.Put(keyOfStatistics, t.of)
 	return t
 }
 
@@ -204,23 +206,25 @@ func (t *statistics) settle(ctx context.Context, key string, s statistic, err er
 	s.Asked = now
 	t.of[key] = s
 	t.memory.Put(keyOfStatistics, t.of)
+	t.show(now)
 }
 
-// samples gives the gauges; the sweep's mu is held.
-func (t *statistics) samples(now time.Time) (all []check.Sample) {
+// show brings the table in step; the sweep's mu is held.
+func (t *statistics) show(now time.Time) {
+	shown := map[string]bool{}
 	for _, w := range t.watch {
 		s := t.of[w.Key]
-		if now.Sub(s.Heard) > statisticsStand {
+		if now.Sub(s.Heard) > statisticsStand || s.Items == nil && s.Logon.IsZero() {
 			continue
 		}
+		items := math.NaN()
 		if s.Items != nil {
-			all = append(all, check.Sample{Metric: MailboxItems, Value: float64(*s.Items), Labels: []string{w.Name}})
+			items = float64(*s.Items)
 		}
-		if !s.Logon.IsZero() {
-			all = append(all, check.Sample{Metric: MailboxLogon, Value: float64(s.Logon.Unix()), Labels: []string{w.Name}})
-		}
+		t.table.Set(w.Name, items, secondsOf(s.Logon).gauge())
+		shown[w.Name] = true
 	}
-	return all
+	t.table.Keep(func(name string) bool { return shown[name] })
 }
 
 // notes words what could not be had; the sweep's mu is held.
