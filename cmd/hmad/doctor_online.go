@@ -29,11 +29,18 @@ func online(ctx context.Context, t config.Target, env check.Env) []step {
 		_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.ExchangeOnline.Scope}})
 	}
 	if err != nil {
-		return []step{{what, broken, oneLine(err), "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"},
+		fix := "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"
+		if errors.Is(err, exchange.ErrUnreachable) {
+			fix = wayOut
+		}
+		return []step{{what, broken, oneLine(err), fix},
 			{what: "cmdlets", status: unclear, detail: "without a token"}}
 	}
 	return append([]step{{what: what, status: works, detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
 }
+
+// wayOut is what may keep a request from Microsoft.
+const wayOut = "let this host reach it: firewall, proxy, resolver, and the CA where the way out breaks TLS open"
 
 // permission is what gives hmad's app the cmdlets that it needs.
 const permission = "give the app registration Exchange.ManageAsApp (Office 365 Exchange Online) with admin consent, and its service principal a role group with View-Only Recipients; check with `Get-ManagementRole -Cmdlet %s`"

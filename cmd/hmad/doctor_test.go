@@ -119,6 +119,9 @@ func TestDoctorInExchangeOnline(t *testing.T) {
 			`works +Get-MobileDevice +asked about the tenant \(rows: [1-9]`}},
 		"no token": {edited(`client_id: .*`, "client_id: 00000000-1111-2222-3333-444444444444"), "", exitFailed, []string{
 			`broken +token from Entra .*AADSTS700016.*\n +→ exchange_online: check client_id`, `unclear +cmdlets +without a token`}},
+		"a closed way out": {config, "vantage.vantage_offline", exitFailed, []string{
+			`broken +token from Entra +no token: the token endpoint cannot be reached: dial tcp .*connection refused\n +→ let this host reach it: firewall, proxy, resolver`,
+			`unclear +check mailbox_sync +\d of \d watched mailboxes could not be asked; .*connection refused`}},
 		"no consent": {config, "consent_missing.exchange_online", exitFailed, []string{
 			`works +token from Entra`,
 			`broken +Get-MailboxLocation .*\n +→ .*Exchange\.ManageAsApp .*with admin consent`, `broken +Get-MobileDevice `}},

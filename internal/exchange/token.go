@@ -106,9 +106,10 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	if err != nil {
 		return azcore.AccessToken{}, check.Errorf(check.Token, "the credential cannot be read: %w", err)
 	}
-	token, err := source.GetToken(ctx, o)
+	lost := new(lostRequest)
+	token, err := source.GetToken(context.WithValue(ctx, lostKey{}, lost), o)
 	if err != nil {
-		return azcore.AccessToken{}, tokenError(ctx, err, secret)
+		return azcore.AccessToken{}, tokenError(ctx, err, lost.last(), secret)
 	}
 	return token, nil
 }
@@ -161,7 +162,7 @@ func (c *Credential) file() ([]byte, error) {
 
 func (c *Credential) build(data []byte) (err error) {
 	o := azcore.ClientOptions{
-		Transport: c.client,
+		Transport: tokenClient{c.client},
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.settings.AuthorityHost},
 		Retry:     policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second, MaxRetryDelay: 5 * time.Second},
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -16,12 +19,52 @@ import (
 // aadsts is the number of an Entra error, as its description begins.
 var aadsts = regexp.MustCompile(`AADSTS[0-9]{1,9}`)
 
-// tokenError puts an error of azidentity in one line without secrets: Entra's
-// code and the first line of its description. The class is token, or timeout
-// where the caller's time is over; azidentity keeps no other error apart.
-func tokenError(ctx context.Context, err error, secret string) error {
+// ErrUnreachable is in the error for a token whose last request got no answer:
+// no name, no connection, no TLS.
+var ErrUnreachable = errors.New("the token endpoint cannot be reached")
+
+// tokenClient is the way to Entra. azidentity makes one text of whatever fails,
+// so the last request that was lost is noted beside it, in the call's context.
+type tokenClient struct{ *http.Client }
+
+type lostKey struct{}
+
+// lostRequest is how the last request of a call for a token was lost.
+type lostRequest struct {
+	mu  sync.Mutex
+	err error // nil: it was answered
+}
+
+func (l *lostRequest) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+func (l *lostRequest) last() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Do implements azcore's Transporter.
+func (c tokenClient) Do(req *http.Request) (*http.Response, error) {
+	resp, err := c.Client.Do(req)
+	if lost, ok := req.Context().Value(lostKey{}).(*lostRequest); ok && req.Context().Err() == nil {
+		lost.note(err)
+	}
+	return resp, err
+}
+
+// tokenError puts an error of azidentity in one line without secrets: how the
+// last request was lost, or Entra's code and the first line of its description.
+// The class is token, or timeout where the caller's time is over.
+func tokenError(ctx context.Context, err, lost error, secret string) error {
 	var failed *azidentity.AuthenticationFailedError
+	var at *url.Error
 	switch {
+	case errors.As(lost, &at):
+		return check.Errorf(check.Token, "no token: %w: %s", ErrUnreachable, withoutSecret(at.Err.Error(), secret))
 	case ctx.Err() != nil:
 		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
 	case errors.As(err, &failed) && failed.RawResponse != nil:
