@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,10 @@ func (l *Lab) controlHandler() http.Handler {
 		_, _ = io.WriteString(w, usage) // the client may have gone
 	})
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, l.Faults())
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")    // people read it
+		_ = e.Encode(l.Faults()) // the client may have gone
 	})
 	mux.HandleFunc("POST /roll", func(w http.ResponseWriter, r *http.Request) {
 		l.Roll(r.URL.Query().Get("use") == "now")

@@ -42,6 +42,7 @@ func TestControlSwitchesFaults(t *testing.T) {
 		require.Equal(t, 200, status)
 		faults := unmarshal[[]map[string]any](t, body)
 		assert.Len(t, faults, len(l.Faults()))
+		assert.Regexp(t, `(?s)^\[\n  \{\n    "name": .*\n\]\n$`, body, "to be read in a terminal")
 		for _, f := range faults {
 			assert.Len(t, f, 3)
 			assert.NotEmpty(t, f["doc"])
