@@ -77,15 +77,25 @@ func (c *cli) present(ctx context.Context, d *daemon, s *site, l *lab.Lab) {
 	if *s.flags.WebConfigFile != "" {
 		scheme = "https://" // or http with passwords alone: the log says which
 	}
-	page, control := scheme+reachable(s.main[0].Addr().String()), l.Facts().Control
+	facts := l.Facts()
+	page, control := scheme+reachable(s.main[0].Addr().String()), facts.Control
 	fmt.Fprintf(c.stdout, `
 Status page      %s/
 Metrics          %s/metrics
-Break something  curl -X PUT %s/faults/activesync.bearer_missing
+%sBreak something  curl -X PUT %s/faults/activesync.bearer_missing
 Mend it          curl -X DELETE %s/faults/activesync.bearer_missing
 All faults       curl %s/faults
 Stop with Ctrl-C.
-`, page, page, control, control, control)
+`, page, page, oneMailbox(facts.Watched, page), control, control, control)
+}
+
+// oneMailbox is the line that asks of one of the lab's mailboxes; empty where it
+// has none.
+func oneMailbox(watched []string, page string) string {
+	if len(watched) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("One mailbox      hmad mailbox %s --web.url=%s\n", watched[len(watched)-1], page)
 }
 
 // firstResults waits until every check has run once; nil when ctx ended first.

@@ -66,6 +66,17 @@ $`, stdout)
 	}
 }
 
+// The line that the demo prints works as it stands.
+func TestTheDemoSaysHowToAskOfAMailbox(t *testing.T) {
+	e := startDemo(t)
+	line := e.await(t, e.stdout, `One mailbox +hmad (.+)\n`)[1]
+	p := start(t, strings.Fields(line)...)
+	<-p.exited
+	assert.Equal(t, exitOK, p.code, p.stderr.String())
+	assert.Regexp(t, `^board@contoso\.test of contoso: `, p.stdout.String())
+	assert.Empty(t, oneMailbox(nil, e.page), "a lab without mailboxes")
+}
+
 // hashOfProbe gives the hash that stands for the probe mailbox.
 func hashOfProbe(t *testing.T, e *estate) string {
 	t.Helper()
