@@ -28,6 +28,7 @@ type members struct {
 	*sweep
 	settings config.Sync
 	env      check.Env
+	most     int // mailboxes of the inventory
 
 	digest  [sha256.Size]byte // of the file as it was last read
 	same    bool              // as the time before
@@ -39,7 +40,7 @@ type members struct {
 }
 
 func newMembers(s *sweep, settings config.Sync, env check.Env) *members {
-	return &members{sweep: s, settings: settings, env: env}
+	return &members{sweep: s, settings: settings, env: env, most: maxMailboxes}
 }
 
 // load takes up what an earlier process knew, and the list of the config.
@@ -219,12 +220,17 @@ func (m *members) readInventory(ctx context.Context) error {
 	if err := pages.turn(ctx); err != nil {
 		return err
 	}
-	found := map[string]bool{}
+	found, whole := map[string]bool{}, true
 	rows, err := m.invoker.Invoke(ctx, getInventory, map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{
 		MaxPages: inventoryPages, Select: []string{"Identity", "ClientType"}, Pace: pages.turn,
 		Each: func(r exchange.Row) error {
-			if key, ok := inventoried(r); ok && len(found) < maxMailboxes {
+			key, ok := inventoried(r)
+			switch {
+			case !ok:
+			case len(found) < m.most:
 				found[key] = true
+			case !found[key]:
+				whole = false
 			}
 			return nil
 		}})
@@ -239,8 +245,9 @@ func (m *members) readInventory(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.rouse()
-	m.adopt(fromInventory, keys, !rows.Incomplete)
-	if rows.Incomplete {
+	whole = whole && !rows.Incomplete
+	m.adopt(fromInventory, keys, whole)
+	if !whole {
 		return errPart
 	}
 	m.inventoryErr = nil

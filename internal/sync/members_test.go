@@ -181,6 +181,20 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 
 // An inventory that cannot be had is said for two days in a note and then by an
 // error, because mailboxes may be missing.
+func TestAnInventoryThatIsTooLongIsNotWhole(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Inventory: true})
+		for _, a := range []string{"jane@contoso.com", "joe@contoso.com", "jane@contoso.com"} {
+			o.phones = append(o.phones, phone(a, time.Now(), time.Now()))
+		}
+		o.members.most = 2
+		require.NoError(t, o.readInventory(t.Context()), "as many as there may be")
+		o.members.most = 1
+		assert.ErrorIs(t, o.readInventory(t.Context()), errPart)
+		assert.Equal(t, 2, o.plan.Len(), "nobody is taken away")
+	})
+}
+
 func TestAnInventoryThatCannotBeHad(t *testing.T) {
 	for name, set := range map[string]func(*office){
 		"refused":      func(o *office) { o.fail = refuseInventory },

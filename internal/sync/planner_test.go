@@ -285,6 +285,25 @@ func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
 	})
 }
 
+// The name that counted is taken away, and a third one gets its place in memory.
+func TestANameCountsWhenTheOneThatDidIsGone(t *testing.T) {
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 2)
+	here := func(now time.Time, a Ask) Verdict {
+		v := syncedAgo(time.Minute)(now, a)
+		v.Location, v.Located = Location{1}, now
+		return v
+	}
+	drive(p, monday, monday.Add(time.Hour), here)
+	counts, other := "user0@contoso.com", "user1@contoso.com"
+	if p.all[p.index[counts]].state == Duplicate {
+		counts, other = other, counts
+	}
+	require.Equal(t, Duplicate, p.all[p.index[other]].state)
+	p.Remove(counts)
+	p.Add(monday.Add(time.Hour), "new@contoso.com", p.Record(other))
+	assert.True(t, p.counted(p.index[other], Location{1}))
+}
+
 func TestAMailboxIsSmall(t *testing.T) {
 	assert.LessOrEqual(t, unsafe.Sizeof(mailbox{}), uintptr(80))
 }
@@ -294,6 +313,9 @@ func TestRecordsReadTheSameAgain(t *testing.T) {
 		m := mailbox{key: "a", staleAfter: 3600}
 		m.take(1000, Verdict{State: State(rapid.IntRange(0, int(states)-1).Draw(t, "state")), Devices: rapid.IntRange(0, 300).Draw(t, "devices"),
 			Success: time.Unix(rapid.Int64Range(0, 1<<32).Draw(t, "success"), 0), Attempt: time.Unix(9, 0), Location: Location{1, 2}, Located: time.Unix(7, 0)})
+		for range rapid.IntRange(0, 3).Draw(t, "visits without an answer after it") {
+			m.take(1060, Verdict{State: Error})
+		}
 		again := mailbox{key: "a", staleAfter: 3600}
 		require.NoError(t, again.restore(m.record()))
 		assert.Equal(t, m, again)

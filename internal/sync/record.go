@@ -14,7 +14,7 @@ const recordSize = 4 + 5*4 + 16
 var errRecord = errors.New("not a mailbox record of this version")
 
 // record writes what must survive a restart. The next visit is in it for those
-// without an answer; otherwise it follows from the rest and the config in force.
+// without an answer to the last question; otherwise it follows from the rest and the config in force.
 func (m *mailbox) record() []byte {
 	b := make([]byte, 0, recordSize)
 	b = append(b, recordVersion, m.sources<<4|byte(m.state), m.devices, m.tries)
@@ -34,7 +34,7 @@ func (m *mailbox) restore(b []byte) error {
 		*s = seconds(binary.BigEndian.Uint32(b[4+4*i:]))
 	}
 	copy(m.location[:], b[4+5*4:])
-	if m.state != Error && m.state != Unchecked {
+	if m.state != Error && m.state != Unchecked && m.tries == 0 {
 		m.due = m.next(m.checked)
 	}
 	return nil
