@@ -263,6 +263,7 @@ func TestExplainAsksTheDaemonForTheTimeline(t *testing.T) {
 	<-p.exited
 	assert.Equal(t, exitOK, p.code)
 	assert.Contains(t, p.stdout.String(), "The timeline of now: `hmad check evosts_metadata`, or the status page (the daemon at http://127.0.0.1:")
+	assert.Contains(t, p.stdout.String(), " (--web.url) does not answer: ")
 }
 
 func TestFindingsForPeople(t *testing.T) {

@@ -89,7 +89,7 @@ func (a asking) get(ctx context.Context, path string, into any) error {
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err // the URL has the path in it
 		}
-		return fmt.Errorf("the daemon at %s does not answer: %w", a.url, err)
+		return fmt.Errorf("the daemon at %s (--web.url) does not answer: %w", a.url, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

@@ -68,8 +68,9 @@ func resolve(all []state.Status, form url.Values) (id check.ID, status int, prob
 	if name == "" {
 		return id, http.StatusBadRequest, "which check? POST /api/v1/run?check=NAME&target=NAME"
 	}
-	var targets []string
+	var targets, known []string
 	for _, st := range all {
+		known = append(known, st.ID.Check+" of "+st.ID.Target)
 		if st.ID.Check == name && (target == "" || st.ID.Target == target) {
 			id = st.ID
 			targets = append(targets, st.ID.Target)
@@ -77,7 +78,7 @@ func resolve(all []state.Status, form url.Values) (id check.ID, status int, prob
 	}
 	switch len(targets) {
 	case 0:
-		return id, http.StatusNotFound, check.ErrUnknown.Error()
+		return id, http.StatusNotFound, check.ErrUnknown.Error() + "; there are " + strings.Join(known, ", ")
 	case 1:
 		return id, 0, ""
 	default:

@@ -79,7 +79,7 @@ func TestEndpoints(t *testing.T) {
 		"a run without its only target": {method: "POST", path: "/api/v1/run?check=vantage", status: 200, says: `"target": "contoso"`},
 		"a run of several targets":      {method: "POST", path: "/api/v1/run?check=activesync", status: 400, says: "contoso, fabrikam"},
 		"a run of nothing":              {method: "POST", path: "/api/v1/run", status: 400, says: "which check"},
-		"a run of an unknown check":     {method: "POST", path: "/api/v1/run?check=tls", status: 404, says: "unknown"},
+		"a run of an unknown check":     {method: "POST", path: "/api/v1/run?check=tls", status: 404, says: "unknown check or target; there are vantage of contoso, "},
 		"a run of an unknown target":    {method: "POST", path: "/api/v1/run?check=vantage&target=fabrikam", status: 404, says: "unknown"},
 		"a run of a check just removed": {method: "POST", path: "/api/v1/run?check=vantage", options: fails(check.ErrUnknown), status: 404, says: "unknown"},
 		"a run while one waits":         {method: "POST", path: "/api/v1/run?check=vantage", options: fails(check.ErrBusy), status: 409, says: "already waits"},
