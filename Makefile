@@ -40,10 +40,11 @@ unit:
 
 # The trials that take many minutes or measure time, alone on the machine: what
 # the plan promises of 100,000 mailboxes, every fault to its one page through a
-# real Prometheus and Alertmanager, and the sweep's rate, memory and ten kills.
+# real Prometheus and Alertmanager; then by itself the sweep's rate, memory and ten
+# kills.
 e2e: deps
-	$(GO) test -timeout 30m ./internal/sync/simulate
-	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestSweep|TestFleetOf' ./cmd/hmad
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 40m -v -run 'TestEveryFaultPagesOnce|TestWhatThePlanPromises|TestThePromisesHold|TestTheTable' ./cmd/hmad ./internal/sync/simulate
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 40m -v -run 'TestSweep|TestFleetOf' ./cmd/hmad
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 30s

@@ -322,7 +322,7 @@ scrape_configs:
 	require.Eventually(t, func() bool {
 		return countOf(address, `count(up{job="hmad"} == 1)`) == float64(len(demos)) && countOf(address, `count(count by (target) (hmad_check_success == 1))`) == float64(len(demos)) &&
 			countOf(address, `count(hmad_check_success == 0 or hmad_check_decided == 0 or hmad_finding == 1)`) == 0
-	}, waitLimit, waitTick, "Prometheus does not see the demos healthy")
+	}, 5*waitLimit, waitTick, "Prometheus does not see the demos healthy")
 	return address
 }
 
@@ -393,6 +393,25 @@ func (b *inbox) await(ctx context.Context, target string, since time.Time, statu
 		}
 		if pause(ctx, waitTick) != nil {
 			return fmt.Errorf("nothing %s is told of %s within %s; told: %s", status, target, toldWithin, texts(told, since))
+		}
+	}
+}
+
+// awaitMended waits until an alert of the target is told to have ended, whatever
+// else of its group stands.
+func (b *inbox) awaitMended(ctx context.Context, target string, since time.Time, alert string) error {
+	ctx, cancel := context.WithTimeout(ctx, toldWithin)
+	defer cancel()
+	for {
+		for _, n := range b.of(target, since) {
+			for _, a := range n.Alerts {
+				if a.Status == "resolved" && a.Labels["alertname"] == alert {
+					return nil
+				}
+			}
+		}
+		if pause(ctx, waitTick) != nil {
+			return fmt.Errorf("the end of %s is not told of %s within %s", alert, target, toldWithin)
 		}
 	}
 }
