@@ -79,6 +79,9 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 		return nil, err
 	}
 	raw, err := dialHost(ctx, env, "tcp", hostAndPort(u))
+	if isTimeout(err) {
+		return nil, fmt.Errorf("it did not answer in time: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +142,8 @@ func (d *directory) cause(err error) error {
 	switch {
 	case d.ctx.Err() != nil:
 		return fmt.Errorf("it did not answer in time: %w", d.ctx.Err())
+	case isTimeout(err):
+		return errors.New("it did not answer in time")
 	case d.conn.exceeded():
 		return fmt.Errorf("it sends over %d bytes", maxDirectory)
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultReferral:

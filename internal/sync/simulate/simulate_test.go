@@ -1,7 +1,6 @@
 package simulate_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -76,22 +75,6 @@ func TestWhatThePlanPromises(t *testing.T) {
 			assert.LessOrEqual(t, got.Again.Found, 30*time.Minute, "the outage a week before is not the norm")
 			assert.Empty(t, got.Between, "what was mended is not found")
 		})
-	}
-}
-
-func TestThePromisesHoldForOtherFleets(t *testing.T) {
-	if small {
-		t.Skip("says little of a small fleet")
-	}
-	for _, c := range promised {
-		for seed := uint64(2); seed <= 3; seed++ {
-			t.Run(fmt.Sprintf("%s, seed %d", c.kind, seed), func(t *testing.T) {
-				t.Parallel()
-				o := hundredThousand(seed)
-				o.LifeOnly = true
-				holds(t, c, simulate.Run(o, c.kind, c.staleAfter))
-			})
-		}
 	}
 }
 
