@@ -63,7 +63,21 @@ func (p *printer) result(r check.Result) {
 	for _, f := range r.Report.Findings {
 		p.finding(f)
 	}
+	p.unevaluated(r.Report.Unevaluated, outcome)
 	p.notes(r.Report.Notes, outcome)
+}
+
+// unevaluated names what a good outcome does not speak of: of the others the
+// error or the finding says why.
+func (p *printer) unevaluated(reasons []*check.Reason, outcome check.Outcome) {
+	if len(reasons) == 0 || outcome != check.Passed && outcome != check.Warned {
+		return
+	}
+	names := make([]string, len(reasons))
+	for i, r := range reasons {
+		names[i] = r.Name
+	}
+	p.field("not judged", strings.Join(names, ", "))
 }
 
 func (p *printer) finding(f check.Finding) {

@@ -21,7 +21,10 @@ func TestTheSyncTimesInEveryCommand(t *testing.T) {
 		r = checkOnce(t, config, name)
 		assert.Equal(t, "passed", r.Outcome, "check: %+v", r)
 	}
-	p := start(t, "doctor", "--web.listen-address=127.0.0.1:0", "--config.file="+config)
+	p := start(t, "check", "--config.file="+config, hmadsync.MailboxSync.Name)
+	<-p.exited
+	assert.Regexp(t, `not judged: +sync_stopped, sync_failing, sync_stale`, p.stdout.String(), "the fleet, which one look does not ask")
+	p = start(t, "doctor", "--web.listen-address=127.0.0.1:0", "--config.file="+config)
 	<-p.exited
 	for _, name := range names {
 		assert.Regexp(t, `works +check `+name+` +passed`, p.stdout.String())

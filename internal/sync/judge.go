@@ -63,6 +63,7 @@ type observation struct {
 	pulse    samples
 	examples examples
 	watched  []watched
+	partial  bool // the tenant's inventory was never read whole: the fleet is larger than is known
 	halted   bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
 }
 
@@ -76,7 +77,7 @@ type watched struct {
 // judge gives the findings of what is known, and the reasons that could not be
 // judged.
 func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
-	v := &verdict{observation: o, unsure: o.counts.doubt() != ""}
+	v := &verdict{observation: o, unsure: o.partial || o.counts.doubt() != ""}
 	v.stopped()
 	v.share(syncFailing, "fail", Failing)
 	if v.stands(syncFailing) { // one fault shows one reason: those that fail have been counted

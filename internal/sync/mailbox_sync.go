@@ -170,7 +170,7 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o := m.plan.observe(m.now(), m.rules)
-	o.halted = m.trouble != nil
+	o.halted, o.partial = m.trouble != nil, m.settings.Inventory && m.inventoryOf().IsZero()
 	found, unevaluated := judge(o)
 	m.env.Memory.Put(keyOfHours, m.plan.Hours)
 	m.env.Memory.Put(keyOfPulse, m.plan.Pulse)

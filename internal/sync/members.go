@@ -154,8 +154,7 @@ func (m *members) unread(err error) error {
 // the mailboxes that Outlook has a partnership with.
 func (m *members) inventory(ctx context.Context) {
 	for ctx.Err() == nil {
-		var last time.Time
-		m.env.Memory.Get(keyOfInventory, &last)
+		last := m.inventoryOf()
 		if due := last.Add(inventoryEvery); m.now().Before(due) && m.size() > 0 {
 			wait(ctx, due.Sub(m.now()))
 			continue
@@ -190,11 +189,16 @@ func (m *members) noInventory(err error) {
 	m.inventoryErr = err
 }
 
+// inventoryOf gives when the inventory was last read whole; zero: never.
+func (m *members) inventoryOf() (last time.Time) {
+	m.env.Memory.Get(keyOfInventory, &last)
+	return last
+}
+
 // withoutInventory gives the error of a fleet that may lack mailboxes because the
 // inventory has not been had whole for long.
 func (m *members) withoutInventory() error {
-	var last time.Time
-	m.env.Memory.Get(keyOfInventory, &last)
+	last := m.inventoryOf()
 	switch {
 	case !m.settings.Inventory:
 		return nil
