@@ -532,3 +532,25 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 		})
 	}
 }
+
+// Whoever mends what was in the way and looks again is not told of the pause.
+func TestARunTriesAgainWithinThePause(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		o := newOffice(t, config.Sync{Mailboxes: addresses(50), Watch: []config.Watch{{Mailbox: "user1@contoso.com"}}})
+		o.fail = func(question) error {
+			return check.Errorf(check.Permission, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Access, Text: "the app has no role"})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- o.background(ctx) }()
+		defer func() { cancel(); <-done }()
+		time.Sleep(30 * time.Minute)
+		_, err := o.runNow()
+		require.Equal(t, check.Permission, check.ClassOf(err))
+		o.mu.Lock()
+		o.fail = nil
+		o.mu.Unlock()
+		r, _ := o.runNow() // the pause has just begun; others of the fleet were not asked yet
+		assert.Equal(t, 1.0, valueOf(r, Mailboxes, "fresh"), "the watch list")
+	})
+}
