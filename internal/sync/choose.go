@@ -73,6 +73,9 @@ func (p *Planner) chosen(now time.Time, id int32, why Why) {
 	case Urgent:
 		p.urgent = p.urgent[1:]
 	case Sample:
+		if p.settings.AskEvery > 0 { // in turn: there is no rotation to move on
+			return
+		}
 		p.cursor = uint64(id)
 		p.sampleAt = now.Add(p.sampleEvery())
 		if slot := p.Budget.Slot(now, p.slotEvery()); slot.After(p.sampleAt) {

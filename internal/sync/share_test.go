@@ -120,6 +120,29 @@ func TestTargetsOfATenantShareItsSamples(t *testing.T) {
 	}
 }
 
+// A target whose mailboxes are asked in turn takes no turn of the rotation that
+// the samples of the others have.
+func TestATargetAskedInTurnLeavesTheOthersTheirSamples(t *testing.T) {
+	const rate = 4.0
+	b := budget.New(rate, 4)
+	inTurn := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: b, AskEvery: 5 * time.Minute}, 300)
+	other := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: b}, 200)
+	settled, end, samples := monday.Add(2*time.Hour), monday.Add(3*time.Hour), 0
+	for now := monday; now.Before(end); now = now.Add(time.Second / 4) {
+		for _, p := range []*Planner{inTurn, other} {
+			a, ok, _ := p.Next(now)
+			if !ok {
+				continue
+			}
+			p.Settle(now, a, syncedAgo(time.Minute)(now, a))
+			if p == other && a.Why == Sample && !now.Before(settled) {
+				samples++
+			}
+		}
+	}
+	assert.InDelta(t, sampleRate*time.Hour.Seconds(), samples, 10)
+}
+
 // A target that comes to have nothing to ask while it waits leaves the line.
 func TestATargetWithNothingLeftToAskHoldsNobodyUp(t *testing.T) {
 	b := budget.New(1, 4)
