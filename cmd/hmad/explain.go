@@ -60,18 +60,23 @@ func (c *cli) explainCheck(d *check.Def) (found bool) {
 	for _, r := range d.Reasons {
 		full := d.Name + "." + r.Name
 		if slices.Contains([]string{"", d.Name, r.Name, full, catalog.AlertName(d.Name, r.Name)}, c.reason) {
-			fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n  more:   %s\n\n", full, r.Severity, r.Summary, r.Fix, catalog.RunbookURL(d.Name, r.Name))
+			c.entry(full, string(r.Severity), r.Summary, r.Fix, catalog.RunbookURL(d.Name, r.Name))
 			found = true
 		}
 	}
 	return found
 }
 
+// entry prints what there is to know of a reason, or of an alert about hmad.
+func (c *cli) entry(name, severity, means, fix, more string) {
+	fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n  more:   %s\n\n", name, severity, means, fix, more)
+}
+
 // explainAlert prints the alert about hmad itself that the argument names.
 func (c *cli) explainAlert() (found bool) {
 	for _, a := range catalog.OwnAlerts() {
 		if c.reason == a.Name {
-			fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n  more:   %s\n\n", a.Name, a.Severity, a.Summary, a.Fix, a.Runbook)
+			c.entry(a.Name, a.Severity, a.Summary, a.Fix, a.Runbook)
 			found = true
 		}
 	}
