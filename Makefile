@@ -23,6 +23,7 @@ demo-alerts: build
 	@HMAD=$(BIN)/hmad scripts/demo-alerts
 
 test: deps lint unit e2e
+	@scripts/untested
 
 deps:
 	@scripts/test-deps

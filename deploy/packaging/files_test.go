@@ -151,7 +151,7 @@ func TestWhatIsShared(t *testing.T) {
 				return nil
 			case err != nil:
 				return err
-			case d.IsDir() && (d.Name() == "tests" || d.Name() == "testdata"):
+			case d.IsDir() && (d.Name() == "tests" || d.Name() == "testdata" || d.Name() == "testbed"):
 				return filepath.SkipDir
 			case !d.IsDir() && filepath.Ext(file) != ".go":
 				want = append(want, strings.Replace(file, repository+"/deploy", "/usr/share/hmad", 1))
