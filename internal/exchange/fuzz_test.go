@@ -6,12 +6,17 @@ import (
 	"unicode/utf8"
 )
 
+// envelope is a report with a section of each kind. The fuzzer wants it short:
+// it tries to leave out each byte of an input that reaches new code.
+const envelope = `{"schema":1,"collector":"1.0","host":"EX01","intervalSeconds":900,"generatedAt":"2026-11-22T09:15:00.0000000Z","durationMs":41,
+"sections":{"iis":{"ok":true,"since":"/Date(1795338000000)/","data":[{"a":1}]},"authServers":{"ok":false,"error":"Access is denied"}}}`
+
 // FuzzDecodeReport: whatever arrives, a report or an error of one line, never
 // a panic, and a host that is safe as a file name.
 func FuzzDecodeReport(f *testing.F) {
-	f.Add([]byte(sample(f)))
-	f.Add([]byte("\xef\xbb\xbf" + sample(f)))
-	f.Add([]byte(sample(f)[:3000]))
+	f.Add([]byte(envelope))
+	f.Add([]byte("\xef\xbb\xbf" + envelope))
+	f.Add([]byte(envelope[:200]))
 	f.Add([]byte(`{"schema":1,"host":"EX01","intervalSeconds":9e2,"generatedAt":"/Date(1795338900000)/","sections":{"iis":{"ok":true,"data":{}}}}`))
 	f.Add([]byte(`{"schema":1,"host":"..","intervalSeconds":1e300,"generatedAt":{"value":""},"sections":{}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
