@@ -11,18 +11,20 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 	"github.com/hmad/hmad/internal/sync"
 )
 
-// online are the steps in Exchange Online: the token, then each cmdlet.
-func online(ctx context.Context, t config.Target, env check.Env) []step {
+// onlineSteps are the steps in Exchange Online: the token, then each cmdlet.
+func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 	const what = "token from Entra"
 	if !t.ExchangeOnline.Configured() {
 		return []step{{what: what, status: off, detail: "for want of exchange_online.certificate_file (or another credential)"},
 			{what: "cmdlets", status: off, detail: "for want of a credential under exchange_online"}}
 	}
-	credential, err := exchange.NewCredential(t, env)
+	credential, err := entra.New(t, env)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 		defer cancel()
@@ -30,7 +32,7 @@ func online(ctx context.Context, t config.Target, env check.Env) []step {
 	}
 	if err != nil {
 		fix := "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"
-		if errors.Is(err, exchange.ErrUnreachable) {
+		if errors.Is(err, entra.ErrUnreachable) {
 			fix = wayOut
 		}
 		return []step{{what, broken, oneLine(err), fix},
@@ -51,7 +53,7 @@ func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	if !t.Sync.Configured() {
 		return []step{{what: "cmdlets", status: off, detail: "for want of " + sync.MailboxSync.Needs}}
 	}
-	invoker, err := exchange.NewInvoker(t, env)
+	invoker, err := online.New(t, env)
 	if err != nil {
 		return []step{{what: "cmdlets", status: broken, detail: oneLine(err)}}
 	}
@@ -77,7 +79,7 @@ func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 
 // cloudPart gives the GUID of the mailbox's part in the cloud, which the other
 // cmdlets are asked about; empty: it has none.
-func cloudPart(rows []exchange.Row) string {
+func cloudPart(rows []powershell.Row) string {
 	for _, r := range rows {
 		if strings.EqualFold(r.String("MailboxLocationType"), "ComponentShared") {
 			return r.String("MailboxGuid")
@@ -89,29 +91,29 @@ func cloudPart(rows []exchange.Row) string {
 // desk asks cmdlets about one mailbox.
 type desk struct {
 	ctx            context.Context
-	invoker        exchange.Invoker
+	invoker        online.Invoker
 	mailbox, about string // its address, which is never shown, and what it is called; or the tenant
 }
 
-func (d desk) ask(name, parameter, value string) (step, []exchange.Row) {
+func (d desk) ask(name, parameter, value string) (step, []powershell.Row) {
 	ctx, cancel := context.WithTimeout(d.ctx, stepTimeout)
 	defer cancel()
-	rows, err := d.invoker.Invoke(ctx, name, map[string]any{parameter: value}, exchange.InvokeOptions{Anchor: d.mailbox, MaxPages: 1, Select: sync.Columns(name)})
+	rows, err := d.invoker.Invoke(ctx, name, map[string]any{parameter: value}, online.Options{Anchor: d.mailbox, MaxPages: 1, Select: sync.Columns(name)})
 	return answered(name, d.about, rows, err), rows.Rows
 }
 
 // answered judges a cmdlet's answer.
-func answered(name, about string, rows exchange.Rows, err error) step {
-	var refused *exchange.CmdletError
+func answered(name, about string, rows online.Rows, err error) step {
+	var refused *online.CmdletError
 	if err != nil && !errors.As(err, &refused) {
 		return step{what: name, status: unclear, detail: oneLine(err)}
 	}
 	switch {
 	case err == nil:
 		return step{what: name, status: works, detail: fmt.Sprintf("asked about %s (rows: %d)", about, len(rows.Rows))}
-	case refused.Kind == exchange.NotFound:
+	case refused.Kind == online.NotFound:
 		return step{what: name, status: works, detail: about + " is not known there"}
-	case refused.Kind == exchange.Access || refused.Kind == exchange.Token:
+	case refused.Kind == online.Access || refused.Kind == online.Token:
 		return step{name, broken, oneLine(err), fmt.Sprintf(permission, name)}
 	default:
 		return step{what: name, status: unclear, detail: oneLine(err)}

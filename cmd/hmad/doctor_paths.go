@@ -12,9 +12,11 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/directory"
 	"github.com/hmad/hmad/internal/metadata"
 	"github.com/hmad/hmad/internal/probes"
+	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/report/intake"
 	"github.com/hmad/hmad/internal/state"
 )
 
@@ -26,8 +28,8 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	if u := t.ActiveSync.URL; u != "" {
 		steps = append(steps, resolves(ctx, env, "DNS of ActiveSync", hostOf(u)))
 	}
-	steps = append(steps, directory(ctx, t, env), listener(t, env), reports(t, env), document(ctx, t, env))
-	return append(steps, online(ctx, t, env)...)
+	steps = append(steps, directoryStep(ctx, t, env), listener(t, env), reports(t, env), document(ctx, t, env))
+	return append(steps, onlineSteps(ctx, t, env)...)
 }
 
 // hostOf gives the host of a URL that the config has found in order.
@@ -52,14 +54,14 @@ func resolves(ctx context.Context, env check.Env, what, host string) step {
 	return step{what: what, status: works, detail: fmt.Sprintf("%s is %v", host, addrs)}
 }
 
-func directory(ctx context.Context, t config.Target, env check.Env) step {
+func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 	const what = "directory (LDAP)"
 	if t.OnPrem.LDAP.URL == "" {
 		return step{what: what, status: off, detail: "for want of onprem.ldap.url"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	servers, err := exchange.ReadDirectory(ctx, env, t.OnPrem.LDAP)
+	servers, err := directory.AuthServers(ctx, env, t.OnPrem.LDAP)
 	if err != nil {
 		return step{what, broken, oneLine(err), "the account in onprem.ldap.bind_dn needs to read CN=Auth Configuration of the Exchange organisation, msExchAuthCertificateData included"}
 	}
@@ -73,7 +75,7 @@ func listener(t config.Target, env check.Env) step {
 	if r.Listen == "" {
 		return step{what: what, status: off, detail: "for want of onprem.report.listen"}
 	}
-	if err := exchange.NewIntake(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
+	if err := intake.New(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
 		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
 	}
 	l, err := net.Listen("tcp", r.Listen)
@@ -93,7 +95,7 @@ func reports(t config.Target, env check.Env) step {
 	if !t.OnPrem.Report.Configured() {
 		return step{what: what, status: off, detail: "for want of " + metadata.OnPremReport.Needs}
 	}
-	arrived, err := exchange.ReadReports(env, env.Reports)
+	arrived, err := report.ReadFolder(env, env.Reports)
 	if err != nil {
 		return step{what, broken, oneLine(err), collector}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/lab"
+	"github.com/hmad/hmad/internal/online"
 	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
@@ -232,9 +232,9 @@ func TestTheDoctorShowsTheGravestFinding(t *testing.T) {
 // asker is an Invoker that remembers which columns were asked for.
 type asker struct{ columns map[string][]string }
 
-func (a asker) Invoke(_ context.Context, name string, _ map[string]any, o exchange.InvokeOptions) (exchange.Rows, error) {
+func (a asker) Invoke(_ context.Context, name string, _ map[string]any, o online.Options) (online.Rows, error) {
 	a.columns[name] = o.Select
-	return exchange.Rows{}, nil
+	return online.Rows{}, nil
 }
 
 func TestTheDoctorAsksForNoMoreThanTheCheck(t *testing.T) {

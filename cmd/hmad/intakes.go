@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report/intake"
 	"github.com/hmad/hmad/internal/state"
 )
 
@@ -17,7 +17,7 @@ import (
 // change them.
 type intakes struct {
 	configs   map[string]config.Report // by target
-	intakes   []*exchange.Intake
+	intakes   []*intake.Server
 	listeners []net.Listener
 }
 
@@ -31,8 +31,8 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 		env := w.env(t, "onprem_report")
 		folder := state.Folder(env.Reports)
 		_ = folder.Make() // a disk that fails is tried again at each push
-		intake := exchange.NewIntake(t.OnPrem.Report, env, folder.Put)
-		if err := intake.Check(); err != nil {
+		server := intake.New(t.OnPrem.Report, env, folder.Put)
+		if err := server.Check(); err != nil {
 			in.close()
 			return nil, file.InTarget(i, err)
 		}
@@ -41,7 +41,7 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 			in.close()
 			return nil, file.InTarget(i, config.Invalid("onprem.report.listen", "%s", err))
 		}
-		in.intakes, in.listeners = append(in.intakes, intake), append(in.listeners, l)
+		in.intakes, in.listeners = append(in.intakes, server), append(in.listeners, l)
 	}
 	return in, nil
 }

@@ -3,7 +3,7 @@ package audit
 import (
 	"strings"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // What Exchange Online calls itself towards Exchange on premises, and what
@@ -17,21 +17,21 @@ const (
 	basicOutlook   = "Outlook for iOS and Android"
 )
 
-type rule = exchange.DeviceAccessRule
+type rule = report.DeviceAccessRule
 
 // is says whether a rule is about exactly this.
 func is(r rule, characteristic, query string) bool {
 	return strings.EqualFold(r.Characteristic, characteristic) && strings.EqualFold(r.QueryString, query)
 }
 
-func allows(level string) bool { return strings.EqualFold(level, exchange.AccessAllow) }
+func allows(level string) bool { return strings.EqualFold(level, report.AccessAllow) }
 
-func blocks(level string) bool { return strings.EqualFold(level, exchange.AccessBlock) }
+func blocks(level string) bool { return strings.EqualFold(level, report.AccessBlock) }
 
 // keepsOut says whether a level stops a device: quarantine waits for somebody
 // who lets it in, and nobody does so for a service.
 func keepsOut(level string) bool {
-	return blocks(level) || strings.EqualFold(level, exchange.AccessQuarantine)
+	return blocks(level) || strings.EqualFold(level, report.AccessQuarantine)
 }
 
 // keepsOutService says whether a rule stops Exchange Online: by its device
@@ -50,7 +50,7 @@ func described(r rule) string {
 
 // judgeServiceBlocked: no rule may stop Exchange Online.
 func judgeServiceBlocked(e estate) answer {
-	rules, err := newest(e, exchange.Report.DeviceAccessRules)
+	rules, err := newest(e, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}
@@ -69,11 +69,11 @@ func judgeServiceBlocked(e estate) answer {
 // judgeServiceAllowed: where devices are not let in by default, Exchange
 // Online needs a rule. A rule that stops it is judgeServiceBlocked's.
 func judgeServiceAllowed(e estate) answer {
-	settings, err := newest(e, exchange.Report.ActiveSyncSettings)
+	settings, err := newest(e, report.Report.ActiveSyncSettings)
 	if err != nil {
 		return open(err)
 	}
-	rules, err := newest(e, exchange.Report.DeviceAccessRules)
+	rules, err := newest(e, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}
@@ -96,7 +96,7 @@ func judgeServiceAllowed(e estate) answer {
 // judgeBasicBlocked: the guide asks for the rule whatever the default level
 // is, because that may be loosened later for other devices.
 func judgeBasicBlocked(e estate) answer {
-	rules, err := newest(e, exchange.Report.DeviceAccessRules)
+	rules, err := newest(e, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // RenewBefore is how long before its end the auth certificate must be
@@ -17,16 +17,16 @@ var AuthCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_aft
 
 // authCertificates are those that Get-AuthConfig names, as servers show them.
 type authCertificates struct {
-	config        exchange.AuthConfig
-	current, next *exchange.ExchangeCertificate // nil where no server shows it
+	config        report.AuthConfig
+	current, next *report.ExchangeCertificate // nil where no server shows it
 }
 
 func readCertificates(e estate) (authCertificates, error) {
-	c, err := newest(e, exchange.Report.AuthConfig)
+	c, err := newest(e, report.Report.AuthConfig)
 	if err != nil {
 		return authCertificates{}, err
 	}
-	hosts, err := each(e, exchange.Report.ExchangeCertificates)
+	hosts, err := each(e, report.Report.ExchangeCertificates)
 	if len(hosts) == 0 && err != nil {
 		return authCertificates{}, err
 	}
@@ -48,14 +48,14 @@ func readCertificates(e estate) (authCertificates, error) {
 // judgeCertificatePresent: every server must have the certificate and its key,
 // or it signs nothing (event 2004 of MSExchange OAuth).
 func judgeCertificatePresent(e estate) answer {
-	c, err := newest(e, exchange.Report.AuthConfig)
+	c, err := newest(e, report.Report.AuthConfig)
 	switch {
 	case err != nil:
 		return open(err)
 	case c.CurrentThumbprint == "":
 		return unmet("Get-AuthConfig names no CurrentCertificateThumbprint")
 	}
-	return onEveryHost(e, exchange.Report.ExchangeCertificates, func(all []exchange.ExchangeCertificate) (string, bool) {
+	return onEveryHost(e, report.Report.ExchangeCertificates, func(all []report.ExchangeCertificate) (string, bool) {
 		for _, cert := range all {
 			switch {
 			case cert.Thumbprint != c.CurrentThumbprint:
@@ -89,7 +89,7 @@ func judgeCertificateEnd(e estate) answer {
 	return unmet("%s, and no other takes over", seen)
 }
 
-func lasts(cert *exchange.ExchangeCertificate, now time.Time) bool {
+func lasts(cert *report.ExchangeCertificate, now time.Time) bool {
 	return cert != nil && cert.NotAfter.Sub(now) > RenewBefore
 }
 
@@ -100,7 +100,7 @@ func samplesOfCertificate(e estate) []check.Sample {
 		return nil
 	}
 	var out []check.Sample
-	add := func(name string, cert *exchange.ExchangeCertificate) {
+	add := func(name string, cert *report.ExchangeCertificate) {
 		if cert != nil {
 			out = append(out, check.Sample{Metric: AuthCertificateNotAfter, Value: float64(cert.NotAfter.Unix()), Labels: []string{name}})
 		}

@@ -13,7 +13,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 const (
@@ -40,7 +41,7 @@ func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cl
 			return cloud{}, errNoTenant
 		}, nil
 	}
-	client, err := exchange.NewHTTPClient(t, env)
+	client, err := transport.NewClient(t, env)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func readCloud(body []byte) (cloud, error) {
 // document that cannot be read is an error of class metadata, as it is in
 // evosts_metadata; one that names no cloud has no other check to tell of it.
 func judgeCloud(e estate) answer {
-	hybrid, err := newest(e, exchange.Report.HybridConfiguration)
+	hybrid, err := newest(e, report.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
 		return unmet("Get-HybridConfiguration has ServiceInstance 1, the cloud of 21Vianet")
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // Configuration is the check of the guide's requirements.
@@ -41,7 +41,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 type configuration struct {
 	target   config.Target
 	env      check.Env
-	reader   exchange.Reader
+	reader   report.Reader
 	askCloud func(context.Context) (cloud, error)
 }
 

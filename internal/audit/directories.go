@@ -10,29 +10,29 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // activesyncPath is that of every ActiveSync virtual directory.
 const activesyncPath = "/microsoft-server-activesync"
 
-type directory = exchange.VirtualDirectory
+type directory = report.VirtualDirectory
 
 // judgeDirectories compares the ActiveSync directories' ExternalUrl, which
 // AutoDiscover hands out, within each site and with the configured URL. Other
 // sites may have other names, or none: Exchange then sends their users through
 // a site that faces the Internet.
 func judgeDirectories(e estate) answer {
-	all, err := newest(e, exchange.Report.VirtualDirectories)
+	all, err := newest(e, report.Report.VirtualDirectories)
 	if err != nil {
 		return open(err)
 	}
-	servers, err := newest(e, exchange.Report.ExchangeServers)
+	servers, err := newest(e, report.Report.ExchangeServers)
 	if err != nil {
 		return open(err)
 	}
 	sites := map[string][]directory{}
-	for _, d := range ofKind(all, exchange.KindActiveSync) {
+	for _, d := range ofKind(all, report.KindActiveSync) {
 		site := siteOf(servers, d.Server)
 		sites[site] = append(sites[site], d)
 	}
@@ -108,7 +108,7 @@ func ofKind(all []directory, kind string) []directory {
 
 // siteOf gives the last part of the server's site, which Exchange writes as
 // contoso.com/Configuration/Sites/HQ.
-func siteOf(servers []exchange.ExchangeServer, name string) string {
+func siteOf(servers []report.ExchangeServer, name string) string {
 	for _, s := range servers {
 		if sameHost(s.Name, name) && s.Site != "" {
 			return path.Base(s.Site)
@@ -119,12 +119,12 @@ func siteOf(servers []exchange.ExchangeServer, name string) string {
 
 // oauthKinds are the directories on which OAuth is a setting. ActiveSync is not
 // among them: there it is a module of web.config.
-var oauthKinds = []string{exchange.KindMapi, exchange.KindWebServices, exchange.KindOAB, exchange.KindAutodiscover}
+var oauthKinds = []string{report.KindMapi, report.KindWebServices, report.KindOAB, report.KindAutodiscover}
 
 // judgeOAuthDirectories: OAuth must be among the methods of each, internal and
 // external.
 func judgeOAuthDirectories(e estate) answer {
-	all, err := newest(e, exchange.Report.VirtualDirectories)
+	all, err := newest(e, report.Report.VirtualDirectories)
 	if err != nil {
 		return open(err)
 	}

@@ -5,7 +5,7 @@
 // the feature leave settings that somebody may later change without thinking
 // of phones: device access rules, request limits, builds, connectors. The check
 // configuration reads them again and again, from the reports that a collector
-// on the Exchange servers sends (package exchange) and, for the tenant's cloud,
+// on the Exchange servers sends (package report) and, for the tenant's cloud,
 // from Microsoft's OpenID configuration.
 //
 // Each requirement is one row of a table (requirements.go): the reason that it

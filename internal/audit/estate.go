@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 const (
@@ -28,9 +28,9 @@ type estate struct {
 	tenant     string // the Entra tenant's id
 	activesync string // the configured ActiveSync URL; may be empty
 
-	reports []exchange.Report // those that are evidence, newest first
-	lacking []string          // hosts or files without one, each with the reason
-	err     error             // why there is no report at all
+	reports []report.Report // those that are evidence, newest first
+	lacking []string        // hosts or files without one, each with the reason
+	err     error           // why there is no report at all
 
 	cloud    cloud
 	cloudErr error // why the cloud is not known
@@ -38,7 +38,7 @@ type estate struct {
 
 // sort puts what arrived into the estate: reports that are evidence, and what
 // is lacking. Of expected hosts (the config's) each must be among the reports.
-func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
+func (e *estate) sort(arrived []report.Arrived, expected []string) {
 	for _, a := range arrived {
 		age := e.now.Sub(a.GeneratedAt)
 		switch {
@@ -53,11 +53,11 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 		}
 	}
 	for _, host := range expected {
-		if !slices.ContainsFunc(arrived, func(a exchange.Arrived) bool { return sameHost(a.Host, host) }) {
+		if !slices.ContainsFunc(arrived, func(a report.Arrived) bool { return sameHost(a.Host, host) }) {
 			e.lacking = append(e.lacking, host+": no report")
 		}
 	}
-	slices.SortStableFunc(e.reports, func(a, b exchange.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
+	slices.SortStableFunc(e.reports, func(a, b report.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
 	if len(e.reports) == 0 {
 		e.err = check.Errorf(check.ReportInput, "no on-premises report is evidence for now: %s", cmp.Or(list(e.lacking), "none has arrived"))
 	}
@@ -65,7 +65,7 @@ func (e *estate) sort(arrived []exchange.Arrived, expected []string) {
 
 // withoutNulls takes data away that is null. The collector writes an empty list
 // where there is nothing, so null is no evidence of it.
-func withoutNulls(r exchange.Report) exchange.Report {
+func withoutNulls(r report.Report) report.Report {
 	r.Sections = maps.Clone(r.Sections)
 	for name, s := range r.Sections {
 		if string(s.Data) == "null" {
@@ -86,7 +86,7 @@ func (t toldError) Unwrap() error { return t.error }
 // told says whether onprem_report tells of an error.
 func told(err error) bool {
 	var t toldError
-	return errors.As(err, &t) || errors.Is(err, exchange.ErrUnread)
+	return errors.As(err, &t) || errors.Is(err, report.ErrUnread)
 }
 
 // notes say on what the run is built.
@@ -104,7 +104,7 @@ func (e estate) notes() []string {
 // newest reads a section that tells of the whole organisation: from the newest
 // report that has it in order. Otherwise the error is that of the newest, one
 // of which nobody else tells before others.
-func newest[T any](e estate, read func(exchange.Report) (T, error)) (T, error) {
+func newest[T any](e estate, read func(report.Report) (T, error)) (T, error) {
 	err := e.err
 	for _, r := range e.reports {
 		value, why := read(r)
@@ -128,7 +128,7 @@ type onHost[T any] struct {
 // each reads a section that tells of the reporting server alone, on every server
 // that reports, or should by the config. The error says of which it could not be
 // read.
-func each[T any](e estate, read func(exchange.Report) (T, error)) ([]onHost[T], error) {
+func each[T any](e estate, read func(report.Report) (T, error)) ([]onHost[T], error) {
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -155,7 +155,7 @@ func each[T any](e estate, read func(exchange.Report) (T, error)) ([]onHost[T], 
 
 // onEveryHost judges a section of every server: one that does not fit is
 // enough to find, and all must be known to pass.
-func onEveryHost[T any](e estate, read func(exchange.Report) (T, error), look func(T) (seen string, ok bool)) answer {
+func onEveryHost[T any](e estate, read func(report.Report) (T, error), look func(T) (seen string, ok bool)) answer {
 	hosts, err := each(e, read)
 	var good, bad []string
 	for _, h := range hosts {

@@ -8,33 +8,33 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // reportOf is a report of a host that makes one every quarter of an hour.
-func reportOf(host string, age time.Duration) exchange.Arrived {
-	return exchange.Arrived{File: host + ".json", Report: exchange.Report{Host: host, Interval: 15 * time.Minute, GeneratedAt: now.Add(-age)}}
+func reportOf(host string, age time.Duration) report.Arrived {
+	return report.Arrived{File: host + ".json", Report: report.Report{Host: host, Interval: 15 * time.Minute, GeneratedAt: now.Add(-age)}}
 }
 
 func TestWhichReportsAreEvidence(t *testing.T) {
-	broken := exchange.Arrived{File: "ex03.json", Err: errors.New("ex03.json: the report ends in its middle")}
+	broken := report.Arrived{File: "ex03.json", Err: errors.New("ex03.json: the report ends in its middle")}
 	kept := reportOf("EX01", time.Minute)
 	kept.Err = errors.New("the newer file is half written")
 	for name, c := range map[string]struct {
-		arrived  []exchange.Arrived
+		arrived  []report.Arrived
 		expected []string
 		hosts    []string
 		lacking  string
 	}{
-		"fresh, newest first":              {[]exchange.Arrived{reportOf("EX01", 5*time.Minute), reportOf("EX02", time.Minute)}, nil, []string{"EX02", "EX01"}, ""},
-		"exactly three intervals old":      {[]exchange.Arrived{reportOf("EX01", 45*time.Minute)}, nil, []string{"EX01"}, ""},
-		"over three intervals old":         {[]exchange.Arrived{reportOf("EX01", 45*time.Minute+time.Second)}, nil, nil, "over 3 intervals of 15m old"},
-		"a clock that is a little ahead":   {[]exchange.Arrived{reportOf("EX01", -10*time.Minute)}, nil, []string{"EX01"}, ""},
-		"dated next year":                  {[]exchange.Arrived{reportOf("EX01", -365*24*time.Hour)}, nil, nil, "in the future"},
-		"a file that is no report":         {[]exchange.Arrived{broken, reportOf("EX01", 0)}, nil, []string{"EX01"}, "ex03.json: the report ends"},
-		"the last good copy of a file":     {[]exchange.Arrived{kept}, nil, []string{"EX01"}, ""},
-		"an expected host is silent":       {[]exchange.Arrived{reportOf("EX01", 0)}, []string{"ex01.contoso.com", "EX02"}, []string{"EX01"}, "EX02: no report"},
-		"an expected host that is too old": {[]exchange.Arrived{reportOf("EX01", time.Hour), reportOf("EX02", 0)}, []string{"EX01", "EX02"}, []string{"EX02"}, "EX01: its report of"},
+		"fresh, newest first":              {[]report.Arrived{reportOf("EX01", 5*time.Minute), reportOf("EX02", time.Minute)}, nil, []string{"EX02", "EX01"}, ""},
+		"exactly three intervals old":      {[]report.Arrived{reportOf("EX01", 45*time.Minute)}, nil, []string{"EX01"}, ""},
+		"over three intervals old":         {[]report.Arrived{reportOf("EX01", 45*time.Minute+time.Second)}, nil, nil, "over 3 intervals of 15m old"},
+		"a clock that is a little ahead":   {[]report.Arrived{reportOf("EX01", -10*time.Minute)}, nil, []string{"EX01"}, ""},
+		"dated next year":                  {[]report.Arrived{reportOf("EX01", -365*24*time.Hour)}, nil, nil, "in the future"},
+		"a file that is no report":         {[]report.Arrived{broken, reportOf("EX01", 0)}, nil, []string{"EX01"}, "ex03.json: the report ends"},
+		"the last good copy of a file":     {[]report.Arrived{kept}, nil, []string{"EX01"}, ""},
+		"an expected host is silent":       {[]report.Arrived{reportOf("EX01", 0)}, []string{"ex01.contoso.com", "EX02"}, []string{"EX01"}, "EX02: no report"},
+		"an expected host that is too old": {[]report.Arrived{reportOf("EX01", time.Hour), reportOf("EX02", 0)}, []string{"EX01", "EX02"}, []string{"EX02"}, "EX01: its report of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := estate{now: now}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // anyRequestLength is ASP.NET's largest maxRequestLength, in KB.
@@ -15,12 +15,12 @@ const anyRequestLength = math.MaxInt32
 // «Enable hybrid Modern Authentication», step 4). web.config counts in KB,
 // transport in bytes.
 func judgeRequestLength(e estate) answer {
-	transport, err := newest(e, exchange.Report.TransportConfig)
+	transport, err := newest(e, report.Report.TransportConfig)
 	if err != nil {
 		return open(err)
 	}
 	need, why := neededLength(transport)
-	a := onEveryHost(e, exchange.Report.WebConfig, func(w exchange.WebConfig) (string, bool) {
+	a := onEveryHost(e, report.Report.WebConfig, func(w report.WebConfig) (string, bool) {
 		return fmt.Sprintf("%d KB", w.MaxRequestLength), w.MaxRequestLength >= need
 	})
 	if a.err == nil {
@@ -30,7 +30,7 @@ func judgeRequestLength(e estate) answer {
 }
 
 // neededLength gives the least maxRequestLength in KB, and why.
-func neededLength(t exchange.TransportConfig) (int, string) {
+func neededLength(t report.TransportConfig) (int, string) {
 	size, name := t.MaxReceiveSize, "MaxReceiveSize"
 	if !size.Unlimited && (t.MaxSendSize.Unlimited || t.MaxSendSize.Bytes > size.Bytes) {
 		size, name = t.MaxSendSize, "MaxSendSize"
@@ -45,7 +45,7 @@ func neededLength(t exchange.TransportConfig) (int, string) {
 // judgeOffloading: the front-end directory must insist on TLS. One that lets
 // plain HTTP in is how TLS offloading is set up (domain notes, section 7).
 func judgeOffloading(e estate) answer {
-	return onEveryHost(e, exchange.Report.IIS, func(i exchange.IIS) (string, bool) {
+	return onEveryHost(e, report.Report.IIS, func(i report.IIS) (string, bool) {
 		return "sslFlags " + strings.Join(i.SSLFlags, "+"), i.RequiresTLS()
 	})
 }

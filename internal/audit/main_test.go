@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -95,11 +95,11 @@ func healthy(t *testing.T, edits ...edit) map[string][]byte {
 func estateOf(t *testing.T, edits ...edit) estate {
 	t.Helper()
 	e := estate{now: now, tenant: tenant, activesync: "https://mail.contoso.com/Microsoft-Server-ActiveSync", cloud: cloud{Instance: worldwide}}
-	var arrived []exchange.Arrived
+	var arrived []report.Arrived
 	for name, text := range healthy(t, edits...) {
-		r, err := exchange.DecodeReport(text)
+		r, err := report.Decode(text)
 		require.NoError(t, err)
-		arrived = append(arrived, exchange.Arrived{Report: r, File: name})
+		arrived = append(arrived, report.Arrived{Report: r, File: name})
 	}
 	e.sort(arrived, nil)
 	return e

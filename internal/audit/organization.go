@@ -4,12 +4,12 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // judgeOAuthProfile: modern sign-in must be on for clients.
 func judgeOAuthProfile(e estate) answer {
-	o, err := newest(e, exchange.Report.OrganizationConfig)
+	o, err := newest(e, report.Report.OrganizationConfig)
 	switch {
 	case err != nil:
 		return open(err)
@@ -22,7 +22,7 @@ func judgeOAuthProfile(e estate) answer {
 
 // judgeHybrid: a full, classic hybrid leaves a hybrid configuration.
 func judgeHybrid(e estate) answer {
-	hybrid, err := newest(e, exchange.Report.HybridConfiguration)
+	hybrid, err := newest(e, report.Report.HybridConfiguration)
 	switch {
 	case err != nil:
 		return open(err)
@@ -42,15 +42,15 @@ const agentDomain = ".msappproxy.net"
 // nothing found here is only as good as what was read; migration endpoints are
 // read where the collector may (Get-MigrationEndpoint wants a role of its own).
 func judgeHybridAgent(e estate) answer {
-	connectors, err := newest(e, exchange.Report.IntraOrganizationConnectors)
+	connectors, err := newest(e, report.Report.IntraOrganizationConnectors)
 	if err != nil {
 		return open(err)
 	}
-	relationships, err := newest(e, exchange.Report.OrganizationRelationships)
+	relationships, err := newest(e, report.Report.OrganizationRelationships)
 	if err != nil {
 		return open(err)
 	}
-	endpoints, unread := newest(e, exchange.Report.MigrationEndpoints)
+	endpoints, unread := newest(e, report.Report.MigrationEndpoints)
 	var bad []string
 	look := func(where string, addresses ...string) {
 		for _, a := range addresses {
@@ -72,7 +72,7 @@ func judgeHybridAgent(e estate) answer {
 	switch {
 	case len(bad) > 0:
 		return unmet("%s", list(bad))
-	case unread != nil && !errors.Is(unread, exchange.ErrMissing) && !told(unread):
+	case unread != nil && !errors.Is(unread, report.ErrMissing) && !told(unread):
 		return open(unread)
 	}
 	return met("no address under %s in %d connectors, relationships and endpoints", strings.TrimPrefix(agentDomain, "."), len(connectors)+len(relationships)+len(endpoints))
@@ -89,14 +89,14 @@ const (
 // judgeDedicatedApp: the override on all servers, and the app's id on the
 // tenant's auth server.
 func judgeDedicatedApp(e estate) answer {
-	overrides, err := newest(e, exchange.Report.SettingOverrides)
+	overrides, err := newest(e, report.Report.SettingOverrides)
 	switch {
-	case errors.Is(err, exchange.ErrMissing): // Exchange of before the override has no cmdlet for it
+	case errors.Is(err, report.ErrMissing): // Exchange of before the override has no cmdlet for it
 		return moot("%s", err)
 	case err != nil:
 		return open(err)
 	}
-	servers, err := newest(e, exchange.Report.AuthServers)
+	servers, err := newest(e, report.Report.AuthServers)
 	if err != nil {
 		return open(err)
 	}
@@ -118,7 +118,7 @@ func judgeDedicatedApp(e estate) answer {
 	return met("override %s, ApplicationIdentifier %s", appSection, app)
 }
 
-func overridden(all []exchange.SettingOverride) bool {
+func overridden(all []report.SettingOverride) bool {
 	for _, o := range all {
 		if !strings.EqualFold(o.Component, appComponent) || !strings.EqualFold(o.Section, appSection) || len(o.Servers) > 0 {
 			continue
@@ -134,9 +134,9 @@ func overridden(all []exchange.SettingOverride) bool {
 
 // tenantsServers gives the tenant's auth servers: those of type AzureAD with the
 // tenant as realm, whatever their names are.
-func tenantsServers(all []exchange.AuthServer, tenant string) (own []exchange.AuthServer) {
+func tenantsServers(all []report.AuthServer, tenant string) (own []report.AuthServer) {
 	for _, s := range all {
-		if strings.EqualFold(s.Type, exchange.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) {
+		if strings.EqualFold(s.Type, report.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) {
 			own = append(own, s)
 		}
 	}
@@ -144,7 +144,7 @@ func tenantsServers(all []exchange.AuthServer, tenant string) (own []exchange.Au
 }
 
 // appOf gives the id of the app that the auth servers name, if one does.
-func appOf(own []exchange.AuthServer) string {
+func appOf(own []report.AuthServer) string {
 	for _, s := range own {
 		if s.ApplicationID != "" {
 			return s.ApplicationID

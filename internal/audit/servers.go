@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // MaxTableAge is how old the table of builds may be: two CUs may appear in it.
@@ -28,11 +28,11 @@ type server struct {
 // the server itself reports, else the directory's, which knows no security
 // updates.
 func readServers(e estate) ([]server, error) {
-	all, err := newest(e, exchange.Report.ExchangeServers)
+	all, err := newest(e, report.Report.ExchangeServers)
 	if err != nil {
 		return nil, err
 	}
-	own, _ := each(e, exchange.Report.LocalServer)
+	own, _ := each(e, report.Report.LocalServer)
 	var servers []server
 	for _, x := range all {
 		s := server{name: x.Name, text: x.Version}

@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // The sections that a row says it reads are those without which it is open, no
 // more and no less.
 func TestRequirementsReadWhatTheySay(t *testing.T) {
-	for _, section := range exchange.SectionNames() {
+	for _, section := range report.SectionNames() {
 		for how, lose := range map[string]func(string) edit{"absent": absent, "failed": failed} {
 			e := estateOf(t, lose(section))
 			for _, r := range requirements {
@@ -32,7 +32,7 @@ func TestRequirementsReadWhatTheySay(t *testing.T) {
 func TestRequirementsNameSectionsOfReports(t *testing.T) {
 	for _, r := range requirements {
 		for _, s := range r.reads {
-			assert.Contains(t, exchange.SectionNames(), s, r.reason.Name)
+			assert.Contains(t, report.SectionNames(), s, r.reason.Name)
 		}
 	}
 }

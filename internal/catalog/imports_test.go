@@ -30,23 +30,32 @@ var mayImport = map[string][]string{
 	"internal/state":             {"internal/check"},
 	"internal/exporter":          {"internal/check", "internal/state"},
 	"internal/probes":            {"internal/check", "internal/config"},
-	"internal/exchange":          {"internal/check", "internal/config"},
-	"internal/metadata":          {"internal/check", "internal/config", "internal/exchange"},
-	"internal/audit":             {"internal/check", "internal/config", "internal/exchange"},
-	"internal/sync":              {"internal/budget", "internal/check", "internal/config", "internal/exchange"},
+	"internal/check/checktest":   {"internal/budget", "internal/check"},
+	"internal/transport":         {"internal/check", "internal/config"},
+	"internal/powershell":        {"internal/check"},
+	"internal/report":            {"internal/check", "internal/powershell"},
+	"internal/report/intake":     {"internal/check", "internal/config", "internal/report", "internal/transport"},
+	"internal/directory":         {"internal/check", "internal/config", "internal/powershell", "internal/report", "internal/transport"},
+	"internal/entra":             {"internal/check", "internal/config", "internal/transport"},
+	"internal/entra/entratest":   {"internal/check/checktest", "internal/config"},
+	"internal/online":            {"internal/check", "internal/config", "internal/entra", "internal/powershell", "internal/transport"},
+	"internal/metadata":          {"internal/check", "internal/config", "internal/directory", "internal/entra", "internal/report", "internal/report/intake", "internal/transport"},
+	"internal/audit":             {"internal/check", "internal/config", "internal/report", "internal/transport"},
+	"internal/sync":              {"internal/budget", "internal/check", "internal/config", "internal/entra", "internal/online", "internal/powershell", "internal/report"},
 	"internal/phones":            {},
 	"internal/sync/simulate":     {"internal/budget", "internal/check", "internal/phones", "internal/sync"},
 	"internal/sync/simulate/cmd": {"internal/sync/simulate"},
 	"internal/catalog":           {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
 	"internal/catalog/generate":  {"internal/catalog", "internal/exporter"},
-	"internal/lab":               {"internal/exchange", "internal/lab/online", "internal/near", "internal/phones"},
+	"internal/lab":               {"internal/lab/online", "internal/near", "internal/phones"},
 	"internal/lab/online":        {"internal/phones"},
 }
 
 // checkPackages know nothing of Prometheus, cron, logs, disk or the process.
 var (
-	checkPackages = []string{"internal/budget", "internal/check", "internal/probes", "internal/exchange", "internal/metadata", "internal/audit", "internal/sync"}
-	foreign       = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
+	checkPackages = []string{"internal/budget", "internal/check", "internal/transport", "internal/powershell", "internal/report", "internal/report/intake",
+		"internal/directory", "internal/entra", "internal/online", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"}
+	foreign = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
 )
 
 func TestImportsGoOneWay(t *testing.T) {
@@ -106,7 +115,7 @@ func TestRefusedImports(t *testing.T) {
 		ok               bool
 	}{
 		"a check package may use the vocabulary": {"internal/probes", module + "internal/check", true},
-		"a check package may not use another":    {"internal/probes", module + "internal/exchange", false},
+		"a check package may not use another":    {"internal/probes", module + "internal/metadata", false},
 		"a check package may not use os":         {"internal/probes", "os", false},
 		"nor what lies below it":                 {"internal/probes", "os/exec", false},
 		"nor Prometheus":                         {"internal/probes", "github.com/prometheus/client_golang/prometheus", false},

@@ -17,7 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	tokens "github.com/hmad/hmad/internal/entra"
+	onprem "github.com/hmad/hmad/internal/report"
 )
 
 // get asks the lab's Entra.
@@ -93,15 +94,15 @@ func tokenKey(t *testing.T, l *Lab, e config.ExchangeOnline) string {
 	t.Helper()
 	f := l.Facts()
 	e.ClientID, e.AuthorityHost, e.DisableAuthorityCheck = f.ClientID, f.AuthorityHost, true
-	credential, err := exchange.NewCredential(config.Target{Tenant: f.Tenant, CAFile: f.CAFile, ExchangeOnline: e}, env(l))
+	credential, err := tokens.New(config.Target{Tenant: f.Tenant, CAFile: f.CAFile, ExchangeOnline: e}, env(l))
 	require.NoError(t, err)
-	token, err := credential.Fresh(t.Context(), policy.TokenRequestOptions{Scopes: []string{exchange.ScopeExchangeOnline}})
+	token, err := credential.Fresh(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokens.ScopeExchangeOnline}})
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now().Add(time.Hour), token.ExpiresOn, time.Minute)
 	claims, ok := readToken(token.Token)
 	require.True(t, ok)
 	assert.Equal(t, "https://outlook.office365.com", claims.Audience)
-	id, err := exchange.KeyID(token.Token)
+	id, err := tokens.KeyID(token.Token)
 	require.NoError(t, err)
 	return id
 }
@@ -170,12 +171,12 @@ func TestFaultsOfEntra(t *testing.T) {
 // stored counts the certificates that the servers report as stored.
 func stored(t *testing.T, l *Lab) int {
 	t.Helper()
-	arrived, err := exchange.ReadReports(env(l), l.Facts().Reports)
+	arrived, err := onprem.ReadFolder(env(l), l.Facts().Reports)
 	require.NoError(t, err)
 	all, err := arrived[0].AuthServers()
 	require.NoError(t, err)
 	for _, a := range all {
-		if a.Type == exchange.TypeAzureAD {
+		if a.Type == onprem.TypeAzureAD {
 			return len(a.Certificates)
 		}
 	}
@@ -214,7 +215,7 @@ func TestTokensRefused(t *testing.T) {
 	l := start(t)
 	endpoint := l.Facts().AuthorityHost + tenant + "/oauth2/v2.0/token"
 	good := func() url.Values {
-		return url.Values{"grant_type": {"client_credentials"}, "client_id": {l.Facts().ClientID}, "scope": {exchange.ScopeExchangeOnline}, "client_secret": {l.client.secret}}
+		return url.Values{"grant_type": {"client_credentials"}, "client_id": {l.Facts().ClientID}, "scope": {tokens.ScopeExchangeOnline}, "client_secret": {l.client.secret}}
 	}
 	claims := func(change map[string]any) map[string]any {
 		c := map[string]any{"aud": endpoint, "iss": clientID, "sub": clientID, "jti": "1", "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}

@@ -17,8 +17,9 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/lab/online"
+	adminapi "github.com/hmad/hmad/internal/online"
+	onprem "github.com/hmad/hmad/internal/report"
 )
 
 // uncounted throws counts away.
@@ -28,12 +29,12 @@ func (uncounted) Add(*check.Metric, float64, ...string)     {}
 func (uncounted) Observe(*check.Metric, float64, ...string) {}
 
 // admin is hmad's own client, built from the lab's config.
-func admin(t *testing.T, l *Lab) (*exchange.Online, config.Target) {
+func admin(t *testing.T, l *Lab) (*adminapi.Client, config.Target) {
 	t.Helper()
 	file, err := config.Parse("lab", l.Config())
 	require.NoError(t, err)
 	target := file.Targets[0]
-	client, err := exchange.NewInvoker(target, check.Env{
+	client, err := adminapi.New(target, check.Env{
 		Budget: budget.New(2, 4),
 		Dial:   new(net.Dialer).DialContext, Now: time.Now, Meter: uncounted{},
 		Resolve: func(ctx context.Context, network, host string) ([]netip.Addr, error) {
@@ -60,17 +61,17 @@ func TestExchangeOnlineInTheLab(t *testing.T) {
 	require.Len(t, target.Sync.Watch, 2)
 	assert.Equal(t, mailbox, target.Sync.Watch[0].Mailbox)
 	for i, w := range target.Sync.Watch {
-		rows, err := client.Invoke(t.Context(), "Get-MailboxLocation", map[string]any{"User": w.Mailbox}, exchange.InvokeOptions{Anchor: w.Mailbox})
+		rows, err := client.Invoke(t.Context(), "Get-MailboxLocation", map[string]any{"User": w.Mailbox}, adminapi.Options{Anchor: w.Mailbox})
 		require.NoError(t, err)
 		guid := rows.Rows[0].String("MailboxGuid")
 		assert.Equal(t, l.online.GUID(i), guid)
-		rows, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid})
+		rows, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": guid}, adminapi.Options{Anchor: guid})
 		require.NoError(t, err)
 		at, ok := rows.Rows[0].Time("LastSuccessSync")
 		assert.True(t, ok)
 		assert.WithinDuration(t, time.Now(), at, 6*time.Minute)
 	}
-	rows, err := client.Invoke(t.Context(), "Get-MobileDevice", map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{})
+	rows, err := client.Invoke(t.Context(), "Get-MobileDevice", map[string]any{"ResultSize": "Unlimited"}, adminapi.Options{})
 	require.NoError(t, err)
 	assert.Greater(t, len(rows.Rows), 190)
 	assert.Equal(t, "outlook.contoso.test", strings.Split(strings.TrimPrefix(l.Facts().OnlineHost, "https://"), ":")[0])
@@ -104,16 +105,16 @@ func TestFaultsOfExchangeOnline(t *testing.T) {
 			assert.NotEmpty(t, f.doc)
 		})
 	}
-	for name, want := range map[string]exchange.Kind{"role_missing.exchange_online": exchange.Access, "consent_missing.exchange_online": exchange.Token,
-		"million_rows.exchange_online": exchange.Invalid, "mailbox_sync.watched_mailbox_not_provisioned": exchange.NotFound} {
+	for name, want := range map[string]adminapi.Kind{"role_missing.exchange_online": adminapi.Access, "consent_missing.exchange_online": adminapi.Token,
+		"million_rows.exchange_online": adminapi.Invalid, "mailbox_sync.watched_mailbox_not_provisioned": adminapi.NotFound} {
 		client, _ := admin(t, l)
 		require.NoError(t, l.Set(name, true))
-		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
-		var e *exchange.CmdletError
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, adminapi.Options{})
+		var e *adminapi.CmdletError
 		require.True(t, errors.As(err, &e), "%s: %v", name, err)
 		assert.Equal(t, want, e.Kind, name)
 		require.NoError(t, l.Set(name, false))
-		_, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		_, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, adminapi.Options{})
 		require.NoError(t, err, "mended")
 	}
 }
@@ -130,7 +131,7 @@ func TestTokensThatCanBeRevokedLiveLong(t *testing.T) {
 	client, _ := admin(t, l)
 	at := l.hosts["vantage"].now.Load()
 	for range 3 {
-		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, adminapi.Options{})
 		require.NoError(t, err)
 		b := *at
 		b.answer = http.NotFound // no second token is to be had, nor needed
@@ -144,7 +145,7 @@ func TestTrafficInTheReports(t *testing.T) {
 	look := func() (good, refused int, last, leg time.Time) {
 		all, _ := l.premises.reports(l.Facts(), cloudSide{})
 		for _, r := range all {
-			got, err := exchange.DecodeReport(r.text())
+			got, err := onprem.Decode(r.text())
 			require.NoError(t, err)
 			f, err := got.FrontEndRequests()
 			require.NoError(t, err)
@@ -195,7 +196,7 @@ func TestARevokedTokenIsReplaced(t *testing.T) {
 	l := startOnline(t, 10)
 	client, _ := admin(t, l)
 	ask := func() error {
-		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, exchange.InvokeOptions{})
+		_, err := client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": l.online.GUID(0)}, adminapi.Options{})
 		return err
 	}
 	require.NoError(t, ask())

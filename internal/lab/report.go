@@ -14,7 +14,7 @@ const (
 )
 
 // report is what the collector of one server reports: one JSON document, whose
-// form package exchange documents.
+// form package report documents.
 type report struct {
 	Schema          int                `json:"schema"`
 	Collector       string             `json:"collector"`

@@ -18,7 +18,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	onprem "github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 // env is the world of hmad's code for reports and tokens.
@@ -42,7 +43,7 @@ func (noMeter) Observe(*check.Metric, float64, ...string) {}
 // Every server reports every section that hmad reads, and hmad can read them.
 func TestHealthyReports(t *testing.T) {
 	l := start(t)
-	arrived, err := exchange.ReadReports(env(l), l.Facts().Reports)
+	arrived, err := onprem.ReadFolder(env(l), l.Facts().Reports)
 	require.NoError(t, err)
 	require.Len(t, arrived, 3)
 	for i, a := range arrived {
@@ -50,7 +51,7 @@ func TestHealthyReports(t *testing.T) {
 		assert.Equal(t, l.Facts().Hosts[i], a.Host)
 		assert.Equal(t, reportInterval, a.Interval)
 		assert.WithinDuration(t, time.Now(), a.GeneratedAt, 10*time.Second)
-		for _, name := range exchange.SectionNames() {
+		for _, name := range onprem.SectionNames() {
 			if name == "frontEndRequests" || name == "partnerships" {
 				continue // this lab has no Exchange Online, whose requests they count
 			}
@@ -63,7 +64,7 @@ func TestHealthyReports(t *testing.T) {
 }
 
 // read reads every section by its type.
-func read(r exchange.Report) map[string]error {
+func read(r onprem.Report) map[string]error {
 	errs := map[string]error{}
 	_, errs["authServers"] = r.AuthServers()
 	_, errs["arbitration"] = r.Arbitration()
@@ -126,7 +127,7 @@ func TestFaultsOfReports(t *testing.T) {
 					continue
 				}
 				require.NoError(t, err)
-				r, err := exchange.DecodeReport(text)
+				r, err := onprem.Decode(text)
 				require.NoError(t, err)
 				for name, err := range read(r) {
 					failed := f.name == "onprem_report.report_section_failed" && host == "EX03" && name == "migrationEndpoints"
@@ -177,13 +178,13 @@ func TestReportsArePushed(t *testing.T) {
 	e := env(l)
 	e.Reports = t.TempDir()
 	k := &taken{files: map[string][]byte{}, came: make(chan string, 100)}
-	intake := exchange.NewIntake(settings, e, k.put)
-	require.NoError(t, intake.Check())
+	in := intake.New(settings, e, k.put)
+	require.NoError(t, in.Check())
 	ln, err := net.Listen("tcp", settings.Listen)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
-	go func() { served <- intake.Serve(ctx, ln) }()
+	go func() { served <- in.Serve(ctx, ln) }()
 
 	seen := map[string]bool{}
 	for len(seen) < 3 { // the lab tries again each second
@@ -196,7 +197,7 @@ func TestReportsArePushed(t *testing.T) {
 	}
 	require.NoError(t, l.Set("configuration.oauth_profile_disabled", true))
 	k.mu.Lock()
-	r, err := exchange.DecodeReport(k.files["ex02.json"])
+	r, err := onprem.Decode(k.files["ex02.json"])
 	k.mu.Unlock()
 	require.NoError(t, err)
 	organization, err := r.OrganizationConfig()
@@ -213,12 +214,12 @@ func TestPushNeedsTheToken(t *testing.T) {
 	require.NoError(t, os.WriteFile(settings.TokenFile, []byte("another-token-of-twenty-six"), 0o600))
 	e := env(l)
 	e.Reports = t.TempDir()
-	intake := exchange.NewIntake(settings, e, func(string, []byte) error { t.Error("taken"); return nil })
+	in := intake.New(settings, e, func(string, []byte) error { t.Error("taken"); return nil })
 	ln, err := net.Listen("tcp", settings.Listen)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
-	go func() { served <- intake.Serve(ctx, ln) }()
+	go func() { served <- in.Serve(ctx, ln) }()
 	assert.ErrorContains(t, l.report(), "401")
 	cancel()
 	require.NoError(t, <-served)

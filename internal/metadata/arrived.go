@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // reportsOf gives the function that reads the target's reports. It is for one
 // check, which does not run beside itself.
-func reportsOf(env check.Env) func() ([]exchange.Arrived, error) {
-	reader := new(exchange.Reader)
-	return func() ([]exchange.Arrived, error) {
+func reportsOf(env check.Env) func() ([]report.Arrived, error) {
+	reader := new(report.Reader)
+	return func() ([]report.Arrived, error) {
 		if env.Reports == "" {
 			return nil, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
 		}
@@ -22,14 +22,14 @@ func reportsOf(env check.Env) func() ([]exchange.Arrived, error) {
 }
 
 // late says whether a report has been followed by none for too long.
-func late(r exchange.Report, now time.Time) bool {
-	return now.Sub(r.GeneratedAt) > exchange.LateAfter*r.Interval
+func late(r report.Report, now time.Time) bool {
+	return now.Sub(r.GeneratedAt) > report.LateAfter*r.Interval
 }
 
 // freshReports gives the reports that speak for the present, newest first; an
 // error of class report where there is none.
-func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report, error) {
-	var fresh []exchange.Report
+func freshReports(arrived []report.Arrived, now time.Time) ([]report.Report, error) {
+	var fresh []report.Report
 	var seen []string
 	for _, a := range arrived {
 		switch {
@@ -49,7 +49,7 @@ func freshReports(arrived []exchange.Arrived, now time.Time) ([]exchange.Report,
 	if len(fresh) == 0 {
 		return nil, check.Errorf(check.ReportInput, "no on-premises report speaks for now: the newest of each host are %s", check.Clean(strings.Join(seen, ", "), maxDetail))
 	}
-	slices.SortStableFunc(fresh, func(a, b exchange.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
+	slices.SortStableFunc(fresh, func(a, b report.Report) int { return b.GeneratedAt.Compare(a.GeneratedAt) })
 	return fresh, nil
 }
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // Documents gets the documents that Exchange fetches, once and without judging
@@ -14,7 +14,7 @@ func Documents(ctx context.Context, t config.Target, env check.Env) ([]Published
 	if !configured(t) {
 		return nil, nil
 	}
-	client, err := exchange.NewHTTPClient(t, env)
+	client, err := transport.NewClient(t, env)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // EvoSTSMetadata is the check of the stored signing certificates against those
@@ -25,7 +26,7 @@ var EvoSTSMetadata = &check.Def{
 	Needs:   "onprem.report.listen, onprem.report.file or onprem.ldap.url",
 	Every:   "*/15 * * * *",
 	Timeout: 55 * time.Second,
-	Metrics: []*check.Metric{Certificates, MissingSince, Deadline, WindowSeconds, PageAfterSeconds, exchange.CredentialNotAfter},
+	Metrics: []*check.Metric{Certificates, MissingSince, Deadline, WindowSeconds, PageAfterSeconds, entra.CredentialNotAfter},
 	Reasons: evostsReasons,
 	New:     newEvoSTS,
 }
@@ -46,13 +47,13 @@ func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
 	if !configured(t) {
 		return check.Parts{}, nil
 	}
-	client, err := exchange.NewHTTPClient(t, env)
+	client, err := transport.NewClient(t, env)
 	if err != nil {
 		return check.Parts{}, err
 	}
 	e := buildEvoSTS(t, env, overHTTP(client))
 	if t.ExchangeOnline.Configured() {
-		credential, err := exchange.NewCredential(t, env)
+		credential, err := entra.New(t, env)
 		if err != nil {
 			return check.Parts{}, err
 		}
@@ -70,7 +71,7 @@ func buildEvoSTS(t config.Target, env check.Env, f fetch) *evosts {
 	return &evosts{target: t, env: env, sources: newSources(t, env), library: newLibrary(f, env.Now)}
 }
 
-// issuer issues tokens; exchange.Credential is one.
+// issuer issues tokens; entra.Credential is one.
 type issuer interface {
 	Fresh(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error)
 }
@@ -85,15 +86,15 @@ type signature struct {
 // tells which key signed it.
 func keyIDOf(from issuer) func(context.Context) (signature, error) {
 	return func(ctx context.Context) (s signature, err error) {
-		token, err := from.Fresh(ctx, policy.TokenRequestOptions{Scopes: []string{exchange.ScopeExchangeOnline}})
+		token, err := from.Fresh(ctx, policy.TokenRequestOptions{Scopes: []string{entra.ScopeExchangeOnline}})
 		if err != nil {
 			return s, err
 		}
-		id, err := exchange.KeyID(token.Token)
+		id, err := entra.KeyID(token.Token)
 		if err != nil {
 			return s, err
 		}
-		if s.issued, err = exchange.IssuedAt(token.Token); err != nil {
+		if s.issued, err = entra.IssuedAt(token.Token); err != nil {
 			return s, err
 		}
 		s.key, err = ParseKeyID(id)

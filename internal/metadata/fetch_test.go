@@ -19,7 +19,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // microsoft is a TLS server on loopback under the name login.windows.net.
@@ -138,7 +138,7 @@ func TestDocumentsThatCannotBeHad(t *testing.T) {
 func TestAServerThatNeverAnswers(t *testing.T) {
 	w := newWorld(t)
 	m := newMicrosoft(t, w, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	client, err := exchange.NewHTTPClient(m.target, m.env)
+	client, err := transport.NewClient(m.target, m.env)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

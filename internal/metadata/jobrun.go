@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // The events that matter (domain notes, section 6.5). Ids are those of their
@@ -28,16 +28,16 @@ const runLasts = 10 * time.Minute
 type jobRun struct {
 	At     time.Time
 	Server string
-	Error  *exchange.Event // nil: a good run
+	Error  *report.Event // nil: a good run
 }
 
 // runsOf tells the runs of a server from its events, oldest first. A run is
 // good that completed (2015) without an error (2003 to 2012) of that run;
 // errors behind the last completed run are a run of their own that did not
 // complete. Events about other auth servers than the tenant's do not count.
-func runsOf(server string, events []exchange.Event, all serverNames) []jobRun {
+func runsOf(server string, events []report.Event, all serverNames) []jobRun {
 	var ends []time.Time
-	var errs []exchange.Event
+	var errs []report.Event
 	for _, e := range events {
 		switch {
 		case e.ID == jobCompleted:
@@ -48,7 +48,7 @@ func runsOf(server string, events []exchange.Event, all serverNames) []jobRun {
 	}
 	slices.SortFunc(ends, time.Time.Compare)
 	ends = slices.CompactFunc(ends, time.Time.Equal)
-	slices.SortFunc(errs, func(a, b exchange.Event) int { return a.Time.Compare(b.Time) })
+	slices.SortFunc(errs, func(a, b report.Event) int { return a.Time.Compare(b.Time) })
 	var runs []jobRun
 	var before time.Time
 	for _, end := range ends {
@@ -69,7 +69,7 @@ func runsOf(server string, events []exchange.Event, all serverNames) []jobRun {
 // and not after to. Of several that the collector counted as one only the
 // first and the last are known: one that spans the time counts, so that a run
 // is not called good unproven.
-func errorWithin(errs []exchange.Event, from, to time.Time) *exchange.Event {
+func errorWithin(errs []report.Event, from, to time.Time) *report.Event {
 	for i := len(errs) - 1; i >= 0; i-- {
 		e := &errs[i]
 		known := within(e.First, from, to) || within(e.Time, from, to)
@@ -87,12 +87,12 @@ func within(t, from, to time.Time) bool { return t.After(from) && !t.After(to) }
 type serverNames struct{ own, others []string }
 
 // namesOf sorts the words of the tenant's auth servers from those of others.
-func namesOf(tenant string, all []exchange.AuthServer) serverNames {
+func namesOf(tenant string, all []report.AuthServer) serverNames {
 	var n serverNames
 	own := tenantsServers(tenant, all)
 	for _, s := range all {
 		words := &n.others
-		if slices.ContainsFunc(own, func(o exchange.AuthServer) bool { return o.Name == s.Name }) {
+		if slices.ContainsFunc(own, func(o report.AuthServer) bool { return o.Name == s.Name }) {
 			words = &n.own
 		}
 		for _, w := range []string{s.Name, s.MetadataURL} {
@@ -106,7 +106,7 @@ func namesOf(tenant string, all []exchange.AuthServer) serverNames {
 
 // concerns says whether an event may be about the tenant's auth server: it is
 // not when it names another one and not the tenant's.
-func (n serverNames) concerns(e exchange.Event) bool {
+func (n serverNames) concerns(e report.Event) bool {
 	text := strings.ToLower(e.Message)
 	named := func(words []string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 const (
@@ -51,7 +51,7 @@ func judge(o observation) *verdict {
 func judgeServers(v *verdict, o observation) *check.Reason {
 	switch {
 	case len(o.servers) == 0:
-		v.found(authServerMissing, "%s shows no auth server of type %s with the realm %s; it shows %s", o.held.From, exchange.TypeAzureAD, o.tenant, named(o.held.Servers))
+		v.found(authServerMissing, "%s shows no auth server of type %s with the realm %s; it shows %s", o.held.From, report.TypeAzureAD, o.tenant, named(o.held.Servers))
 		return authServerMissing
 	case len(o.enabled()) == 0:
 		v.found(authServerDisabled, "%s is disabled, as %s shows", names(o.servers), o.held.From)
@@ -63,14 +63,14 @@ func judgeServers(v *verdict, o observation) *check.Reason {
 // judgeDefault looks whether exactly one enabled auth server of any type is
 // the default authorisation endpoint, and whether it is the tenant's.
 func judgeDefault(v *verdict, o observation) {
-	var defaults, others []exchange.AuthServer
+	var defaults, others []report.AuthServer
 	for _, s := range o.held.Servers {
 		if s.Enabled && s.Default {
 			defaults = append(defaults, s)
 		}
 	}
-	others = slices.DeleteFunc(slices.Clone(defaults), func(s exchange.AuthServer) bool {
-		return slices.ContainsFunc(o.servers, func(t exchange.AuthServer) bool { return t.Name == s.Name })
+	others = slices.DeleteFunc(slices.Clone(defaults), func(s report.AuthServer) bool {
+		return slices.ContainsFunc(o.servers, func(t report.AuthServer) bool { return t.Name == s.Name })
 	})
 	switch {
 	case len(defaults) > 1:
@@ -182,15 +182,15 @@ func missingOver(all []comparison, window time.Duration) string {
 }
 
 // names lists auth servers; named adds what tells them apart.
-func names(all []exchange.AuthServer) string {
-	return list(all, func(s exchange.AuthServer) string { return s.Name })
+func names(all []report.AuthServer) string {
+	return list(all, func(s report.AuthServer) string { return s.Name })
 }
 
-func named(all []exchange.AuthServer) string {
-	return list(all, func(s exchange.AuthServer) string { return fmt.Sprintf("%s (%s, realm %s)", s.Name, s.Type, s.Realm) })
+func named(all []report.AuthServer) string {
+	return list(all, func(s report.AuthServer) string { return fmt.Sprintf("%s (%s, realm %s)", s.Name, s.Type, s.Realm) })
 }
 
-func list(all []exchange.AuthServer, say func(exchange.AuthServer) string) string {
+func list(all []report.AuthServer, say func(report.AuthServer) string) string {
 	if len(all) == 0 {
 		return "none"
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 const (
@@ -20,13 +20,13 @@ const (
 	settles = time.Hour
 )
 
-func isRefreshCapability(s string) bool { return strings.EqualFold(s, exchange.RefreshCapability) }
+func isRefreshCapability(s string) bool { return strings.EqualFold(s, report.RefreshCapability) }
 
-func isMounted(c exchange.DatabaseCopy) bool { return strings.EqualFold(c.Status, exchange.Mounted) }
+func isMounted(c report.DatabaseCopy) bool { return strings.EqualFold(c.Status, report.Mounted) }
 
 // copiesOf gives the copies of a database.
-func (o *traces) copiesOf(database string) []exchange.DatabaseCopy {
-	return slices.DeleteFunc(slices.Clone(o.copies), func(c exchange.DatabaseCopy) bool { return !strings.EqualFold(c.Database, database) })
+func (o *traces) copiesOf(database string) []report.DatabaseCopy {
+	return slices.DeleteFunc(slices.Clone(o.copies), func(c report.DatabaseCopy) bool { return !strings.EqualFold(c.Database, database) })
 }
 
 // judgeRefresh gives the verdict of metadata_refresh.
@@ -47,7 +47,7 @@ func judgeArbitration(v *verdict, o traces) {
 	}
 	switch n := len(o.mailboxes); {
 	case n == 0:
-		v.found(arbitrationMailboxMissing, "no arbitration mailbox has the capability %s", exchange.RefreshCapability)
+		v.found(arbitrationMailboxMissing, "no arbitration mailbox has the capability %s", report.RefreshCapability)
 		v.unknown(nil, databaseNotMounted)
 		return
 	case n > 1:
@@ -55,7 +55,7 @@ func judgeArbitration(v *verdict, o traces) {
 		for _, m := range o.mailboxes {
 			names = append(names, m.Name+" in "+m.Database)
 		}
-		v.found(arbitrationMailboxMultiple, "%d have the capability %s: %s", n, exchange.RefreshCapability, strings.Join(names, ", "))
+		v.found(arbitrationMailboxMultiple, "%d have the capability %s: %s", n, report.RefreshCapability, strings.Join(names, ", "))
 	}
 	if o.copiesErr != nil {
 		v.unknown(o.copiesErr, databaseNotMounted)
@@ -66,7 +66,7 @@ func judgeArbitration(v *verdict, o traces) {
 	}
 }
 
-func judgeDatabase(v *verdict, o traces, m exchange.ArbitrationMailbox) {
+func judgeDatabase(v *verdict, o traces, m report.ArbitrationMailbox) {
 	copies := o.copiesOf(m.Database)
 	if len(copies) == 0 {
 		v.unknown(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)

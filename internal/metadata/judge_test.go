@@ -13,7 +13,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 func server(name, kind, realm string, enabled, standard bool) map[string]any {
@@ -186,52 +186,52 @@ func TestAKeyCountsForADay(t *testing.T) {
 }
 
 // directory gives the world a directory beside, or instead of, the report.
-func (w *world) directory(servers []exchange.AuthServer, err error) {
+func (w *world) directory(servers []report.AuthServer, err error) {
 	w.check = buildEvoSTS(w.target, w.env(), w.fetch)
-	w.check.sources.directory = func(context.Context) ([]exchange.AuthServer, error) { return servers, err }
+	w.check.sources.directory = func(context.Context) ([]report.AuthServer, error) { return servers, err }
 }
 
 func TestTwoSources(t *testing.T) {
 	for name, tc := range map[string]struct {
 		report    bool
-		change    func(*world, *exchange.AuthServer) error
+		change    func(*world, *report.AuthServer) error
 		want      string
 		notes     []string
 		timelined string
 	}{
 		"they agree": {report: true, want: "good", timelined: "by the report of MBX01"},
-		"a certificate more in the report": {report: true, change: func(_ *world, a *exchange.AuthServer) error { a.Certificates = a.Certificates[1:]; return nil },
+		"a certificate more in the report": {report: true, change: func(_ *world, a *report.AuthServer) error { a.Certificates = a.Certificates[1:]; return nil },
 			want: "good", notes: []string{"disagree: only the first has the certificate"}},
-		"a certificate more in the directory": {report: true, change: func(w *world, _ *exchange.AuthServer) error { w.stored = w.stored[1:]; return nil },
+		"a certificate more in the directory": {report: true, change: func(w *world, _ *report.AuthServer) error { w.stored = w.stored[1:]; return nil },
 			want: "error:state", notes: []string{"disagree: only the second has the certificate"}},
-		"the directory shows it disabled": {report: true, change: func(_ *world, a *exchange.AuthServer) error { a.Enabled = false; return nil },
+		"the directory shows it disabled": {report: true, change: func(_ *world, a *report.AuthServer) error { a.Enabled = false; return nil },
 			want: "good", notes: []string{evoSTS + " is enabled and the default there and disabled and the default here"}},
-		"the directory has none": {report: true, change: func(_ *world, a *exchange.AuthServer) error { a.Realm = otherTenant; return nil },
+		"the directory has none": {report: true, change: func(_ *world, a *report.AuthServer) error { a.Realm = otherTenant; return nil },
 			want: "good", notes: []string{"only the first has the auth server " + evoSTS}},
-		"the directory fails": {report: true, change: func(*world, *exchange.AuthServer) error { return errors.New("invalid credentials") },
+		"the directory fails": {report: true, change: func(*world, *report.AuthServer) error { return errors.New("invalid credentials") },
 			want: "good", notes: []string{"the directory cannot be read beside the report: directory: invalid credentials"}},
-		"the report is old": {report: true, change: func(w *world, _ *exchange.AuthServer) error { w.written = w.now.Add(-time.Hour); return nil },
+		"the report is old": {report: true, change: func(w *world, _ *report.AuthServer) error { w.written = w.now.Add(-time.Hour); return nil },
 			want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
-		"the report is old by the clock": {report: true, change: func(w *world, _ *exchange.AuthServer) error {
+		"the report is old by the clock": {report: true, change: func(w *world, _ *report.AuthServer) error {
 			w.every, w.written = 24*time.Hour, w.now.Add(-3*time.Hour)
 			return nil
 		}, want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
-		"both fail": {report: true, change: func(w *world, _ *exchange.AuthServer) error { w.hosts = nil; return errors.New("invalid credentials") },
+		"both fail": {report: true, change: func(w *world, _ *report.AuthServer) error { w.hosts = nil; return errors.New("invalid credentials") },
 			want: "error:report"},
 		"the directory alone":       {want: "good", timelined: "by the directory"},
-		"the directory alone fails": {change: func(*world, *exchange.AuthServer) error { return errors.New("invalid credentials") }, want: "error:ldap"},
+		"the directory alone fails": {change: func(*world, *report.AuthServer) error { return errors.New("invalid credentials") }, want: "error:ldap"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if !tc.report {
 				w.target.OnPrem = config.OnPrem{}
 			}
-			a := exchange.AuthServer{Name: evoSTS, Type: exchange.TypeAzureAD, Enabled: true, Default: true, Realm: testTenant, Issuer: testIssuer, MetadataURL: testURL, Certificates: w.stored}
+			a := report.AuthServer{Name: evoSTS, Type: report.TypeAzureAD, Enabled: true, Default: true, Realm: testTenant, Issuer: testIssuer, MetadataURL: testURL, Certificates: w.stored}
 			var err error
 			if tc.change != nil {
 				err = tc.change(w, &a)
 			}
-			w.directory([]exchange.AuthServer{a}, err)
+			w.directory([]report.AuthServer{a}, err)
 			r := w.run()
 			require.Equal(t, tc.want, outcome(r))
 			notes := strings.Join(r.Report.Notes, "\n")

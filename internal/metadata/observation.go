@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // defaultMetadata is the tenant's document, as the Hybrid Configuration Wizard
@@ -23,8 +23,8 @@ type observation struct {
 	window, pageAfter time.Duration
 
 	held    holding
-	heldErr error                 // the stored copy could not be read
-	servers []exchange.AuthServer // the tenant's
+	heldErr error               // the stored copy could not be read
+	servers []report.AuthServer // the tenant's
 
 	published    map[string]Published // by URL
 	publishedErr error                // some document could not be had
@@ -57,19 +57,19 @@ func (o *observation) recognised(k Thumbprint) bool {
 	if _, known := o.known[k]; known {
 		return true
 	}
-	return slices.ContainsFunc(o.servers, func(s exchange.AuthServer) bool {
+	return slices.ContainsFunc(o.servers, func(s report.AuthServer) bool {
 		return slices.ContainsFunc(s.Certificates, func(der []byte) bool { return ThumbprintOf(der) == k })
 	})
 }
 
 // enabled gives the tenant's auth servers that are in use.
-func (o *observation) enabled() []exchange.AuthServer {
-	return slices.DeleteFunc(slices.Clone(o.servers), func(s exchange.AuthServer) bool { return !s.Enabled })
+func (o *observation) enabled() []report.AuthServer {
+	return slices.DeleteFunc(slices.Clone(o.servers), func(s report.AuthServer) bool { return !s.Enabled })
 }
 
 // place gives where an auth server's document is: where the config says, else
 // the server's own address, else the tenant's.
-func (o *observation) place(s exchange.AuthServer) string {
+func (o *observation) place(s report.AuthServer) string {
 	at := defaultMetadata
 	switch {
 	case o.override != "":
@@ -88,7 +88,7 @@ func (o *observation) places() []string {
 		return o.ledger.Places
 	}
 	if len(servers) == 0 {
-		servers = []exchange.AuthServer{{}}
+		servers = []report.AuthServer{{}}
 	}
 	var out []string
 	for _, s := range servers {
@@ -101,7 +101,7 @@ func (o *observation) places() []string {
 
 // comparison is an auth server's stored copy beside what is published for it.
 type comparison struct {
-	server         exchange.AuthServer
+	server         report.AuthServer
 	document       Published
 	stored         []Certificate
 	missing, extra []Certificate

@@ -8,7 +8,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // MetadataRefresh is the check of the job that keeps the stored certificates.
@@ -30,7 +31,7 @@ func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	client, err := exchange.NewHTTPClient(t, env)
+	client, err := transport.NewClient(t, env)
 	if err != nil {
 		return check.Parts{}, err
 	}
@@ -46,7 +47,7 @@ func buildRefresh(t config.Target, env check.Env, f fetch) *refresh {
 type refresh struct {
 	target  config.Target
 	env     check.Env
-	reports func() ([]exchange.Arrived, error)
+	reports func() ([]report.Arrived, error)
 	evosts  *evosts // for what is published, where no run of evosts_metadata has seen it
 }
 
@@ -150,7 +151,7 @@ func (r *refresh) watch(o traces) watched {
 }
 
 // hostsOf gives the hosts of which there is a report of any age.
-func hostsOf(arrived []exchange.Arrived) []string {
+func hostsOf(arrived []report.Arrived) []string {
 	var out []string
 	for _, a := range arrived {
 		if a.Host != "" && !slices.ContainsFunc(out, func(h string) bool { return sameHost(h, a.Host) }) {
@@ -166,16 +167,16 @@ type traces struct {
 	window, overdueAfter time.Duration
 	lateHosts            bool // some hosts' reports are too old: their events are not seen
 
-	mailboxes    []exchange.ArbitrationMailbox // with the capability
+	mailboxes    []report.ArbitrationMailbox // with the capability
 	mailboxesErr error
-	copies       []exchange.DatabaseCopy
+	copies       []report.DatabaseCopy
 	copiesErr    error
 
-	servers  []exchange.AuthServer // the tenant's, where readable
-	runs     []jobRun              // of every server, oldest first
-	updated  time.Time             // when the stored copy was last written
-	jobSeen  map[string]watched    // by server: its job events were read
-	jobErr   map[string]error      // by server: they could not be read
+	servers  []report.AuthServer // the tenant's, where readable
+	runs     []jobRun            // of every server, oldest first
+	updated  time.Time           // when the stored copy was last written
+	jobSeen  map[string]watched  // by server: its job events were read
+	jobErr   map[string]error    // by server: they could not be read
 	oauth    []oauthEvent
 	oauthErr error
 
@@ -187,23 +188,23 @@ type traces struct {
 
 // oauthEvent is an event of MSExchange OAuth with its server.
 type oauthEvent struct {
-	exchange.Event
+	report.Event
 	server string
 	asOf   time.Time // of the report
 }
 
 // read reads the reports' sections; newest first.
-func (o *traces) read(tenant string, reports []exchange.Report) {
+func (o *traces) read(tenant string, reports []report.Report) {
 	o.jobSeen, o.jobErr = map[string]watched{}, map[string]error{}
-	var mailboxes []exchange.ArbitrationMailbox
-	mailboxes, o.mailboxesErr = firstOf(reports, exchange.Report.Arbitration)
+	var mailboxes []report.ArbitrationMailbox
+	mailboxes, o.mailboxesErr = firstOf(reports, report.Report.Arbitration)
 	for _, m := range mailboxes {
 		if slices.ContainsFunc(m.Capabilities, isRefreshCapability) {
 			o.mailboxes = append(o.mailboxes, m)
 		}
 	}
-	o.copies, o.copiesErr = firstOf(reports, exchange.Report.DatabaseCopies)
-	all, _ := firstOf(reports, exchange.Report.AuthServers) // onprem_report tells when it cannot be read
+	o.copies, o.copiesErr = firstOf(reports, report.Report.DatabaseCopies)
+	all, _ := firstOf(reports, report.Report.AuthServers) // onprem_report tells when it cannot be read
 	o.servers = tenantsServers(tenant, all)
 	for _, s := range o.servers {
 		o.update(s.WhenChanged)
@@ -216,7 +217,7 @@ func (o *traces) read(tenant string, reports []exchange.Report) {
 	slices.SortStableFunc(o.runs, func(a, b jobRun) int { return a.At.Compare(b.At) })
 }
 
-func (o *traces) readJob(r exchange.Report, names serverNames) {
+func (o *traces) readJob(r report.Report, names serverNames) {
 	events, err := r.AuthAdminEvents()
 	if err != nil {
 		o.jobErr[r.Host] = err
@@ -231,7 +232,7 @@ func (o *traces) readJob(r exchange.Report, names serverNames) {
 	}
 }
 
-func (o *traces) readOAuth(r exchange.Report, names serverNames) {
+func (o *traces) readOAuth(r report.Report, names serverNames) {
 	events, err := r.OAuthEvents()
 	if err != nil {
 		o.oauthErr = joined(o.oauthErr, err)
@@ -250,7 +251,7 @@ func (o *traces) update(at time.Time) {
 	}
 }
 
-func (o *traces) asOf(r exchange.Report) time.Time {
+func (o *traces) asOf(r report.Report) time.Time {
 	if r.GeneratedAt.After(o.now) {
 		return o.now
 	}
@@ -259,7 +260,7 @@ func (o *traces) asOf(r exchange.Report) time.Time {
 
 // firstOf gives a section of the first report that has it; else every reason
 // why none does.
-func firstOf[T any](reports []exchange.Report, section func(exchange.Report) ([]T, error)) ([]T, error) {
+func firstOf[T any](reports []report.Report, section func(report.Report) ([]T, error)) ([]T, error) {
 	var errs []error
 	for _, r := range reports {
 		rows, err := section(r)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // event is one of MSExchange AuthAdmin or OAuth, so long before now.
@@ -295,25 +295,25 @@ func TestRunsOf(t *testing.T) {
 		require.NoError(t, err)
 		return x
 	}
-	one := func(id int, s string) exchange.Event {
-		return exchange.Event{ID: id, First: at(s), Time: at(s), Count: 1}
+	one := func(id int, s string) report.Event {
+		return report.Event{ID: id, First: at(s), Time: at(s), Count: 1}
 	}
 	for name, tc := range map[string]struct {
-		events []exchange.Event
+		events []report.Event
 		want   string
 	}{
 		"nothing":                         {nil, ""},
-		"a run":                           {[]exchange.Event{one(2015, "08:00:00")}, "08:00:00 good"},
-		"in any order":                    {[]exchange.Event{one(2015, "16:00:00"), one(2015, "08:00:00")}, "08:00:00 good, 16:00:00 good"},
-		"an error within":                 {[]exchange.Event{one(2015, "08:00:30"), one(2009, "08:00:10")}, "08:00:30 2009"},
-		"an error at the same second":     {[]exchange.Event{one(2012, "08:00:30"), one(2015, "08:00:30")}, "08:00:30 2012"},
-		"an error long before":            {[]exchange.Event{one(2004, "07:45:00"), one(2015, "08:00:30")}, "08:00:30 good"},
-		"an error of the run just before": {[]exchange.Event{one(2004, "07:59:00"), one(2015, "07:59:10"), one(2015, "08:00:30")}, "07:59:10 2004, 08:00:30 good"},
-		"an error behind the last run":    {[]exchange.Event{one(2015, "08:00:00"), one(2003, "16:00:00")}, "08:00:00 good, 16:00:00 2003"},
-		"errors alone":                    {[]exchange.Event{one(2003, "08:00:00"), one(2003, "16:00:00")}, "16:00:00 2003"},
-		"events that are no errors":       {[]exchange.Event{one(2002, "08:00:00"), one(2013, "08:00:00"), one(2014, "08:00:00"), one(2015, "08:00:01")}, "08:00:01 good"},
-		"runs counted as one":             {[]exchange.Event{{ID: 2015, First: at("08:00:00"), Time: at("16:00:00"), Count: 2}}, "08:00:00 good, 16:00:00 good"},
-		"errors counted as one span a run": {[]exchange.Event{{ID: 2010, First: at("01:00:00"), Time: at("16:00:00"), Count: 3}, one(2015, "08:00:00"), one(2015, "16:00:01")},
+		"a run":                           {[]report.Event{one(2015, "08:00:00")}, "08:00:00 good"},
+		"in any order":                    {[]report.Event{one(2015, "16:00:00"), one(2015, "08:00:00")}, "08:00:00 good, 16:00:00 good"},
+		"an error within":                 {[]report.Event{one(2015, "08:00:30"), one(2009, "08:00:10")}, "08:00:30 2009"},
+		"an error at the same second":     {[]report.Event{one(2012, "08:00:30"), one(2015, "08:00:30")}, "08:00:30 2012"},
+		"an error long before":            {[]report.Event{one(2004, "07:45:00"), one(2015, "08:00:30")}, "08:00:30 good"},
+		"an error of the run just before": {[]report.Event{one(2004, "07:59:00"), one(2015, "07:59:10"), one(2015, "08:00:30")}, "07:59:10 2004, 08:00:30 good"},
+		"an error behind the last run":    {[]report.Event{one(2015, "08:00:00"), one(2003, "16:00:00")}, "08:00:00 good, 16:00:00 2003"},
+		"errors alone":                    {[]report.Event{one(2003, "08:00:00"), one(2003, "16:00:00")}, "16:00:00 2003"},
+		"events that are no errors":       {[]report.Event{one(2002, "08:00:00"), one(2013, "08:00:00"), one(2014, "08:00:00"), one(2015, "08:00:01")}, "08:00:01 good"},
+		"runs counted as one":             {[]report.Event{{ID: 2015, First: at("08:00:00"), Time: at("16:00:00"), Count: 2}}, "08:00:00 good, 16:00:00 good"},
+		"errors counted as one span a run": {[]report.Event{{ID: 2010, First: at("01:00:00"), Time: at("16:00:00"), Count: 3}, one(2015, "08:00:00"), one(2015, "16:00:01")},
 			"08:00:00 2010, 16:00:01 2010"},
 	} {
 		t.Run(name, func(t *testing.T) {

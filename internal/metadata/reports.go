@@ -11,7 +11,9 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
+	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 // OnPremReport is the check of the on-premises reports themselves.
@@ -23,7 +25,7 @@ var OnPremReport = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Metrics: []*check.Metric{ReportTime, exchange.Pushes, exchange.CredentialNotAfter},
+	Metrics: []*check.Metric{ReportTime, intake.Pushes, entra.CredentialNotAfter},
 	Reasons: reportReasons,
 	New:     newOnPremReport,
 }
@@ -49,12 +51,12 @@ func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
 type onPremReport struct {
 	settings config.Report
 	env      check.Env
-	reports  func() ([]exchange.Arrived, error)
+	reports  func() ([]report.Arrived, error)
 }
 
 func (p *onPremReport) run(context.Context) (check.Report, error) {
 	now := p.env.Now()
-	listener := exchange.ListenerSamples(p.settings, p.env)
+	listener := p.listenerSamples()
 	arrived, err := p.reports()
 	if err != nil {
 		return check.Report{Unevaluated: reportReasons, Samples: listener}, classed(check.ReportInput, "on-premises report", err)
@@ -71,9 +73,19 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 	return report, err
 }
 
+// listenerSamples returns the end of the certificate by which the target's
+// Exchange servers know hmad; nothing where no reports are listened for.
+func (p *onPremReport) listenerSamples() []check.Sample {
+	notAfter, ok := intake.CertificateNotAfter(p.settings, p.env)
+	if !ok {
+		return nil
+	}
+	return []check.Sample{{Metric: entra.CredentialNotAfter, Value: unix(notAfter), Labels: []string{"report_listener"}}}
+}
+
 // expected gives the hosts that should report: those of the config, else those
 // that did within seven days.
-func (p *onPremReport) expected(arrived []exchange.Arrived, now time.Time) []string {
+func (p *onPremReport) expected(arrived []report.Arrived, now time.Time) []string {
 	if len(p.settings.Hosts) > 0 {
 		return p.settings.Hosts
 	}
@@ -90,7 +102,7 @@ func (p *onPremReport) expected(arrived []exchange.Arrived, now time.Time) []str
 
 // judgeReports gives the verdict of onprem_report: every host is judged by
 // itself, and one finding a reason names them all.
-func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) *verdict {
+func judgeReports(arrived []report.Arrived, expected []string, now time.Time) *verdict {
 	about := map[*check.Reason][]string{}
 	add := func(r *check.Reason, format string, args ...any) {
 		about[r] = append(about[r], fmt.Sprintf(format, args...))
@@ -106,7 +118,7 @@ func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) 
 	}
 	for _, a := range arrived {
 		// A file that is just being written has its earlier copy.
-		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, exchange.ErrTruncated) || late(a.Report, now)) {
+		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, report.ErrTruncated) || late(a.Report, now)) {
 			add(reportInvalid, "%s", a.Err)
 		}
 		if a.Host == "" {
@@ -136,7 +148,7 @@ func judgeReports(arrived []exchange.Arrived, expected []string, now time.Time) 
 
 // badSections tells of every section that failed at the collector, is missing
 // or cannot be read: each names its host and itself.
-func badSections(r exchange.Report) []string {
+func badSections(r report.Report) []string {
 	bad := map[string]string{}
 	for name, err := range r.Unreadable() {
 		bad[name] = err.Error()
@@ -154,7 +166,7 @@ func badSections(r exchange.Report) []string {
 }
 
 // describe says of a report what a person wants to see of it.
-func describe(a exchange.Arrived, now time.Time) string {
+func describe(a report.Arrived, now time.Time) string {
 	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d failed",
 		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), len(badSections(a.Report))), maxDetail)
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
 )
 
 // The families of this package.
@@ -60,7 +60,7 @@ func (e *evosts) credentialSamples() []check.Sample {
 	if !ok {
 		return nil
 	}
-	return []check.Sample{{Metric: exchange.CredentialNotAfter, Value: unix(notAfter), Labels: []string{kind}}}
+	return []check.Sample{{Metric: entra.CredentialNotAfter, Value: unix(notAfter), Labels: []string{kind}}}
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -10,20 +10,21 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/directory"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // holding is what Exchange holds: every auth server as one source shows it.
 type holding struct {
-	Servers []exchange.AuthServer
+	Servers []report.AuthServer
 	At      time.Time // when the source looked
 	From    string    // in words: "the report of MBX01", "the directory"
 }
 
 // sources are where the stored copy can be read; nil where not configured.
 type sources struct {
-	reports   func() ([]exchange.Arrived, error)
-	directory func(context.Context) ([]exchange.AuthServer, error)
+	reports   func() ([]report.Arrived, error)
+	directory func(context.Context) ([]report.AuthServer, error)
 	now       func() time.Time
 }
 
@@ -33,8 +34,8 @@ func newSources(t config.Target, env check.Env) sources {
 		s.reports = reportsOf(env)
 	}
 	if t.OnPrem.LDAP.URL != "" {
-		s.directory = func(ctx context.Context) ([]exchange.AuthServer, error) {
-			return exchange.ReadDirectory(ctx, env, t.OnPrem.LDAP)
+		s.directory = func(ctx context.Context) ([]report.AuthServer, error) {
+			return directory.AuthServers(ctx, env, t.OnPrem.LDAP)
 		}
 	}
 	return s
@@ -96,19 +97,19 @@ func (s sources) readReports() (holding, error) {
 
 // tenantsServers gives the auth servers of the tenant: by type and realm,
 // never by name (domain notes, section 6.1).
-func tenantsServers(tenant string, all []exchange.AuthServer) []exchange.AuthServer {
-	var out []exchange.AuthServer
+func tenantsServers(tenant string, all []report.AuthServer) []report.AuthServer {
+	var out []report.AuthServer
 	for _, a := range all {
-		if strings.EqualFold(a.Type, exchange.TypeAzureAD) && strings.EqualFold(strings.TrimSpace(a.Realm), tenant) {
+		if strings.EqualFold(a.Type, report.TypeAzureAD) && strings.EqualFold(strings.TrimSpace(a.Realm), tenant) {
 			out = append(out, a)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b exchange.AuthServer) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b report.AuthServer) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
 // certificatesOf describes the stored certificates of an auth server.
-func certificatesOf(a exchange.AuthServer) []Certificate {
+func certificatesOf(a report.AuthServer) []Certificate {
 	var out []Certificate
 	for _, der := range a.Certificates {
 		out = append(out, newCertificate(der))
@@ -122,7 +123,7 @@ func disagreements(tenant string, a, b holding) []string {
 	differ := func(format string, args ...any) {
 		notes = append(notes, check.Clean(fmt.Sprintf("%s and %s disagree: ", a.From, b.From)+fmt.Sprintf(format, args...), maxDetail))
 	}
-	others := map[string]exchange.AuthServer{}
+	others := map[string]report.AuthServer{}
 	for _, x := range tenantsServers(tenant, b.Servers) {
 		others[strings.ToLower(x.Name)] = x
 	}
@@ -150,7 +151,7 @@ func disagreements(tenant string, a, b holding) []string {
 	return notes
 }
 
-func flags(a exchange.AuthServer) string {
+func flags(a report.AuthServer) string {
 	words := []string{"disabled", "not the default"}
 	if a.Enabled {
 		words[0] = "enabled"

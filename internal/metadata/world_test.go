@@ -195,7 +195,7 @@ func (w *world) authServers() []map[string]any {
 
 // wholeSections gives every section of a good report.
 func wholeSections(t testing.TB) (sections map[string]any) {
-	data, err := os.ReadFile("../exchange/testdata/reports/ex01.json")
+	data, err := os.ReadFile("../report/testdata/reports/ex01.json")
 	require.NoError(t, err)
 	var r struct{ Sections map[string]any }
 	require.NoError(t, json.Unmarshal(data, &r))

@@ -9,7 +9,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 // Every call is paid for: first ones, those that look up where a mailbox is, and
@@ -21,7 +22,7 @@ func TestEveryCallIsPaidFor(t *testing.T) {
 		"mailboxes that are looked up again": func(o *office) {
 			o.fail = func(q question) error {
 				if q.cmdlet == getDevices {
-					return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.NotFound}
+					return &online.CmdletError{Cmdlet: q.cmdlet, Kind: online.NotFound}
 				}
 				return nil
 			}
@@ -30,7 +31,7 @@ func TestEveryCallIsPaidFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				o := newOffice(t, config.Sync{Mailboxes: addresses(500), Inventory: true, Watch: []config.Watch{{Mailbox: "jane@contoso.com"}}})
-				o.phones = []exchange.Row{device("contoso/joe@contoso.com", "Outlook")}
+				o.phones = []powershell.Row{device("contoso/joe@contoso.com", "Outlook")}
 				set(o)
 				began := time.Now()
 				o.sweepFor(20 * time.Minute)
@@ -51,7 +52,7 @@ func TestARefusedInventoryPausesTheSweep(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(500), Inventory: true})
 		o.fail = func(q question) error {
 			if q.cmdlet == getInventory {
-				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Throttled, RetryAfter: 3 * time.Minute})
+				return check.Errorf(check.Throttled, "%w", &online.CmdletError{Cmdlet: q.cmdlet, Kind: online.Throttled, RetryAfter: 3 * time.Minute})
 			}
 			return nil
 		}
@@ -67,7 +68,7 @@ func TestAWatchedMailboxThatIsRefusedIsAskedAgainInTheSameRun(t *testing.T) {
 		refused := 0
 		o.fail = func(q question) error {
 			if refused++; refused <= 2 {
-				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Throttled, RetryAfter: 10 * time.Second})
+				return check.Errorf(check.Throttled, "%w", &online.CmdletError{Cmdlet: q.cmdlet, Kind: online.Throttled, RetryAfter: 10 * time.Second})
 			}
 			return nil
 		}

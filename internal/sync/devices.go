@@ -3,13 +3,13 @@ package sync
 import (
 	"strings"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 // readDevices reads the rows of Get-MobileDeviceStatistics for one mailbox and
 // gives Outlook's partnerships. Rows of which one belongs to another mailbox
 // are refused altogether.
-func readDevices(rows []exchange.Row, key, tenant string, asked Location) ([]Partnership, error) {
+func readDevices(rows []powershell.Row, key, tenant string, asked Location) ([]Partnership, error) {
 	var all []Partnership
 	var one string
 	for i, r := range rows {

@@ -13,7 +13,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 func TestWhatCannotBeToldOfAFleet(t *testing.T) {
@@ -96,13 +97,13 @@ func TestAFleetThatIsLostIsNotWell(t *testing.T) {
 	}{
 		"empty answers": {30 * time.Hour, func(o *office) {
 			for _, a := range addresses(lostFleet) {
-				o.rows[a], o.rows[guidOf(a)] = []exchange.Row{}, nil
+				o.rows[a], o.rows[guidOf(a)] = []powershell.Row{}, nil
 			}
 		}, "count no more"},
 		"not found": {30 * time.Hour, func(o *office) {
 			o.fail = func(q question) error {
 				if q.cmdlet == getDevices {
-					return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.NotFound}
+					return &online.CmdletError{Cmdlet: q.cmdlet, Kind: online.NotFound}
 				}
 				return nil
 			}

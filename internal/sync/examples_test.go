@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 // Whoever reads that phones are stale or fail reads of which, as the label mode
@@ -51,7 +51,7 @@ func TestWhatFailsIsNamedToo(t *testing.T) {
 		}
 		for i, a := range addresses(20)[10:] {
 			success := time.Now().Add(-time.Duration(i+3) * time.Hour)
-			o.rows[guidOf(a)] = []exchange.Row{phone(guidOf(a), success, time.Now())}
+			o.rows[guidOf(a)] = []powershell.Row{phone(guidOf(a), success, time.Now())}
 		}
 		o.sweepFor(2 * time.Minute)
 		r := mustRun(t, o)

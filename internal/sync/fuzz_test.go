@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/budget"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 const (
@@ -18,8 +18,8 @@ const (
 )
 
 // rowsOf reads a JSON array of rows; others are no answer.
-func rowsOf(t *testing.T, text string) []exchange.Row {
-	var rows []exchange.Row
+func rowsOf(t *testing.T, text string) []powershell.Row {
+	var rows []powershell.Row
 	if json.Unmarshal([]byte(text), &rows) != nil {
 		t.Skip()
 	}

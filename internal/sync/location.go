@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 const maxLocations = 20 // of one mailbox
@@ -38,7 +38,7 @@ func parseLocation(s string) (l Location, ok bool) {
 // readLocation reads the rows of Get-MailboxLocation for one user. The part in
 // the cloud of a mailbox on premises has the type ComponentShared; a Primary
 // is a mailbox of the cloud itself. Neither: there is none.
-func readLocation(rows []exchange.Row, tenant string) (l Location, cloud bool, err error) {
+func readLocation(rows []powershell.Row, tenant string) (l Location, cloud bool, err error) {
 	if len(rows) > maxLocations {
 		return l, false, errForeign // a name that Exchange did not know makes it answer with everybody
 	}
@@ -64,7 +64,7 @@ func readLocation(rows []exchange.Row, tenant string) (l Location, cloud bool, e
 
 // locationOf reads a row's MailboxGuid, or else its Identity, which is
 // TenantGuid\MailboxGuid; both together must agree.
-func locationOf(r exchange.Row, tenant string) (Location, bool) {
+func locationOf(r powershell.Row, tenant string) (Location, bool) {
 	identity := r.String("Identity")
 	if identity == "" {
 		identity = r.String("Id")

@@ -11,7 +11,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
+	"github.com/hmad/hmad/internal/online"
 )
 
 // MailboxSync is the check of the leg from the phones to the cloud.
@@ -25,7 +26,7 @@ var MailboxSync = &check.Def{
 	Timeout: 2 * time.Minute,
 	Needs:   "exchange_online, and " + mailboxSources,
 	Metrics: append([]*check.Metric{Mailboxes, SyncedWithin, NewestSync, OverdueMailboxes, SweepLag, AskedRatio, SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
-		exchange.Requests, exchange.RequestDuration, exchange.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
+		online.Requests, online.RequestDuration, entra.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
 	New:     newMailboxSync,
 }
@@ -56,7 +57,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.Sync.Configured() || !t.ExchangeOnline.Configured() {
 		return check.Parts{}, nil
 	}
-	online, err := exchange.NewInvoker(t, env)
+	online, err := online.New(t, env)
 	if err != nil {
 		return check.Parts{}, err
 	}
@@ -66,7 +67,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 }
 
 // buildMailboxSync builds the check over any way to run cmdlets.
-func buildMailboxSync(t config.Target, env check.Env, invoker exchange.Invoker) *mailboxSync {
+func buildMailboxSync(t config.Target, env check.Env, invoker online.Invoker) *mailboxSync {
 	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())})
 	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env, mailboxFamilies...), t.Sync))
 	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },

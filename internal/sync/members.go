@@ -11,7 +11,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 const (
@@ -225,9 +226,9 @@ func (m *members) readInventory(ctx context.Context) error {
 		return err
 	}
 	found, whole := map[string]bool{}, true
-	rows, err := m.invoker.Invoke(ctx, getInventory, map[string]any{"ResultSize": "Unlimited"}, exchange.InvokeOptions{
+	rows, err := m.invoker.Invoke(ctx, getInventory, map[string]any{"ResultSize": "Unlimited"}, online.Options{
 		MaxPages: inventoryPages, Select: []string{"Identity", "ClientType"}, Pace: pages.turn,
-		Each: func(r exchange.Row) error {
+		Each: func(r powershell.Row) error {
 			key, ok := inventoried(r)
 			switch {
 			case !ok:
@@ -260,7 +261,7 @@ func (m *members) readInventory(ctx context.Context) error {
 }
 
 // inventoried gives the mailbox of a device with Outlook.
-func inventoried(r exchange.Row) (string, bool) {
+func inventoried(r powershell.Row) (string, bool) {
 	if kind := r.String("ClientType"); !strings.EqualFold(kind, "Outlook") && !strings.EqualFold(kind, "REST") {
 		return "", false
 	}

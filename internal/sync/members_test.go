@@ -15,7 +15,7 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
@@ -78,14 +78,14 @@ func TestAFileThatIsBeingWritten(t *testing.T) {
 }
 
 // device is a row of Get-MobileDevice.
-func device(owner, clientType string) exchange.Row {
+func device(owner, clientType string) powershell.Row {
 	return row(map[string]any{"Identity": owner + "/ExchangeActiveSyncDevices/REST§Outlook§00", "ClientType": clientType})
 }
 
 func TestTheTenantsInventory(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Inventory: true})
-		o.phones = []exchange.Row{device("EURP07.PROD/contoso.onmicrosoft.com/Jane@contoso.com", "Outlook"), device("contoso/joe@contoso.com", "EAS"), device("contoso/jim@contoso.com", "REST")}
+		o.phones = []powershell.Row{device("EURP07.PROD/contoso.onmicrosoft.com/Jane@contoso.com", "Outlook"), device("contoso/joe@contoso.com", "EAS"), device("contoso/jim@contoso.com", "REST")}
 		r, err := o.runNow()
 		require.ErrorContains(t, err, "no mailbox is known yet")
 		assert.Contains(t, r.Unevaluated, syncStale)
@@ -116,7 +116,7 @@ func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := config.Sync{Inventory: true, Mailboxes: []string{"joe@contoso.com"}}
 		o := newOffice(t, s)
-		o.phones = []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+		o.phones = []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
 		o.sweepFor(time.Minute)
 		again := newOfficeOn(t, s, o.store)
 		again.fail = func(question) error { return errors.New("down") }
@@ -204,7 +204,7 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				o := newOffice(t, config.Sync{Inventory: true, Watch: []config.Watch{{Mailbox: "joe@contoso.com"}}})
-				o.phones = []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+				o.phones = []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
 				o.sweepFor(time.Minute)
 				mustRun(t, o)
 				set(o)
@@ -214,7 +214,7 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 				r, err := o.runNow()
 				require.ErrorContains(t, err, "the tenant's inventory was last read whole: 2000-01-01 00:00Z")
 				assert.Empty(t, r.Unevaluated, "what is known is judged")
-				o.cut, o.fail, o.phones = "", nil, []exchange.Row{device("contoso/jane@contoso.com", "Outlook")}
+				o.cut, o.fail, o.phones = "", nil, []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
 				o.sweepFor(2 * time.Hour)
 				mustRun(t, o)
 			})

@@ -17,7 +17,8 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 const testTenant = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
@@ -130,15 +131,15 @@ type office struct {
 	most   int                      // of them
 	lag    map[string]time.Duration // by address; others: a minute
 	stop   time.Time                // no phone synchronises after
-	rows   map[string][]exchange.Row
+	rows   map[string][]powershell.Row
 	fail   func(q question) error
 	takes  time.Duration
-	cutoff error                     // of a call whose time ended; nil: the context's
-	places map[string]string         // GUID of an address that moved
-	phones []exchange.Row            // the inventory
-	cut    string                    // the cmdlet of whose answers a part is missing
-	pages  int                       // of the inventory, beyond the first
-	holds  map[string][]exchange.Row // what Get-MailboxStatistics gives of a GUID
+	cutoff error                       // of a call whose time ended; nil: the context's
+	places map[string]string           // GUID of an address that moved
+	phones []powershell.Row            // the inventory
+	cut    string                      // the cmdlet of whose answers a part is missing
+	pages  int                         // of the inventory, beyond the first
+	holds  map[string][]powershell.Row // what Get-MailboxStatistics gives of a GUID
 }
 
 // guidOf gives the GUID of a mailbox's part in the cloud.
@@ -149,8 +150,8 @@ func guidOf(address string) string {
 	return l.String()
 }
 
-func row(members map[string]any) exchange.Row {
-	r := exchange.Row{}
+func row(members map[string]any) powershell.Row {
+	r := powershell.Row{}
 	for k, v := range members {
 		r[k], _ = json.Marshal(v)
 	}
@@ -168,7 +169,7 @@ func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 
 func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *office {
 	t.Helper()
-	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]exchange.Row{}, places: map[string]string{}, holds: map[string][]exchange.Row{}, takes: 100 * time.Millisecond}
+	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]powershell.Row{}, places: map[string]string{}, holds: map[string][]powershell.Row{}, takes: 100 * time.Millisecond}
 	for i := range s.Watch {
 		if s.Watch[i].StaleAfter == 0 {
 			s.Watch[i].StaleAfter = 24 * time.Hour
@@ -209,8 +210,8 @@ func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *
 	return o
 }
 
-// Invoke implements exchange.Invoker.
-func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt exchange.InvokeOptions) (exchange.Rows, error) {
+// Invoke implements online.Invoker.
+func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt online.Options) (online.Rows, error) {
 	q := question{at: time.Now(), cmdlet: cmdlet, anchor: opt.Anchor, columns: opt.Select}
 	for _, name := range []string{"User", "Mailbox", "Identity"} {
 		if who, ok := params[name].(string); ok {
@@ -225,19 +226,19 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	wait(ctx, o.takes)
 	o.begin(-1)
 	if ctx.Err() != nil {
-		return exchange.Rows{}, cmp.Or(o.cutoff, ctx.Err())
+		return online.Rows{}, cmp.Or(o.cutoff, ctx.Err())
 	}
 	if fail != nil {
 		if err := fail(q); err != nil {
-			if e := new(exchange.CmdletError); errors.As(err, &e) && e.Kind == exchange.Throttled {
+			if e := new(online.CmdletError); errors.As(err, &e) && e.Kind == online.Throttled {
 				o.plan.Budget.Refused(q.at, time.Now(), e.RetryAfter)
 			}
-			return exchange.Rows{}, err
+			return online.Rows{}, err
 		}
 	}
 	if cmdlet == getInventory {
 		if err := o.turnPages(ctx, opt.Pace); err != nil {
-			return exchange.Rows{}, err
+			return online.Rows{}, err
 		}
 	}
 	o.mu.Lock()
@@ -247,7 +248,7 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	return rows, err
 }
 
-func (o *office) answer(q question, opt exchange.InvokeOptions) (exchange.Rows, error) {
+func (o *office) answer(q question, opt online.Options) (online.Rows, error) {
 	switch q.cmdlet {
 	case getLocation:
 		return o.location(q.who), nil
@@ -258,12 +259,12 @@ func (o *office) answer(q question, opt exchange.InvokeOptions) (exchange.Rows, 
 	case getInventory:
 		for _, r := range o.phones {
 			if err := opt.Each(r); err != nil {
-				return exchange.Rows{}, err
+				return online.Rows{}, err
 			}
 		}
-		return exchange.Rows{}, nil
+		return online.Rows{}, nil
 	}
-	return exchange.Rows{}, fmt.Errorf("unexpected cmdlet %s", q.cmdlet)
+	return online.Rows{}, fmt.Errorf("unexpected cmdlet %s", q.cmdlet)
 }
 
 // turnPages asks for the further pages of the inventory, each of them a call.
@@ -290,20 +291,20 @@ func (o *office) begin(n int) {
 	o.most = max(o.most, o.atOnce)
 }
 
-func (o *office) location(address string) exchange.Rows {
+func (o *office) location(address string) online.Rows {
 	if rows, ok := o.rows[address]; ok {
-		return exchange.Rows{Rows: rows}
+		return online.Rows{Rows: rows}
 	}
 	guid := guidOf(address)
 	if moved := o.places[address]; moved != "" {
 		guid = moved
 	}
-	return exchange.Rows{Rows: []exchange.Row{row(map[string]any{"Identity": testTenant + `\` + guid, "MailboxGuid": guid, "MailboxLocationType": "ComponentShared"})}}
+	return online.Rows{Rows: []powershell.Row{row(map[string]any{"Identity": testTenant + `\` + guid, "MailboxGuid": guid, "MailboxLocationType": "ComponentShared"})}}
 }
 
-func (o *office) devices(guid string) exchange.Rows {
+func (o *office) devices(guid string) online.Rows {
 	if rows, ok := o.rows[guid]; ok {
-		return exchange.Rows{Rows: rows}
+		return online.Rows{Rows: rows}
 	}
 	lag := time.Minute
 	for address, l := range o.lag {
@@ -315,25 +316,25 @@ func (o *office) devices(guid string) exchange.Rows {
 	if !o.stop.IsZero() && at.After(o.stop) {
 		at = o.stop
 	}
-	return exchange.Rows{Rows: []exchange.Row{phone(guid, at, at)}}
+	return online.Rows{Rows: []powershell.Row{phone(guid, at, at)}}
 }
 
 // statistics: a part holds 100 items and one more for each hour of the clock.
-func (o *office) statistics(guid string) exchange.Rows {
+func (o *office) statistics(guid string) online.Rows {
 	if rows, ok := o.holds[guid]; ok {
-		return exchange.Rows{Rows: rows}
+		return online.Rows{Rows: rows}
 	}
 	now := time.Now()
-	return exchange.Rows{Rows: []exchange.Row{held(guid, 100+now.Hour(), now.Add(-time.Minute))}}
+	return online.Rows{Rows: []powershell.Row{held(guid, 100+now.Hour(), now.Add(-time.Minute))}}
 }
 
 // held is a row of Get-MailboxStatistics.
-func held(guid string, items, logon any) exchange.Row {
+func held(guid string, items, logon any) powershell.Row {
 	return row(map[string]any{"MailboxGuid": guid, "ItemCount": items, "LastLogonTime": logon})
 }
 
 // phone is a row of Get-MobileDeviceStatistics.
-func phone(owner string, success, attempt time.Time) exchange.Row {
+func phone(owner string, success, attempt time.Time) powershell.Row {
 	return row(map[string]any{"Identity": owner + `\ExchangeActiveSyncDevices\REST§Outlook§0123456789ABCDEF0123456789ABCDEF`, "ClientType": "Outlook",
 		"FirstSyncTime": "2026-01-01T00:00:00.0000000Z", "LastSyncAttemptTime": attempt, "LastSuccessSync": success})
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 const (
@@ -25,7 +25,7 @@ const RefusedShare = 0.5
 // frontEnd is what one server's report says of the OutlookService's requests.
 type frontEnd struct {
 	host string
-	exchange.FrontEndRequests
+	report.FrontEndRequests
 }
 
 // onPrem is all that the verdict of onprem_sync follows from.

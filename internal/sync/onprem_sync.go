@@ -12,7 +12,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // OnPremSync is the check of the leg from the cloud to Exchange on premises.
@@ -69,7 +69,7 @@ type onPremSync struct {
 	sync   config.Sync
 	names  names // from begin on
 	table  check.Table
-	reader exchange.Reader
+	reader report.Reader
 }
 
 func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
@@ -130,7 +130,7 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 
 // look takes what is of use from the reports. The error says why no server's
 // requests are known.
-func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []string, err error) {
+func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string, err error) {
 	var late error // why a report says nothing of now
 	for _, a := range arrived {
 		if why := usable(a, o.env.Now()); why != nil { // onprem_report sees to it
@@ -142,7 +142,7 @@ func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []stri
 		switch {
 		case why == nil:
 			seen.frontEnds = append(seen.frontEnds, frontEnd{a.Host, f})
-		case errors.Is(why, exchange.ErrMissing): // no front end, or an older collector
+		case errors.Is(why, report.ErrMissing): // no front end, or an older collector
 			notes = append(notes, why.Error())
 		default:
 			seen.partial, notes, err = true, append(notes, why.Error()), why
@@ -159,7 +159,7 @@ func (o *onPremSync) look(arrived []exchange.Arrived) (seen onPrem, notes []stri
 }
 
 // usable says why a report does not speak for the present.
-func usable(a exchange.Arrived, now time.Time) error {
+func usable(a report.Arrived, now time.Time) error {
 	switch {
 	case a.Host == "" && a.Err != nil:
 		return a.Err
@@ -193,7 +193,7 @@ func (o *onPremSync) baseline(seen *onPrem) {
 }
 
 // partnerships takes the newest partnership of each watched mailbox.
-func (o *onPremSync) partnerships(seen *onPrem, r exchange.Report) {
+func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 	all, err := r.Partnerships()
 	if err != nil {
 		return

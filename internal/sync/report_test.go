@@ -11,12 +11,12 @@ import (
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // What the collector writes, as its sample has it, is what the check reads.
 func TestTheCollectorsSampleIsRead(t *testing.T) {
-	sample, err := os.ReadFile("../exchange/testdata/reports/ex01.json")
+	sample, err := os.ReadFile("../report/testdata/reports/ex01.json")
 	require.NoError(t, err)
 	w := newServers(t, config.Sync{MailboxLabel: config.LabelAddress})
 	w.now = time.Date(2026, 11, 22, 9, 16, 0, 0, time.UTC)
@@ -32,21 +32,21 @@ func TestTheCollectorsSampleIsRead(t *testing.T) {
 
 func TestWhichReportsSpeakForThePresent(t *testing.T) {
 	broken := errors.New("half a file")
-	report := func(age time.Duration) exchange.Report {
-		return exchange.Report{Host: "EX01", Interval: 15 * time.Minute, GeneratedAt: monday.Add(-age)}
+	aged := func(age time.Duration) report.Report {
+		return report.Report{Host: "EX01", Interval: 15 * time.Minute, GeneratedAt: monday.Add(-age)}
 	}
 	for name, c := range map[string]struct {
-		arrived exchange.Arrived
+		arrived report.Arrived
 		want    string // empty: it does
 	}{
-		"a fresh one":                         {exchange.Arrived{Report: report(time.Minute)}, ""},
-		"one of three intervals ago":          {exchange.Arrived{Report: report(45 * time.Minute)}, ""},
-		"an older one":                        {exchange.Arrived{Report: report(46 * time.Minute)}, "is too old"},
-		"one a little ahead":                  {exchange.Arrived{Report: report(-10 * time.Minute)}, ""},
-		"one of the future":                   {exchange.Arrived{Report: report(-11 * time.Minute)}, "dated in the future"},
-		"a file that never held one":          {exchange.Arrived{File: "EX01.json", Err: broken}, "half a file"},
-		"a broken file over a good report":    {exchange.Arrived{Report: report(time.Minute), Err: broken}, ""},
-		"a file without a report or an error": {exchange.Arrived{File: "EX01.json"}, "EX01.json: no report"},
+		"a fresh one":                         {report.Arrived{Report: aged(time.Minute)}, ""},
+		"one of three intervals ago":          {report.Arrived{Report: aged(45 * time.Minute)}, ""},
+		"an older one":                        {report.Arrived{Report: aged(46 * time.Minute)}, "is too old"},
+		"one a little ahead":                  {report.Arrived{Report: aged(-10 * time.Minute)}, ""},
+		"one of the future":                   {report.Arrived{Report: aged(-11 * time.Minute)}, "dated in the future"},
+		"a file that never held one":          {report.Arrived{File: "EX01.json", Err: broken}, "half a file"},
+		"a broken file over a good report":    {report.Arrived{Report: aged(time.Minute), Err: broken}, ""},
+		"a file without a report or an error": {report.Arrived{File: "EX01.json"}, "EX01.json: no report"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := usable(c.arrived, monday)

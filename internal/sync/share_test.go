@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
 )
 
 // regions gives two targets of one tenant, of so many mailboxes each.
@@ -68,7 +68,7 @@ func TestARefusalInOneTargetPausesTheOther(t *testing.T) {
 				return nil
 			}
 			refused = time.Now()
-			return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: time.Minute})
+			return check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: time.Minute})
 		}
 		sweepBoth(both, 2*time.Minute)
 		require.False(t, refused.IsZero())

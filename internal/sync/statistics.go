@@ -9,7 +9,8 @@ import (
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 const (
@@ -154,9 +155,9 @@ func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err er
 		}
 	}()
 	rows, err := t.sweep.invoker.Invoke(ctx, getStatistics, map[string]any{"Identity": l.String()},
-		exchange.InvokeOptions{Anchor: l.String(), MaxPages: 1, Select: Columns(getStatistics)})
+		online.Options{Anchor: l.String(), MaxPages: 1, Select: Columns(getStatistics)})
 	switch {
-	case kindOf(err) == exchange.NotFound:
+	case kindOf(err) == online.NotFound:
 		return statistic{}, nil
 	case err != nil:
 		return statistic{}, err
@@ -168,7 +169,7 @@ func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err er
 
 // readStatistics reads the answer about one mailbox, which must be its own. A
 // number or date that cannot be is not said.
-func readStatistics(rows []exchange.Row, asked Location, now time.Time) (s statistic, err error) {
+func readStatistics(rows []powershell.Row, asked Location, now time.Time) (s statistic, err error) {
 	if len(rows) == 0 {
 		return s, nil
 	}
@@ -199,7 +200,7 @@ func (t *statistics) settle(ctx context.Context, key string, s statistic, err er
 		return
 	default:
 		s, s.failed = t.of[key], err
-		if kind := kindOf(err); kind == exchange.Token || kind == exchange.Access {
+		if kind := kindOf(err); kind == online.Token || kind == online.Access {
 			t.rest = now.Add(statisticsEvery)
 		}
 	}

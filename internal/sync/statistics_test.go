@@ -15,7 +15,8 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 func TestReadStatistics(t *testing.T) {
@@ -23,28 +24,28 @@ func TestReadStatistics(t *testing.T) {
 	asked, _ := parseLocation(a)
 	const none = -1
 	for name, c := range map[string]struct {
-		rows  []exchange.Row
+		rows  []powershell.Row
 		items int64
 		logon string
 		err   error
 	}{
-		"a mailbox in use":              {[]exchange.Row{held(a, 640, "2026-11-23T09:55:00.0000000Z")}, 640, "2026-11-23T09:55:00Z", nil},
-		"an offset, upper case":         {[]exchange.Row{held(strings.ToUpper(a), 0, "2026-11-23T10:55:00.0000000+01:00")}, 0, "2026-11-23T09:55:00Z", nil},
-		"no log-on is said":             {[]exchange.Row{held(a, 640, nil)}, 640, "", nil},
-		"no count is said":              {[]exchange.Row{held(a, nil, "2026-11-23T09:55:00Z")}, none, "2026-11-23T09:55:00Z", nil},
-		"a count written as text":       {[]exchange.Row{held(a, "640", nil)}, 640, "", nil},
-		"a date without a zone":         {[]exchange.Row{held(a, 1, "2026-11-23T09:55:00.0000000")}, 1, "", nil},
-		"a clock that is a bit ahead":   {[]exchange.Row{held(a, 1, "2026-11-23T10:04:00Z")}, 1, "2026-11-23T10:04:00Z", nil},
-		"a log-on in the future":        {[]exchange.Row{held(a, 1, "2026-11-24T10:00:00Z")}, 1, "", nil},
-		"a count below nothing":         {[]exchange.Row{held(a, -1, nil)}, none, "", nil},
-		"a count beyond Exchange's":     {[]exchange.Row{held(a, int64(math.MaxInt32)+1, nil)}, none, "", nil},
-		"a count that is none":          {[]exchange.Row{held(a, map[string]any{"x": 1}, []int{1})}, none, "", nil},
+		"a mailbox in use":              {[]powershell.Row{held(a, 640, "2026-11-23T09:55:00.0000000Z")}, 640, "2026-11-23T09:55:00Z", nil},
+		"an offset, upper case":         {[]powershell.Row{held(strings.ToUpper(a), 0, "2026-11-23T10:55:00.0000000+01:00")}, 0, "2026-11-23T09:55:00Z", nil},
+		"no log-on is said":             {[]powershell.Row{held(a, 640, nil)}, 640, "", nil},
+		"no count is said":              {[]powershell.Row{held(a, nil, "2026-11-23T09:55:00Z")}, none, "2026-11-23T09:55:00Z", nil},
+		"a count written as text":       {[]powershell.Row{held(a, "640", nil)}, 640, "", nil},
+		"a date without a zone":         {[]powershell.Row{held(a, 1, "2026-11-23T09:55:00.0000000")}, 1, "", nil},
+		"a clock that is a bit ahead":   {[]powershell.Row{held(a, 1, "2026-11-23T10:04:00Z")}, 1, "2026-11-23T10:04:00Z", nil},
+		"a log-on in the future":        {[]powershell.Row{held(a, 1, "2026-11-24T10:00:00Z")}, 1, "", nil},
+		"a count below nothing":         {[]powershell.Row{held(a, -1, nil)}, none, "", nil},
+		"a count beyond Exchange's":     {[]powershell.Row{held(a, int64(math.MaxInt32)+1, nil)}, none, "", nil},
+		"a count that is none":          {[]powershell.Row{held(a, map[string]any{"x": 1}, []int{1})}, none, "", nil},
 		"nobody has ever used it":       {nil, none, "", nil},
-		"another mailbox's":             {[]exchange.Row{held(b, 640, nil)}, none, "", errForeign},
-		"no GUID":                       {[]exchange.Row{held("", 640, nil)}, none, "", errForeign},
-		"a GUID that is none":           {[]exchange.Row{held("jane@contoso.com", 640, nil)}, none, "", errForeign},
-		"its own and another's":         {[]exchange.Row{held(a, 1, nil), held(b, 1, nil)}, none, "", errForeign},
-		"twice its own, which is right": {[]exchange.Row{held(a, 1, nil), held(a, 2, nil)}, none, "", errForeign},
+		"another mailbox's":             {[]powershell.Row{held(b, 640, nil)}, none, "", errForeign},
+		"no GUID":                       {[]powershell.Row{held("", 640, nil)}, none, "", errForeign},
+		"a GUID that is none":           {[]powershell.Row{held("jane@contoso.com", 640, nil)}, none, "", errForeign},
+		"its own and another's":         {[]powershell.Row{held(a, 1, nil), held(b, 1, nil)}, none, "", errForeign},
+		"twice its own, which is right": {[]powershell.Row{held(a, 1, nil), held(a, 2, nil)}, none, "", errForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readStatistics(c.rows, asked, monday)
@@ -174,22 +175,22 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 			}
 		}
 	}
-	cmdletError := func(kind exchange.Kind) error {
-		return check.Errorf(check.State, "%w", &exchange.CmdletError{Cmdlet: getStatistics, Kind: kind, Text: string(kind)})
+	cmdletError := func(kind online.Kind) error {
+		return check.Errorf(check.State, "%w", &online.CmdletError{Cmdlet: getStatistics, Kind: kind, Text: string(kind)})
 	}
 	for name, c := range map[string]struct {
 		set   func(*office)
 		stays bool // for three hours
 		note  string
 	}{
-		"nobody has used it":    {func(o *office) { o.holds[jane] = []exchange.Row{} }, false, ""},
-		"the part is gone":      {failing(cmdletError(exchange.NotFound)), false, ""},
-		"another mailbox's row": {func(o *office) { o.holds[jane] = []exchange.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is another mailbox's"},
+		"nobody has used it":    {func(o *office) { o.holds[jane] = []powershell.Row{} }, false, ""},
+		"the part is gone":      {failing(cmdletError(online.NotFound)), false, ""},
+		"another mailbox's row": {func(o *office) { o.holds[jane] = []powershell.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is another mailbox's"},
 		"half an answer":        {func(o *office) { o.cut = getStatistics }, true, "the answer is not whole"},
-		"the role is missing":   {failing(cmdletError(exchange.Access)), true, "Get-MailboxStatistics: access"},
-		"no token":              {failing(cmdletError(exchange.Token)), true, "Get-MailboxStatistics: token"},
-		"for the moment":        {failing(cmdletError(exchange.Transient)), true, "Get-MailboxStatistics: transient"},
-		"no answer of the API":  {failing(cmdletError(exchange.Invalid)), true, "Get-MailboxStatistics: invalid"},
+		"the role is missing":   {failing(cmdletError(online.Access)), true, "Get-MailboxStatistics: access"},
+		"no token":              {failing(cmdletError(online.Token)), true, "Get-MailboxStatistics: token"},
+		"for the moment":        {failing(cmdletError(online.Transient)), true, "Get-MailboxStatistics: transient"},
+		"no answer of the API":  {failing(cmdletError(online.Invalid)), true, "Get-MailboxStatistics: invalid"},
 		"a panic":               {func(o *office) { o.fail = func(q question) error { return panicIn(q, getStatistics) } }, true, "panic while the statistics"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +233,7 @@ func TestAMissingRoleForStatisticsIsAskedForOnceAnHour(t *testing.T) {
 		o := newOffice(t, watching(addresses(20)...))
 		o.fail = func(q question) error {
 			if q.cmdlet == getStatistics {
-				return &exchange.CmdletError{Cmdlet: getStatistics, Kind: exchange.Access}
+				return &online.CmdletError{Cmdlet: getStatistics, Kind: online.Access}
 			}
 			return nil
 		}
@@ -252,7 +253,7 @@ func TestStatisticsThatAreThrottled(t *testing.T) {
 				return nil
 			}
 			refused++
-			return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: time.Minute})
+			return check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: time.Minute})
 		}
 		o.daemon(5 * time.Minute)
 		assert.Less(t, o.plan.Budget.Rate(), 2.0)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
 )
 
 const (
@@ -174,7 +174,7 @@ func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
 
 // refused says whether the tenant refused a call for being too many. The
 // Invoker has told the budget.
-func refused(err error) bool { return kindOf(err) == exchange.Throttled }
+func refused(err error) bool { return kindOf(err) == online.Throttled }
 
 // halt pauses for a trouble that is no matter of one mailbox: one after the other
 // cannot be asked. A run that waits need not wait on. Where the trouble may still
@@ -195,11 +195,11 @@ func (s *sweep) halt(now time.Time, err error) {
 // is no token, or the application lacks the cmdlet's role, which Exchange Online
 // says by the exception CommandNotFound or by nothing at all.
 func ofTenant(err error) bool {
-	e := new(exchange.CmdletError)
+	e := new(online.CmdletError)
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Kind == exchange.Token || e.Kind == exchange.Access && (e.Type == "" || strings.Contains(e.Type, "CommandNotFound"))
+	return e.Kind == online.Token || e.Kind == online.Access && (e.Type == "" || strings.Contains(e.Type, "CommandNotFound"))
 }
 
 // finish notes that a mailbox for which a run may wait has been asked.

@@ -15,7 +15,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 // inBubble runs a test in virtual time.
@@ -137,18 +138,18 @@ func TestWatchedMailboxes(t *testing.T) {
 		set  func(*office)
 		want string
 	}{
-		"not in the cloud at all": {func(o *office) { o.rows["jane@contoso.com"] = []exchange.Row{} }, "watched_mailbox_not_provisioned"},
+		"not in the cloud at all": {func(o *office) { o.rows["jane@contoso.com"] = []powershell.Row{} }, "watched_mailbox_not_provisioned"},
 		"no phone with Outlook":   {func(o *office) { o.rows[guidOf("jane@contoso.com")] = nil }, "watched_mailbox_not_provisioned"},
 		"a mailbox of the cloud": {func(o *office) {
-			o.rows["jane@contoso.com"] = []exchange.Row{row(map[string]any{"MailboxGuid": guidOf("jane@contoso.com"), "MailboxLocationType": "Primary"})}
+			o.rows["jane@contoso.com"] = []powershell.Row{row(map[string]any{"MailboxGuid": guidOf("jane@contoso.com"), "MailboxLocationType": "Primary"})}
 		}, "watched_mailbox_in_cloud"},
 		"no time is said": {func(o *office) {
 			r := phone(guidOf("jane@contoso.com"), time.Time{}, time.Time{})
 			r["LastSuccessSync"] = []byte("null")
-			o.rows[guidOf("jane@contoso.com")] = []exchange.Row{r}
+			o.rows[guidOf("jane@contoso.com")] = []powershell.Row{r}
 		}, "sync_unknown"},
 		"attempts without success": {func(o *office) {
-			o.rows[guidOf("jane@contoso.com")] = []exchange.Row{phone(guidOf("jane@contoso.com"), time.Now().Add(-3*time.Hour), time.Now())}
+			o.rows[guidOf("jane@contoso.com")] = []powershell.Row{phone(guidOf("jane@contoso.com"), time.Now().Add(-3*time.Hour), time.Now())}
 		}, "watched_mailbox_stale"},
 		"no success for weeks": {func(o *office) { o.lag["jane@contoso.com"] = 20 * day }, "watched_mailbox_stale"},
 	} {
@@ -199,7 +200,7 @@ func TestALocationIsLookedUpAgain(t *testing.T) {
 		o.lag["user0@contoso.com"] = 30 * time.Hour
 		o.sweepFor(73 * time.Hour)
 		assert.Len(t, o.questions(getLocation), 2, "nothing good was heard for three days")
-		gone := &exchange.CmdletError{Cmdlet: getDevices, Kind: exchange.NotFound, Text: "gone"}
+		gone := &online.CmdletError{Cmdlet: getDevices, Kind: online.NotFound, Text: "gone"}
 		o.fail = func(q question) error {
 			if q.who == guidOf("user0@contoso.com") {
 				return gone
@@ -216,7 +217,7 @@ func TestALocationIsLookedUpAgain(t *testing.T) {
 func TestHostileRows(t *testing.T) {
 	jane := guidOf("jane@contoso.com")
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // a bubble's beginning
-	for name, rows := range map[string][]exchange.Row{
+	for name, rows := range map[string][]powershell.Row{
 		"another mailbox's by GUID":         {phone(guidOf("joe@contoso.com"), now, now)},
 		"another mailbox's by address":      {phone("joe@contoso.com", now, now)},
 		"another mailbox's in its tenant":   {phone(testTenant+`\`+guidOf("joe@contoso.com"), now, now)},
@@ -241,13 +242,13 @@ func TestHostileRows(t *testing.T) {
 }
 
 func TestHostileLocations(t *testing.T) {
-	place := func(guid, kind string) exchange.Row {
+	place := func(guid, kind string) powershell.Row {
 		return row(map[string]any{"MailboxGuid": guid, "MailboxLocationType": kind})
 	}
 	a, b := guidOf("a"), guidOf("b")
-	for name, rows := range map[string][]exchange.Row{
+	for name, rows := range map[string][]powershell.Row{
 		"two mailboxes":          {place(a, "ComponentShared"), place(b, "ComponentShared")},
-		"everybody's":            slices.Repeat([]exchange.Row{place(a, "ComponentShared")}, maxLocations+1),
+		"everybody's":            slices.Repeat([]powershell.Row{place(a, "ComponentShared")}, maxLocations+1),
 		"of no GUID":             {place("jane", "ComponentShared")},
 		"of nobody":              {place("00000000-0000-0000-0000-000000000000", "ComponentShared")},
 		"of another tenant":      {row(map[string]any{"Identity": a + `\` + b, "MailboxLocationType": "ComponentShared"})},
@@ -259,7 +260,7 @@ func TestHostileLocations(t *testing.T) {
 		})
 	}
 	t.Run("an archive beside it is passed over", func(t *testing.T) {
-		l, cloud, err := readLocation([]exchange.Row{place(b, "MainArchive"), place(a, "ComponentShared")}, testTenant)
+		l, cloud, err := readLocation([]powershell.Row{place(b, "MainArchive"), place(a, "ComponentShared")}, testTenant)
 		require.NoError(t, err)
 		assert.False(t, cloud)
 		assert.Equal(t, a, l.String())
@@ -272,7 +273,7 @@ func TestATenantThatThrottles(t *testing.T) {
 		var refusals atomic.Int32
 		o.fail = func(question) error {
 			if refusals.Add(1) <= 3 {
-				return check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: time.Minute})
+				return check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: time.Minute})
 			}
 			return nil
 		}
@@ -290,7 +291,7 @@ func TestAMissingRoleIsToldAndNotTriedForEverybody(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(50), Watch: []config.Watch{{Mailbox: "user1@contoso.com"}}})
 		o.fail = func(question) error {
-			return check.Errorf(check.Permission, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Access, Text: "the app has no role"})
+			return check.Errorf(check.Permission, "%w", &online.CmdletError{Cmdlet: getLocation, Kind: online.Access, Text: "the app has no role"})
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -334,14 +335,14 @@ func TestMailboxesThatCannotBeAskedDoNotHoldUpTheOthers(t *testing.T) {
 func TestMailboxesThatAreRefusedDoNotHoldUpTheOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		refused int
-		kind    exchange.Kind
+		kind    online.Kind
 		typ     string
 	}{
-		"one":                      {1, exchange.Access, "UnauthorizedAccessException"},
-		"as many as calls at once": {4, exchange.Access, "AccessDeniedException"},
-		"more":                     {12, exchange.Access, ""},
-		"tokens for some of them":  {4, exchange.Token, ""},
-		"those that are first":     {40, exchange.Access, "CommandNotFoundException"},
+		"one":                      {1, online.Access, "UnauthorizedAccessException"},
+		"as many as calls at once": {4, online.Access, "AccessDeniedException"},
+		"more":                     {12, online.Access, ""},
+		"tokens for some of them":  {4, online.Token, ""},
+		"those that are first":     {40, online.Access, "CommandNotFoundException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -352,7 +353,7 @@ func TestMailboxesThatAreRefusedDoNotHoldUpTheOthers(t *testing.T) {
 				}
 				o.fail = func(q question) error {
 					if refused[q.who] {
-						return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: c.kind, Type: c.typ}
+						return &online.CmdletError{Cmdlet: q.cmdlet, Kind: c.kind, Type: c.typ}
 					}
 					return nil
 				}
@@ -384,7 +385,7 @@ func TestHoweverManyAreRefusedTheOthersAreAsked(t *testing.T) {
 				o := newOffice(t, config.Sync{Mailboxes: all})
 				o.fail = func(q question) error {
 					if bad[q.who] {
-						return &exchange.CmdletError{Cmdlet: q.cmdlet, Kind: exchange.Access, Type: "AccessDeniedException"}
+						return &online.CmdletError{Cmdlet: q.cmdlet, Kind: online.Access, Type: "AccessDeniedException"}
 					}
 					return nil
 				}
@@ -478,11 +479,11 @@ func TestWhyWatchedMailboxesCouldNotBeAskedInTime(t *testing.T) {
 		class check.Class
 		want  string
 	}{
-		"the tenant refuses": {2 * time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 4 * time.Minute}), nil,
+		"the tenant refuses": {2 * time.Second, check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: 4 * time.Minute}), nil,
 			check.Throttled, text + "Exchange Online refused a call for being too many, paused until 00:04:02 UTC"},
-		"a refusal that is over": {2 * time.Second, check.Errorf(check.Throttled, "%w", &exchange.CmdletError{Kind: exchange.Throttled, RetryAfter: 105 * time.Second}), nil,
+		"a refusal that is over": {2 * time.Second, check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: 105 * time.Second}), nil,
 			check.Throttled, text + "the tenant allows 1.4 calls per second now"},
-		"no answer": {time.Hour, nil, check.Errorf(check.Timeout, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Transient, Text: "no answer in time"}),
+		"no answer": {time.Hour, nil, check.Errorf(check.Timeout, "%w", &online.CmdletError{Cmdlet: getLocation, Kind: online.Transient, Text: "no answer in time"}),
 			check.Timeout, text + "Get-MailboxLocation: no answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -538,7 +539,7 @@ func TestARunTriesAgainWithinThePause(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(50), Watch: []config.Watch{{Mailbox: "user1@contoso.com"}}})
 		o.fail = func(question) error {
-			return check.Errorf(check.Permission, "%w", &exchange.CmdletError{Cmdlet: getLocation, Kind: exchange.Access, Text: "the app has no role"})
+			return check.Errorf(check.Permission, "%w", &online.CmdletError{Cmdlet: getLocation, Kind: online.Access, Text: "the app has no role"})
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

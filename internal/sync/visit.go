@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/online"
 )
 
 // The cmdlets of a visit.
@@ -37,7 +37,7 @@ func (a Ask) LocateAgain(now time.Time, found State) bool {
 
 // visitor asks Exchange Online about one mailbox.
 type visitor struct {
-	invoker exchange.Invoker
+	invoker online.Invoker
 	tenant  string
 	now     func() time.Time
 	spend   func(context.Context) error // waits for one more call of the budget
@@ -50,7 +50,7 @@ func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
 		return v.fromScratch(ctx, a)
 	}
 	out, err := v.devices(ctx, a)
-	gone := kindOf(err) == exchange.NotFound || errors.Is(err, errForeign)
+	gone := kindOf(err) == online.NotFound || errors.Is(err, errForeign)
 	if err != nil && !gone || err == nil && !a.LocateAgain(v.now(), out.State) {
 		return out, err
 	}
@@ -91,7 +91,7 @@ func (v visitor) paidDevices(ctx context.Context, a Ask) (Verdict, error) {
 		return Verdict{}, err
 	}
 	out, err := v.devices(ctx, a)
-	if kindOf(err) == exchange.NotFound {
+	if kindOf(err) == online.NotFound {
 		return Verdict{State: NotProvisioned}, nil
 	}
 	return out, err
@@ -99,9 +99,9 @@ func (v visitor) paidDevices(ctx context.Context, a Ask) (Verdict, error) {
 
 // locate looks up where a mailbox is; the zero Location: nowhere.
 func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
-	rows, err := v.invoker.Invoke(ctx, getLocation, map[string]any{"User": a.Key}, exchange.InvokeOptions{Anchor: anchorOf(a.Key), MaxPages: 1})
-	if kindOf(err) == exchange.NotFound {
-		rows, err = exchange.Rows{}, nil
+	rows, err := v.invoker.Invoke(ctx, getLocation, map[string]any{"User": a.Key}, online.Options{Anchor: anchorOf(a.Key), MaxPages: 1})
+	if kindOf(err) == online.NotFound {
+		rows, err = online.Rows{}, nil
 	}
 	if err != nil {
 		return a, false, err
@@ -118,7 +118,7 @@ func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
 // devices asks when the phones of a mailbox synchronised.
 func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
 	guid := a.Location.String()
-	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, exchange.InvokeOptions{Anchor: guid, MaxPages: 1, Select: Columns(getDevices)})
+	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, online.Options{Anchor: guid, MaxPages: 1, Select: Columns(getDevices)})
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -144,8 +144,8 @@ func anchorOf(key string) string {
 }
 
 // kindOf gives the kind of a cmdlet's error; empty: it is none.
-func kindOf(err error) exchange.Kind {
-	var e *exchange.CmdletError
+func kindOf(err error) online.Kind {
+	var e *online.CmdletError
 	if errors.As(err, &e) {
 		return e.Kind
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/hmad/hmad/internal/audit"
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/metadata"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 func evosts() board {
@@ -111,7 +111,7 @@ func reportAges() cog.Builder[dashboard.Panel] {
 
 func pushes() cog.Builder[dashboard.Panel] {
 	return stacked("Pushed reports by answer", "204 taken, 401 token or certificate wrong, 409 not newer than the last, 413 too large, 422 not usable, 429 too many.", "none",
-		query{"sum by (target, code) (" + increase(of(exchange.Pushes)) + ")", "{{target}} · {{code}}"}).Interval(aBar).NoValue("Reports are not pushed, or none came")
+		query{"sum by (target, code) (" + increase(of(intake.Pushes)) + ")", "{{target}} · {{code}}"}).Interval(aBar).NoValue("Reports are not pushed, or none came")
 }
 
 func authCertificates() cog.Builder[dashboard.Panel] {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 // families lists every declared family once.
@@ -15,7 +15,7 @@ func families() []*check.Metric {
 	for _, d := range catalog.Defs() {
 		all = append(all, d.Metrics...)
 	}
-	all = append(all, exchange.Pushes)
+	all = append(all, intake.Pushes)
 	seen := map[string]bool{}
 	return slices.DeleteFunc(all, func(m *check.Metric) bool {
 		was := seen[m.Name]

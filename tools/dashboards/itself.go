@@ -6,8 +6,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/probes"
 )
 
@@ -153,18 +154,18 @@ func clock() cog.Builder[dashboard.Panel] {
 
 func credentials() cog.Builder[dashboard.Panel] {
 	return stats("Credentials: time left", "Until hmad's own credentials end, at Microsoft and for pushed reports; after that the checks that need them cannot tell.", "s",
-		query{left("min by (target, credential) (" + of(exchange.CredentialNotAfter) + ")"), "{{target}} · {{credential}}"}).
+		query{left("min by (target, credential) (" + of(entra.CredentialNotAfter) + ")"), "{{target}} · {{credential}}"}).
 		Thresholds(steps("red", step{3 * day, "orange"}, step{30 * day, "green"})).NoValue("None, or unknown")
 }
 
 func callsByCode() cog.Builder[dashboard.Panel] {
 	return stacked("Calls by answer", "429 and 503 are the tenant's throttling: hmad then asks more slowly and climbs back.", "reqps",
-		query{"sum by (target, code) (" + rate(of(exchange.Requests)) + ")", "{{target}} · {{code}}"})
+		query{"sum by (target, code) (" + rate(of(online.Requests)) + ")", "{{target}} · {{code}}"})
 }
 
 func callsByCmdlet() cog.Builder[dashboard.Panel] {
 	return curves("Calls by cmdlet", "What the tenant's budget of calls is spent on.", "reqps",
-		query{"sum by (target, cmdlet) (" + rate(of(exchange.Requests)) + ")", "{{target}} · {{cmdlet}}"})
+		query{"sum by (target, cmdlet) (" + rate(of(online.Requests)) + ")", "{{target}} · {{cmdlet}}"})
 }
 
 func memory() cog.Builder[dashboard.Panel] {

@@ -6,8 +6,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/sync"
 )
 
@@ -199,7 +199,7 @@ func leftOut() cog.Builder[dashboard.Panel] {
 }
 
 func budget() cog.Builder[dashboard.Panel] {
-	calls := func(where ...string) string { return "sum by (target) (" + rate(of(exchange.Requests, where...)) + ")" }
+	calls := func(where ...string) string { return "sum by (target) (" + rate(of(online.Requests, where...)) + ")" }
 	return curves("Calls and budget", "Calls to Exchange Online of each target, and those that were throttled (429 and 503). The dashed lines are the budget of the target's tenant, as configured and in force: targets of one tenant share it, so that the calls of all of them together stay below. It falls when the tenant throttles and climbs back slowly.", "reqps",
 		query{calls(), "{{target}} calls"},
 		query{calls(`code=~"429|503"`) + "\nor 0 * " + calls(), "{{target}} throttled"},
@@ -209,6 +209,6 @@ func budget() cog.Builder[dashboard.Panel] {
 
 func callDuration() cog.Builder[dashboard.Panel] {
 	return curves("Duration of calls", "Half of the calls, and nearly all. Microsoft's answer takes 0.6 to 1 second in quiet times.", "s",
-		query{quantile("0.5", "target", exchange.RequestDuration), "{{target}} half"},
-		query{quantile("0.95", "target", exchange.RequestDuration), "{{target}} 95 %"})
+		query{quantile("0.5", "target", online.RequestDuration), "{{target}} half"},
+		query{quantile("0.95", "target", online.RequestDuration), "{{target}} 95 %"})
 }

@@ -23,8 +23,10 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/entra"
 	"github.com/hmad/hmad/internal/lab/online"
+	adminapi "github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/powershell"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +38,7 @@ var start = time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
 // cloud is a tenant behind TLS and hmad's own client of it.
 type cloud struct {
 	*online.Tenant
-	exchange.Invoker
+	adminapi.Invoker
 	now    time.Time
 	tokens int
 }
@@ -73,9 +75,9 @@ func newCloud(t *testing.T, mailboxes int, edit func(*online.Options)) *cloud {
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	files := map[string][]byte{"ca.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), "secret": []byte("planted")}
-	invoker, err := exchange.NewInvoker(config.Target{Tenant: tenantID, CAFile: "ca.pem", ExchangeOnline: config.ExchangeOnline{
+	invoker, err := adminapi.New(config.Target{Tenant: tenantID, CAFile: "ca.pem", ExchangeOnline: config.ExchangeOnline{
 		ClientID: tenantID, SecretFile: "secret", DisableAuthorityCheck: true, AuthorityHost: srv.URL + "/", Host: srv.URL,
-		Scope: exchange.ScopeExchangeOnline, Concurrency: 2}}, check.Env{
+		Scope: entra.ScopeExchangeOnline, Concurrency: 2}}, check.Env{
 		Budget: budget.New(2, 4),
 		Dial:   new(net.Dialer).DialContext, Meter: count{}, Now: func() time.Time { return c.now },
 		Resolve: func(context.Context, string, string) ([]netip.Addr, error) {
@@ -89,16 +91,16 @@ func newCloud(t *testing.T, mailboxes int, edit func(*online.Options)) *cloud {
 	return c
 }
 
-func (c *cloud) ask(cmdlet string, params map[string]any) (exchange.Rows, error) {
-	return c.Invoke(context.Background(), cmdlet, params, exchange.InvokeOptions{Anchor: tenantID})
+func (c *cloud) ask(cmdlet string, params map[string]any) (adminapi.Rows, error) {
+	return c.Invoke(context.Background(), cmdlet, params, adminapi.Options{Anchor: tenantID})
 }
 
-func (c *cloud) devices(i int) (exchange.Rows, error) {
+func (c *cloud) devices(i int) (adminapi.Rows, error) {
 	return c.ask("Get-MobileDeviceStatistics", map[string]any{"Mailbox": c.GUID(i)})
 }
 
 // newest gives the newest success of Outlook's partnerships.
-func newest(t *testing.T, rows exchange.Rows) (at time.Time) {
+func newest(t *testing.T, rows adminapi.Rows) (at time.Time) {
 	t.Helper()
 	for _, r := range rows.Rows {
 		if s, ok := r.Time("LastSuccessSync"); ok && s.After(at) && r.String("ClientType") != "EAS" {
@@ -146,13 +148,13 @@ func TestAFleetIsMixed(t *testing.T) {
 		if len(rows.Rows) == 0 {
 			none++
 			_, err = c.devices(i)
-			assert.Equal(t, exchange.NotFound, kind(t, err))
+			assert.Equal(t, adminapi.NotFound, kind(t, err))
 			continue
 		}
 		if rows.Rows[0].String("MailboxLocationType") == "Primary" {
 			cloudy++
 			_, err = c.devices(i)
-			assert.Equal(t, exchange.NotFound, kind(t, err), "what was beside the mailbox on premises")
+			assert.Equal(t, adminapi.NotFound, kind(t, err), "what was beside the mailbox on premises")
 			continue
 		}
 		rows, err = c.devices(i)
@@ -194,7 +196,7 @@ func TestNobodyNamedIsEverybody(t *testing.T) {
 
 func TestTheInventoryComesInPages(t *testing.T) {
 	c := newCloud(t, 2500, nil)
-	inventory := func() (exchange.Rows, error) {
+	inventory := func() (adminapi.Rows, error) {
 		return c.ask("Get-MobileDevice", map[string]any{"ResultSize": "Unlimited"})
 	}
 	rows, err := inventory()
@@ -221,9 +223,9 @@ func TestTheInventoryComesInPages(t *testing.T) {
 }
 
 // kind gives the kind of a failed call.
-func kind(t *testing.T, err error) exchange.Kind {
+func kind(t *testing.T, err error) adminapi.Kind {
 	t.Helper()
-	var e *exchange.CmdletError
+	var e *adminapi.CmdletError
 	require.ErrorAs(t, err, &e)
 	return e.Kind
 }
@@ -234,19 +236,19 @@ func TestBehaviours(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		is      online.Behaviour
-		kind    exchange.Kind
+		kind    adminapi.Kind
 		after   time.Duration
 		passing int // calls that succeed before
 	}{
-		"a missing role":             {is: online.Behaviour{MissingRole: "Get-MobileDeviceStatistics"}, kind: exchange.Access},
-		"no consent":                 {is: online.Behaviour{NoConsent: true}, kind: exchange.Token},
-		"throttled":                  {is: refused(429, 30, ""), kind: exchange.Throttled, after: 30 * time.Second, passing: 1},
-		"throttled without a time":   {is: refused(429, 0, ""), kind: exchange.Throttled, after: 3 * time.Second, passing: 1},
-		"too many at once":           {is: refused(500, 0, online.ConcurrencyText), kind: exchange.Throttled, after: 3 * time.Second, passing: 1},
-		"every second is broken off": {is: online.Behaviour{Reset: 2}, kind: exchange.Transient, passing: 1},
-		"every third is for later":   {is: online.Behaviour{Busy: true}, kind: exchange.Transient, passing: 2},
-		"a million rows":             {is: online.Behaviour{ManyRows: true}, kind: exchange.Invalid},
-		"deep JSON":                  {is: online.Behaviour{Deep: true}, kind: exchange.Invalid},
+		"a missing role":             {is: online.Behaviour{MissingRole: "Get-MobileDeviceStatistics"}, kind: adminapi.Access},
+		"no consent":                 {is: online.Behaviour{NoConsent: true}, kind: adminapi.Token},
+		"throttled":                  {is: refused(429, 30, ""), kind: adminapi.Throttled, after: 30 * time.Second, passing: 1},
+		"throttled without a time":   {is: refused(429, 0, ""), kind: adminapi.Throttled, after: 3 * time.Second, passing: 1},
+		"too many at once":           {is: refused(500, 0, online.ConcurrencyText), kind: adminapi.Throttled, after: 3 * time.Second, passing: 1},
+		"every second is broken off": {is: online.Behaviour{Reset: 2}, kind: adminapi.Transient, passing: 1},
+		"every third is for later":   {is: online.Behaviour{Busy: true}, kind: adminapi.Transient, passing: 2},
+		"a million rows":             {is: online.Behaviour{ManyRows: true}, kind: adminapi.Invalid},
+		"deep JSON":                  {is: online.Behaviour{Deep: true}, kind: adminapi.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newCloud(t, 10, nil)
@@ -257,7 +259,7 @@ func TestBehaviours(t *testing.T) {
 			}
 			_, err := o.devices(0)
 			require.Equal(t, c.kind, kind(t, err), "%v", err)
-			var e *exchange.CmdletError
+			var e *adminapi.CmdletError
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, c.after, e.RetryAfter)
 
@@ -281,7 +283,7 @@ func TestARevokedTokenIsReplaced(t *testing.T) {
 
 func TestOddRows(t *testing.T) {
 	c := newCloud(t, 10, nil)
-	row := func(b online.Behaviour) exchange.Row {
+	row := func(b online.Behaviour) powershell.Row {
 		c.Behave(b)
 		rows, err := c.devices(1)
 		require.NoError(t, err)
@@ -371,7 +373,7 @@ func TestATenantThatAllowsSoMuch(t *testing.T) {
 		require.NoError(t, err, "a burst of two seconds")
 	}
 	_, err := c.devices(0)
-	assert.Equal(t, exchange.Throttled, kind(t, err))
+	assert.Equal(t, adminapi.Throttled, kind(t, err))
 	c.now = c.now.Add(time.Second)
 	_, err = c.devices(0)
 	require.NoError(t, err)

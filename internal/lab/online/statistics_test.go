@@ -7,16 +7,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hmad/hmad/internal/exchange"
 	"github.com/hmad/hmad/internal/lab/online"
+	adminapi "github.com/hmad/hmad/internal/online"
 )
 
-func (c *cloud) statistics(i int) (exchange.Rows, error) {
+func (c *cloud) statistics(i int) (adminapi.Rows, error) {
 	return c.ask("Get-MailboxStatistics", map[string]any{"Identity": c.GUID(i)})
 }
 
 // items gives the count of the only row.
-func items(t *testing.T, rows exchange.Rows) int64 {
+func items(t *testing.T, rows adminapi.Rows) int64 {
 	t.Helper()
 	require.Len(t, rows.Rows, 1)
 	n, ok := rows.Rows[0].Int("ItemCount")
@@ -80,10 +80,10 @@ func TestOddStatistics(t *testing.T) {
 		assert.True(t, !ok || logon.After(start.Add(time.Hour)), name)
 	}
 
-	for want, b := range map[exchange.Kind]online.Behaviour{
-		exchange.Access:   {MissingRole: "Get-MailboxStatistics"},
-		exchange.NotFound: {Named: []online.Fate{online.NotProvisioned}},
-		exchange.Invalid:  {ManyRows: true},
+	for want, b := range map[adminapi.Kind]online.Behaviour{
+		adminapi.Access:   {MissingRole: "Get-MailboxStatistics"},
+		adminapi.NotFound: {Named: []online.Fate{online.NotProvisioned}},
+		adminapi.Invalid:  {ManyRows: true},
 	} {
 		c.Behave(b)
 		_, err = c.statistics(0)

@@ -1,0 +1,278 @@
+// Package entra gets tokens of the target's tenant from Microsoft Entra ID, and
+// reads who signed them and when. No secret and no token ever stands in an
+// error of it.
+package entra
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/transport"
+)
+
+// ScopeExchangeOnline is the scope of Exchange Online's tokens in the worldwide
+// cloud.
+const ScopeExchangeOnline = "https://outlook.office365.com/.default"
+
+const (
+	maxSecretFile = 64 << 10 // of a certificate with its key, or a secret
+	maxTokenHead  = 8 << 10  // of a JWT's header, coded
+	maxTokenBody  = 64 << 10 // of its claims, coded
+	maxUnix       = 1 << 35  // seconds, a thousand years
+)
+
+// The kinds of credential, for labels and messages.
+const (
+	KindCertificate      = "certificate"
+	KindSecret           = "secret"
+	KindManagedIdentity  = "managed_identity"
+	KindWorkloadIdentity = "workload_identity"
+)
+
+// Credential gets tokens of the target's tenant with the one credential that
+// the config names. It keeps tokens until shortly before they expire, and
+// takes a changed certificate or secret file into use at the next token.
+// Several goroutines may use it at once. Its errors are of class token and name
+// Microsoft's error code, never a secret.
+type Credential struct {
+	settings config.ExchangeOnline
+	tenant   string
+	env      check.Env
+	client   *http.Client
+
+	mu       sync.Mutex
+	read     [sha256.Size]byte // of the file that source was built from
+	source   azcore.TokenCredential
+	notAfter time.Time
+	secret   string // kept to take it out of errors that echo it
+}
+
+// New builds the target's credential, reading its file but asking
+// nothing. The errors name the setting at fault.
+func New(t config.Target, env check.Env) (*Credential, error) {
+	if !t.ExchangeOnline.Configured() {
+		return nil, &config.FieldError{Path: "exchange_online", Msg: "no credential is configured"}
+	}
+	client, err := transport.NewClient(t, env)
+	if err != nil {
+		return nil, err
+	}
+	c := &Credential{settings: t.ExchangeOnline, tenant: t.Tenant, env: env, client: client}
+	return c, c.load()
+}
+
+// Kind says what kind of credential it is: KindCertificate, ...
+func (c *Credential) Kind() string {
+	switch e := c.settings; {
+	case e.CertificateFile != "":
+		return KindCertificate
+	case e.SecretFile != "":
+		return KindSecret
+	case e.ManagedIdentity:
+		return KindManagedIdentity
+	default:
+		return KindWorkloadIdentity
+	}
+}
+
+// NotAfter says when the credential's certificate expires; false where it has
+// none.
+func (c *Credential) NotAfter() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.notAfter, !c.notAfter.IsZero()
+}
+
+// GetToken implements azcore.TokenCredential.
+func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.mu.Lock()
+	err := c.load()
+	source, secret := c.source, c.secret
+	c.mu.Unlock()
+	if err != nil {
+		return azcore.AccessToken{}, check.Errorf(check.Token, "the credential cannot be read: %w", err)
+	}
+	lost := new(lostRequest)
+	token, err := source.GetToken(context.WithValue(ctx, lostKey{}, lost), o)
+	if err != nil {
+		return azcore.AccessToken{}, tokenError(ctx, err, lost.last(), secret)
+	}
+	return token, nil
+}
+
+// Fresh gets a token that the authority issues now, none that was kept: what
+// the caller wants to know is how it is signed at present. A managed identity's
+// tokens are kept by the platform as well, for up to a day: see IssuedAt.
+func (c *Credential) Fresh(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.Forget()
+	return c.GetToken(ctx, o)
+}
+
+// Forget throws away every token that is kept, so that the next is asked for.
+func (c *Credential) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.source = nil // load builds it anew
+}
+
+// load builds the credential anew where its file has changed. A file that
+// cannot be used is an error, though an older copy would still do: else nobody
+// sees it until the next start.
+func (c *Credential) load() error {
+	data, err := c.file()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(data)
+	if c.source != nil && sum == c.read {
+		return nil
+	}
+	if err := c.build(data); err != nil {
+		return err
+	}
+	c.read = sum
+	return nil
+}
+
+// file reads what the credential is made from; nothing where azidentity reads
+// it itself.
+func (c *Credential) file() ([]byte, error) {
+	setting, name := "exchange_online.certificate_file", c.settings.CertificateFile
+	if name == "" {
+		setting, name = "exchange_online.secret_file", c.settings.SecretFile
+	}
+	if name == "" {
+		return nil, nil
+	}
+	data, err := c.env.ReadFile(name, maxSecretFile)
+	if err != nil {
+		return nil, &config.FieldError{Path: setting, Msg: err.Error()}
+	}
+	return data, nil
+}
+
+func (c *Credential) build(data []byte) (err error) {
+	o := azcore.ClientOptions{
+		Transport: tokenClient{c.client},
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.settings.AuthorityHost},
+		Retry:     policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second, MaxRetryDelay: 5 * time.Second},
+	}
+	e, off := c.settings, c.settings.DisableAuthorityCheck
+	switch c.Kind() {
+	case KindCertificate:
+		return c.buildCertificate(data, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
+	case KindSecret:
+		c.secret = string(bytes.TrimSpace(data))
+		if c.secret == "" {
+			return &config.FieldError{Path: "exchange_online.secret_file", Msg: e.SecretFile + " is empty"}
+		}
+		c.source, err = azidentity.NewClientSecretCredential(c.tenant, e.ClientID, c.secret,
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
+	case KindManagedIdentity:
+		mo := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}
+		if e.ClientID != "" {
+			mo.ID = azidentity.ClientID(e.ClientID)
+		}
+		c.source, err = azidentity.NewManagedIdentityCredential(mo)
+	default:
+		c.source, err = azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+			ClientOptions: o, DisableInstanceDiscovery: off, ClientID: e.ClientID, TenantID: c.tenant, TokenFilePath: e.WorkloadIdentityFile})
+	}
+	if err != nil {
+		return &config.FieldError{Path: "exchange_online", Msg: redacted(err.Error(), c.secret)}
+	}
+	return nil
+}
+
+func (c *Credential) buildCertificate(data []byte, o *azidentity.ClientCertificateCredentialOptions) error {
+	certs, key, err := parseCertificate(data)
+	if err == nil {
+		c.source, err = azidentity.NewClientCertificateCredential(c.tenant, c.settings.ClientID, certs, key, o)
+	}
+	if err != nil {
+		return &config.FieldError{Path: "exchange_online.certificate_file", Msg: c.settings.CertificateFile + ": " + check.Line(err.Error(), 200)}
+	}
+	c.notAfter = certs[0].NotAfter
+	return nil
+}
+
+// parseCertificate reads the certificate and its RSA key from PEM, and puts the
+// traps of azidentity's own parser into words.
+func parseCertificate(data []byte) ([]*x509.Certificate, *rsa.PrivateKey, error) {
+	switch {
+	case bytes.Contains(data, []byte("ENCRYPTED PRIVATE KEY")) || bytes.Contains(data, []byte("Proc-Type: 4,ENCRYPTED")):
+		return nil, nil, errors.New("the key is encrypted: want PEM without a passphrase, mode 0600")
+	case !bytes.Contains(data, []byte("-----BEGIN ")):
+		return nil, nil, errors.New("want PEM with certificate and key (of a PFX: openssl pkcs12 -in FILE -nodes)")
+	}
+	certs, key, err := azidentity.ParseCertificates(data, nil)
+	if err != nil {
+		return nil, nil, errors.New("want PEM with a certificate and its key")
+	}
+	rsaKey, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, nil, errors.New("the key must be an RSA key")
+	}
+	for i, c := range certs {
+		if rsaKey.PublicKey.Equal(c.PublicKey) {
+			certs[0], certs[i] = certs[i], certs[0]
+			return certs, rsaKey, nil
+		}
+	}
+	return nil, nil, errors.New("the key belongs to none of the certificates")
+}
+
+// KeyID gives the id of the key that signed a token: x5t of the JWT's header,
+// else kid (RFC 7515 sections 4.1.7 and 4.1.4), as it stands there; see
+// Thumbprint. Nothing of the token is in the error.
+func KeyID(token string) (string, error) {
+	head, _, ok := strings.Cut(token, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(head)
+	if !ok || len(head) > maxTokenHead || err != nil {
+		return "", check.Errorf(check.Token, "the token is no JWT")
+	}
+	var h struct{ X5t, Kid string }
+	if json.Unmarshal(raw, &h) != nil || h.X5t == "" && h.Kid == "" {
+		return "", check.Errorf(check.Token, "the token's header names no key")
+	}
+	if h.X5t == "" {
+		h.X5t = h.Kid
+	}
+	return check.Line(h.X5t, 200), nil
+}
+
+// IssuedAt gives when a token was issued, by its claim iat (RFC 7519 section
+// 4.1.6). Entra writes five minutes before the true time. Nothing of the token
+// is in the error.
+func IssuedAt(token string) (time.Time, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) < 2 || len(parts[1]) > maxTokenBody {
+		return time.Time{}, check.Errorf(check.Token, "the token is no JWT")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct{ Iat float64 }
+	switch {
+	case err != nil || json.Unmarshal(raw, &claims) != nil:
+		return time.Time{}, check.Errorf(check.Token, "the token's claims cannot be read")
+	case claims.Iat <= 0 || claims.Iat > maxUnix:
+		return time.Time{}, check.Errorf(check.Token, "the token does not say when it was issued")
+	}
+	return time.Unix(int64(claims.Iat), 0).UTC(), nil
+}

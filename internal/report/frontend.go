@@ -1,0 +1,115 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hmad/hmad/internal/powershell"
+)
+
+// The sections about the leg from the cloud to Exchange.
+const (
+	sectionFrontEnd     = "frontEndRequests"
+	sectionPartnerships = "partnerships"
+)
+
+const (
+	maxSlots   = 5000      // rows of one report: 24 hours of 5 minutes with 17 statuses each
+	maxSlot    = time.Hour // the longest slot
+	maxPartner = 2000      // partnerships of one report
+)
+
+// FrontEndRequests are the ActiveSync requests of the OutlookService, the
+// cloud's own client, that one server's front end has answered. The collector
+// counts them from the tail of the logs in
+// <ExchangeInstallPath>\Logging\HttpProxy\Eas.
+type FrontEndRequests struct {
+	Since, Until time.Time     // the time that was read without a gap
+	Slot         time.Duration // slots begin at whole multiples of it in UTC
+	LastSuccess  time.Time     // newest request answered 2xx within that time; zero: none
+	Counts       []RequestCount
+}
+
+// RequestCount counts one slot's requests of one status. A slot and status
+// without a row had none.
+type RequestCount struct {
+	Start  time.Time
+	Status int // of HTTP, 100 to 599
+	Count  int
+}
+
+// FrontEndRequests reads the section
+//
+//	"frontEndRequests": {"since": "…", "until": "…", "slotSeconds": 300, "lastSuccess": "…"|null,
+//	                     "counts": [{"start": "…", "status": 200, "count": 41}, …]}
+//
+// Counts outside since and until, by more than a slot, are an error.
+func (r Report) FrontEndRequests() (FrontEndRequests, error) {
+	return rowOf(r, sectionFrontEnd, readFrontEnd)
+}
+
+func readFrontEnd(w *powershell.Fields) FrontEndRequests {
+	f := FrontEndRequests{Since: w.NeedTime("since"), Until: w.NeedTime("until"), LastSuccess: w.Time("lastSuccess"),
+		Slot: time.Duration(w.Number("slotSeconds")) * time.Second}
+	rows := powershell.List(w.Get("counts"))
+	switch {
+	case w.Err != nil:
+		return f
+	case f.Slot < time.Second || f.Slot > maxSlot:
+		w.Fail("slotSeconds", fmt.Errorf("want 1 to %.0f", maxSlot.Seconds()))
+	case f.Until.Before(f.Since) || f.Until.Sub(f.Since) > 48*time.Hour:
+		w.Fail("until", errors.New("want a time within two days after since"))
+	case len(rows) > maxSlots:
+		w.Fail("counts", fmt.Errorf("got %d, want at most %d", len(rows), maxSlots))
+	}
+	for _, v := range rows {
+		if w.Err != nil {
+			break
+		}
+		f.Counts = append(f.Counts, f.readCount(w, v))
+	}
+	return f
+}
+
+func (f FrontEndRequests) readCount(w *powershell.Fields, v any) RequestCount {
+	in, err := powershell.NewFields(v)
+	if err != nil {
+		w.Fail("counts", err)
+		return RequestCount{}
+	}
+	c := RequestCount{Start: in.NeedTime("start"), Status: in.Number("status"), Count: in.Number("count")}
+	switch {
+	case in.Err != nil:
+		w.Fail("counts", in.Err)
+	case c.Status < 100 || c.Status > 599 || c.Count < 0:
+		w.Fail("counts", errors.New("want a status of HTTP and a count of at least 0"))
+	case c.Start.Before(f.Since.Add(-f.Slot)) || c.Start.After(f.Until):
+		w.Fail("counts", errors.New("a slot is not between since and until"))
+	}
+	return c
+}
+
+// CloudPartnership is the cloud's own ActiveSync partnership (DeviceType
+// OutlookService) with one mailbox on premises. Zero times are not known.
+type CloudPartnership struct {
+	Mailbox     string // its primary address
+	DeviceID    string
+	AccessState string // Allowed, Blocked, Quarantined, ...
+	First       time.Time
+	Attempt     time.Time // last attempt to synchronise
+	Success     time.Time // last good sync
+}
+
+// Partnerships reads the partnerships of the mailboxes that the collector is
+// told to watch:
+//
+//	"partnerships": [{"mailbox": "jane@contoso.com", "deviceId": "…", "deviceAccessState": "Allowed",
+//	                  "firstSyncTime": "…"|null, "lastSyncAttemptTime": "…"|null, "lastSuccessSync": "…"|null}, …]
+func (r Report) Partnerships() ([]CloudPartnership, error) {
+	all, err := rowsOf(r, sectionPartnerships, func(w *powershell.Fields) CloudPartnership {
+		return CloudPartnership{Mailbox: w.Need("mailbox"), DeviceID: w.Text("deviceId"), AccessState: w.Text("deviceAccessState"),
+			First: w.Time("firstSyncTime"), Attempt: w.Time("lastSyncAttemptTime"), Success: w.Time("lastSuccessSync")}
+	})
+	return all[:min(len(all), maxPartner)], err
+}

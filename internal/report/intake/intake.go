@@ -1,0 +1,200 @@
+// Package intake receives on-premises reports by HTTPS. No token, password or
+// key ever stands in an answer or an error of it.
+package intake
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/report"
+)
+
+// Path is where reports are pushed to.
+const Path = "/api/v1/onprem-report"
+
+const (
+	pushesPerSec  = 2
+	pushBurst     = 20
+	pushesAtATime = 4 // bodies held in memory
+)
+
+// Pushes counts what a Server answered. Its check and target are those of the
+// Env's Meter.
+var Pushes = &check.Metric{Name: "hmad_onprem_report_pushes_total", Kind: check.Counter, Labels: []string{"code"},
+	Help: "Pushed on-premises reports by the HTTP status that answered them: 204 taken, 401 token or certificate wrong, 409 not newer than the last one of its host, 413 too large, 422 not a usable report, 429 too many."}
+
+// Server takes pushed reports: POST /api/v1/onprem-report with a report as JSON,
+// plain or gzip. It answers 204, or one line of text with the status that fits.
+//
+// A push shows the bearer token (RFC 6750) or a client certificate that the
+// listener has verified. A report is taken only if it is newer than the last
+// one of its host, which also keeps replayed ones out, and at most ten minutes
+// ahead of our clock. Neither body nor header stands in any answer.
+type Server struct {
+	cfg   config.Report
+	env   check.Env
+	put   func(name string, data []byte) error
+	limit *rate.Limiter // of the senders, together
+	outer strangers
+	slots chan struct{}
+	mu    sync.Mutex // one comparison with the kept report at a time
+}
+
+// New builds the Server of a target. A report that is taken goes to put,
+// which must write it whole or not at all under that base name in the folder
+// env.Reports. Serve opens the listener that cfg describes.
+func New(cfg config.Report, env check.Env, put func(name string, data []byte) error) *Server {
+	return &Server{cfg: cfg, env: env, put: put,
+		limit: rate.NewLimiter(pushesPerSec, pushBurst), slots: make(chan struct{}, pushesAtATime)}
+}
+
+// refusal is an answer other than 204.
+type refusal struct {
+	code int
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(code int, format string, args ...any) error {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+// ServeHTTP implements http.Handler.
+func (in *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	err := in.take(w, r)
+	code := http.StatusNoContent
+	var no *refusal
+	if errors.As(err, &no) {
+		code = no.code
+	} else if err != nil {
+		code, no = http.StatusInternalServerError, &refusal{text: "the report could not be kept"}
+	}
+	if in.env.Meter != nil {
+		in.env.Meter.Add(Pushes, 1, strconv.Itoa(code))
+	}
+	if no == nil {
+		w.WriteHeader(code)
+		return
+	}
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="hmad"`)
+	}
+	w.Header().Set("Connection", "close") // what is left of the body is not read
+	http.Error(w, no.text, code)
+}
+
+// take judges a push from the outside in: nothing of the body is read before
+// its sender is known.
+func (in *Server) take(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case r.URL.Path != Path:
+		return refuse(http.StatusNotFound, "reports go to %s", Path)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		return refuse(http.StatusMethodNotAllowed, "want POST")
+	}
+	if err := in.admit(w, r); err != nil {
+		return err
+	}
+	if !in.limit.AllowN(in.env.Now(), 1) {
+		w.Header().Set("Retry-After", "10")
+		return refuse(http.StatusTooManyRequests, "too many pushes")
+	}
+	select {
+	case in.slots <- struct{}{}:
+		defer func() { <-in.slots }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	data, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	return in.accept(data)
+}
+
+// readBody reads a body that is at most report.MaxSize bytes, on the wire and
+// unpacked.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// A content type that browsers do not send across origins unasked.
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "want Content-Type: application/json")
+	}
+	var body io.Reader = http.MaxBytesReader(w, r.Body, report.MaxSize)
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+	case "gzip":
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, "the body is no gzip")
+		}
+		body = unpacked
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, "want Content-Encoding: gzip, or none")
+	}
+	data, err := io.ReadAll(io.LimitReader(body, report.MaxSize+1))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over) || len(data) > report.MaxSize:
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the report is over %d bytes", report.MaxSize)
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "the body broke off")
+	}
+	return data, nil
+}
+
+// accept keeps a report that is newer than the one kept of its host.
+func (in *Server) accept(data []byte) error {
+	r, err := report.Decode(data)
+	if err != nil {
+		return refuse(http.StatusUnprocessableEntity, "%s", err)
+	}
+	if ahead := r.GeneratedAt.Sub(in.env.Now()); ahead > report.MaxAhead {
+		return refuse(http.StatusUnprocessableEntity, "generatedAt is %s ahead of this host's clock", ahead.Round(time.Second))
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	kept, err := in.kept(r.FileName())
+	switch {
+	case err != nil:
+		return err
+	case !r.GeneratedAt.After(kept):
+		return refuse(http.StatusConflict, "not newer than the last report of this host, of %s", kept.Format(time.RFC3339))
+	}
+	return in.put(r.FileName(), data)
+}
+
+// kept gives the time of the report kept under name, zero where there is none
+// that can be read; a new host is refused where the folder is full.
+func (in *Server) kept(name string) (time.Time, error) {
+	data, err := in.env.ReadFile(filepath.Join(in.env.Reports, name), report.MaxSize)
+	if err == nil {
+		r, err := report.Decode(data)
+		if err != nil {
+			return time.Time{}, nil // damaged: any report is better
+		}
+		return r.GeneratedAt, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, err
+	}
+	files, err := in.env.ReadDir(in.env.Reports)
+	if err == nil && len(files) >= report.MaxFiles {
+		return time.Time{}, refuse(http.StatusInsufficientStorage, "reports of %d hosts are kept already", len(files))
+	}
+	return time.Time{}, nil
+}

@@ -1,0 +1,238 @@
+// Package report reads the on-premises report: one JSON envelope per Exchange
+// server, made by the PowerShell collector in deploy/exchange, and received by
+// package intake or laid in a folder. Decode reads the envelope, a method per
+// section (AuthServers, OAuthEvents, ...) its facts.
+//
+// A report is bounded in size, and its texts are made one line without secrets.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/powershell"
+)
+
+// Schema is the version of the report that this hmad reads.
+const Schema = 1
+
+// MaxSize bounds a report, in bytes.
+const MaxSize = 8 << 20
+
+const (
+	maxSections = 100            // of one report; the collector writes about 20
+	maxInterval = 24 * time.Hour // between two reports of a host, as the collector has it
+)
+
+var (
+	// ErrMissing: the report has no such section.
+	ErrMissing = errors.New("the section is missing")
+	// ErrUnread: the section says that the collector could not read it.
+	ErrUnread = errors.New("the collector could not read it")
+	// ErrTruncated: the report ends in its middle, as a file does that is
+	// still being written.
+	ErrTruncated = errors.New("the report ends in its middle")
+	// ErrSchema: the report has a schema that this hmad does not read.
+	ErrSchema = errors.New("unknown schema")
+)
+
+// Report is what one collector run saw on one Exchange server.
+type Report struct {
+	Schema      int
+	Collector   string        // version of the collector
+	Host        string        // the Exchange server's own name
+	Interval    time.Duration // between two runs of the collector
+	GeneratedAt time.Time     // by the server's clock, UTC
+	Took        time.Duration
+	Sections    map[string]Section // by name: authServers, oauthEvents, ...
+}
+
+// Section is one part of a report: data, or why there is none.
+type Section struct {
+	OK    bool
+	Error string // one line without secrets, where not OK
+	Data  json.RawMessage
+	Since time.Time // of a log: from when on it was read, up to the report; zero: not told
+}
+
+// Decode reads a report's envelope; the sections are read by the methods
+// of Report. It tolerates what PowerShell 5.1 does to JSON: a byte order mark,
+// dates as /Date(ms)/, arrays of one element collapsed to the element. Errors
+// are one line; ErrTruncated and ErrSchema can be told apart.
+func Decode(data []byte) (Report, error) {
+	data, err := utf8JSON(data)
+	if err != nil {
+		return Report{}, err
+	}
+	var w wire
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Report{}, jsonError(err)
+	}
+	if w.Schema != Schema {
+		return Report{}, fmt.Errorf("%w: got %d, want %d", ErrSchema, w.Schema, Schema)
+	}
+	return w.report()
+}
+
+// wire is the envelope as written.
+type wire struct {
+	Schema          int                    `json:"schema"`
+	Collector       string                 `json:"collector"`
+	Host            string                 `json:"host"`
+	IntervalSeconds float64                `json:"intervalSeconds"`
+	GeneratedAt     any                    `json:"generatedAt"`
+	DurationMs      float64                `json:"durationMs"`
+	Sections        map[string]wireSection `json:"sections"`
+}
+
+type wireSection struct {
+	OK    *bool           `json:"ok"`
+	Error string          `json:"error"`
+	Data  json.RawMessage `json:"data"`
+	Since any             `json:"since"`
+}
+
+// hostForm is that of a computer name or a DNS name: letters, digits, dashes
+// and underscores between dots. A report's host becomes a file name.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*$`)
+
+// sectionForm is that of a section's name.
+var sectionForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
+
+// withheld stands for the error of a section about mailboxes: Exchange's text may
+// name one in any form.
+const withheld = "its error, in the report itself, may name a mailbox and is not shown"
+
+// report checks the envelope.
+func (w wire) report() (Report, error) {
+	generated, err := powershell.ReadTime(w.GeneratedAt)
+	switch {
+	case len(w.Host) > 253 || !hostForm.MatchString(w.Host):
+		return Report{}, errors.New("host: want the server's name, letters, digits, dashes and dots")
+	case err != nil:
+		return Report{}, fmt.Errorf("generatedAt: %w", err)
+	case generated.IsZero():
+		return Report{}, errors.New("generatedAt: missing")
+	case w.IntervalSeconds <= 0 || w.IntervalSeconds > maxInterval.Seconds():
+		return Report{}, fmt.Errorf("intervalSeconds: want over 0, at most %.0f", maxInterval.Seconds())
+	case w.DurationMs < 0 || w.DurationMs > float64(maxInterval.Milliseconds()):
+		return Report{}, errors.New("durationMs: out of range")
+	}
+	r := Report{Schema: w.Schema, Collector: check.Line(w.Collector, 40), Host: w.Host, GeneratedAt: generated,
+		Interval: time.Duration(w.IntervalSeconds * float64(time.Second)),
+		Took:     time.Duration(w.DurationMs * float64(time.Millisecond))}
+	r.Sections, err = w.sections()
+	return r, err
+}
+
+func (w wire) sections() (map[string]Section, error) {
+	if len(w.Sections) == 0 || len(w.Sections) > maxSections {
+		return nil, fmt.Errorf("sections: got %d, want 1 to %d", len(w.Sections), maxSections)
+	}
+	all := make(map[string]Section, len(w.Sections))
+	for name, s := range w.Sections {
+		if !sectionForm.MatchString(name) || s.OK == nil {
+			return nil, errors.New("sections: want names of letters and digits, each with ok")
+		}
+		all[name] = s.section()
+		if t := all[name]; name == sectionPartnerships && t.Error != "" {
+			t.Error = withheld
+			all[name] = t
+		}
+	}
+	return all, nil
+}
+
+// section reads a section, data apart; ok is there.
+func (s wireSection) section() Section {
+	since, err := powershell.ReadTime(s.Since)
+	if err != nil {
+		return Section{Error: "since: " + err.Error()}
+	}
+	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since}
+}
+
+// section gives the data of a section, or why there is none, as an error of
+// class report.
+func (r Report) section(name string) (json.RawMessage, error) {
+	s, ok := r.Sections[name]
+	switch {
+	case !ok:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, name, ErrMissing)
+	case !s.OK:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w: %s", r.Host, name, ErrUnread, s.Error)
+	case len(s.Data) == 0:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet without data", r.Host, name)
+	}
+	return s.Data, nil
+}
+
+// FileName is the name under which a report of this host is kept: one file per
+// host, whatever the case of its name and whether or not it is qualified. An
+// organisation of Exchange has every computer name once.
+func (r Report) FileName() string {
+	short, _, _ := strings.Cut(r.Host, ".")
+	return strings.ToLower(short) + ".json"
+}
+
+const (
+	// LateAfter is how many of its intervals may pass until a report is late.
+	LateAfter = 3
+	// maxEvidence is the age beyond which a report speaks for the present in no
+	// case, however rarely its collector runs.
+	maxEvidence = 2 * time.Hour
+	// MaxAhead is how far a report's clock may be ahead of ours.
+	MaxAhead = 10 * time.Minute
+)
+
+// Fresh says whether the report speaks for the present: it is at most three of
+// its intervals and two hours old, and not dated over ten minutes ahead, else
+// one dated next year would be evidence for a year.
+func (r Report) Fresh(now time.Time) bool {
+	age := now.Sub(r.GeneratedAt)
+	return age <= min(LateAfter*r.Interval, maxEvidence) && age >= -MaxAhead
+}
+
+// utf8JSON strips a byte order mark and refuses what cannot be a report before
+// anything is decoded.
+func utf8JSON(data []byte) ([]byte, error) {
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("the report is over %d bytes", MaxSize)
+	}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, errors.New("the report is UTF-16, want UTF-8")
+	}
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	switch {
+	case len(data) == 0:
+		return nil, fmt.Errorf("%w: it is empty", ErrTruncated)
+	case data[0] != '{':
+		return nil, errors.New("the report is no JSON object")
+	case powershell.TooDeep(data):
+		return nil, fmt.Errorf("the report nests deeper than %d", powershell.MaxDepth)
+	}
+	return data, nil
+}
+
+// jsonError says where JSON goes wrong, in one line without its values.
+func jsonError(err error) error {
+	var syntax *json.SyntaxError
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end"):
+		return ErrTruncated
+	case errors.As(err, &syntax):
+		return fmt.Errorf("the report is no valid JSON: byte %d: %s", syntax.Offset, check.Line(syntax.Error(), 100))
+	case errors.As(err, &typed):
+		return fmt.Errorf("%s: got a JSON %s", check.Line(typed.Field, 100), strings.Fields(typed.Value + " value")[0])
+	default:
+		return errors.New(check.Line(err.Error(), 200))
+	}
+}

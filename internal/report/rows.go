@@ -1,0 +1,52 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/powershell"
+)
+
+// rowsOf reads a section whose data is a list of objects, in the report's order.
+// An empty list says that there is none; null says nothing, and is an error.
+func rowsOf[T any](r Report, section string, read func(*powershell.Fields) T) ([]T, error) {
+	data, err := r.section(section)
+	if err != nil {
+		return nil, err
+	}
+	var tree any
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if err := dec.Decode(&tree); err != nil {
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, section, jsonError(err))
+	}
+	if tree = powershell.Unwrap(tree); tree == nil {
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet its data is null", r.Host, section)
+	}
+	all := []T{}
+	for i, v := range powershell.List(tree) {
+		w, err := powershell.NewFields(v)
+		if err == nil {
+			all = append(all, read(w))
+			err = w.Err
+		}
+		if err != nil {
+			return nil, check.Errorf(check.ReportInput, "%s: section %s: row %d: %w", r.Host, section, i, err)
+		}
+	}
+	return all, nil
+}
+
+// rowOf reads a section whose data is one object.
+func rowOf[T any](r Report, section string, read func(*powershell.Fields) T) (T, error) {
+	all, err := rowsOf(r, section, read)
+	if err == nil && len(all) != 1 {
+		err = check.Errorf(check.ReportInput, "%s: section %s: got %d objects, want one", r.Host, section, len(all))
+	}
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return all[0], nil
+}
