@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hmad/hmad/internal/exchange"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // exchangeSections are those that ask Exchange, by the script's own sections.
@@ -36,9 +36,9 @@ func TestScenarios(t *testing.T) {
 			assert.Zero(t, o.status, o.complaints)
 			assert.Empty(t, o.left, "no session outlives its client")
 			assert.Equal(t, c.failed, o.failed(t))
-			r, err := exchange.DecodeReport(o.data)
+			r, err := report.Decode(o.data)
 			require.NoError(t, err)
-			for _, name := range exchange.SectionNames() {
+			for _, name := range report.SectionNames() {
 				_, has := r.Sections[name]
 				missing := slices.Contains(c.absent, name) || name == "partnerships" && len(c.args) == 0
 				assert.Equal(t, !missing, has, name)
