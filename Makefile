@@ -4,6 +4,7 @@
 # make package   deb and rpm into dist/
 # make e2e    of make test the long trials alone: the plan at size, paging, the sweep of mailboxes
 # make bench  probes beside bare net/http, dispatcher, scrape
+# make bench-blackbox   CPU per probe, of hmad and of blackbox_exporter
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
