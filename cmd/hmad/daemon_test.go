@@ -258,11 +258,11 @@ func TestExplainAsksTheDaemonForTheTimeline(t *testing.T) {
 	p := start(t, "explain", "evosts_metadata.metadata_stale", "--web.url="+e.page)
 	<-p.exited
 	assert.Equal(t, exitOK, p.code)
-	assert.Contains(t, p.stdout.String(), "evosts_metadata of contoso, as the daemon has it\n  EvoSts - ")
+	assert.Contains(t, p.stdout.String(), "evosts_metadata of contoso, as the daemon saw it last\n  EvoSts - ")
 	p = start(t, "explain", "evosts_metadata.metadata_stale", "--web.url=http://"+freeAddress(t))
 	<-p.exited
 	assert.Equal(t, exitOK, p.code)
-	assert.Contains(t, p.stdout.String(), "The timeline of now: `hmad check evosts_metadata`, or the status page (the daemon at http://127.0.0.1:")
+	assert.Contains(t, p.stdout.String(), "To see it now, with the commands that repeat it: `hmad check evosts_metadata`, or the status page (the daemon at http://127.0.0.1:")
 	assert.Contains(t, p.stdout.String(), " (--web.url) does not answer: ")
 }
 

@@ -142,7 +142,7 @@ func probeMailbox(t config.Target, results []check.Result) step {
 		}
 	}
 	unknown := probes.Autodiscover.Reason("probe_mailbox_unknown")
-	if r.Err != nil || slices.Contains(r.Report.Unevaluated, unknown) {
+	if r.Err != nil || slices.Contains(r.Report.Unevaluated(), unknown) {
 		return step{what: what, status: skipped, detail: "AutoDiscover did not get as far as " + t.Mailbox + ": see check " + r.Check}
 	}
 	return step{what: what, status: works, detail: "AutoDiscover knows " + t.Mailbox}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/metadata"
 	"github.com/hmad/hmad/internal/near"
 )
 
@@ -20,7 +19,7 @@ func (c *cli) explain(ctx context.Context) int {
 	for _, d := range catalog.Defs() {
 		here := c.explainCheck(d)
 		if here && c.reason != "" {
-			c.timeline(ctx, d)
+			c.last(ctx, d)
 		}
 		found = found || here
 	}
@@ -45,7 +44,7 @@ func explained() []string {
 		names = append(names, a.Name)
 	}
 	for _, class := range check.Classes {
-		names = append(names, string(class))
+		names = append(names, class.Name)
 	}
 	return names
 }
@@ -86,39 +85,39 @@ func (c *cli) explainAlert() (found bool) {
 // explainClass prints the class of error that the argument names: why a check
 // could not tell.
 func (c *cli) explainClass() bool {
-	class := check.Class(c.reason)
-	if !slices.Contains(check.Classes, class) {
-		return false
+	for _, class := range check.Classes {
+		if class.Name == c.reason {
+			fmt.Fprintf(c.stdout, "%s (a class of error: a check cannot tell)\n  means:  %s\n  look:   %s\n  more:   %s\n\n", class, class.Means, class.Look, catalog.UndecidedRunbook)
+			return true
+		}
 	}
-	fmt.Fprintf(c.stdout, "%s (a class of error: a check cannot tell)\n  means:  %s\n  more:   %s\n\n", class, catalog.ClassDoc(class), catalog.UndecidedRunbook)
-	return true
+	return false
 }
 
-// timeline prints the certificates' timeline as the running daemon has it, for
-// the checks that draw one.
-func (c *cli) timeline(ctx context.Context, d *check.Def) {
-	if d != metadata.EvoSTSMetadata && d != metadata.MetadataRefresh {
-		return
-	}
+// last prints the timeline and the commands to repeat by hand of the check's
+// last runs, as the running daemon knows them.
+func (c *cli) last(ctx context.Context, d *check.Def) {
 	var doc struct {
 		Results []struct {
-			Check, Target string
-			Notes         []string
+			Check, Target    string
+			Timeline, Repeat []string
 		}
 	}
 	if err := c.asking.get(ctx, "/api/v1/results", &doc); err != nil {
-		fmt.Fprintf(c.stdout, "The timeline of now: `hmad check %s`, or the status page (%s).\n", d.Name, err)
+		fmt.Fprintf(c.stdout, "To see it now, with the commands that repeat it: `hmad check %s`, or the status page (%s).\n", d.Name, err)
 		return
 	}
 	for _, r := range doc.Results {
-		if r.Check != d.Name {
+		if r.Check != d.Name || len(r.Timeline)+len(r.Repeat) == 0 {
 			continue
 		}
-		fmt.Fprintf(c.stdout, "%s of %s, as the daemon has it\n", r.Check, r.Target)
-		for _, n := range r.Notes {
-			if line, ok := strings.CutPrefix(n, metadata.TimelinePrefix); ok {
-				fmt.Fprintf(c.stdout, "  %s\n", line)
-			}
+		fmt.Fprintf(c.stdout, "%s of %s, as the daemon saw it last\n", r.Check, r.Target)
+		for _, line := range r.Timeline {
+			fmt.Fprintf(c.stdout, "  %s\n", line)
 		}
+		for _, command := range r.Repeat {
+			fmt.Fprintf(c.stdout, "  repeat: %s\n", command)
+		}
+		fmt.Fprintln(c.stdout)
 	}
 }

@@ -86,6 +86,8 @@ type jammed struct {
 
 func (j *jammed) Record(check.Result) check.Outcome { return "" }
 
+func (j *jammed) Standing(check.ID) []check.Finding { return nil }
+
 func (j *jammed) Planned(check.ID, time.Time, time.Duration) {
 	if j.shut.Load() {
 		<-j.free

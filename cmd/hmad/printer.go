@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/metadata"
 )
 
 // printer writes results for people. Colour only on a terminal.
@@ -63,21 +62,27 @@ func (p *printer) result(r check.Result) {
 	for _, f := range r.Report.Findings {
 		p.finding(f)
 	}
-	p.unevaluated(r.Report.Unevaluated, outcome)
-	p.notes(r.Report.Notes, outcome)
+	p.unjudged(r.Report.Unjudged, outcome)
+	p.notes(r.Report, outcome)
 }
 
-// unevaluated names what a good outcome does not speak of: of the others the
-// error or the finding says why.
-func (p *printer) unevaluated(reasons []*check.Reason, outcome check.Outcome) {
-	if len(reasons) == 0 || outcome != check.Passed && outcome != check.Warned {
+// unjudged lists the reasons that a decided run did not judge, and why. Of an
+// undecided run the error says it.
+func (p *printer) unjudged(reasons []check.Unjudged, outcome check.Outcome) {
+	if !p.verbose && outcome != check.Passed && outcome != check.Warned {
 		return
 	}
-	names := make([]string, len(reasons))
-	for i, r := range reasons {
-		names[i] = r.Name
+	var order []string
+	names := map[string][]string{}
+	for _, u := range reasons {
+		if names[u.Why] == nil {
+			order = append(order, u.Why)
+		}
+		names[u.Why] = append(names[u.Why], u.Reason.Name)
 	}
-	p.field("not judged", strings.Join(names, ", "))
+	for _, why := range order {
+		p.field("not judged", strings.Join(names[why], ", ")+": "+why)
+	}
 }
 
 func (p *printer) finding(f check.Finding) {
@@ -85,31 +90,32 @@ func (p *printer) finding(f check.Finding) {
 	if f.Accepted {
 		severity = "accepted"
 	}
+	if f.Carried {
+		severity += ", not judged by this run"
+	}
 	p.line("  %s (%s): %s", p.paint("1", f.Reason.Name), severity, f.Detail)
 	p.field("means", f.Reason.Summary)
 	p.field("fix", f.Reason.Fix)
 }
 
-// notes prints the timeline of certificates and the command that repeats the
-// request by hand; with verbose every note.
-func (p *printer) notes(notes []string, outcome check.Outcome) {
-	commands := 0
-	for _, n := range notes {
-		repeats := strings.HasPrefix(n, "curl ")
-		if repeats {
-			commands++
-		}
+// notes prints the timeline and the first command that repeats the run by
+// hand; with verbose every note.
+func (p *printer) notes(r check.Report, outcome check.Outcome) {
+	for _, n := range r.Notes {
 		switch {
 		case p.verbose:
-			p.line("  %s", p.paint("90", n))
-		case strings.HasPrefix(n, metadata.TimelinePrefix):
-			p.line("    %s", strings.TrimPrefix(n, metadata.TimelinePrefix))
-		case outcome != check.Passed && repeats && commands == 1:
-			p.field("repeat", n)
+			p.line("  %s", p.paint("90", n.Text))
+		case n.Kind == check.Timeline:
+			p.line("    %s", n.Text)
 		}
 	}
-	if !p.verbose && outcome != check.Passed && commands > 1 {
-		p.field("", fmt.Sprintf("(%d more with --verbose)", commands-1))
+	commands := r.Texts(check.Repeat)
+	if p.verbose || outcome == check.Passed || len(commands) == 0 {
+		return
+	}
+	p.field("repeat", commands[0])
+	if n := len(commands) - 1; n > 0 {
+		p.field("", fmt.Sprintf("(%d more with --verbose)", n))
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *syncLab) shows(t *testing.T, reason *check.Reason) {
 			r, err := s.run(t, which)
 			assert.NoError(c, err, which.Name)
 			if reason == nil {
-				assert.Empty(c, r.Unevaluated, which.Name)
+				assert.Empty(c, r.Unevaluated(), which.Name)
 			}
 			for _, f := range r.Findings {
 				assert.Contains(t, may, f.Reason.Name, f.Detail)

@@ -100,7 +100,7 @@ func text(r check.Result) string {
 		fmt.Fprintf(&b, "  %s (%s): %s\n", f.Reason.Name, f.Reason.Severity, f.Detail)
 	}
 	b.WriteString("\nunevaluated:\n")
-	for _, u := range r.Report.Unevaluated {
+	for _, u := range r.Report.Unevaluated() {
 		fmt.Fprintf(&b, "  %s\n", u.Name)
 	}
 	b.WriteString("\nsamples:\n")
@@ -108,7 +108,7 @@ func text(r check.Result) string {
 		fmt.Fprintf(&b, "  %s%v %.0f\n", s.Metric.Name, s.Labels, s.Value)
 	}
 	b.WriteString("\nnotes:\n")
-	for _, n := range r.Report.Notes {
+	for _, n := range r.Report.Texts() {
 		b.WriteString("  " + n + "\n")
 	}
 	return b.String()
@@ -209,7 +209,7 @@ func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
 	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
 		assert.Contains(t, r.Err.Error(), part)
 	}
-	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, cloudUnsupported}, r.Report.Unevaluated)
+	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, cloudUnsupported}, r.Report.Unevaluated())
 	require.Len(t, r.Report.Findings, 1, "what could be judged stands beside the error")
 	assert.Equal(t, hybridConfigurationMissing, r.Report.Findings[0].Reason)
 }
@@ -224,7 +224,7 @@ func TestAHalfWrittenReportDoesNotHideTheGoodOneBefore(t *testing.T) {
 	report, err := parts.Run(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, report.Findings)
-	assert.Empty(t, report.Unevaluated)
+	assert.Empty(t, report.Unevaluated())
 }
 
 func TestNoReportsConfiguredIsNoCheck(t *testing.T) {
@@ -247,5 +247,5 @@ func TestTheCloudIsNotAskedForTooLong(t *testing.T) {
 		w.Write([]byte(`{"cloud_instance_name":"microsoftonline.com","x":"` + strings.Repeat("x", maxConfiguration) + `"}`))
 	})
 	r := f.result(t)
-	assert.Equal(t, []*check.Reason{cloudUnsupported}, r.Report.Unevaluated)
+	assert.Equal(t, []*check.Reason{cloudUnsupported}, r.Report.Unevaluated())
 }

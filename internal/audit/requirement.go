@@ -66,22 +66,22 @@ func moot(format string, args ...any) answer { return answer{seen: fmt.Sprintf(f
 // requirement needs it, for it may last (a right that the collector lacks, a
 // server that is out of order), and a run with an error renews no warning.
 func judgeAll(all []requirement, e estate) (check.Report, error) {
-	report := check.Report{Notes: e.notes()}
+	report := check.Report{Notes: check.Notes(e.notes()...)}
 	var errs []error
 	for _, r := range all {
 		a := r.answer(e)
-		report.Notes = append(report.Notes, r.line(a, nameWidth(all)))
+		report.Notes = append(report.Notes, check.Notes(r.line(a, nameWidth(all)))...)
 		switch a.state {
 		case isUnmet:
 			report.Findings = append(report.Findings, check.Finding{Reason: r.reason, Detail: r.detail(a)})
 		case isOpen:
-			report.Unevaluated = append(report.Unevaluated, r.reason)
+			report.Unjudged = append(report.Unjudged, check.Unjudged{Reason: r.reason, Why: a.seen})
 			if a.err != nil && (r.reason.Severity == check.Critical || !told(a.err)) {
 				errs = append(errs, a.err)
 			}
 		}
 	}
-	report.Notes = append(report.Notes, commands(all)...)
+	report.Notes = append(report.Notes, check.Notes(commands(all)...)...)
 	if e.err != nil {
 		return report, e.err
 	}

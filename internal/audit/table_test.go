@@ -80,7 +80,7 @@ func TestWhatAnOpenRequirementLeadsTo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			report, err := judgeAll([]requirement{stands(c.severity, c.answer)}, estate{})
 			assert.Len(t, report.Findings, c.findings)
-			assert.Len(t, report.Unevaluated, c.open)
+			assert.Len(t, report.Unevaluated(), c.open)
 			assert.Equal(t, c.err, err != nil)
 			if err != nil {
 				assert.Equal(t, check.ReportInput, check.ClassOf(err))
@@ -94,7 +94,7 @@ func TestTextsAreBoundedAndOneLine(t *testing.T) {
 	report, _ := judgeAll([]requirement{stands(check.Warning, unmet("%s", list(words)))}, estate{})
 	assert.Less(t, len(report.Findings[0].Detail), maxSeen+50)
 	assert.NotContains(t, report.Findings[0].Detail, "\x1b")
-	for _, n := range report.Notes {
+	for _, n := range report.Texts() {
 		assert.NotContains(t, n, "\n")
 	}
 	assert.Equal(t, "a, b", list([]string{"a", "b"}))

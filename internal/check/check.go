@@ -26,8 +26,10 @@ type Def struct {
 	Doc     string        // one paragraph in the operator's words
 	Every   string        // default schedule, a cron expression in UTC
 	Timeout time.Duration // default deadline of a run, confirming attempt included
-	Metrics []*Metric     // every family that it may emit, beside the common ones
+	Metrics []*Metric     // every family that it may emit, in addition to the common ones
 	Reasons []*Reason     // every verdict it may reach, in order of judgement
+	Facts   []*Fact       // every fact it may record
+	Steps   []int         // the steps of Flow that it watches, from 1
 	Off     bool          // only targets that say enabled: true have it
 	Needs   string        // the settings without which there is no such check; empty: every target has it
 
@@ -167,13 +169,6 @@ type Reason struct {
 	Fix      string        // the command or place to look
 }
 
-// Finding is a verdict on the customer's estate.
-type Finding struct {
-	Reason   *Reason
-	Detail   string // what was seen and what was wanted, for this run
-	Accepted bool   // a waiver of the config covers it: shown, not alerted
-}
-
 // Kind is a metric's Prometheus type.
 type Kind string
 
@@ -201,26 +196,6 @@ type Sample struct {
 	Value  float64
 	Labels []string
 }
-
-// Report is what one run saw.
-type Report struct {
-	Findings    []Finding
-	Unevaluated []*Reason // reasons that this run could not judge: absent, never 0
-	Samples     []Sample
-	Notes       []string // for page, JSON and CLI; never labels
-}
-
-// Result is a Report, stamped.
-type Result struct {
-	Check, Target string
-	Start         time.Time
-	Took          time.Duration
-	Report        Report
-	Err           error
-}
-
-// ID names the check that gave this result.
-func (r Result) ID() ID { return ID{r.Check, r.Target} }
 
 // After gives the reasons that follow r in reasons: those that a run which
 // stopped at r could not judge.

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,9 @@ import (
 // overdueAfter is how late a run may be before the page calls it overdue: runs
 // wait for one another and for their confirming attempts.
 const overdueAfter = time.Minute
+
+// maxCommands bounds how many commands to repeat by hand a card shows.
+const maxCommands = 200
 
 // card shows one check of a target.
 type card struct {
@@ -27,18 +31,22 @@ type card struct {
 	Error    *failure
 	Earlier  *earlier // the last verdict, where the last run came to none
 	Findings []finding
-	Unjudged []string // reasons that the run could not judge
+	Unjudged []unjudged
 
-	Phases  []phases
-	Numbers []measured
-	Repeat  []string // commands to see the same by hand
-	Notes   string
-	Runs    []run // newest first
-	Marks   []run // the same, oldest first
-	Tally   string
+	Phases   []phases
+	Numbers  []measured
+	Repeat   []string // commands that repeat the questions by hand
+	Timeline string
+	Notes    string
+	Runs     []run // newest first
+	Marks    []run // the same, oldest first
+	Tally    string
 }
 
-type failure struct{ Class, Meaning, Message string }
+type failure struct{ Class, Meaning, Look, Message string }
+
+// unjudged is a reason that the run did not judge, and why.
+type unjudged struct{ Reason, Why string }
 
 type earlier struct {
 	look
@@ -49,7 +57,7 @@ type finding struct {
 	Severity, Reason, Detail string
 	Summary, Fix             []segment
 	Since                    *moment
-	Accepted                 bool
+	Accepted, Carried        bool
 	Until, Note              string // of the waiver
 	Runbook                  string // its address; empty: none
 }
@@ -80,11 +88,11 @@ func newCard(f facts, st state.Status) card {
 		c.Earlier = &earlier{lookOf(verdict.Outcome()), momentOf(verdict.Start, f.now)}
 	}
 	c.Findings = findings(f, st, verdict)
-	for _, u := range verdict.Report.Unevaluated {
-		c.Unjudged = append(c.Unjudged, line(u.Name))
+	for _, u := range verdict.Report.Unjudged {
+		c.Unjudged = append(c.Unjudged, unjudged{line(u.Reason.Name), line(u.Why)})
 	}
 	c.Phases, c.Numbers = newPhases(st.Last.Report.Samples), numbers(st.Last.Report.Samples, f.now)
-	c.Repeat, c.Notes = notes(st.Last.Report.Notes)
+	c.setNotes(st.Last.Report)
 	c.Runs, c.Tally = runs(st.History, f.now)
 	c.Marks = slices.Clone(c.Runs)
 	slices.Reverse(c.Marks)
@@ -92,12 +100,12 @@ func newCard(f facts, st state.Status) card {
 }
 
 func newFailure(r check.Result) *failure {
-	class := errorClass(r)
-	meaning := "what it needs from another check is missing"
-	if class != string(check.Skipped) {
-		meaning = classMeaning(check.Class(class))
+	f := &failure{Class: line(errorClass(r)), Meaning: "what it needs from another check is missing", Message: line(r.Err.Error())}
+	if !errors.Is(r.Err, check.ErrSkipped) {
+		class := check.ClassOf(r.Err)
+		f.Meaning, f.Look = class.Means, class.Look
 	}
-	return &failure{line(class), meaning, line(r.Err.Error())}
+	return f
 }
 
 // findings gives those that stand, worst first, then the accepted.
@@ -107,7 +115,7 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 		v := finding{
 			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
 			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
-			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted,
+			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted, Carried: x.Carried,
 		}
 		if f.runbook != nil {
 			v.Runbook = f.runbook(st.ID.Check, x.Reason.Name)
@@ -142,22 +150,28 @@ func waiver(c *check.Check, reason string, r check.Result) (until, note string) 
 	return "", ""
 }
 
-// notes parts the commands that repeat a run by hand, each once (a confirming
-// attempt asks the same again), from what was seen.
-func notes(all []string) (repeat []string, seen string) {
+// setNotes parts what a run noted by kind: commands that repeat a question,
+// each once (a confirming attempt asks the same again), the timeline, and what
+// was seen.
+func (c *card) setNotes(r check.Report) {
+	for _, command := range r.Texts(check.Repeat) {
+		if text := block(command, maxNotes); !slices.Contains(c.Repeat, text) && len(c.Repeat) < maxCommands {
+			c.Repeat = append(c.Repeat, text)
+		}
+	}
+	c.Timeline = joinedNotes(r.Texts(check.Timeline))
+	c.Notes = joinedNotes(r.Texts(check.Attempt, check.Seen))
+}
+
+// joinedNotes joins notes, up to the bound of a page's text.
+func joinedNotes(notes []string) string {
 	var b strings.Builder
-	for _, n := range all {
+	for _, n := range notes {
 		if b.Len() > maxNotes {
 			b.WriteString("…\n")
 			break
 		}
-		text := block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes)
-		switch {
-		case !strings.HasPrefix(text, "curl "):
-			b.WriteString(text + "\n")
-		case !slices.Contains(repeat, text):
-			repeat = append(repeat, text)
-		}
+		b.WriteString(block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes) + "\n")
 	}
-	return repeat, b.String()
+	return b.String()
 }

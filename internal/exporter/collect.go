@@ -66,7 +66,7 @@ func findingSamples(r check.Report, reasons []*check.Reason, zeros bool) []check
 		switch {
 		case standing[reason.Name]:
 			out = append(out, check.Sample{Metric: check.FindingFound, Value: 1, Labels: labels})
-		case zeros && (accepted[reason.Name] || !slices.ContainsFunc(r.Unevaluated, named(reason.Name))):
+		case zeros && (accepted[reason.Name] || !slices.ContainsFunc(r.Unevaluated(), named(reason.Name))):
 			out = append(out, check.Sample{Metric: check.FindingFound, Value: 0, Labels: labels})
 		}
 		if accepted[reason.Name] {

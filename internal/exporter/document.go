@@ -35,8 +35,11 @@ type resultDoc struct {
 	Duration    number        `json:"duration_seconds"`
 	Findings    []findingDoc  `json:"findings"`
 	Unevaluated []string      `json:"unevaluated"`
+	Unjudged    []unjudgedDoc `json:"unjudged"`
 	Samples     []sampleDoc   `json:"samples"`
-	Notes       []string      `json:"notes"`
+	Notes       []string      `json:"notes"` // all of them, also those of the next two
+	Repeat      []string      `json:"repeat"`
+	Timeline    []string      `json:"timeline"`
 	Error       *errorDoc     `json:"error"`
 }
 
@@ -47,6 +50,13 @@ type findingDoc struct {
 	Summary  string         `json:"summary"`
 	Fix      string         `json:"fix"`
 	Accepted bool           `json:"accepted"`
+	Carried  bool           `json:"carried"` // an earlier run found it, and this one did not judge it
+	About    []string       `json:"about"`
+}
+
+type unjudgedDoc struct {
+	Reason string `json:"reason"`
+	Why    string `json:"why"`
 }
 
 type sampleDoc struct {
@@ -77,15 +87,19 @@ func newResultDoc(r check.Result) resultDoc {
 		Start:       r.Start.UTC().Truncate(time.Millisecond),
 		Duration:    number(r.Took.Seconds()),
 		Findings:    make([]findingDoc, 0, len(r.Report.Findings)),
-		Unevaluated: make([]string, 0, len(r.Report.Unevaluated)),
+		Unevaluated: make([]string, 0, len(r.Report.Unjudged)),
+		Unjudged:    make([]unjudgedDoc, 0, len(r.Report.Unjudged)),
 		Samples:     make([]sampleDoc, 0, len(r.Report.Samples)),
-		Notes:       append([]string{}, r.Report.Notes...),
+		Notes:       append([]string{}, r.Report.Texts()...),
+		Repeat:      append([]string{}, r.Report.Texts(check.Repeat)...),
+		Timeline:    append([]string{}, r.Report.Texts(check.Timeline)...),
 	}
 	for _, f := range r.Report.Findings {
-		d.Findings = append(d.Findings, findingDoc{f.Reason.Name, f.Reason.Severity, f.Detail, f.Reason.Summary, f.Reason.Fix, f.Accepted})
+		d.Findings = append(d.Findings, findingDoc{f.Reason.Name, f.Reason.Severity, f.Detail, f.Reason.Summary, f.Reason.Fix, f.Accepted, f.Carried, append([]string{}, f.About...)})
 	}
-	for _, u := range r.Report.Unevaluated {
-		d.Unevaluated = append(d.Unevaluated, u.Name)
+	for _, u := range r.Report.Unjudged {
+		d.Unevaluated = append(d.Unevaluated, u.Reason.Name)
+		d.Unjudged = append(d.Unjudged, unjudgedDoc{u.Reason.Name, u.Why})
 	}
 	for _, s := range r.Report.Samples {
 		d.Samples = append(d.Samples, sampleDoc{s.Metric.Name, labelMap(s), number(s.Value)})
@@ -102,7 +116,7 @@ func errorClass(r check.Result) string {
 	if errors.Is(r.Err, check.ErrSkipped) {
 		return string(check.Skipped)
 	}
-	return string(check.ClassOf(r.Err))
+	return check.ClassOf(r.Err).Name
 }
 
 // labelMap pairs a sample's labels with their names; a surplus value, which the

@@ -30,7 +30,7 @@ type Meter struct {
 // that the first count is an increase and not a new series.
 var known = map[*check.Metric][]string{
 	check.Runs:   words(check.Outcomes),
-	check.Errors: words(check.Classes),
+	check.Errors: classNames(),
 	check.Missed: {check.Overlap, check.Late, check.Clock},
 }
 
@@ -202,4 +202,12 @@ func (m *Meter) Collect(ch chan<- prometheus.Metric) {
 	for _, vec := range m.histograms {
 		vec.Collect(ch)
 	}
+}
+
+func classNames() []string {
+	var out []string
+	for _, c := range check.Classes {
+		out = append(out, c.Name)
+	}
+	return out
 }

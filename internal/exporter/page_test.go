@@ -119,10 +119,10 @@ func TestIdsAreUnique(t *testing.T) {
 func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 	const evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\u202e\u2066\x00\xff{{.}}javascript:"
 	r := check.Result{Start: noon, Err: check.Errorf(check.State, "%s", evil), Report: check.Report{
-		Findings:    []check.Finding{{Reason: bearerMissing, Detail: evil}, {Reason: &check.Reason{Name: evil, Severity: check.Warning}, Accepted: true}},
-		Unevaluated: []*check.Reason{{Name: evil}},
-		Samples:     append(phaseSamples(evil, evil, 1, 1, 1, 1, 1), check.Sample{Metric: offered, Labels: []string{evil}}),
-		Notes:       []string{evil, "curl " + evil},
+		Findings: []check.Finding{{Reason: bearerMissing, Detail: evil}, {Reason: &check.Reason{Name: evil, Severity: check.Warning}, Accepted: true}},
+		Unjudged: check.Unevaluated(&check.Reason{Name: evil}),
+		Samples:  append(phaseSamples(evil, evil, 1, 1, 1, 1, 1), check.Sample{Metric: offered, Labels: []string{evil}}),
+		Notes:    check.Notes(evil, "curl "+evil),
 	}}
 	o := estateOptions()
 	o.Version = evil
@@ -145,7 +145,7 @@ func TestEndlessTextIsCut(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	r := foundAt(noon, check.Finding{Reason: bearerMissing, Detail: long})
 	r.Err = errors.New(long)
-	r.Report.Notes = []string{long, long, long}
+	r.Report.Notes = check.Notes(long, long, long)
 	for i := range 5000 {
 		r.Report.Samples = append(r.Report.Samples, check.Sample{Metric: offered, Labels: []string{fmt.Sprint(i)}})
 	}
@@ -290,9 +290,13 @@ func TestOldRunsAreMarked(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	repeat, seen := notes([]string{"attempt 1", "curl -i https://mail.contoso.com/", "HTTP/1.1 401\r\nX: y\r\n", "attempt 2", "curl -i https://mail.contoso.com/"})
-	assert.Equal(t, []string{"curl -i https://mail.contoso.com/"}, repeat)
-	assert.Equal(t, "attempt 1\nHTTP/1.1 401\nX: y\n\nattempt 2\n", seen)
+	var c card
+	c.setNotes(check.Report{Notes: []check.Note{{Kind: check.Attempt, Text: "attempt 1"}, {Kind: check.Repeat, Text: "curl -i https://mail.contoso.com/"},
+		{Kind: check.Seen, Text: "HTTP/1.1 401\r\nX: y\r\n"}, {Kind: check.Timeline, Text: "stored yesterday"}, {Kind: check.Attempt, Text: "attempt 2"},
+		{Kind: check.Repeat, Text: "curl -i https://mail.contoso.com/"}, {Kind: check.Repeat, Text: "Get-AuthServer"}}})
+	assert.Equal(t, []string{"curl -i https://mail.contoso.com/", "Get-AuthServer"}, c.Repeat)
+	assert.Equal(t, "stored yesterday\n", c.Timeline)
+	assert.Equal(t, "attempt 1\nHTTP/1.1 401\nX: y\n\nattempt 2\n", c.Notes)
 }
 
 func TestWorstChecksComeFirst(t *testing.T) {

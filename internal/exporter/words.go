@@ -30,34 +30,6 @@ func lookOf(o check.Outcome) look {
 	}
 }
 
-// classMeaning says an error class in words.
-func classMeaning(c check.Class) string {
-	switch c {
-	case check.VantageOffline:
-		return "hmad's own way out is closed, so nothing can be said about the servers behind it"
-	case check.Resolver:
-		return "the DNS resolver did not answer"
-	case check.Token:
-		return "no token was to be had"
-	case check.Permission:
-		return "a permission is missing"
-	case check.Throttled:
-		return "Microsoft asked hmad to wait"
-	case check.Metadata:
-		return "Microsoft's metadata could not be read"
-	case check.LDAP:
-		return "the directory could not be read"
-	case check.ReportInput:
-		return "the on-premises report is missing or unreadable"
-	case check.Timeout:
-		return "the run met its deadline"
-	case check.Panic:
-		return "a defect in hmad stopped the run"
-	default:
-		return "hmad's own state could not be used"
-	}
-}
-
 // overall sums up the present outcomes ("" for a check that has not run): one
 // sentence, the class of its colour and the icon.
 func overall(outcomes []check.Outcome) (sentence, class, icon string) {

@@ -123,7 +123,7 @@ func (e *evosts) run(ctx context.Context) (check.Report, error) {
 	v := judge(o)
 	report, err := v.report(evostsReasons)
 	report.Samples = append(samples(o), e.credentialSamples()...)
-	report.Notes = append(timeline(o), o.notes...)
+	report.Notes = check.Notes(append(timeline(o), o.notes...)...)
 	return report, err
 }
 

@@ -85,7 +85,7 @@ func withoutURL(err error) error {
 
 // classed gives err a class and says what it is about, in one line; a class
 // that it has already stays. Nil stays nil.
-func classed(class check.Class, about string, err error) error {
+func classed(class *check.Class, about string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -72,9 +72,9 @@ func TestAuthServers(t *testing.T) {
 			}
 			// What follows from a missing auth server is not judged; no
 			// credential, no verdict on keys.
-			assert.Contains(t, r.Report.Unevaluated, signingKeyMissing)
+			assert.Contains(t, r.Report.Unevaluated(), signingKeyMissing)
 			stops := strings.HasPrefix(tc.want, "auth_server")
-			assert.Equal(t, stops, len(r.Report.Unevaluated) > 1, reasonNames(r.Report.Unevaluated))
+			assert.Equal(t, stops, len(r.Report.Unevaluated()) > 1, reasonNames(r.Report.Unevaluated()))
 		})
 	}
 }
@@ -124,7 +124,7 @@ func TestMissingDataIsNeverGood(t *testing.T) {
 			tc.change(w)
 			r := w.run()
 			require.Equal(t, tc.want, outcome(r))
-			assert.Len(t, r.Report.Unevaluated, tc.unevaluated, reasonNames(r.Report.Unevaluated))
+			assert.Len(t, r.Report.Unevaluated(), tc.unevaluated, reasonNames(r.Report.Unevaluated()))
 			if tc.says != "" {
 				require.ErrorContains(t, r.Err, tc.says)
 				_, there := sample(r, Certificates, evoSTS, "missing")
@@ -164,7 +164,7 @@ func TestSigningKey(t *testing.T) {
 			tc.change(w)
 			r := w.run()
 			require.Equal(t, tc.want, outcome(r))
-			assert.Equal(t, !tc.judged, strings.Contains(strings.Join(reasonNames(r.Report.Unevaluated), " "), "signing_key_missing"))
+			assert.Equal(t, !tc.judged, strings.Contains(strings.Join(reasonNames(r.Report.Unevaluated()), " "), "signing_key_missing"))
 		})
 	}
 }
@@ -180,7 +180,7 @@ func TestAKeyCountsForADay(t *testing.T) {
 	w.now = w.now.Add(step)
 	r := w.run()
 	require.Equal(t, "signing_key_missing", outcome(r))
-	assert.Contains(t, strings.Join(r.Report.Notes, "\n"), "AADSTS700027")
+	assert.Contains(t, strings.Join(r.Report.Texts(), "\n"), "AADSTS700027")
 	w.now = w.now.Add(24 * time.Hour)
 	assert.Equal(t, "metadata_long_stale error:token", outcome(w.run()))
 }
@@ -234,7 +234,7 @@ func TestTwoSources(t *testing.T) {
 			w.directory([]report.AuthServer{a}, err)
 			r := w.run()
 			require.Equal(t, tc.want, outcome(r))
-			notes := strings.Join(r.Report.Notes, "\n")
+			notes := strings.Join(r.Report.Texts(), "\n")
 			for _, n := range tc.notes {
 				assert.Contains(t, notes, n)
 			}
@@ -287,12 +287,12 @@ func TestTheOpenIDKeysAreCompared(t *testing.T) {
 	at := "https://login.example/" + testTenant + "/.well-known/openid-configuration"
 	r := w.run()
 	require.Equal(t, "good", outcome(r), "the second view decides nothing")
-	assert.Contains(t, strings.Join(r.Report.Notes, "\n"), "the OpenID keys cannot be compared")
+	assert.Contains(t, strings.Join(r.Report.Texts(), "\n"), "the OpenID keys cannot be compared")
 
 	other := newDER(t, "other", noon)
 	w.documents[at] = `{"issuer":"i","jwks_uri":"https://login.example/keys"}`
 	w.documents["https://login.example/keys"] = fmt.Sprintf(`{"keys":[{"use":"sig","x5c":[%q]},{"use":"sig","x5c":[%q]}]}`, b64(other), b64(w.published[0]))
-	notes := strings.Join(w.run().Report.Notes, "\n")
+	notes := strings.Join(w.run().Report.Texts(), "\n")
 	assert.Contains(t, notes, "only the OpenID keys have the certificate "+ThumbprintOf(other).String())
 	assert.Contains(t, notes, "the OpenID keys lack the certificate "+ThumbprintOf(w.published[1]).String())
 	assert.NotContains(t, notes, "lack the certificate "+ThumbprintOf(w.published[0]).String())
@@ -320,7 +320,7 @@ func TestTimeline(t *testing.T) {
 	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00Z  by 2026-11-22 12:00Z  published no more since 2026-11-22 15:30Z")
 	assert.Contains(t, all, ThumbprintOf(stored).String()+"  2026-11-22 12:15Z     by 2026-11-22 15:15Z")
 	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30Z     missing               in order until 2026-11-22 23:30Z, critical from 2026-11-23 04:30Z")
-	assert.True(t, strings.HasPrefix(r.Report.Notes[len(r.Report.Notes)-2], "curl -sS -m 20 '"+testURL))
+	assert.True(t, strings.HasPrefix(r.Report.Texts()[len(r.Report.Texts())-2], "curl -sS -m 20 '"+testURL))
 }
 
 func TestACancelledRunWritesNothingDown(t *testing.T) {

@@ -39,7 +39,7 @@ func TestAnEmergencyRollShowsAtTheNextRun(t *testing.T) {
 	require.NoError(t, err)
 	see := func() string {
 		report, err := parts.Run(t.Context())
-		assert.NotContains(t, report.Unevaluated, signingKeyMissing)
+		assert.NotContains(t, report.Unevaluated(), signingKeyMissing)
 		return outcome(check.Result{Report: report, Err: err})
 	}
 	require.Equal(t, "good", see())

@@ -51,8 +51,8 @@ func TestAnOldTokenDoesNotSayWhatSignsNow(t *testing.T) {
 			e.keyID = keyIDOf(&credential{token: jwtOf(fmt.Sprintf(`{"x5t":%q}`, key.KeyID()), noon.Add(-tc.age))})
 			report, err := e.run(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(report.Unevaluated)), "signing_key_missing"))
-			assert.Equal(t, !tc.want, strings.Contains(strings.Join(report.Notes, "\n"), "hmad got no new token, only one of 2026-11-22 11:00Z"))
+			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(report.Unevaluated())), "signing_key_missing"))
+			assert.Equal(t, !tc.want, strings.Contains(strings.Join(report.Texts(), "\n"), "hmad got no new token, only one of 2026-11-22 11:00Z"))
 			assert.Equal(t, noon.Add(-tc.age), loadLedger(w.memory, noon).Used[key])
 		})
 	}
@@ -66,7 +66,7 @@ func TestKeysOfTheDayDoNotStandInForAToken(t *testing.T) {
 	w.now = w.now.Add(step)
 	r := w.run()
 	assert.Equal(t, "error:token", outcome(r))
-	assert.Contains(t, r.Report.Unevaluated, signingKeyMissing)
+	assert.Contains(t, r.Report.Unevaluated(), signingKeyMissing)
 }
 
 func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
@@ -77,7 +77,7 @@ func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
 	e.keyID = keyIDOf(c)
 	report, err := e.run(t.Context())
 	require.NoError(t, err)
-	assert.NotContains(t, report.Unevaluated, signingKeyMissing)
+	assert.NotContains(t, report.Unevaluated(), signingKeyMissing)
 	assert.Equal(t, []string{"https://outlook.office365.com/.default"}, c.scopes)
 
 	kept := fmt.Sprintf("%s %+v", w.memory.values[ledgerKey], report)
@@ -101,9 +101,9 @@ func TestTokensThatNameNoKey(t *testing.T) {
 			e.keyID = keyIDOf(c)
 			report, err := e.run(t.Context())
 			require.Equal(t, check.Token, check.ClassOf(err))
-			assert.Contains(t, report.Unevaluated, signingKeyMissing)
+			assert.Contains(t, report.Unevaluated(), signingKeyMissing)
 			assert.NotContains(t, err.Error(), "planted-token")
-			assert.NotContains(t, report.Unevaluated, metadataStale, "the rest is judged")
+			assert.NotContains(t, report.Unevaluated(), metadataStale, "the rest is judged")
 		})
 	}
 }

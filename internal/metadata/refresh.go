@@ -71,11 +71,11 @@ func (r *refresh) run(ctx context.Context) (check.Report, error) {
 	now := r.env.Now()
 	arrived, err := r.reports()
 	if err != nil {
-		return check.Report{Unevaluated: refreshReasons}, classed(check.ReportInput, "on-premises report", err)
+		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, classed(check.ReportInput, "on-premises report", err)
 	}
 	reports, err := freshReports(arrived, now)
 	if err != nil {
-		return check.Report{Unevaluated: refreshReasons}, err
+		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, err
 	}
 	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(reports) < len(hostsOf(arrived))}
 	o.read(r.target.Tenant, reports)
@@ -83,7 +83,7 @@ func (r *refresh) run(ctx context.Context) (check.Report, error) {
 	o.lastGood, o.watched = r.remember(o), r.watch(o)
 	v := judgeRefresh(o)
 	report, err := v.report(refreshReasons)
-	report.Samples, report.Notes = o.samples(), o.lines()
+	report.Samples, report.Notes = o.samples(), check.Notes(o.lines()...)
 	return report, err
 }
 

@@ -223,7 +223,7 @@ func TestMetadataRefresh(t *testing.T) {
 			tc.change(w)
 			r := w.refresh()
 			require.Equal(t, tc.want, outcome(r), "%v", r.Err)
-			assert.ElementsMatch(t, tc.unevaluated, reasonNames(r.Report.Unevaluated))
+			assert.ElementsMatch(t, tc.unevaluated, reasonNames(r.Report.Unevaluated()))
 			switch {
 			case tc.says != "" && strings.HasPrefix(tc.want, "error"):
 				assert.ErrorContains(t, r.Err, tc.says)
@@ -285,7 +285,7 @@ func TestRefreshWithoutReports(t *testing.T) {
 	w.written = w.now.Add(-time.Hour)
 	r := w.refresh()
 	assert.Equal(t, "error:report", outcome(r))
-	assert.Equal(t, refreshReasons, r.Report.Unevaluated)
+	assert.Equal(t, refreshReasons, r.Report.Unevaluated())
 	assert.Empty(t, r.Report.Samples)
 }
 

@@ -59,7 +59,7 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 	listener := p.listenerSamples()
 	arrived, err := p.reports()
 	if err != nil {
-		return check.Report{Unevaluated: reportReasons, Samples: listener}, classed(check.ReportInput, "on-premises report", err)
+		return check.Report{Unjudged: check.Unevaluated(reportReasons...), Samples: listener}, classed(check.ReportInput, "on-premises report", err)
 	}
 	v := judgeReports(arrived, p.expected(arrived, now), now)
 	report, err := v.report(reportReasons)
@@ -67,7 +67,7 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 	for _, a := range arrived {
 		if a.Host != "" {
 			report.Samples = append(report.Samples, check.Sample{Metric: ReportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
-			report.Notes = append(report.Notes, describe(a, now))
+			report.Notes = append(report.Notes, check.Notes(describe(a, now))...)
 		}
 	}
 	return report, err

@@ -49,7 +49,7 @@ func TestOnPremReport(t *testing.T) {
 				assert.Contains(t, r.Report.Findings[0].Detail, tc.says)
 			}
 			if _, reports := w.hosts["MBX01"]; !reports {
-				assert.Contains(t, r.Report.Unevaluated, reportLate, "what is not there is not judged")
+				assert.Contains(t, r.Report.Unevaluated(), reportLate, "what is not there is not judged")
 			}
 		})
 	}
@@ -62,7 +62,7 @@ func TestReportTime(t *testing.T) {
 	at, there := sample(r, ReportTime, "MBX01")
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
-	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 23 sections, 0 failed"}, r.Report.Notes)
+	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 23 sections, 0 failed"}, r.Report.Texts())
 }
 
 func TestAHostThatVanishesIsMissedForAWeek(t *testing.T) {
@@ -115,6 +115,6 @@ func TestAFolderThatCannotBeRead(t *testing.T) {
 		require.NoError(t, err)
 		report, err := parts.Run(t.Context())
 		assert.Equal(t, check.ReportInput, check.ClassOf(err))
-		assert.Equal(t, d.Reasons, report.Unevaluated)
+		assert.Equal(t, d.Reasons, report.Unevaluated())
 	}
 }

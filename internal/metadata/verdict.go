@@ -43,7 +43,7 @@ func (v *verdict) report(reasons []*check.Reason) (check.Report, error) {
 	slices.SortStableFunc(out.Findings, func(a, b check.Finding) int { return order(a.Reason) - order(b.Reason) })
 	for _, r := range reasons {
 		if slices.Contains(v.unevaluated, r) && !v.has(r) {
-			out.Unevaluated = append(out.Unevaluated, r)
+			out.Unjudged = append(out.Unjudged, check.Unevaluated(r)...)
 		}
 	}
 	return out, joined(v.errs...)

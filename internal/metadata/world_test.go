@@ -249,16 +249,16 @@ func requireDeclared(t testing.TB, d *check.Def, r check.Report) {
 	for _, f := range r.Findings {
 		require.Contains(t, d.Reasons, f.Reason)
 		require.NotEmpty(t, f.Detail)
-		require.NotContains(t, r.Unevaluated, f.Reason)
+		require.NotContains(t, r.Unevaluated(), f.Reason)
 	}
-	for _, u := range r.Unevaluated {
+	for _, u := range r.Unevaluated() {
 		require.Contains(t, d.Reasons, u)
 	}
 	for _, s := range r.Samples {
 		require.Contains(t, d.Metrics, s.Metric)
 		require.Len(t, s.Labels, len(s.Metric.Labels))
 	}
-	for _, n := range r.Notes {
+	for _, n := range r.Texts() {
 		require.NotContains(t, n, "\n")
 	}
 }
@@ -270,7 +270,7 @@ func outcome(r check.Result) string {
 		words = append(words, f.Reason.Name)
 	}
 	if r.Err != nil {
-		words = append(words, "error:"+string(check.ClassOf(r.Err)))
+		words = append(words, "error:"+check.ClassOf(r.Err).Name)
 	}
 	if len(words) == 0 {
 		return "good"
@@ -297,11 +297,6 @@ func sample(r check.Result, m *check.Metric, labels ...string) (float64, bool) {
 }
 
 // timelineOf gives the timeline of a result.
-func timelineOf(r check.Result) (lines []string) {
-	for _, n := range r.Report.Notes {
-		if line, found := strings.CutPrefix(n, TimelinePrefix); found {
-			lines = append(lines, line)
-		}
-	}
-	return lines
+func timelineOf(r check.Result) []string {
+	return r.Report.Texts(check.Timeline)
 }

@@ -29,7 +29,7 @@ const (
 )
 
 // class is the class of a kind's errors where no other cause is known.
-func (k Kind) class() check.Class {
+func (k Kind) class() *check.Class {
 	switch k {
 	case Access:
 		return check.Permission
@@ -73,7 +73,7 @@ func (e *CmdletError) Error() string {
 // Unwrap gives the network's error where the call failed below HTTP.
 func (e *CmdletError) Unwrap() error { return e.cause }
 
-func failed(class check.Class, e *CmdletError) error { return &check.Error{Class: class, Err: e} }
+func failed(class *check.Class, e *CmdletError) error { return &check.Error{Class: class, Err: e} }
 
 // wireFault is the object error of an answer.
 type wireFault struct {

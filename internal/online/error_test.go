@@ -27,7 +27,7 @@ func TestErrorsByWhatTheyMean(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		kind   Kind
-		class  check.Class
+		class  *check.Class
 		typ    string
 		want   string // the whole text
 	}{

@@ -163,7 +163,7 @@ func TestAnswersThatDoNotComeInTime(t *testing.T) {
 func TestTheWayOutIsToldApart(t *testing.T) {
 	for name, c := range map[string]struct {
 		edit  func(*check.Env)
-		class check.Class
+		class *check.Class
 		want  string
 	}{
 		"no name": {func(e *check.Env) {

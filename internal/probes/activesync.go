@@ -92,7 +92,7 @@ func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, 
 		return nil, seen.notes, err
 	case seen.given == nil:
 		told := report(autodiscoverReasons, seen.verdict, seen.visits, seen.notes)
-		return nil, told.Notes, check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
+		return nil, told.Texts(), check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
 	default:
 		return from(seen.given, "given by AutoDiscover now")
 	}
@@ -111,7 +111,7 @@ func (s asked) why() string {
 func (a *activesync) run(ctx context.Context) (check.Report, error) {
 	u, notes, err := a.endpoint(ctx)
 	if err != nil {
-		return check.Report{Notes: notes}, err
+		return check.Report{Notes: check.Notes(notes...)}, err
 	}
 	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
 	notes = append(notes, more...)
@@ -119,7 +119,7 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 		notes = append(notes, a.route.repeat(a.requests(u)...)...)
 	}
 	if err != nil {
-		return check.Report{Notes: notes}, err
+		return check.Report{Notes: check.Notes(notes...)}, err
 	}
 	if len(ws) == 0 {
 		return unvisited(activesyncReasons, faults, notes), nil

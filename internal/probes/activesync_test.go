@@ -22,11 +22,11 @@ func TestActiveSyncHealthy(t *testing.T) {
 	e := newEstate(t, ca, healthyExchange)
 	report := mustRun(t, ActiveSync, e.target(), envFor(ca))
 	assert.Empty(t, report.Findings)
-	assert.Equal(t, []string{"addresses_disagree"}, reasonNames(report.Unevaluated), "there is only one address")
+	assert.Equal(t, []string{"addresses_disagree"}, reasonNames(report.Unevaluated()), "there is only one address")
 	assert.Empty(t, cmp.Diff(map[string]float64{"bearer ": 1, "basic ": 1, "negotiate ": 0, "ntlm ": 0, "digest ": 0, "other ": 0}, sampled(report, SchemeOffered)))
 	assert.Equal(t, map[string]float64{"EX01 15.2.2562.17": 1}, sampled(report, ExchangeBuild))
 	assert.Len(t, sampled(report, CertificateNotAfter), 1)
-	assert.Contains(t, report.Notes, `Www-Authenticate: `+healthyBearer)
+	assert.Contains(t, report.Texts(), `Www-Authenticate: `+healthyBearer)
 
 	asked := e.requests()
 	require.Len(t, asked, 2)
@@ -95,7 +95,7 @@ func TestActiveSyncControlCharactersInAValue(t *testing.T) {
 	target := (&estate{address: to.String()}).target()
 	report := mustRun(t, ActiveSync, target, envFor(ca))
 	require.Equal(t, []string{"response_invalid"}, foundNames(report.Findings))
-	for _, text := range append(report.Notes, report.Findings[0].Detail) {
+	for _, text := range append(report.Texts(), report.Findings[0].Detail) {
 		assert.NotContains(t, text, "\x1b")
 	}
 	for frontend := range sampled(report, ExchangeBuild) {
@@ -112,7 +112,7 @@ func TestActiveSyncMembersDisagree(t *testing.T) {
 	report := mustRun(t, ActiveSync, target, envFor(ca))
 	require.Equal(t, []string{"addresses_disagree"}, foundNames(report.Findings))
 	assert.Equal(t, bad.address+": bearer_missing (of 2 addresses)", report.Findings[0].Detail)
-	assert.Contains(t, report.Unevaluated, bearerMissing)
+	assert.Contains(t, report.Unevaluated(), bearerMissing)
 	offered := sampled(report, SchemeOffered)
 	assert.Equal(t, 1.0, offered["bearer "+good.address])
 	assert.Equal(t, 0.0, offered["bearer "+bad.address])
@@ -143,7 +143,7 @@ func TestActiveSyncNameGone(t *testing.T) {
 	env.Resolve = notFound
 	report := mustRun(t, ActiveSync, target, env)
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
-	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated)
+	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated())
 }
 
 func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
@@ -155,7 +155,7 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 	t.Run("by asking itself", func(t *testing.T) {
 		report := mustRun(t, ActiveSync, target, envFor(ca))
 		assert.Empty(t, report.Findings)
-		assert.Contains(t, report.Notes, "endpoint: "+activesyncURL+", given by AutoDiscover now")
+		assert.Contains(t, report.Texts(), "endpoint: "+activesyncURL+", given by AutoDiscover now")
 	})
 	t.Run("from what the autodiscover check remembers", func(t *testing.T) {
 		env := envFor(ca)
@@ -163,7 +163,7 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 		assert.Empty(t, report.Findings)
 		before := len(e.requests())
 		report = mustRun(t, ActiveSync, target, env)
-		assert.Contains(t, report.Notes, "endpoint: "+activesyncURL+", given by AutoDiscover before")
+		assert.Contains(t, report.Texts(), "endpoint: "+activesyncURL+", given by AutoDiscover before")
 		assert.Len(t, e.requests(), before+2, "AutoDiscover is not asked again")
 	})
 	t.Run("without what else AutoDiscover's Url holds", func(t *testing.T) {
@@ -181,9 +181,9 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 		for _, def := range []*check.Def{ActiveSync, Autodiscover, ActiveSync} { // asked now, told, and asked as remembered
 			report := mustRun(t, def, target, env)
 			assert.Empty(t, report.Findings)
-			assert.NotContains(t, strings.Join(report.Notes, "\n"), "secret")
+			assert.NotContains(t, strings.Join(report.Texts(), "\n"), "secret")
 			if def == Autodiscover {
-				assert.Contains(t, strings.Join(report.Notes, "\n"), "also has a user, a query: neither shown nor asked for")
+				assert.Contains(t, strings.Join(report.Texts(), "\n"), "also has a user, a query: neither shown nor asked for")
 			}
 		}
 		require.Len(t, e.requests(), 1+2+1+2)

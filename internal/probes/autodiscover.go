@@ -123,7 +123,7 @@ func (a *autodiscover) judge(t trail) (addressed, *url.URL) {
 func (a *autodiscover) run(ctx context.Context) (check.Report, error) {
 	seen, err := a.ask(ctx)
 	if err != nil {
-		return check.Report{Notes: seen.notes}, err
+		return check.Report{Notes: check.Notes(seen.notes...)}, err
 	}
 	if seen.given != nil {
 		a.memory.Put(rememberedURL, seen.given.String())

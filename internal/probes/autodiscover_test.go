@@ -23,7 +23,7 @@ func TestAutodiscoverHealthy(t *testing.T) {
 	env := envFor(ca)
 	report := mustRun(t, Autodiscover, e.target(), env)
 	assert.Empty(t, report.Findings)
-	assert.Equal(t, []string{"private_address"}, reasonNames(report.Unevaluated), "not judged from inside")
+	assert.Equal(t, []string{"private_address"}, reasonNames(report.Unevaluated()), "not judged from inside")
 	assert.NotEmpty(t, sampled(report, check.Phase))
 	var kept string
 	require.True(t, env.Memory.Get(rememberedURL, &kept))
@@ -79,7 +79,7 @@ func TestAutodiscoverFollowsRedirectsToNamedHostsOnly(t *testing.T) {
 			for _, f := range report.Findings {
 				assert.NotContains(t, f.Detail, "secret")
 			}
-			assert.NotContains(t, strings.Join(report.Notes, "\n"), "secret")
+			assert.NotContains(t, strings.Join(report.Texts(), "\n"), "secret")
 		})
 	}
 }
@@ -102,7 +102,7 @@ func TestTheCurlLineOfAFollowedRedirect(t *testing.T) {
 		require.Len(t, e.requests(), 2)
 		assert.Equal(t, strings.TrimPrefix(path, "https://"+testHost)+query, e.requests()[1].RequestURI, "what is asked is whole")
 		var lines []string
-		for _, n := range report.Notes {
+		for _, n := range report.Texts() {
 			if strings.HasPrefix(n, "curl ") {
 				lines = append(lines, n)
 			}
@@ -133,7 +133,7 @@ func TestAutodiscoverRedirectedToWhereNoRouteLeads(t *testing.T) {
 	require.ErrorContains(t, err, "this host has no route to "+testHost+" (192.0.2.1:443)")
 	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
 	assert.Empty(t, report.Findings)
-	said := strings.Join(report.Notes, "\n")
+	said := strings.Join(report.Texts(), "\n")
 	assert.Contains(t, said, "HTTP/1.1 302 Found", "what was asked before")
 	assert.Contains(t, said, activesyncURL)
 	assert.NotContains(t, said, "secret")
@@ -158,8 +158,8 @@ func TestAutodiscoverAddressesAreUnited(t *testing.T) {
 	report := mustRun(t, Autodiscover, target, env)
 	require.Equal(t, []string{"connect_failed"}, foundNames(report.Findings))
 	assert.True(t, strings.HasPrefix(report.Findings[0].Detail, "127.0.0.2:443: "), report.Findings[0].Detail)
-	assert.Contains(t, report.Unevaluated, urlMismatch)
-	assert.NotContains(t, report.Unevaluated, dnsFailed)
+	assert.Contains(t, report.Unevaluated(), urlMismatch)
+	assert.NotContains(t, report.Unevaluated(), dnsFailed)
 	var kept string
 	assert.True(t, env.Memory.Get(rememberedURL, &kept), "the address that answers gave the URL")
 }
@@ -185,7 +185,7 @@ func TestAutodiscoverPrivateAddress(t *testing.T) {
 	env.Resolve = notFound
 	report = mustRun(t, Autodiscover, target, env)
 	assert.Empty(t, report.Findings)
-	assert.Contains(t, report.Unevaluated, privateAddress)
+	assert.Contains(t, report.Unevaluated(), privateAddress)
 }
 
 func TestNamedHosts(t *testing.T) {

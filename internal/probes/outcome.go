@@ -41,8 +41,8 @@ func doubt(env check.Env) func(context.Context, check.Report) (check.Report, err
 		var kept []check.Finding
 		for _, f := range r.Findings {
 			if doubtful(f) {
-				r.Unevaluated = append(slices.Clone(r.Unevaluated), f.Reason)
-				r.Notes = append(slices.Clone(r.Notes), "taken back, our own way out is closed: "+f.Reason.Name+": "+f.Detail)
+				r.Unjudged = append(slices.Clone(r.Unjudged), check.Unjudged{Reason: f.Reason, Why: err.Error()})
+				r.Notes = append(slices.Clone(r.Notes), check.Notes("taken back, our own way out is closed: "+f.Reason.Name+": "+f.Detail)...)
 				continue
 			}
 			kept = append(kept, f)
@@ -56,7 +56,7 @@ func doubt(env check.Env) func(context.Context, check.Report) (check.Report, err
 // faults, of which there may be none, is known.
 func unvisited(reasons []*check.Reason, faults []check.Finding, notes []string) check.Report {
 	if len(faults) == 0 {
-		return check.Report{Notes: notes}
+		return check.Report{Notes: check.Notes(notes...)}
 	}
 	return report(reasons, stop(reasons, faults[0]), nil, notes)
 }
@@ -68,5 +68,5 @@ func report(reasons []*check.Reason, v verdict, visits []Visit, notes []string) 
 	for _, x := range visits {
 		notes = append(notes, x.notes()...)
 	}
-	return check.Report{Findings: v.findings, Unevaluated: v.unevaluated, Samples: samples(visits), Notes: notes}
+	return check.Report{Findings: v.findings, Unjudged: check.Unevaluated(v.unevaluated...), Samples: samples(visits), Notes: check.Notes(notes...)}
 }

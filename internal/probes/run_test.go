@@ -94,7 +94,7 @@ func mustRun(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 		assert.Contains(t, def.Metrics, s.Metric)
 		assert.Len(t, s.Labels, len(s.Metric.Labels))
 	}
-	soundVerdict(t, def.Reasons, verdict{findings: report.Findings, unevaluated: report.Unevaluated})
+	soundVerdict(t, def.Reasons, verdict{findings: report.Findings, unevaluated: report.Unevaluated()})
 	return report
 }
 
@@ -203,9 +203,9 @@ func TestWhenOurOwnSideErrsTheNotesTellHowToRepeat(t *testing.T) {
 			assert.NotContains(t, err.Error(), "hmad-probe")
 			assert.Empty(t, report.Findings, "nobody is paged for it")
 			assert.Empty(t, report.Samples)
-			assert.True(t, slices.ContainsFunc(report.Notes, func(n string) bool {
+			assert.True(t, slices.ContainsFunc(report.Texts(), func(n string) bool {
 				return strings.HasPrefix(n, "curl ") && strings.Contains(n, tc.line)
-			}), "%q", report.Notes)
+			}), "%q", report.Texts())
 		})
 	}
 }
@@ -218,8 +218,8 @@ func TestASkippedCheckTellsWhatAutoDiscoverAnswered(t *testing.T) {
 	target.ActiveSync.URL = ""
 	report, err := run(t, ActiveSync, target, envFor(ca))
 	require.ErrorIs(t, err, check.ErrSkipped)
-	assert.Contains(t, report.Notes, "HTTP/1.1 404 Not Found")
-	assert.True(t, strings.HasPrefix(report.Notes[0], "curl "), report.Notes[0])
+	assert.Contains(t, report.Texts(), "HTTP/1.1 404 Not Found")
+	assert.True(t, strings.HasPrefix(report.Texts()[0], "curl "), report.Texts()[0])
 }
 
 // The front ends are judged although this host has no route to the name.
@@ -238,7 +238,7 @@ func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
 		}
 		report, err := run(t, def, target, env)
 		require.ErrorContains(t, err, "no route to "+testHost+" (127.0.0.1:443)")
-		assert.Contains(t, strings.Join(report.Notes, "\n"), "connection: "+ill.address)
+		assert.Contains(t, strings.Join(report.Texts(), "\n"), "connection: "+ill.address)
 		if def == ActiveSync {
 			assert.Equal(t, []string{"authorization_uri_missing"}, foundNames(report.Findings))
 		}
@@ -253,7 +253,7 @@ func TestANameGoneIsFoundThoughItsMembersHaveNoRoute(t *testing.T) {
 	report, err := run(t, ActiveSync, target, env)
 	require.ErrorContains(t, err, "no route to "+testHost+" (10.0.0.11:443)")
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
-	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated)
+	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated())
 }
 
 // An error of a setting names it by its path and tells no mailbox and no

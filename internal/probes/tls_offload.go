@@ -68,7 +68,7 @@ func newTLSOffload(t config.Target, env check.Env) (*tlsOffload, error) {
 func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
 	u, notes, err := o.endpoint(ctx)
 	if err != nil {
-		return check.Report{Notes: notes}, err
+		return check.Report{Notes: check.Notes(notes...)}, err
 	}
 	ws, faults, more, err := o.route.ways(ctx, u, o.members...)
 	notes = append(notes, more...)
@@ -76,7 +76,7 @@ func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
 		notes = append(notes, o.route.repeat(o.request(u, shownToken))...)
 	}
 	if err != nil {
-		return check.Report{Notes: notes}, err
+		return check.Report{Notes: check.Notes(notes...)}, err
 	}
 	if len(ws) == 0 {
 		return unvisited(tlsOffloadReasons, faults, notes), nil

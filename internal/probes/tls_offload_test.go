@@ -145,8 +145,8 @@ func TestTLSOffloadAsksOnceAnHour(t *testing.T) {
 	assert.Len(t, a.requests(), 1, "not asked again")
 	assert.Empty(t, held.Findings)
 	assert.Empty(t, held.Samples, "nothing old is shown as new")
-	assert.Contains(t, strings.Join(held.Notes, "\n"), "is not asked again before")
-	assert.Contains(t, strings.Join(held.Notes, "\n"), "Actual 'https://", "what it showed then")
+	assert.Contains(t, strings.Join(held.Texts(), "\n"), "is not asked again before")
+	assert.Contains(t, strings.Join(held.Texts(), "\n"), "Actual 'https://", "what it showed then")
 
 	a.clock = a.clock.Add(30*time.Minute - 10*time.Second) // a schedule that starts a little early
 	assert.Equal(t, []string{"tls_offloaded"}, foundNames(a.run(t).Findings))
@@ -180,8 +180,8 @@ func TestTLSOffloadShowsNoToken(t *testing.T) {
 		assert.NotContains(t, string(kept), part)
 		assert.NotContains(t, string(kept), base64.StdEncoding.EncodeToString([]byte(part)))
 	}
-	assert.Contains(t, strings.Join(report.Notes, "\n"), "'Authorization: Bearer <worthless token>'")
-	assert.Contains(t, strings.Join(report.Notes, "\n"), "X-Echo: Bearer <worthless token>")
+	assert.Contains(t, strings.Join(report.Texts(), "\n"), "'Authorization: Bearer <worthless token>'")
+	assert.Contains(t, strings.Join(report.Texts(), "\n"), "X-Echo: Bearer <worthless token>")
 }
 
 func TestTLSOffloadAsksEveryAddressAndMember(t *testing.T) {
@@ -268,8 +268,8 @@ func TestTLSOffloadThatTellsNothingIsUndecided(t *testing.T) {
 		assert.Equal(t, check.Token, check.ClassOf(err))
 		assert.ErrorContains(t, err, "401 Unauthorized, x-ms-diagnostics: 2000003")
 		assert.Empty(t, report.Findings)
-		assert.Len(t, report.Unevaluated, 3)
-		assert.Contains(t, strings.Join(report.Notes, "\n"), "curl ")
+		assert.Len(t, report.Unevaluated(), 3)
+		assert.Contains(t, strings.Join(report.Texts(), "\n"), "curl ")
 	}
 	assert.Len(t, a.requests(), 1)
 }
@@ -282,5 +282,5 @@ func TestTLSOffloadOfANameThatLeadsNowhere(t *testing.T) {
 	}
 	report := a.run(t)
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
-	assert.Contains(t, strings.Join(report.Notes, "\n"), "curl ")
+	assert.Contains(t, strings.Join(report.Texts(), "\n"), "curl ")
 }

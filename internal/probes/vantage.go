@@ -88,7 +88,7 @@ func (o *wayOut) run(ctx context.Context) (check.Report, error) {
 		return check.Report{}, err
 	}
 	v, offset := judgeWayOut(o.url.Hostname(), seen)
-	report := check.Report{Findings: v.findings, Unevaluated: v.unevaluated, Samples: samples(seen.visits), Notes: notes}
+	report := check.Report{Findings: v.findings, Unjudged: check.Unevaluated(v.unevaluated...), Samples: samples(seen.visits), Notes: check.Notes(notes...)}
 	shared := check.Sample{Metric: WayOutShared}
 	if o.shared {
 		shared.Value = 1

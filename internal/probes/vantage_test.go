@@ -81,12 +81,12 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 				assert.Contains(t, report.Findings[0].Detail, test.words)
 			}
 			var left []string
-			for _, r := range report.Unevaluated {
+			for _, r := range report.Unevaluated() {
 				left = append(left, r.Name)
 			}
 			assert.Equal(t, test.left, left)
 			assert.Equal(t, test.offset, hasSample(report, ClockOffset))
-			assert.Contains(t, report.Notes[0], "/"+tenant+"/v2.0/.well-known/openid-configuration")
+			assert.Contains(t, report.Texts()[0], "/"+tenant+"/v2.0/.well-known/openid-configuration")
 		})
 	}
 }
@@ -131,7 +131,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 			assert.Contains(t, report.Findings[0].Detail, test.words)
-			assert.True(t, slices.ContainsFunc(report.Notes, func(n string) bool { return strings.HasPrefix(n, "curl ") }), "%q", report.Notes)
+			assert.True(t, slices.ContainsFunc(report.Texts(), func(n string) bool { return strings.HasPrefix(n, "curl ") }), "%q", report.Texts())
 		})
 	}
 	t.Run("the proxy", func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 		assert.Contains(t, report.Findings[0].Detail, "407")
-		assert.True(t, strings.HasPrefix(report.Notes[0], "curl "), "%q", report.Notes)
+		assert.True(t, strings.HasPrefix(report.Texts()[0], "curl "), "%q", report.Texts())
 	})
 }
 

@@ -99,12 +99,12 @@ func TestWhatFailsInDNSIsToldApart(t *testing.T) {
 	tests := map[string]struct {
 		err    error
 		reason string
-		class  check.Class
+		class  *check.Class
 		words  string
 	}{
-		"no such name":       {&net.DNSError{Err: "no such host", Name: testHost, IsNotFound: true}, "dns_failed", "", "does not resolve"},
-		"a time-out":         {&net.DNSError{Err: "i/o timeout", Name: testHost, IsTimeout: true}, "dns_failed", "", "no answer about mail.contoso.test"},
-		"a broken zone":      {&net.DNSError{Err: "server misbehaving", Name: testHost, IsTemporary: true}, "dns_failed", "", "server misbehaving"},
+		"no such name":       {&net.DNSError{Err: "no such host", Name: testHost, IsNotFound: true}, "dns_failed", nil, "does not resolve"},
+		"a time-out":         {&net.DNSError{Err: "i/o timeout", Name: testHost, IsTimeout: true}, "dns_failed", nil, "no answer about mail.contoso.test"},
+		"a broken zone":      {&net.DNSError{Err: "server misbehaving", Name: testHost, IsTemporary: true}, "dns_failed", nil, "server misbehaving"},
 		"resolver refuses":   {&net.DNSError{Err: "read udp 127.0.0.1:1->127.0.0.1:53: read: connection refused", Name: testHost}, "", check.Resolver, "the resolver cannot be asked"},
 		"resolver unreached": {&net.DNSError{Err: "dial udp 192.0.2.53:53: connect: network is unreachable", Name: testHost}, "", check.Resolver, "the resolver cannot be asked"},
 		"refused, typed":     {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "", check.Resolver, "the resolver cannot be asked"},

@@ -86,10 +86,10 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // account says for the notes what the n-th attempt of two found.
-func (a answer) account(c *check.Check, n int) []string {
-	var notes []string
+func (a answer) account(c *check.Check, n int) []check.Note {
+	var notes []check.Note
 	add := func(format string, args ...any) {
-		notes = append(notes, fmt.Sprintf("attempt %d of 2: ", n)+fmt.Sprintf(format, args...))
+		notes = append(notes, check.Note{Kind: check.Attempt, Text: fmt.Sprintf("attempt %d of 2: ", n) + fmt.Sprintf(format, args...)})
 	}
 	for _, f := range a.report.Findings {
 		add("%s.%s: %s", c.Name, f.Reason.Name, f.Detail)

@@ -67,7 +67,7 @@ func (r *Runner) keepUp(ctx context.Context, c *check.Check) {
 			wait = backOffMin
 		}
 		r.log().Warn("background failed", zap.String("check", c.Name), zap.String("target", c.Target),
-			zap.String("class", string(check.ClassOf(err))), zap.Duration("again_in", wait))
+			zap.String("class", check.ClassOf(err).Name), zap.Duration("again_in", wait))
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

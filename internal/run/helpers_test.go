@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,17 @@ func (b *book) Record(r check.Result) (before check.Outcome) {
 	}
 	b.results[r.ID()] = append(b.results[r.ID()], r)
 	return before
+}
+
+func (b *book) Standing(id check.ID) []check.Finding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range slices.Backward(b.results[id]) {
+		if r.Outcome().Decided() {
+			return r.Report.Findings
+		}
+	}
+	return nil
 }
 
 func (b *book) Planned(id check.ID, next time.Time, maxGap time.Duration) {

@@ -222,7 +222,7 @@ func (d *Dispatcher) zero(id check.ID) {
 		m.Add(check.Runs, 0, string(o))
 	}
 	for _, class := range check.Classes {
-		m.Add(check.Errors, 0, string(class))
+		m.Add(check.Errors, 0, class.Name)
 	}
 	for _, cause := range []string{check.Overlap, check.Late, check.Clock} {
 		m.Add(check.Missed, 0, cause)

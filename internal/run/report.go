@@ -17,20 +17,20 @@ func declared(def *check.Def, a answer) answer {
 	return a
 }
 
-// undeclared gives an error of class state for the first reason or metric in
+// undeclared returns an error of class internal for the first reason or metric in
 // the report that def does not declare, and for a sample that is no gauge or
 // whose labels do not fit.
 func undeclared(def *check.Def, report check.Report) error {
-	reasons := slices.Clone(report.Unevaluated)
+	reasons := report.Unevaluated()
 	for _, f := range report.Findings {
 		reasons = append(reasons, f.Reason)
 	}
 	for _, r := range reasons {
 		switch {
 		case r == nil:
-			return check.Errorf(check.State, "programming error: %s reports a finding without a reason", def.Name)
+			return check.Errorf(check.Internal, "a defect of hmad: %s reports a finding without a reason", def.Name)
 		case !slices.Contains(def.Reasons, r):
-			return check.Errorf(check.State, "programming error: %s reports the reason %s, which it does not declare", def.Name, r.Name)
+			return check.Errorf(check.Internal, "a defect of hmad: %s reports the reason %s, which it does not declare", def.Name, r.Name)
 		}
 	}
 	for _, s := range report.Samples {
@@ -45,13 +45,13 @@ func misfit(def *check.Def, s check.Sample) error {
 	m := s.Metric
 	switch {
 	case m == nil:
-		return check.Errorf(check.State, "programming error: %s reports a sample without a metric", def.Name)
+		return check.Errorf(check.Internal, "a defect of hmad: %s reports a sample without a metric", def.Name)
 	case m != check.Phase && !slices.Contains(def.Metrics, m) && !slices.Contains(check.Common, m):
-		return check.Errorf(check.State, "programming error: %s reports the metric %s, which it does not declare", def.Name, m.Name)
+		return check.Errorf(check.Internal, "a defect of hmad: %s reports the metric %s, which it does not declare", def.Name, m.Name)
 	case m.Kind != check.Gauge:
-		return check.Errorf(check.State, "programming error: %s reports the %s %s; a report carries gauges only", def.Name, m.Kind, m.Name)
+		return check.Errorf(check.Internal, "a defect of hmad: %s reports the %s %s; a report carries gauges only", def.Name, m.Kind, m.Name)
 	case len(s.Labels) != len(m.Labels):
-		return check.Errorf(check.State, "programming error: %s reports %s with %d label values where it has %d labels", def.Name, m.Name, len(s.Labels), len(m.Labels))
+		return check.Errorf(check.Internal, "a defect of hmad: %s reports %s with %d label values where it has %d labels", def.Name, m.Name, len(s.Labels), len(m.Labels))
 	}
 	return nil
 }
@@ -69,8 +69,8 @@ func accepted(c *check.Check, report check.Report, at time.Time) check.Report {
 			continue
 		}
 		report.Findings[i].Accepted = true
-		if !slices.Contains(report.Notes, note) {
-			report.Notes = append(slices.Clip(report.Notes), note)
+		if n := (check.Note{Kind: check.Seen, Text: note}); !slices.Contains(report.Notes, n) {
+			report.Notes = append(slices.Clip(report.Notes), n)
 		}
 	}
 	return report

@@ -30,6 +30,8 @@ type Book interface {
 	Record(check.Result) check.Outcome
 	// Planned says when a check is next due and the largest gap of its schedule.
 	Planned(id check.ID, next time.Time, maxGap time.Duration)
+	// Standing returns what the check's latest decided run found.
+	Standing(id check.ID) []check.Finding
 }
 
 // Runner makes runs. Its fields are set before the first and not changed.
@@ -81,6 +83,9 @@ func (r *Runner) run(parent context.Context, c *check.Check) (check.Result, bool
 		return result, false, answers
 	}
 	result.Report, result.Err = accepted(c, a.report, result.Start), a.err
+	if r.Book != nil && result.Outcome().Decided() {
+		result.Report = accepted(c, a.report.Carry(r.Book.Standing(c.ID())), result.Start)
+	}
 	r.record(result)
 	return result, true, answers
 }
@@ -121,7 +126,7 @@ func (r *Runner) record(result check.Result) {
 		m.Add(check.Runs, 1, string(outcome))
 		m.Observe(check.Duration, result.Took.Seconds())
 		if result.Err != nil && !errors.Is(result.Err, check.ErrSkipped) {
-			m.Add(check.Errors, 1, string(check.ClassOf(result.Err)))
+			m.Add(check.Errors, 1, check.ClassOf(result.Err).Name)
 		}
 	}
 	if r.Book == nil {
@@ -146,7 +151,7 @@ func (r *Runner) logChange(before check.Outcome, result check.Result) {
 		zap.Strings("reasons", reasons),
 	}
 	if result.Err != nil && !errors.Is(result.Err, check.ErrSkipped) {
-		fields = append(fields, zap.String("class", string(check.ClassOf(result.Err))))
+		fields = append(fields, zap.String("class", check.ClassOf(result.Err).Name))
 	}
 	r.log().Log(level(outcome), "outcome changed", fields...)
 }

@@ -29,12 +29,12 @@ func names(r check.Result) (names []string) {
 
 func TestRunConfirms(t *testing.T) {
 	lost := func(context.Context) (check.Report, error) {
-		return check.Report{Notes: []string{"curl"}}, check.Errorf(check.Resolver, "resolver unreachable")
+		return check.Report{Notes: check.Notes("curl")}, check.Errorf(check.Resolver, "resolver unreachable")
 	}
 	for name, tc := range map[string]struct {
 		attempts []runFunc
 		want     []string
-		class    check.Class
+		class    *check.Class
 		notes    []string
 		took     time.Duration
 	}{
@@ -61,8 +61,8 @@ func TestRunConfirms(t *testing.T) {
 				require.True(t, ok)
 				assert.Equal(t, tc.want, names(result))
 				assert.Equal(t, tc.took, result.Took)
-				assert.Empty(t, cmp.Diff(tc.notes, result.Report.Notes))
-				if tc.class == "" {
+				assert.Empty(t, cmp.Diff(tc.notes, result.Report.Texts()))
+				if tc.class == nil {
 					assert.NoError(t, result.Err)
 				} else {
 					assert.Equal(t, tc.class, check.ClassOf(result.Err))
@@ -131,7 +131,7 @@ func TestRunLeavesAFindingThatItCouldNotConfirm(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, check.Undecided, result.Outcome())
 		assert.Equal(t, check.Timeout, check.ClassOf(result.Err))
-		assert.Equal(t, []string{"attempt 1 of 2: activesync.timeout: seen"}, result.Report.Notes)
+		assert.Equal(t, []string{"attempt 1 of 2: activesync.timeout: seen"}, result.Report.Texts())
 	})
 }
 
@@ -196,7 +196,7 @@ func TestRunAppliesWaivers(t *testing.T) {
 				c.Accept = tc.accept
 				result, _ := newBench().Run(t.Context(), c)
 				assert.Equal(t, tc.outcome, result.Outcome())
-				assert.Equal(t, tc.notes, result.Report.Notes)
+				assert.Equal(t, tc.notes, result.Report.Texts())
 				assert.Equal(t, tc.took, result.Took)
 				assert.False(t, kept.Findings[0].Accepted, "the check's own report is not written to")
 			})
@@ -216,10 +216,10 @@ func TestRunRefusesWhatIsNotDeclared(t *testing.T) {
 		"a declared metric":       {sample(lasting, "mail.contoso.com"), ""},
 		"the phases":              {sample(check.Phase, "dns", "mail.contoso.com", ""), ""},
 		"a common metric":         {sample(check.NextRun), ""},
-		"a declared unevaluated":  {check.Report{Unevaluated: []*check.Reason{expired}}, ""},
+		"a declared unevaluated":  {check.Report{Unjudged: check.Unevaluated(expired)}, ""},
 		"a reason":                {check.Report{Findings: []check.Finding{{Reason: stray}}}, "activesync reports the reason stray"},
 		"a finding of nothing":    {check.Report{Findings: []check.Finding{{}}}, "a finding without a reason"},
-		"an unevaluated reason":   {check.Report{Unevaluated: []*check.Reason{stray}}, "activesync reports the reason stray"},
+		"an unevaluated reason":   {check.Report{Unjudged: check.Unevaluated(stray)}, "activesync reports the reason stray"},
 		"a namesake":              {check.Report{Findings: []check.Finding{{Reason: &check.Reason{Name: "timeout"}}}}, "the reason timeout"},
 		"a metric":                {sample(&check.Metric{Name: "hmad_stray", Kind: check.Gauge}), "activesync reports the metric hmad_stray"},
 		"a sample of nothing":     {sample(nil), "a sample without a metric"},
@@ -236,7 +236,7 @@ func TestRunRefusesWhatIsNotDeclared(t *testing.T) {
 				return
 			}
 			assert.ErrorContains(t, result.Err, tc.want)
-			assert.Equal(t, check.State, check.ClassOf(result.Err))
+			assert.Equal(t, check.Internal, check.ClassOf(result.Err))
 			assert.Equal(t, check.Undecided, result.Outcome())
 			assert.Empty(t, result.Report)
 		})
@@ -361,22 +361,22 @@ func TestRunCounts(t *testing.T) {
 	for name, tc := range map[string]struct {
 		run     runFunc
 		outcome check.Outcome
-		class   check.Class
+		class   *check.Class
 	}{
-		"passed":                 {good, check.Passed, ""},
-		"warned":                 {finding(old), check.Warned, ""},
-		"failed":                 {finding(expired), check.Failed, ""},
-		"failed beside an error": {both, check.Failed, check.State},
+		"passed":                 {good, check.Passed, nil},
+		"warned":                 {finding(old), check.Warned, nil},
+		"failed":                 {finding(expired), check.Failed, nil},
+		"failed beside an error": {both, check.Failed, check.Other},
 		"undecided":              {taking(time.Minute), check.Undecided, check.Timeout},
-		"skipped":                {skipped, check.Skipped, ""},
+		"skipped":                {skipped, check.Skipped, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, c := newBench(), checkOf(tc.run)
 				b.Run(t.Context(), c)
 				want := map[series]float64{{c.ID(), check.Runs, string(tc.outcome)}: 1}
-				if tc.class != "" {
-					want[series{c.ID(), check.Errors, string(tc.class)}] = 1
+				if tc.class != nil {
+					want[series{c.ID(), check.Errors, tc.class.Name}] = 1
 				}
 				assert.Equal(t, want, b.meters.counts)
 				assert.Equal(t, map[series]int{{c.ID(), check.Duration, ""}: 1}, b.meters.seen)

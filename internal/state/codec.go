@@ -13,20 +13,35 @@ import (
 // storedResult is a check.Result as the file has it: reasons and metrics by
 // name, the error as class and message.
 type storedResult struct {
-	Start       time.Time       `json:"start"`
-	Took        time.Duration   `json:"took"`
-	Outcome     check.Outcome   `json:"outcome"`
-	Findings    []storedFinding `json:"findings,omitempty"`
-	Unevaluated []string        `json:"unevaluated,omitempty"`
-	Samples     []storedSample  `json:"samples,omitempty"`
-	Notes       []string        `json:"notes,omitempty"`
-	Error       *storedError    `json:"error,omitempty"`
+	Start    time.Time        `json:"start"`
+	Took     time.Duration    `json:"took"`
+	Outcome  check.Outcome    `json:"outcome"`
+	Findings []storedFinding  `json:"findings,omitempty"`
+	Unjudged []storedUnjudged `json:"unjudged,omitempty"`
+	Facts    []storedFact     `json:"facts,omitempty"`
+	Samples  []storedSample   `json:"samples,omitempty"`
+	Notes    []check.Note     `json:"notes,omitempty"`
+	Error    *storedError     `json:"error,omitempty"`
 }
 
 type storedFinding struct {
-	Reason   string `json:"reason"`
-	Detail   string `json:"detail,omitempty"`
-	Accepted bool   `json:"accepted,omitempty"`
+	Reason   string   `json:"reason"`
+	About    []string `json:"about,omitempty"`
+	Detail   string   `json:"detail,omitempty"`
+	Accepted bool     `json:"accepted,omitempty"`
+	Carried  bool     `json:"carried,omitempty"`
+}
+
+type storedUnjudged struct {
+	Reason string `json:"reason"`
+	Why    string `json:"why,omitempty"`
+	Ends   bool   `json:"ends,omitempty"`
+}
+
+type storedFact struct {
+	Fact    string `json:"fact"`
+	Subject string `json:"subject,omitempty"`
+	Value   string `json:"value"`
 }
 
 type storedSample struct {
@@ -36,9 +51,9 @@ type storedSample struct {
 }
 
 type storedError struct {
-	Class   check.Class `json:"class"`
-	Message string      `json:"message"`
-	Skipped bool        `json:"skipped,omitempty"`
+	Class   string `json:"class"`
+	Message string `json:"message"`
+	Skipped bool   `json:"skipped,omitempty"`
 }
 
 // number is a float64 that may be NaN or infinite, which JSON's numbers cannot.
@@ -82,16 +97,19 @@ func encode(content any) (value []byte, err error) {
 func store(r *check.Result) storedResult {
 	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Notes: r.Report.Notes}
 	for _, f := range r.Report.Findings {
-		s.Findings = append(s.Findings, storedFinding{f.Reason.Name, f.Detail, f.Accepted})
+		s.Findings = append(s.Findings, storedFinding{f.Reason.Name, f.About, f.Detail, f.Accepted, f.Carried})
 	}
-	for _, u := range r.Report.Unevaluated {
-		s.Unevaluated = append(s.Unevaluated, u.Name)
+	for _, u := range r.Report.Unjudged {
+		s.Unjudged = append(s.Unjudged, storedUnjudged{u.Reason.Name, u.Why, u.Ends})
+	}
+	for _, f := range r.Report.Facts {
+		s.Facts = append(s.Facts, storedFact{f.Fact.Name, f.Subject, f.Value})
 	}
 	for _, x := range r.Report.Samples {
 		s.Samples = append(s.Samples, storedSample{x.Metric.Name, number(x.Value), x.Labels})
 	}
 	if r.Err != nil {
-		s.Error = &storedError{check.ClassOf(r.Err), r.Err.Error(), errors.Is(r.Err, check.ErrSkipped)}
+		s.Error = &storedError{check.ClassOf(r.Err).Name, r.Err.Error(), errors.Is(r.Err, check.ErrSkipped)}
 	}
 	return s
 }
@@ -103,6 +121,6 @@ func (e *storedError) restore() error {
 	case e.Skipped:
 		return skipped(e.Message)
 	default:
-		return &check.Error{Class: e.Class, Err: errors.New(e.Message)}
+		return &check.Error{Class: check.ClassNamed(e.Class), Err: errors.New(e.Message)}
 	}
 }

@@ -13,7 +13,7 @@ func TestUpgradeDropsWhatIsNoMore(t *testing.T) {
 	path := statePath(t)
 	s := Open(path, options())
 	with := run(activesync, 1, expiring)
-	with.Report.Unevaluated = []*check.Reason{blocked}
+	with.Report.Unjudged = check.Unevaluated(blocked)
 	with.Report.Samples = []check.Sample{
 		{Metric: notAfter, Value: 1, Labels: []string{"mail.contoso.com"}},
 		{Metric: check.Decided, Value: 1},
@@ -34,7 +34,7 @@ func TestUpgradeDropsWhatIsNoMore(t *testing.T) {
 	require.Equal(t, after(1), got.Last.Start)
 	require.Equal(t, after(1), got.Since)
 	require.Same(t, expiring, got.Last.Report.Findings[0].Reason)
-	require.Empty(t, got.Last.Report.Unevaluated)
+	require.Empty(t, got.Last.Report.Unevaluated())
 	require.Len(t, got.Last.Report.Samples, 1, "a metric with other labels would be a broken series")
 	require.Same(t, check.Decided, got.Last.Report.Samples[0].Metric)
 	require.Equal(t, []string{

@@ -56,7 +56,7 @@ func goodFile(t testing.TB) (content []byte, all map[string]bool) {
 			if n%2 == 0 {
 				r = run(id, n, blocked, expiring)
 			}
-			r.Report.Notes = []string{strings.Repeat("WWW-Authenticate: Bearer ", 8)}
+			r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 8))
 			s.Record(r)
 		}
 		s.Memory("contoso").Put(fmt.Sprint("key", n%20), fmt.Sprint("value", n))

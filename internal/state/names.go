@@ -16,12 +16,16 @@ type names struct {
 type vocabulary struct {
 	reasons map[string]*check.Reason
 	metrics map[string]*check.Metric
+	facts   map[string]*check.Fact
 }
 
 func newNames(defs []*check.Def) *names {
 	n := &names{checks: map[string]vocabulary{}, dropped: map[string]int{}}
 	for _, d := range defs {
-		v := vocabulary{map[string]*check.Reason{}, map[string]*check.Metric{}}
+		v := vocabulary{map[string]*check.Reason{}, map[string]*check.Metric{}, map[string]*check.Fact{}}
+		for _, f := range d.Facts {
+			v.facts[f.Name] = f
+		}
 		for _, r := range d.Reasons {
 			v.reasons[r.Name] = r
 		}
@@ -83,12 +87,17 @@ func (n *names) report(of string, s storedResult) check.Report {
 	report := check.Report{Notes: s.Notes}
 	for _, f := range s.Findings {
 		if reason := n.reason(of, f.Reason); reason != nil {
-			report.Findings = append(report.Findings, check.Finding{Reason: reason, Detail: f.Detail, Accepted: f.Accepted})
+			report.Findings = append(report.Findings, check.Finding{Reason: reason, About: f.About, Detail: f.Detail, Accepted: f.Accepted, Carried: f.Carried})
 		}
 	}
-	for _, u := range s.Unevaluated {
-		if reason := n.reason(of, u); reason != nil {
-			report.Unevaluated = append(report.Unevaluated, reason)
+	for _, u := range s.Unjudged {
+		if reason := n.reason(of, u.Reason); reason != nil {
+			report.Unjudged = append(report.Unjudged, check.Unjudged{Reason: reason, Why: u.Why, Ends: u.Ends})
+		}
+	}
+	for _, f := range s.Facts {
+		if fact := n.checks[of].facts[f.Fact]; fact != nil {
+			report.Facts = append(report.Facts, check.Observed{Fact: fact, Subject: f.Subject, Value: f.Value})
 		}
 	}
 	for _, x := range s.Samples {

@@ -53,7 +53,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	large := func(n int) check.Result {
 		r := run(activesync, n)
-		r.Report.Notes = []string{strings.Repeat("x", 50000)}
+		r.Report.Notes = check.Notes(strings.Repeat("x", 50000))
 		return r
 	}
 	limit(8192) // no room even for an empty file
@@ -143,7 +143,7 @@ func recordForEver(path string) {
 		round = time.Now()
 		for _, id := range recorded {
 			r := check.Result{Check: id.Check, Target: id.Target, Start: round}
-			r.Report.Notes = []string{strings.Repeat("WWW-Authenticate: Bearer ", 100)}
+			r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 100))
 			s.Record(r)
 		}
 		now := []byte(round.Format(time.RFC3339Nano))

@@ -40,7 +40,7 @@ func reopened(t *testing.T, s *Store) *Store {
 func TestRestartKeepsEverything(t *testing.T) {
 	s := Open(statePath(t), options())
 	full := run(activesync, 100, expiring)
-	full.Report.Unevaluated = []*check.Reason{blocked}
+	full.Report.Unjudged = check.Unevaluated(blocked)
 	full.Report.Samples = []check.Sample{
 		{Metric: notAfter, Value: 1.9e9, Labels: []string{"mail.contoso.com"}},
 		{Metric: notAfter, Value: math.NaN(), Labels: []string{"nan.contoso.com"}},
@@ -48,7 +48,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		{Metric: check.Phase, Value: .25, Labels: []string{"dns", "mail.contoso.com", ""}},
 		{Metric: check.Success, Value: 1},
 	}
-	full.Report.Notes = []string{"curl -v https://mail.contoso.com/", "WWW-Authenticate: Bearer"}
+	full.Report.Notes = check.Notes("curl -v https://mail.contoso.com/", "WWW-Authenticate: Bearer")
 	for n := range 100 {
 		r := run(activesync, n)
 		if n%3 == 0 {

@@ -94,9 +94,9 @@ func (e *entry) remember(r check.Result) {
 // foundSince gives the rows of findings after the decided run r.
 func foundSince(before map[string]time.Time, r check.Result) map[string]time.Time {
 	after := make(map[string]time.Time, len(before))
-	for _, u := range r.Report.Unevaluated {
-		if t, ok := before[u.Name]; ok {
-			after[u.Name] = t
+	for _, u := range r.Report.Unjudged {
+		if t, ok := before[u.Reason.Name]; ok && !u.Ends {
+			after[u.Reason.Name] = t
 		}
 	}
 	for _, f := range r.Report.Findings {
@@ -110,4 +110,15 @@ func foundSince(before map[string]time.Time, r check.Result) map[string]time.Tim
 		return before
 	}
 	return after
+}
+
+// Standing returns what the latest decided run of a check found, in the order
+// of its report; nil before the first.
+func (s *Store) Standing(id check.ID) []check.Finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[id]; e != nil && e.status.Decided != nil {
+		return e.status.Decided.Report.Findings
+	}
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 // unable makes a run whose judgement stopped at blocked before expiring.
 func unable(id check.ID, n int) check.Result {
 	r := run(id, n, blocked)
-	r.Report.Unevaluated = []*check.Reason{expiring}
+	r.Report.Unjudged = check.Unevaluated(expiring)
 	return r
 }
 

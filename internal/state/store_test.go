@@ -123,7 +123,7 @@ func TestUnpersistableResultStaysInMemory(t *testing.T) {
 	s := Open(statePath(t), o)
 	s.Record(run(activesync, 1))
 	large := run(activesync, 2)
-	large.Report.Notes = []string{strings.Repeat("x", maxValue)}
+	large.Report.Notes = check.Notes(strings.Repeat("x", maxValue))
 	s.Record(large)
 	require.Equal(t, after(2), statusOf(t, s, activesync).Last.Start)
 	s = reopened(t, s)

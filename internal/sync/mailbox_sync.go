@@ -184,5 +184,5 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	notes = append(notes, m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
 	err = cmp.Or(err, m.withoutInventory(), o.undecided(m.failure))
-	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: slices.Concat(m.samples(o), m.credential()), Notes: notes}, err
+	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: slices.Concat(m.samples(o), m.credential()), Notes: check.Notes(notes...)}, err
 }

@@ -88,7 +88,7 @@ func TestTheTenantsInventory(t *testing.T) {
 		o.phones = []powershell.Row{device("EURP07.PROD/contoso.onmicrosoft.com/Jane@contoso.com", "Outlook"), device("contoso/joe@contoso.com", "EAS"), device("contoso/jim@contoso.com", "REST")}
 		r, err := o.runNow()
 		require.ErrorContains(t, err, "no mailbox is known yet")
-		assert.Contains(t, r.Unevaluated, syncStale)
+		assert.Contains(t, r.Unevaluated(), syncStale)
 		o.sweepFor(time.Minute)
 		assert.True(t, o.plan.Has("jane@contoso.com") && o.plan.Has("jim@contoso.com"))
 		assert.Equal(t, 2, o.plan.Len(), "phones without Outlook do not count")
@@ -99,7 +99,7 @@ func TestTheTenantsInventory(t *testing.T) {
 		assert.Equal(t, 2, o.plan.Len(), "an inventory that is not whole takes nobody away")
 		r, err = o.runNow()
 		require.NoError(t, err)
-		assert.Contains(t, strings.Join(r.Notes, "\n"), "could not be had whole")
+		assert.Contains(t, strings.Join(r.Texts(), "\n"), "could not be had whole")
 
 		o.cut = ""
 		o.sweepFor(25 * time.Hour)
@@ -209,11 +209,11 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 				mustRun(t, o)
 				set(o)
 				o.sweepFor(47 * time.Hour)
-				assert.Contains(t, strings.Join(mustRun(t, o).Notes, "\n"), "inventory: ")
+				assert.Contains(t, strings.Join(mustRun(t, o).Texts(), "\n"), "inventory: ")
 				o.sweepFor(2 * time.Hour)
 				r, err := o.runNow()
 				require.ErrorContains(t, err, "the tenant's inventory was last read whole: 2000-01-01 00:00Z")
-				assert.Empty(t, r.Unevaluated, "what is known is judged")
+				assert.Empty(t, r.Unevaluated(), "what is known is judged")
 				o.cut, o.fail, o.phones = "", nil, []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
 				o.sweepFor(2 * time.Hour)
 				mustRun(t, o)

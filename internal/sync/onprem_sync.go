@@ -124,8 +124,8 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 		notes = append(notes, fmt.Sprintf("of %d watched mailboxes %d have no partnership in the reports: -Mailboxes of the collector names those that it shall report", len(o.sync.Watch), missing))
 	}
 	found, unevaluated := judgeOnPrem(seen)
-	return check.Report{Findings: found, Unevaluated: unevaluated, Samples: o.samples(seen),
-		Notes: append(notes, `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`)}, err
+	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: o.samples(seen),
+		Notes: check.Notes(append(notes, `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`)...)}, err
 }
 
 // look takes what is of use from the reports. The error says why no server's

@@ -159,7 +159,7 @@ func TestTheLegFromTheCloud(t *testing.T) {
 			}
 			assert.Empty(t, cmp.Diff(c.found, reasons(r)))
 			var open []string
-			for _, u := range r.Unevaluated {
+			for _, u := range r.Unevaluated() {
 				open = append(open, u.Name)
 			}
 			assert.Empty(t, cmp.Diff(c.unevaluated, open))
@@ -230,7 +230,7 @@ func TestPartnershipsOfWatchedMailboxesAreShown(t *testing.T) {
 	r, err := w.run()
 	require.NoError(t, err)
 	assert.Equal(t, map[string][]float64{"jane@contoso.com": at, "joe@contoso.com": at}, w.store.rows, "the watch list alone")
-	assert.Contains(t, r.Notes, "of 3 watched mailboxes 1 have no partnership in the reports: -Mailboxes of the collector names those that it shall report")
+	assert.Contains(t, r.Texts(), "of 3 watched mailboxes 1 have no partnership in the reports: -Mailboxes of the collector names those that it shall report")
 
 	w.store.rows = map[string][]float64{}
 	w.build()

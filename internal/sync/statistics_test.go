@@ -118,7 +118,7 @@ func TestStatisticsOfTheWatchListAreAskedHourly(t *testing.T) {
 		assert.InDelta(t, 105, o.held(MailboxItems, "jane@contoso.com"), 1)
 		assert.InDelta(t, time.Now().Unix(), o.held(MailboxLogon, "board@contoso.com"), 3700+300)
 		assert.Empty(t, r.Findings)
-		assert.NotContains(t, strings.Join(r.Notes, "\n"), "statistics")
+		assert.NotContains(t, strings.Join(r.Texts(), "\n"), "statistics")
 	})
 }
 
@@ -202,7 +202,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 				c.set(o)
 				r = o.daemon(2 * time.Hour)
 				assert.Equal(t, c.stays, o.held(MailboxItems, "jane@contoso.com") == 100)
-				notes := strings.Join(r.Notes, "\n")
+				notes := strings.Join(r.Texts(), "\n")
 				if c.note == "" {
 					assert.NotContains(t, notes, "statistics")
 				} else {

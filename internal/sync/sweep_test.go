@@ -114,7 +114,7 @@ func TestARunAsksTheWatchListFirst(t *testing.T) {
 		require.NoError(t, err)
 		assert.Less(t, time.Since(began), 5*time.Second, "a busy sweep does not hold it up")
 		assert.Empty(t, r.Findings)
-		assert.Contains(t, r.Unevaluated, syncStale, "most mailboxes are not known yet")
+		assert.Contains(t, r.Unevaluated(), syncStale, "most mailboxes are not known yet")
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
 	})
@@ -235,7 +235,7 @@ func TestHostileRows(t *testing.T) {
 				require.ErrorIs(t, err, errForeign)
 				assert.Equal(t, 1.0, valueOf(r, Mailboxes, "error"), "refused, not believed")
 				assert.Zero(t, valueOf(r, Mailboxes, "fresh"))
-				assert.Contains(t, r.Unevaluated, watchedStale)
+				assert.Contains(t, r.Unevaluated(), watchedStale)
 			})
 		})
 	}
@@ -300,7 +300,7 @@ func TestAMissingRoleIsToldAndNotTriedForEverybody(t *testing.T) {
 		assert.Less(t, o.calls(), 20, "it is not tried for everybody")
 		r, err := o.runNow()
 		assert.Equal(t, check.Permission, check.ClassOf(err))
-		assert.Subset(t, namesOf(r.Unevaluated), namesOf(append(fleetReasons, watchedStale)))
+		assert.Subset(t, namesOf(r.Unevaluated()), namesOf(append(fleetReasons, watchedStale)))
 		o.mu.Lock()
 		o.fail = nil
 		o.mu.Unlock()
@@ -466,7 +466,7 @@ func TestWatchedMailboxesThatCannotBeAskedInTime(t *testing.T) {
 		r, err := o.runNow()
 		assert.Equal(t, check.Throttled, check.ClassOf(err))
 		assert.Equal(t, 108*time.Second, time.Since(began), "of two minutes some are left for the verdict")
-		assert.Contains(t, r.Unevaluated, watchedStale)
+		assert.Contains(t, r.Unevaluated(), watchedStale)
 	})
 }
 
@@ -476,7 +476,7 @@ func TestWhyWatchedMailboxesCouldNotBeAskedInTime(t *testing.T) {
 		takes time.Duration
 		fail  error
 		cut   error
-		class check.Class
+		class *check.Class
 		want  string
 	}{
 		"the tenant refuses": {2 * time.Second, check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: 4 * time.Minute}), nil,
@@ -516,7 +516,7 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 				r, err := o.runNow()
 				require.NoError(t, err)
 				assert.Empty(t, r.Findings)
-				assert.NotContains(t, r.Unevaluated, syncStopped)
+				assert.NotContains(t, r.Unevaluated(), syncStopped)
 				o.mu.Lock()
 				o.stop = time.Now()
 				o.mu.Unlock()
@@ -553,6 +553,6 @@ func TestARunTriesAgainWithinThePause(t *testing.T) {
 		o.mu.Unlock()
 		time.Sleep(10 * time.Second) // what was in flight has failed, and the pause goes on
 		r, _ := o.runNow()           // undecided still: others of the fleet were not asked again
-		assert.NotContains(t, r.Unevaluated, watchedStale, "the watch list was asked")
+		assert.NotContains(t, r.Unevaluated(), watchedStale, "the watch list was asked")
 	})
 }
