@@ -130,7 +130,7 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 // functions yet.
 func (b *builder) plan(path string, t config.Target, def *check.Def) *check.Check {
 	s := t.Checks[def.Name]
-	c := &check.Check{Def: def, Target: t.Name, Accept: s.Accept, Hash: hash(def.Name, t), Schedule: s.Schedule, Timeout: s.Timeout}
+	c := &check.Check{Def: def, Target: t.Name, Vantage: t.Vantage, Accept: s.Accept, Hash: hash(def.Name, t), Schedule: s.Schedule, Timeout: s.Timeout}
 	if c.Schedule == "" {
 		c.Schedule = def.Every
 	}

@@ -64,6 +64,7 @@ type Check struct {
 	Schedule string        // the cron expression in force
 	Timeout  time.Duration // the deadline in force
 	Accept   []config.Waiver
+	Vantage  string // where hmad stands, seen from the target: config.Inside or config.External
 	Hash     string // changes when anything changes that the check was built from
 }
 

@@ -9,6 +9,10 @@ var (
 		Help: "1 when the last decided run found this reason, 0 when it looked and did not; absent when it could not look. A finding that a waiver accepts is 0 here and 1 in hmad_finding_accepted."}
 	FindingAccepted = &Metric{Name: "hmad_finding_accepted", Kind: Gauge, Labels: []string{"reason"},
 		Help: "1 for a finding that stands and that a waiver of the config accepts."}
+	FindingAbout = &Metric{Name: "hmad_finding_about", Kind: Gauge, Labels: []string{"reason", "subject"},
+		Help: "While a finding stands that no waiver accepts: what it concerns (host, address, server, mailbox as sync.mailbox_label shows it). The value is the rank, 1 for the worst, 5 at most."}
+	FindingSince = &Metric{Name: "hmad_finding_since_timestamp_seconds", Kind: Gauge, Labels: []string{"reason"},
+		Help: "While a finding stands that no waiver accepts: Unix time of the first of the unbroken row of decided runs that found it. It survives restarts."}
 	Decided = &Metric{Name: "hmad_check_decided", Kind: Gauge,
 		Help: "1 when the last run came to a verdict, 0 when it could not tell."}
 	LastDecided = &Metric{Name: "hmad_check_last_decided_timestamp_seconds", Kind: Gauge,
@@ -46,5 +50,5 @@ const (
 )
 
 // Common lists the families that every check has.
-var Common = []*Metric{Success, FindingFound, FindingAccepted, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
+var Common = []*Metric{Success, FindingFound, FindingAccepted, FindingAbout, FindingSince, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
 	Runs, Errors, Missed, Duration}

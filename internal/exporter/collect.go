@@ -15,6 +15,9 @@ import (
 // three gaps of the schedule, at least 15 minutes.
 func staleAfter(maxGap time.Duration) time.Duration { return max(3*maxGap, 15*time.Minute) }
 
+// maxSubjects is how many subjects of a reason are exported.
+const maxSubjects = 5
+
 // commonSamples derives the common families of one check. Success and findings
 // are those of the last decided run. Once that is too old to speak for the
 // present, success and the findings that were not there are withdrawn (a good
@@ -46,7 +49,8 @@ func commonSamples(st state.Status, reasons []*check.Reason, now time.Time) []ch
 	if fresh {
 		add(check.Success, truth(st.Decided.Outcome().Good()))
 	}
-	return append(out, findingSamples(st.Decided.Report, reasons, fresh)...)
+	out = append(out, findingSamples(st.Decided.Report, reasons, fresh)...)
+	return append(out, standingSamples(st)...)
 }
 
 // findingSamples gives hmad_finding for every reason that the report judged,
@@ -71,6 +75,30 @@ func findingSamples(r check.Report, reasons []*check.Reason, zeros bool) []check
 		}
 		if accepted[reason.Name] {
 			out = append(out, check.Sample{Metric: check.FindingAccepted, Value: 1, Labels: labels[:1]})
+		}
+	}
+	return out
+}
+
+// standingSamples returns hmad_finding_about and hmad_finding_since of what
+// stands and is not accepted. Several findings of one reason share its ranks.
+func standingSamples(st state.Status) []check.Sample {
+	var out []check.Sample
+	subjects := map[string][]string{} // by reason
+	for _, f := range st.Decided.Report.Findings {
+		if f.Accepted {
+			continue
+		}
+		reason := f.Reason.Name
+		if _, seen := subjects[reason]; !seen {
+			subjects[reason] = nil
+			out = append(out, check.Sample{Metric: check.FindingSince, Value: unix(st.FoundSince[reason]), Labels: []string{reason}})
+		}
+		for _, subject := range f.About {
+			if all := subjects[reason]; len(all) < maxSubjects && !slices.Contains(all, subject) {
+				subjects[reason] = append(all, subject)
+				out = append(out, check.Sample{Metric: check.FindingAbout, Value: float64(len(all) + 1), Labels: []string{reason, subject}})
+			}
 		}
 	}
 	return out

@@ -122,6 +122,30 @@ func TestFindingSamples(t *testing.T) {
 	}
 }
 
+func TestWhatAFindingConcernsIsExportedWhileItStands(t *testing.T) {
+	ten := noon.Add(-10 * time.Minute)
+	for name, c := range map[string]struct {
+		findings []check.Finding
+		want     []string
+	}{
+		"nothing stands":              {nil, nil},
+		"a finding that names nobody": {[]check.Finding{{Reason: dnsFailed}}, []string{"finding_since_timestamp_seconds[dns_failed] SINCE"}},
+		"two findings of one reason share the ranks": {[]check.Finding{{Reason: dnsFailed, About: []string{"a", "b"}}, {Reason: dnsFailed, About: []string{"b", "c"}}},
+			[]string{"finding_since_timestamp_seconds[dns_failed] SINCE", "finding_about[dns_failed a] 1", "finding_about[dns_failed b] 2", "finding_about[dns_failed c] 3"}},
+		"accepted": {[]check.Finding{{Reason: dnsFailed, About: []string{"a"}, Accepted: true}}, nil},
+		"carried":  {[]check.Finding{{Reason: dnsFailed, About: []string{"a"}, Carried: true}}, []string{"finding_since_timestamp_seconds[dns_failed] SINCE", "finding_about[dns_failed a] 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := told(contoso, foundAt(ten, c.findings...), foundAt(noon, c.findings...))
+			var want []string
+			for _, w := range c.want {
+				want = append(want, strings.ReplaceAll(w, "SINCE", fmt.Sprintf("%g", float64(ten.Unix()))))
+			}
+			assert.Equal(t, want, shown(standingSamples(st)))
+		})
+	}
+}
+
 func TestTimestamps(t *testing.T) {
 	st := told(contoso, passedAt(noon.Add(-10*time.Minute)), check.Result{Start: noon.Add(-5 * time.Minute), Err: errors.New("x")})
 	got := shown(commonSamples(st, nil, noon))

@@ -12,6 +12,8 @@ var (
 	BuildInfo = &check.Metric{Name: "hmad_build_info", Kind: check.Gauge, NoTarget: true,
 		Labels: []string{"version", "revision", "goversion"},
 		Help:   "Always 1; the labels say which hmad runs."}
+	TargetInfo = &check.Metric{Name: "hmad_target_info", Kind: check.Gauge, NoTarget: true, Labels: []string{"target", "vantage"},
+		Help: "Always 1, for each target of the config; vantage says where this hmad stands (inside or external). Daemons with the same target and vantage watch the same thing."}
 	ReloadSuccessful = &check.Metric{Name: "hmad_config_last_reload_successful", Kind: check.Gauge, NoTarget: true,
 		Help: "1 when the config was taken over at the last attempt, 0 when it was refused and the one before stays in force."}
 	ReloadTime = &check.Metric{Name: "hmad_config_last_reload_success_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
@@ -32,7 +34,7 @@ var (
 
 // Own lists the families that the exporter adds of its own, beside those of
 // client_golang's Go, process and promhttp collectors.
-var Own = []*check.Metric{BuildInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateLastWrite, StateWriteErrors,
+var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
 // buildLabels gives the label values of BuildInfo.

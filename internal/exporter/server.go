@@ -140,6 +140,27 @@ func (s *Server) ownSamples() []check.Sample {
 	if !health.LastWrite.IsZero() {
 		out = append(out, check.Sample{Metric: StateLastWrite, Value: unix(health.LastWrite)})
 	}
+	return append(out, targetSamples(s.inForce())...)
+}
+
+// inForce returns the checks in force; nil where nobody can say.
+func (s *Server) inForce() []*check.Check {
+	if s.Checks == nil {
+		return nil
+	}
+	return s.Checks()
+}
+
+// targetSamples returns hmad_target_info of every target that the checks name.
+func targetSamples(checks []*check.Check) []check.Sample {
+	var out []check.Sample
+	seen := map[string]bool{}
+	for _, c := range checks {
+		if !seen[c.Target] {
+			seen[c.Target] = true
+			out = append(out, check.Sample{Metric: TargetInfo, Value: 1, Labels: []string{c.Target, c.Vantage}})
+		}
+	}
 	return out
 }
 

@@ -38,7 +38,10 @@ var foreignLabels = map[string][]string{
 
 // onNoPanel says of families why no panel shows them.
 var onNoPanel = map[string]string{
-	"hmad_vantage_shared": "an input of the rules: it says whose findings a closed way out explains",
+	"hmad_finding_about":                   "names for the texts of alerts and for tables of findings, not a figure",
+	"hmad_finding_since_timestamp_seconds": "an input of the rules: holds that survive a restart",
+	"hmad_target_info":                     "an input of the rules: which daemons watch the same thing",
+	"hmad_vantage_shared":                  "an input of the rules: it says whose findings a closed way out explains",
 }
 
 // exposed gives the labels of every series by its name, as Prometheus sees it.
