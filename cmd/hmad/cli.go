@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -38,8 +39,10 @@ type cli struct {
 	breaks         []string
 	labAddress     string
 	labPush        string
-	lab            *lab.Lab // beside which the daemon runs; nil: none
-	mailboxes      int      // of the lab
+	labTargets     []string
+	labEvery       time.Duration
+	labs           []*lab.Lab // beside which the daemon runs
+	mailboxes      int        // of each lab
 	file, reason   string
 	mailbox        string
 	asking         asking
@@ -200,10 +203,11 @@ func (c *cli) askingFlags(cmd *kingpin.CmdClause) {
 }
 
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {
-	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
+	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port; a second lab has the next port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
 	cmd.Flag("lab.mailboxes", "Mailboxes of the lab's Exchange Online; 0: there is none.").Default("150").IntVar(&c.mailboxes)
+	cmd.Flag("lab.every", "How often hmad looks at the lab, and at each of its mailboxes.").Default(lab.DefaultEvery.String()).DurationVar(&c.labEvery)
 	cmd.Flag("lab.push-address", "Loopback address on which hmad takes reports; the lab's servers push them there instead of writing files.").StringVar(&c.labPush)
-	cmd.Flag("target", "Name of the lab's target: several demos side by side need several.").Default(lab.DefaultTarget).StringVar(&c.target)
+	cmd.Flag("target", "Name of the lab's target; repeatable, each has a lab of its own.").Default(lab.DefaultTarget).StringsVar(&c.labTargets)
 }
 
 // daemonFlags adds the flags of a command that serves.

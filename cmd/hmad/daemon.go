@@ -110,7 +110,7 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 		Logf: func(msg string, err error) { log.Warn(msg, zap.Error(err)) }})
 	d.meter = exporter.NewMeter(catalog.Metrics())
 	d.world = newWorld(c.storagePath, d.store, d.meter.For)
-	d.world.lab = c.lab
+	d.world.labs = c.labs
 	runner := &runs.Runner{Book: d.store, MeterFor: d.meter.For, Now: now, Log: log}
 	d.dispatcher = runs.NewDispatcher(runner, maxRuns)
 	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })

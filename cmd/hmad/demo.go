@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -14,8 +16,11 @@ import (
 
 // runLab is the command lab.
 func (c *cli) runLab(ctx context.Context) int {
-	err := c.withLab(func(l *lab.Lab, config string) error {
-		fmt.Fprintf(c.stdout, "%s\n# This config:  %s\n# Faults:       curl %s/faults\n", l.Config(), config, l.Facts().Control)
+	err := c.withLabs(func(config string) error {
+		fmt.Fprintf(c.stdout, "%s\n# This config:  %s\n", lab.Config(c.labs...), config)
+		for _, l := range c.labs {
+			fmt.Fprintf(c.stdout, "# Faults:       curl %s/faults\n", l.Facts().Control)
+		}
 		<-ctx.Done()
 		return nil
 	})
@@ -25,17 +30,14 @@ func (c *cli) runLab(ctx context.Context) int {
 	return exitOK
 }
 
-// runDemo is the command demo: the daemon with a lab as its only target.
+// runDemo is the command demo: the daemon with labs as its only targets.
 func (c *cli) runDemo(ctx context.Context) int {
-	err := c.withLab(func(l *lab.Lab, config string) error {
-		for _, fault := range c.breaks {
-			if err := l.Set(fault, true); err != nil {
-				return fmt.Errorf("--break: %w", err)
-			}
+	err := c.withLabs(func(config string) error {
+		if err := c.breakLabs(); err != nil {
+			return err
 		}
-		c.lab = l
 		c.configFile, c.storagePath = config, filepath.Join(filepath.Dir(config), "state")
-		return c.serve(ctx, func(ctx context.Context, d *daemon, s *site) { c.present(ctx, d, s, l) })
+		return c.serve(ctx, c.present)
 	})
 	if err != nil {
 		return c.fail(exitError, err)
@@ -43,29 +45,59 @@ func (c *cli) runDemo(ctx context.Context) int {
 	return exitOK
 }
 
-// withLab runs use beside a lab, with a config for it in a folder that is gone
-// afterwards.
-func (c *cli) withLab(use func(l *lab.Lab, config string) error) error {
+// breakLabs switches the faults of --break on in every lab.
+func (c *cli) breakLabs() error {
+	for _, l := range c.labs {
+		for _, fault := range c.breaks {
+			if err := l.Set(fault, true); err != nil {
+				return fmt.Errorf("--break: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// withLabs runs use beside the labs, with a config for them in a folder that is
+// gone afterwards.
+func (c *cli) withLabs(use func(config string) error) error {
 	dir, err := os.MkdirTemp("", "hmad-lab-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	l, err := lab.Start(lab.Options{Dir: dir, Control: c.labAddress, Target: c.target, Push: c.labPush, Now: now,
-		Online: lab.Online{Mailboxes: c.mailboxes}})
-	if err != nil {
-		return err
+	defer func() {
+		for _, l := range c.labs {
+			_ = l.Close() // nothing of it is kept
+		}
+	}()
+	for i, target := range c.labTargets {
+		l, err := lab.Start(lab.Options{Dir: filepath.Join(dir, strconv.Itoa(i)), Control: portAfter(c.labAddress, i), Target: target, Push: c.labPush,
+			Every: c.labEvery, Now: now, Online: lab.Online{Mailboxes: c.mailboxes}})
+		if err != nil {
+			return err
+		}
+		c.labs = append(c.labs, l)
 	}
-	defer l.Close()
 	config := filepath.Join(dir, "hmad.yaml")
-	if err := os.WriteFile(config, l.Config(), 0o600); err != nil {
+	if err := os.WriteFile(config, lab.Config(c.labs...), 0o600); err != nil {
 		return err
 	}
-	return use(l, config)
+	return use(config)
+}
+
+// portAfter returns the address whose port is n higher; the same address where
+// its port is 0, any free one, or no number.
+func portAfter(address string, n int) string {
+	host, text, err := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(text) // 0 where it is no number
+	if err != nil || port == 0 {
+		return address
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port+n))
 }
 
 // present prints the first result of every check, and what to do next.
-func (c *cli) present(ctx context.Context, d *daemon, s *site, l *lab.Lab) {
+func (c *cli) present(ctx context.Context, d *daemon, s *site) {
 	results := firstResults(ctx, d.store)
 	if results == nil {
 		return
@@ -77,16 +109,25 @@ func (c *cli) present(ctx context.Context, d *daemon, s *site, l *lab.Lab) {
 	if *s.flags.WebConfigFile != "" {
 		scheme = "https://" // or http with passwords alone: the log says which
 	}
-	facts := l.Facts()
-	page, control := scheme+reachable(s.main[0].Addr().String()), facts.Control
-	fmt.Fprintf(c.stdout, `
-Status page      %s/
-Metrics          %s/metrics
-%sBreak something  curl -X PUT %s/faults/activesync.bearer_missing
+	page := scheme + reachable(s.main[0].Addr().String())
+	fmt.Fprintf(c.stdout, "\nStatus page      %s/\nMetrics          %s/metrics\n", page, page)
+	for _, l := range c.labs {
+		c.presentLab(l.Facts(), page)
+	}
+	fmt.Fprintln(c.stdout, "Stop with Ctrl-C.")
+}
+
+// presentLab prints what to do with one of the labs.
+func (c *cli) presentLab(f lab.Facts, page string) {
+	if len(c.labs) > 1 {
+		fmt.Fprintf(c.stdout, "\nTarget           %s\n", f.Target)
+	} else {
+		fmt.Fprint(c.stdout, oneMailbox(f.Watched, page))
+	}
+	fmt.Fprintf(c.stdout, `Break something  curl -X PUT %s/faults/activesync.bearer_missing
 Mend it          curl -X DELETE %s/faults/activesync.bearer_missing
 All faults       curl %s/faults
-Stop with Ctrl-C.
-`, page, page, oneMailbox(facts.Watched, page), control, control, control)
+`, f.Control, f.Control, f.Control)
 }
 
 // oneMailbox is the line that asks of one of the lab's mailboxes; empty where it

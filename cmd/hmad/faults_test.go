@@ -109,3 +109,16 @@ func (e *estate) faults(t *testing.T) []labFault {
 	}
 	return all
 }
+
+// A demo with several targets has a lab for each: what is broken in one is well
+// in the other.
+func TestALabForEachTarget(t *testing.T) {
+	e := startDemo(t, "--target=north", "--target=south", "--lab.mailboxes=20", "--lab.every=20s", "--break=vantage.clock_skew")
+	controls := regexp.MustCompile(`All faults +curl (\S+)/faults\n`).FindAllStringSubmatch(e.await(t, e.stdout, `(?s).*Stop with`)[0], -1)
+	require.Len(t, controls, 2)
+	(&estate{control: controls[0][1]}).fault(t, "vantage.clock_skew", false)
+	for target, want := range map[string][]string{"north": {}, "south": {"clock_skew"}} {
+		assert.Equal(t, want, e.runOf(t, "vantage", target).reasons(), target)
+		assert.Equal(t, "passed", e.runOf(t, "mailbox_sync", target).Outcome, target)
+	}
+}

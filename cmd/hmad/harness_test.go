@@ -174,7 +174,13 @@ func (r result) reasons() []string {
 // runNow asks the daemon to run a check of target contoso.
 func (e *estate) runNow(t *testing.T, check string) result {
 	t.Helper()
-	status, body := request(t, http.MethodPost, e.page+"/api/v1/run?check="+check+"&target=contoso")
+	return e.runOf(t, check, "contoso")
+}
+
+// runOf asks the daemon to run a check of a target.
+func (e *estate) runOf(t *testing.T, check, target string) result {
+	t.Helper()
+	status, body := request(t, http.MethodPost, e.page+"/api/v1/run?check="+check+"&target="+target)
 	require.Equal(t, http.StatusOK, status, body)
 	var r result
 	require.NoError(t, json.Unmarshal([]byte(body), &r), body)

@@ -1,21 +1,24 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/metadata"
 	"github.com/hmad/hmad/internal/sync"
 )
 
-// memory gives a target's memory; beside a lab it holds that one's past.
+// memory returns a target's memory; that of a lab holds the lab's past.
 func (w *world) memory(target string) check.Memory {
 	m := w.store.Memory(target)
-	if w.lab == nil {
+	i := slices.IndexFunc(w.labs, func(l *lab.Lab) bool { return l.Facts().Target == target })
+	if i < 0 {
 		return m
 	}
 	sync.RehearseMailboxes(m, now(), 40)
 	sync.RehearseOnPrem(m, now(), 400)
-	return pastMemory{m, w.lab.Past}
+	return pastMemory{m, w.labs[i].Past}
 }
 
 // pastMemory is a memory of a longer past than hmad has had: what takes hours

@@ -61,7 +61,7 @@ func startSyncLab(t *testing.T) *syncLab {
 	target := &file.Targets[0]
 	target.ExchangeOnline.Rate, target.Sync.AskEvery = 1000, time.Second // more than a config may say: a test cannot wait
 	w := trial(t.TempDir())
-	w.lab = l
+	w.labs = []*lab.Lab{l}
 	checks, err := catalog.Build(file, w.env)
 	require.NoError(t, err)
 	s := &syncLab{lab: l, checks: slices.DeleteFunc(checks, func(c *check.Check) bool { return !ofSync(c.Name) })}

@@ -32,7 +32,7 @@ type world struct {
 	storage string // the folder for what survives restarts
 	store   *state.Store
 	meter   func(check.ID) check.Meter
-	lab     *lab.Lab // beside which the daemon runs; nil: none
+	labs    []*lab.Lab // beside which the daemon runs, each a target of it
 
 	mu      sync.Mutex
 	budgets map[string]*budget.Budget // by tenant; they outlive reloads

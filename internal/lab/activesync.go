@@ -22,7 +22,8 @@ const (
 // challenge is the 401 to an empty bearer: the parameters of the Bearer field,
 // left out where empty, and the diagnostics beside it.
 type challenge struct {
-	bearer           bool // offered at all, beside Basic
+	tenant           string // whose tokens Exchange accepts, a GUID
+	bearer           bool   // offered at all, beside Basic
 	clientID         string
 	trustedIssuers   string
 	tokenTypes       string
@@ -36,9 +37,10 @@ type challenge struct {
 }
 
 // healthyChallenge is Exchange Server SE's with hybrid Modern Authentication
-// on.
-func healthyChallenge() challenge {
+// on, whose issuer is the tenant, a GUID.
+func healthyChallenge(tenant string) challenge {
 	return challenge{
+		tenant:           tenant,
 		bearer:           true,
 		clientID:         exchangeClientID,
 		trustedIssuers:   issuerOf + tenant,

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 type entra struct {
 	*keyring
 	client *client // hmad's application
+	tenant string  // GUID
 }
 
 // cloudSide is how Entra acts at present.
@@ -29,18 +31,18 @@ type cloudSide struct {
 func (e *entra) serve(b *behaviour, w http.ResponseWriter, r *http.Request) {
 	asked, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	published, using := e.view(b.cloud.rolling)
-	base := "https://" + r.Host + "/" + tenant
+	base := "https://" + r.Host + "/" + e.tenant
 	switch {
 	case rest == "":
 		http.NotFound(w, r)
-	case asked != tenant:
+	case asked != e.tenant:
 		writeJSON(w, http.StatusBadRequest, oauthError{"invalid_tenant", "AADSTS90002: Tenant not found. Check to make sure you have the correct tenant ID."})
 	case rest == "v2.0/.well-known/openid-configuration":
-		writeJSON(w, http.StatusOK, openIDConfiguration(base, b.cloud))
+		writeJSON(w, http.StatusOK, e.openIDConfiguration(base, b.cloud))
 	case rest == "discovery/v2.0/keys":
-		writeJSON(w, http.StatusOK, webKeys(e.keyring, published))
+		writeJSON(w, http.StatusOK, e.webKeys(published))
 	case strings.EqualFold(rest, "federationmetadata/2007-06/federationmetadata.xml"):
-		serveFederation(w, r, b.cloud.issuer, published)
+		serveFederation(w, r, cmp.Or(b.cloud.issuer, e.tenant), published)
 	case rest == "oauth2/v2.0/token" && r.Method == http.MethodPost:
 		e.serveToken(w, r, base+"/oauth2/v2.0/token", using)
 	default:
@@ -51,8 +53,8 @@ func (e *entra) serve(b *behaviour, w http.ResponseWriter, r *http.Request) {
 // openIDConfiguration is the tenant's (OpenID Connect Discovery 1.0, section
 // 4), as login.microsoftonline.com words it. Microsoft's names stand in it but
 // where hmad follows them: to the keys and for tokens.
-func openIDConfiguration(base string, c cloudSide) map[string]any {
-	const microsoft = "https://login.microsoftonline.com/" + tenant
+func (e *entra) openIDConfiguration(base string, c cloudSide) map[string]any {
+	microsoft := "https://login.microsoftonline.com/" + e.tenant
 	var subScope any
 	if c.subScope != "" {
 		subScope = c.subScope
@@ -79,14 +81,14 @@ func openIDConfiguration(base string, c cloudSide) map[string]any {
 }
 
 // webKeys is the set of keys (RFC 7517) with its certificates.
-func webKeys(r *keyring, published []*signingKey) map[string]any {
+func (e *entra) webKeys(published []*signingKey) map[string]any {
 	var keys []map[string]any
 	for _, k := range published {
 		keys = append(keys, map[string]any{
 			"kty": "RSA", "use": "sig", "kid": k.id(), "x5t": k.id(), "e": "AQAB",
-			"n":      base64.RawURLEncoding.EncodeToString(r.rsa.N.Bytes()),
+			"n":      base64.RawURLEncoding.EncodeToString(e.rsa.N.Bytes()),
 			"x5c":    []string{base64.StdEncoding.EncodeToString(k.der)},
-			"issuer": "https://login.microsoftonline.com/" + tenant + "/v2.0",
+			"issuer": "https://login.microsoftonline.com/" + e.tenant + "/v2.0",
 		})
 	}
 	return map[string]any{"keys": keys}

@@ -76,8 +76,8 @@ func (e *entra) sign(scope string, using *signingKey, life time.Duration) (strin
 	audience, _, _ := strings.Cut(scope, "/.default")
 	now := e.now()
 	return e.signed(map[string]any{"typ": "JWT", "alg": "RS256", "x5t": using.id(), "kid": using.id()},
-		map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + tenant + "/", "iat": now.Unix(), "nbf": now.Unix(),
-			"exp": now.Add(life).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": tenant, "uti": guid(), "ver": "1.0"})
+		map[string]any{"aud": audience, "iss": "https://sts.windows.net/" + e.tenant + "/", "iat": now.Unix(), "nbf": now.Unix(),
+			"exp": now.Add(life).Unix(), "appid": clientID, "appidacr": "2", "idtyp": "app", "tid": e.tenant, "uti": guid(), "ver": "1.0"})
 }
 
 // signed signs a JWT by RS256 (RFC 7515, section 3).

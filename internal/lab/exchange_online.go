@@ -35,7 +35,7 @@ const onlineHost = "mailbox_sync"
 // openOnline makes the tenant's Exchange Online and its host.
 func (l *Lab) openOnline() *host {
 	o := l.opt.Online
-	l.online = online.New(online.Options{ID: tenant, Domain: domain, Named: watchedNames, Mailboxes: o.Mailboxes, Phones: o.Phones,
+	l.online = online.New(online.Options{ID: l.facts.Tenant, Domain: domain, Named: watchedNames, Mailboxes: o.Mailboxes, Phones: o.Phones,
 		Latency: o.Latency, CallsPerSecond: o.CallsPerSecond, Now: l.opt.Now, Trust: l.trusts})
 	return &host{check: onlineHost, name: outlookName, app: l.serveOnline, addrs: frontEnds[:1]}
 }
@@ -60,6 +60,6 @@ func (l *Lab) trusts(token string) bool {
 		return false
 	}
 	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	return c.Aud == "https://outlook.office365.com" && c.Tid == tenant && c.Appid == clientID && l.opt.Now().Unix() < c.Exp &&
+	return c.Aud == "https://outlook.office365.com" && c.Tid == l.facts.Tenant && c.Appid == clientID && l.opt.Now().Unix() < c.Exp &&
 		rsa.VerifyPKCS1v15(&l.keys.rsa.PublicKey, crypto.SHA256, digest[:], signature) == nil
 }

@@ -80,10 +80,10 @@ func TestExchangeOnlineInTheLab(t *testing.T) {
 func TestTokensOfOthersAreNotTrusted(t *testing.T) {
 	l := startOnline(t, 10)
 	_, using := l.keys.view(steady)
-	token, err := (&entra{l.keys, l.client}).sign("https://outlook.office365.com/.default", using, tokenLife)
+	token, err := (&entra{l.keys, l.client, tenant}).sign("https://outlook.office365.com/.default", using, tokenLife)
 	require.NoError(t, err)
 	assert.True(t, l.trusts(token))
-	graph, err := (&entra{l.keys, l.client}).sign("https://graph.microsoft.com/.default", using, tokenLife)
+	graph, err := (&entra{l.keys, l.client, tenant}).sign("https://graph.microsoft.com/.default", using, tokenLife)
 	require.NoError(t, err)
 	parts := strings.Split(token, ".")
 	for name, bad := range map[string]string{"nothing": "", "another audience": graph, "no signature": parts[0] + "." + parts[1] + ".",
@@ -96,7 +96,7 @@ func TestTokensOfOthersAreNotTrusted(t *testing.T) {
 // Exchange on premises logs, and is gone when it is switched off.
 func TestFaultsOfExchangeOnline(t *testing.T) {
 	l := startOnline(t, 100)
-	for _, f := range onlineFaults() {
+	for _, f := range onlineFaults(DefaultEvery) {
 		t.Run(f.name, func(t *testing.T) {
 			require.NoError(t, l.Set(f.name, true))
 			assert.NotEqual(t, online.Behaviour{}, l.behaviour(onlineHost).online, "it changes something")

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"text/template"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // The estate's names. contoso.test is reserved for tests (RFC 6761, section
@@ -19,9 +22,19 @@ const (
 	mobileName = "mobile." + domain
 	caName     = "ca." + domain
 
-	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
+	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d" // of DefaultTarget
 	mailbox = "hmad-probe@" + domain
 )
+
+// tenantOf returns the GUID of the Entra tenant of a lab's target: each lab has
+// one of its own, as hmad shares what Exchange Online allows a tenant among the
+// tenant's targets.
+func tenantOf(target string) string {
+	if target == DefaultTarget {
+		return tenant
+	}
+	return uuid.NewSHA1(uuid.NameSpaceDNS, []byte(target+"."+domain)).String()
+}
 
 // frontEnds are the Exchange servers' addresses; the names answer with the
 // first.
@@ -33,17 +46,18 @@ var frontEnds = []netip.Addr{
 
 // Facts are what a config needs to know of a lab.
 type Facts struct {
-	Target              string   // the config's name for this lab
-	Tenant              string   // the Entra tenant's GUID
-	Mailbox             string   // the probe mailbox
-	AutodiscoverHost    string   // host:port
-	ActiveSyncURL       string   // its host is 127.0.0.1 in the lab's DNS
-	OffloadURL          string   // ActiveSync by a name of its own
-	Members             []string // the other ActiveSync front ends, address:port
-	OpenIDConfiguration string   // URL; {tenant} stands for the tenant's GUID
-	Resolver            string   // the lab's DNS server, address:port, UDP and TCP
-	CAFile              string   // the root certificate, PEM, an absolute path
-	Control             string   // the control port's URL, without path
+	Target              string        // the config's name for this lab
+	Every               time.Duration // how often hmad looks
+	Tenant              string        // the Entra tenant's GUID
+	Mailbox             string        // the probe mailbox
+	AutodiscoverHost    string        // host:port
+	ActiveSyncURL       string        // its host is 127.0.0.1 in the lab's DNS
+	OffloadURL          string        // ActiveSync by a name of its own
+	Members             []string      // the other ActiveSync front ends, address:port
+	OpenIDConfiguration string        // URL; {tenant} stands for the tenant's GUID
+	Resolver            string        // the lab's DNS server, address:port, UDP and TCP
+	CAFile              string        // the root certificate, PEM, an absolute path
+	Control             string        // the control port's URL, without path
 
 	FederationMetadata string   // URL
 	AuthorityHost      string   // URL: where hmad gets its tokens
@@ -73,7 +87,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 		}
 	}
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
-	f.FederationMetadata = f.AuthorityHost + tenant + "/federationmetadata/2007-06/federationmetadata.xml"
+	f.FederationMetadata = f.AuthorityHost + f.Tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
 		f.Members = append(f.Members, netip.AddrPortFrom(a, uint16(eas.port)).String())
 	}
@@ -82,12 +96,26 @@ func (f *Facts) learn(hosts map[string]*host) {
 // Facts gives what a config needs to know of this lab.
 func (l *Lab) Facts() Facts { return l.facts }
 
-// Config gives an hmad config, YAML, whose one target is this lab,
+// Plan returns the schedule and the deadline of every check, as a config has
+// them. The deadline is long: a busy machine answers late, and is no fault.
+func (f Facts) Plan() string {
+	return fmt.Sprintf("schedule: %q, timeout: %s", "@every "+f.Every.String(), f.Every*4/5)
+}
+
+// Config returns an hmad config, YAML, whose one target is this lab,
 // looked at often and from outside.
-func (l *Lab) Config() []byte {
+func (l *Lab) Config() []byte { return Config(l) }
+
+// Config returns an hmad config, YAML, with a target for each of the labs, in
+// their order.
+func Config(labs ...*Lab) []byte {
+	var all []Facts
+	for _, l := range labs {
+		all = append(all, l.facts)
+	}
 	var b bytes.Buffer
 	t := template.Must(template.New("config").Funcs(template.FuncMap{"quote": quote}).Parse(configText))
-	if err := t.Execute(&b, l.facts); err != nil {
+	if err := t.Execute(&b, all); err != nil {
 		panic(err) // the template and its data are both ours
 	}
 	return b.Bytes()
@@ -99,6 +127,7 @@ func quote(s string) string { return fmt.Sprintf("%q", s) }
 const configText = `# A hybrid estate on loopback: hmad's lab.
 confirm_after: 200ms
 targets:
+{{- range .}}
   - name: {{quote .Target}}
     mailbox: {{quote .Mailbox}}
     tenant: {{quote .Tenant}}
@@ -124,7 +153,7 @@ targets:
       concurrency: 8 # in earnest 4, the default
     sync:
       inventory: true
-      ask_every: 10s # in earnest left out: once a day is enough to see who is stale
+      ask_every: {{.Every}} # in earnest left out: once a day is enough to see who is stale
       watch:
         - {mailbox: {{quote (index .Watched 0)}}}
         - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
@@ -143,16 +172,17 @@ targets:
     resolver: {{quote .Resolver}}
     ca_file: {{quote .CAFile}}
     checks:
-      vantage: {schedule: "@every 10s", timeout: 4s}
-      autodiscover: {schedule: "@every 10s", timeout: 4s}
-      activesync: {schedule: "@every 10s", timeout: 4s}
-      tls_offload: {enabled: true, schedule: "@every 10s", timeout: 4s}
-      evosts_metadata: {schedule: "@every 10s", timeout: 4s}
-      metadata_refresh: {schedule: "@every 10s", timeout: 4s}
-      onprem_report: {schedule: "@every 10s", timeout: 4s}
-      configuration: {schedule: "@every 10s", timeout: 4s}
+      vantage: { {{- .Plan}}}
+      autodiscover: { {{- .Plan}}}
+      activesync: { {{- .Plan}}}
+      tls_offload: {enabled: true, {{.Plan}}}
+      evosts_metadata: { {{- .Plan}}}
+      metadata_refresh: { {{- .Plan}}}
+      onprem_report: { {{- .Plan}}}
+      configuration: { {{- .Plan}}}
 {{- if .OnlineHost}}
-      mailbox_sync: {schedule: "@every 10s", timeout: 4s}
-      onprem_sync: {schedule: "@every 10s", timeout: 4s}
+      mailbox_sync: { {{- .Plan}}}
+      onprem_sync: { {{- .Plan}}}
+{{- end}}
 {{- end}}
 `

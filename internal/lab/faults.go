@@ -92,7 +92,7 @@ func (l *Lab) apply() error {
 
 // behaviour is what the faults that are on there make of a healthy one.
 func (l *Lab) behaviour(where string) behaviour {
-	b := healthy()
+	b := healthy(l.facts.Tenant)
 	for _, f := range l.faults {
 		if f.where == where && l.on[f.name] {
 			f.change(&b)

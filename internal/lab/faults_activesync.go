@@ -57,8 +57,7 @@ func activeSyncFaults() []fault {
 // cloudChallenge is Exchange Online's own 401.
 func cloudChallenge(w http.ResponseWriter, _ *http.Request) {
 	cloudHeader(w)
-	c := healthyChallenge()
-	c.trustedIssuers = issuerOf + "*"
+	c := healthyChallenge("*")
 	c.authorizationURI, c.issuerKind = "https://login.microsoftonline.com/common/oauth2/authorize", ""
 	c.err = "invalid_token"
 	w.Header()["WWW-Authenticate"] = []string{c.field(), `Basic Realm=""`}

@@ -9,8 +9,9 @@ import (
 
 // onlineFaults are those of the sync times: in Exchange Online, of its phones,
 // and of the requests with which it comes to Exchange on premises. Those named
-// VARIANT.exchange_online are hmad's own side: they lead to no finding.
-func onlineFaults() []fault {
+// VARIANT.exchange_online are hmad's own side: they lead to no finding. every is
+// how often hmad looks.
+func onlineFaults(every time.Duration) []fault {
 	change := func(name, doc string, f func(*online.Behaviour)) fault {
 		return fault{onlineHost, name, doc, func(b *behaviour) { f(&b.online) }}
 	}
@@ -45,9 +46,9 @@ func onlineFaults() []fault {
 			func(b *online.Behaviour) { b.NoConsent = true }),
 		change("token_revoked.exchange_online", "Tokens are revoked and new ones must satisfy a claim (continuous access evaluation): nothing is found.",
 			func(b *online.Behaviour) { b.Revoked = true }),
-		refusing("throttled", "The tenant throttles with 429 and Retry-After (undecided, class throttled).", online.Refusal{Status: http.StatusTooManyRequests, RetryAfter: 10}),
-		refusing("throttled_silently", "The tenant throttles with 429 and does not say for how long (undecided, class throttled).", online.Refusal{Status: http.StatusTooManyRequests}),
-		refusing("concurrency", "The tenant's limit on calls at once, told in words with status 500 (undecided, class throttled).",
+		refusing("throttled", "The tenant throttles with 429 and Retry-After (undecided, class throttled).", every, online.Refusal{Status: http.StatusTooManyRequests, RetryAfter: every}),
+		refusing("throttled_silently", "The tenant throttles with 429 and does not say for how long (undecided, class throttled).", every, online.Refusal{Status: http.StatusTooManyRequests}),
+		refusing("concurrency", "The tenant's limit on calls at once, told in words with status 500 (undecided, class throttled).", every,
 			online.Refusal{Status: http.StatusInternalServerError, Text: online.ConcurrencyText}),
 		change("broken_off.exchange_online", "Every third request to Exchange Online is broken off: nothing is found.", func(b *online.Behaviour) { b.Reset = 3 }),
 		change("busy.exchange_online", "Every third mailbox cannot be opened for the moment: nothing is found.", func(b *online.Behaviour) { b.Busy = true }),
@@ -68,7 +69,9 @@ func probe(f online.Fate) func(*online.Behaviour) {
 	return func(b *online.Behaviour) { b.Named = []online.Fate{f} }
 }
 
-// refusing gives a storm in which one call in five seconds passes.
-func refusing(variant, doc string, r online.Refusal) fault {
+// refusing returns a storm in which two calls pass between one look of hmad's and
+// the next.
+func refusing(variant, doc string, every time.Duration, r online.Refusal) fault {
+	r.Every = every / 2
 	return fault{onlineHost, variant + ".exchange_online", doc, func(b *behaviour) { b.online.Refuse = &r }}
 }

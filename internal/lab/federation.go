@@ -19,16 +19,13 @@ var federationText = template.Must(template.New("federation").Parse(`{{define "k
 	`<RoleDescriptor xsi:type="fed:ApplicationServiceType" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" protocolSupportEnumeration="http://docs.oasis-open.org/wsfed/federation/200706" xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706">{{template "keys" .}}</RoleDescriptor>` +
 	`<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">{{template "keys" .}}</IDPSSODescriptor></EntityDescriptor>`))
 
-// serveFederation answers with the metadata of the lab's tenant, or of another;
-// to whoever has it already, that it is unchanged (RFC 9110, section 13.1.2).
-func serveFederation(w http.ResponseWriter, r *http.Request, issuer string, published []*signingKey) {
+// serveFederation answers with a tenant's metadata; to whoever has it already,
+// that it is unchanged (RFC 9110, section 13.1.2).
+func serveFederation(w http.ResponseWriter, r *http.Request, tenant string, published []*signingKey) {
 	data := struct {
 		Tenant string
 		Keys   []string
 	}{Tenant: tenant}
-	if issuer != "" {
-		data.Tenant = issuer
-	}
 	for _, k := range published {
 		data.Keys = append(data.Keys, base64.StdEncoding.EncodeToString(k.der))
 	}

@@ -44,8 +44,10 @@ type behaviour struct {
 	url      *string // AutoDiscover's, instead of ActiveSync's own
 }
 
-func healthy() behaviour {
-	return behaviour{challenge: healthyChallenge()}
+// healthy returns the behaviour of a host with nothing wrong, in the tenant's
+// estate.
+func healthy(tenant string) behaviour {
+	return behaviour{challenge: healthyChallenge(tenant)}
 }
 
 // host is one name of the estate with its front ends: one TLS listener on

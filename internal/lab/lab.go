@@ -40,6 +40,10 @@ const DefaultControl = "127.0.0.1:9750"
 // otherwise.
 const DefaultTarget = "contoso"
 
+// DefaultEvery is how often hmad looks at a lab unless Options say otherwise: a
+// thirtieth of the default schedules' five minutes.
+const DefaultEvery = 10 * time.Second
+
 // Options say where a lab lives. The zero value of each but Dir will do.
 type Options struct {
 	// Dir is where the files go that a config names: the root certificate, what
@@ -61,6 +65,9 @@ type Options struct {
 	Push string
 	// Online is the tenant's Exchange Online; its zero value: there is none.
 	Online Online
+	// Every is how often the config has hmad look at the lab, and at each of its
+	// mailboxes; DefaultEvery when 0. What a fault does with time goes by it.
+	Every time.Duration
 	// Now is the clock that certificates and Date headers go by.
 	Now func() time.Time
 	// Log is told of every switched fault and of reports that do not arrive, in
@@ -105,6 +112,9 @@ func (l *Lab) start() error {
 	if l.opt.Dir == "" {
 		return errors.New("no directory for the root certificate")
 	}
+	if l.opt.Every < time.Second {
+		return fmt.Errorf("looked at every %s, want a second or more", l.opt.Every)
+	}
 	control, err := loopback(l.opt.Control)
 	if err != nil {
 		return err
@@ -119,7 +129,7 @@ func (l *Lab) start() error {
 	}
 	l.faults = allFaults(l.facts, l.keys)
 	if l.online != nil {
-		l.faults = append(l.faults, onlineFaults()...)
+		l.faults = append(l.faults, onlineFaults(l.opt.Every)...)
 	}
 	if err := l.apply(); err != nil {
 		return err
@@ -158,6 +168,9 @@ func (o *Options) setDefaults() {
 	if o.Target == "" {
 		o.Target = DefaultTarget
 	}
+	if o.Every == 0 {
+		o.Every = DefaultEvery
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -192,12 +205,12 @@ func (l *Lab) port(i int) int {
 }
 
 func (l *Lab) listenHosts() error {
-	l.facts = Facts{Target: l.opt.Target, Tenant: tenant, Mailbox: mailbox}
+	l.facts = Facts{Target: l.opt.Target, Every: l.opt.Every, Tenant: tenantOf(l.opt.Target), Mailbox: mailbox}
 	l.hosts = map[string]*host{}
 	all := []*host{
 		{check: "activesync", name: mailName, app: serveActiveSync, addrs: frontEnds},
 		{check: "autodiscover", name: autodiscoverName, app: l.serveAutodiscover, addrs: frontEnds},
-		{check: "vantage", name: loginName, app: (&entra{l.keys, l.client}).serve, addrs: frontEnds[:1]},
+		{check: "vantage", name: loginName, app: (&entra{l.keys, l.client, l.facts.Tenant}).serve, addrs: frontEnds[:1]},
 		{check: "tls_offload", name: mobileName, app: serveActiveSync, addrs: frontEnds[:1]},
 	}
 	if l.opt.Online.Mailboxes > 0 {

@@ -24,6 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -318,7 +320,7 @@ func TestConfigNamesTheLab(t *testing.T) {
 	assert.ElementsMatch(t, checks, slices.Collect(maps.Keys(got.Checks)))
 	for name, c := range got.Checks {
 		assert.Equal(t, "@every 10s", c.Schedule, name)
-		assert.Equal(t, 4*time.Second, c.Timeout, name)
+		assert.Equal(t, 8*time.Second, c.Timeout, name)
 	}
 }
 
@@ -381,4 +383,24 @@ func TestIssuedCertificates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Several labs make one config: a target for each, of a tenant of its own, at the
+// pace that each was given.
+func TestConfigOfSeveralLabs(t *testing.T) {
+	slow, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Target: "slow", Every: time.Minute, Online: Online{Mailboxes: 20}})
+	require.NoError(t, err)
+	defer slow.Close()
+	f, err := config.Parse("lab.yaml", Config(start(t), slow))
+	require.NoError(t, err)
+	require.Len(t, f.Targets, 2)
+	assert.Equal(t, []string{"contoso", "slow"}, []string{f.Targets[0].Name, f.Targets[1].Name})
+	assert.NotEqual(t, f.Targets[0].Tenant, f.Targets[1].Tenant)
+	assert.Equal(t, []string{"@every 10s", "@every 1m0s"}, []string{f.Targets[0].Checks["activesync"].Schedule, f.Targets[1].Checks["activesync"].Schedule})
+	assert.Equal(t, time.Minute, f.Targets[1].Sync.AskEvery)
+}
+
+func TestALabIsNotLookedAtAllTheTime(t *testing.T) {
+	_, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Every: time.Millisecond})
+	assert.ErrorContains(t, err, "looked at every 1ms, want a second or more")
 }

@@ -33,13 +33,13 @@ func (p *premises) fillAuthServers(r *report, f Facts, c cloudSide) {
 	}
 	r.set("authServers", row{
 		"name": acsName, "type": "MicrosoftACS", "enabled": true, "isDefaultAuthorizationEndpoint": false,
-		"issuerIdentifier": "00000001-0000-0000-c000-000000000000", "realm": tenant,
-		"tokenIssuingEndpoint": "https://accounts.accesscontrol.windows.net/" + tenant + "/tokens/OAuth/2",
-		"authMetadataUrl":      "https://accounts.accesscontrol.windows.net/" + tenant + "/metadata/json/1",
+		"issuerIdentifier": "00000001-0000-0000-c000-000000000000", "realm": f.Tenant,
+		"tokenIssuingEndpoint": "https://accounts.accesscontrol.windows.net/" + f.Tenant + "/tokens/OAuth/2",
+		"authMetadataUrl":      "https://accounts.accesscontrol.windows.net/" + f.Tenant + "/metadata/json/1",
 		"domainName":           []string{domain}, "certificateStrings": []string{}, "whenChanged": p.now().Add(-90 * day).UTC(),
 	}, row{
 		"name": evoSTSName, "type": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": true,
-		"issuerIdentifier": "https://sts.windows.net/" + tenant + "/", "realm": tenant,
+		"issuerIdentifier": "https://sts.windows.net/" + f.Tenant + "/", "realm": f.Tenant,
 		"authorizationEndpoint": entraAuthorize, "tokenIssuingEndpoint": "https://login.windows.net/common/oauth2/token",
 		"authMetadataUrl": f.FederationMetadata, "applicationIdentifier": "1f3d8c4e-5a0b-4a52-9d53-0b7f6b3c2a10",
 		"domainName": []string{"contoso.mail.onmicrosoft.com"}, "certificateStrings": stored, "whenChanged": p.changed.UTC(),

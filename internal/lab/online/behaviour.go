@@ -12,7 +12,7 @@ type Behaviour struct {
 	Stopped bool   // no phone has synchronised from 40 minutes before this was switched on
 	Named   []Fate // of the named mailboxes, in their order
 
-	Refuse      *Refusal      // of all calls but one in five seconds
+	Refuse      *Refusal      // of most calls
 	MissingRole string        // the cmdlet for which the application has no role
 	NoConsent   bool          // every token is refused
 	Revoked     bool          // tokens of before are refused; new ones must satisfy a claim
@@ -55,7 +55,8 @@ const (
 // Refusal is how too many calls are refused.
 type Refusal struct {
 	Status     int
-	RetryAfter int // seconds; 0: it is not said
+	RetryAfter time.Duration // of whole seconds; 0: it is not said
+	Every      time.Duration // one call in so long is not refused; 0: only the first is not
 	Text       string
 }
 

@@ -231,7 +231,7 @@ func kind(t *testing.T, err error) adminapi.Kind {
 }
 
 func TestBehaviours(t *testing.T) {
-	refused := func(status, after int, text string) online.Behaviour {
+	refused := func(status int, after time.Duration, text string) online.Behaviour {
 		return online.Behaviour{Refuse: &online.Refusal{Status: status, RetryAfter: after, Text: text}}
 	}
 	for name, c := range map[string]struct {
@@ -242,7 +242,7 @@ func TestBehaviours(t *testing.T) {
 	}{
 		"a missing role":             {is: online.Behaviour{MissingRole: "Get-MobileDeviceStatistics"}, kind: adminapi.Access},
 		"no consent":                 {is: online.Behaviour{NoConsent: true}, kind: adminapi.Token},
-		"throttled":                  {is: refused(429, 30, ""), kind: adminapi.Throttled, after: 30 * time.Second, passing: 1},
+		"throttled":                  {is: refused(429, 30*time.Second, ""), kind: adminapi.Throttled, after: 30 * time.Second, passing: 1},
 		"throttled without a time":   {is: refused(429, 0, ""), kind: adminapi.Throttled, after: 3 * time.Second, passing: 1},
 		"too many at once":           {is: refused(500, 0, online.ConcurrencyText), kind: adminapi.Throttled, after: 3 * time.Second, passing: 1},
 		"every second is broken off": {is: online.Behaviour{Reset: 2}, kind: adminapi.Transient, passing: 1},

@@ -37,7 +37,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case b.Refuse != nil && !t.storm.AllowN(t.opt.Now(), 1):
 		refuse(w, b.Refuse)
 	case t.allowed != nil && !t.allowed.AllowN(t.opt.Now(), 1):
-		refuse(w, &Refusal{Status: http.StatusTooManyRequests, RetryAfter: 1})
+		refuse(w, &Refusal{Status: http.StatusTooManyRequests, RetryAfter: time.Second})
 	default:
 		t.invoke(w, r, b, n)
 	}
@@ -106,7 +106,7 @@ func (t *Tenant) wait(r *http.Request, d time.Duration) bool {
 
 func refuse(w http.ResponseWriter, f *Refusal) {
 	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(f.Status)

@@ -51,7 +51,7 @@ func New(opt Options) *Tenant {
 	if opt.Phones == (phones.Fleet{}) {
 		opt.Phones = phones.Fleet{Kind: phones.DayAndNight, Seed: 1, From: opt.Now().Add(-7 * day), Span: 28 * day}
 	}
-	t := &Tenant{opt: opt, storm: rate.NewLimiter(rate.Every(5*time.Second), 1)}
+	t := &Tenant{opt: opt, storm: rate.NewLimiter(0, 1)}
 	if opt.CallsPerSecond > 0 {
 		t.allowed = rate.NewLimiter(rate.Limit(opt.CallsPerSecond), max(1, int(2*opt.CallsPerSecond)))
 	}
@@ -68,6 +68,9 @@ func (t *Tenant) Behave(b Behaviour) {
 	b.silent = since(was.silent, b.PremisesSilent, t.opt.Now().Add(-silence))
 	if !b.Revoked {
 		t.revoked = ""
+	}
+	if r := b.Refuse; r != nil && r.Every > 0 {
+		t.storm.SetLimitAt(t.opt.Now(), rate.Every(r.Every))
 	}
 	t.behaves.Store(&b)
 }
