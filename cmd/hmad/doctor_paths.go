@@ -28,7 +28,9 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	if u := t.ActiveSync.URL; u != "" {
 		steps = append(steps, resolves(ctx, env, "DNS of ActiveSync", hostOf(u)))
 	}
-	steps = append(steps, directoryStep(ctx, t, env), listener(t, env), reports(t, env), document(ctx, t, env))
+	steps = append(steps, directoryStep(ctx, t, env), listener(t, env))
+	steps = append(steps, reports(t, env)...)
+	steps = append(steps, document(ctx, t, env))
 	return append(steps, onlineSteps(ctx, t, env)...)
 }
 
@@ -89,26 +91,31 @@ func listener(t config.Target, env check.Env) step {
 	return step{what: what, status: works, detail: r.Listen + " is free for hmad run"}
 }
 
-// reports says whose reports have arrived and speak for now.
-func reports(t config.Target, env check.Env) step {
+// reports are the steps of the on-premises reports: whose are evidence of now,
+// and whose come too rarely.
+func reports(t config.Target, env check.Env) []step {
 	const what = "on-premises report"
 	if !t.OnPrem.Report.Configured() {
-		return step{what: what, status: off, detail: "for want of " + metadata.OnPremReport.Needs}
+		return []step{{what: what, status: off, detail: "for want of " + metadata.OnPremReport.Needs}}
 	}
 	arrived, err := report.ReadFolder(env, env.Reports)
 	if err != nil {
-		return step{what, broken, oneLine(err), collector}
+		return []step{{what, broken, oneLine(err), collector}}
+	}
+	evidence := report.EvidenceOf(arrived, env.Now())
+	if len(evidence.Reports) == 0 {
+		return []step{{what, broken, fmt.Sprintf("none that is evidence of now in %s (files: %d)", env.Reports, len(arrived)), collector}}
 	}
 	var hosts []string
-	for _, a := range arrived {
-		if a.Host != "" && a.Fresh(env.Now()) {
-			hosts = append(hosts, a.Host)
+	var rare []step
+	for _, r := range evidence.Reports {
+		hosts = append(hosts, r.Host)
+		if advice := r.IntervalAdvice(); advice != "" {
+			rare = append(rare, step{"report interval", warned, "of " + r.Host, advice})
 		}
 	}
-	if len(hosts) == 0 {
-		return step{what, broken, fmt.Sprintf("none that speaks for now in %s (files: %d)", env.Reports, len(arrived)), collector}
-	}
-	return step{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}
+	slices.Sort(hosts)
+	return append([]step{{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}}, rare...)
 }
 
 const collector = "install the collector on the Exchange servers, or see why its task does not run: docs/onprem-report.md"

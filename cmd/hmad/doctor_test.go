@@ -46,7 +46,7 @@ func TestDoctor(t *testing.T) {
 			`broken +check autodiscover +blocked: `,
 		}},
 		"nobody has reported": {write(t, t.TempDir(), "hmad.yaml", reportFile.ReplaceAllString(string(l.Config()), "        file: "+t.TempDir())), "", exitFailed, []string{
-			`broken +on-premises report +none that speaks for now in \S+ \(files: 0\)\n +→ install the collector`,
+			`broken +on-premises report +none that is evidence of now in \S+ \(files: 0\)\n +→ install the collector`,
 		}},
 		"the metadata cannot be reached": {labConfig(t, l, "    metadata: {url: \"https://"+freeAddress(t)+"/metadata\"}\n"), "", exitFailed, []string{
 			`broken +metadata document +https://127\.0\.0\.1:\d+/metadata: .*\n +→ let this host reach it`,

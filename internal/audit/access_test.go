@@ -24,7 +24,7 @@ func TestOutlookServiceBlocked(t *testing.T) {
 	run(t, "outlook_service_blocked", []judged{
 		{"healthy", nil, isMet, "2 rules"},
 		{"no rules at all", []edit{rules()}, isMet, "0 rules"},
-		{"null, which is not an empty list", []edit{data(sectionRules, "null")}, isOpen, "without data"},
+		{"null, which is not an empty list", []edit{data(sectionRules, "null")}, isOpen, "its data is null"},
 		{"blocked by device type", []edit{rules("DeviceType", "OutlookService", "Block")}, isUnmet, `rule DeviceType "OutlookService" Block`},
 		{"in quarantine", []edit{rules("DeviceType", "OutlookService", "Quarantine")}, isUnmet, "Quarantine"},
 		{"in other case", []edit{rules("devicetype", "OUTLOOKSERVICE", "block")}, isUnmet, "OUTLOOKSERVICE"},

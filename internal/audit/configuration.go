@@ -15,7 +15,7 @@ var Configuration = &check.Def{
 	Doc: "Does the Exchange organisation still meet what the guide asks for? Once an hour it goes through the guide's requirements " +
 		"(device access rules, request limits, builds, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
 		"and compares what the on-premises reports say with what must be so. Each requirement has a reason of its own; " +
-		"one that is not met on purpose can be accepted with a waiver. A report older than three of its intervals is no evidence.",
+		"one that is not met on purpose can be accepted with a waiver. A report older than three of its intervals, or than two hours, is no evidence.",
 	Needs:   "onprem.report.listen or onprem.report.file",
 	Every:   "7 * * * *",
 	Timeout: 45 * time.Second,
@@ -57,11 +57,8 @@ func (c *configuration) run(ctx context.Context) (check.Report, error) {
 func (c *configuration) look(ctx context.Context) estate {
 	e := estate{now: c.env.Now(), tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL}
 	arrived, err := c.reader.Read(c.env, c.env.Reports)
-	if err != nil {
-		e.err = err
-	} else {
-		e.sort(arrived, c.target.OnPrem.Report.Hosts)
-	}
+	e.Evidence = report.EvidenceOf(arrived, e.now, c.target.OnPrem.Report.Hosts...)
+	e.Failed = err
 	e.cloud, e.cloudErr = c.askCloud(ctx)
 	return e
 }

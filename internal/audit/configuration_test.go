@@ -175,6 +175,8 @@ func TestOutcomes(t *testing.T) {
 		"a needed section failed on one server":     {[]edit{of("EX01", failed(sectionRules))}, nil, check.Passed},
 		"all reports too old":                       {[]edit{made("2026-11-20T09:15:00Z")}, nil, check.Undecided},
 		"an old report that would show a fault":     {[]edit{made("2026-11-20T09:15:00Z"), rules()}, nil, check.Undecided},
+		"daily reports, two hours old":              {[]edit{every(24 * time.Hour), made("2026-11-22T07:20:00Z")}, nil, check.Passed},
+		"daily reports, two days old":               {[]edit{every(24 * time.Hour), made("2026-11-20T09:15:00Z")}, nil, check.Undecided},
 		"no reports":                                {nil, func(f *fixture) { f.files = nil }, check.Undecided},
 		"the folder cannot be read":                 {nil, func(f *fixture) { f.gone = true }, check.Undecided},
 		"only half-written reports":                 {nil, func(f *fixture) { f.files = map[string][]byte{"ex01.json": []byte(`{"schema":1,`)} }, check.Undecided},

@@ -110,7 +110,7 @@ func ofKind(all []directory, kind string) []directory {
 // contoso.com/Configuration/Sites/HQ.
 func siteOf(servers []report.ExchangeServer, name string) string {
 	for _, s := range servers {
-		if sameHost(s.Name, name) && s.Site != "" {
+		if report.SameHost(s.Name, name) && s.Site != "" {
 			return path.Base(s.Site)
 		}
 	}

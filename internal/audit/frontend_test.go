@@ -27,7 +27,7 @@ func TestRequestLengthTooSmall(t *testing.T) {
 		{"transport failed", []edit{failed(sectionTransport)}, isOpen, "access denied"},
 		{"web.config failed on one server", []edit{of("EX02", failed(sectionWebConfig))}, isOpen, "EX02"},
 		{"web.config failed on one server, short on the other", []edit{of("EX02", failed(sectionWebConfig)), of("EX01", length(1))}, isUnmet, "EX01 1 KB"},
-		{"one server's report is too old", []edit{of("EX02", made("2026-11-22T08:00:00Z"))}, isOpen, "EX02: its report of 2026-11-22 08:00Z"},
+		{"one server's report is too old", []edit{of("EX02", made("2026-11-22T08:00:00Z"))}, isOpen, "EX02: its report of 2026-11-22 08:00 UTC"},
 	})
 }
 

@@ -70,6 +70,11 @@ func of(host string, do edit) edit {
 	}
 }
 
+// every says how often a report is made.
+func every(interval time.Duration) edit {
+	return func(e *envelope) { e.IntervalSeconds = int(interval.Seconds()) }
+}
+
 // made dates a report.
 func made(at string) edit { return func(e *envelope) { e.GeneratedAt = at } }
 
@@ -101,7 +106,7 @@ func estateOf(t *testing.T, edits ...edit) estate {
 		require.NoError(t, err)
 		arrived = append(arrived, report.Arrived{Report: r, File: name})
 	}
-	e.sort(arrived, nil)
+	e.Evidence = report.EvidenceOf(arrived, e.now)
 	return e
 }
 

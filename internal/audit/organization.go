@@ -100,7 +100,7 @@ func judgeDedicatedApp(e estate) answer {
 	if err != nil {
 		return open(err)
 	}
-	own := tenantsServers(servers, e.tenant)
+	own := report.OfTenant(servers, e.tenant)
 	if len(own) == 0 {
 		return moot("the tenant has no auth server, which evosts_metadata tells of")
 	}
@@ -130,17 +130,6 @@ func overridden(all []report.SettingOverride) bool {
 		}
 	}
 	return false
-}
-
-// tenantsServers gives the tenant's auth servers: those of type AzureAD with the
-// tenant as realm, whatever their names are.
-func tenantsServers(all []report.AuthServer, tenant string) (own []report.AuthServer) {
-	for _, s := range all {
-		if strings.EqualFold(s.Type, report.TypeAzureAD) && strings.EqualFold(s.Realm, tenant) {
-			own = append(own, s)
-		}
-	}
-	return own
 }
 
 // appOf gives the id of the app that the auth servers name, if one does.

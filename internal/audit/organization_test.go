@@ -19,7 +19,7 @@ func TestHybridConfigurationMissing(t *testing.T) {
 	run(t, "hybrid_configuration_missing", []judged{
 		{"full hybrid", nil, isMet, "FreeBusy, MoveMailbox"},
 		{"none", []edit{data(sectionHybrid, `[]`)}, isUnmet, "nothing"},
-		{"null, which is not none", []edit{data(sectionHybrid, `null`)}, isOpen, "without data"},
+		{"null, which is not none", []edit{data(sectionHybrid, `null`)}, isOpen, "its data is null"},
 		{"one feature that collapsed to a text", []edit{data(sectionHybrid, `{"serviceInstance":0,"features":"FreeBusy"}`)}, isMet, "FreeBusy"},
 		{"section failed", []edit{failed(sectionHybrid)}, isOpen, "access denied"},
 	})

@@ -82,8 +82,8 @@ func judgeAll(all []requirement, e estate) (check.Report, error) {
 		}
 	}
 	report.Notes = append(report.Notes, check.Notes(commands(all)...)...)
-	if e.err != nil {
-		return report, e.err
+	if err := e.Err(); err != nil {
+		return report, err
 	}
 	return report, notJudged(errs)
 }
@@ -104,7 +104,7 @@ func notJudged(errs []error) error {
 
 // answer judges the requirement, unless there is nothing to judge it by.
 func (r requirement) answer(e estate) answer {
-	if e.err != nil && len(r.reads) > 0 {
+	if e.Err() != nil && len(r.reads) > 0 {
 		return open(fmt.Errorf("no report; needs its %s", strings.Join(r.reads, " and ")))
 	}
 	return r.judge(e)

@@ -37,7 +37,7 @@ func readServers(e estate) ([]server, error) {
 	for _, x := range all {
 		s := server{name: x.Name, text: x.Version}
 		for _, h := range own {
-			if sameHost(h.host, x.Name) {
+			if report.SameHost(h.host, x.Name) {
 				s.text = h.value.Build
 			}
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/report"
 	"github.com/hmad/hmad/internal/transport"
 )
 
@@ -21,7 +22,7 @@ func Documents(ctx context.Context, t config.Target, env check.Env) ([]Published
 	e := buildEvoSTS(t, env, overHTTP(client))
 	o := observation{tenant: t.Tenant, override: t.Metadata.URL, ledger: new(ledger)}
 	held, _, _ := e.sources.read(ctx, o.tenant) // what cannot be read leaves the tenant's own document
-	o.servers = tenantsServers(o.tenant, held.Servers)
+	o.servers = report.OfTenant(held.Servers, o.tenant)
 	var all []Published
 	for _, at := range o.places() {
 		p, err := e.library.published(ctx, at)

@@ -12,6 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/entra"
+	"github.com/hmad/hmad/internal/report"
 	"github.com/hmad/hmad/internal/transport"
 )
 
@@ -135,7 +136,7 @@ func (e *evosts) look(ctx context.Context) observation {
 	var notes []string
 	o.held, notes, o.heldErr = e.sources.read(ctx, o.tenant)
 	o.notes = append(o.notes, notes...)
-	o.servers = tenantsServers(o.tenant, o.held.Servers)
+	o.servers = report.OfTenant(o.held.Servers, o.tenant)
 	e.lookPublished(ctx, &o)
 	return o
 }

@@ -89,7 +89,7 @@ type serverNames struct{ own, others []string }
 // namesOf sorts the words of the tenant's auth servers from those of others.
 func namesOf(tenant string, all []report.AuthServer) serverNames {
 	var n serverNames
-	own := tenantsServers(tenant, all)
+	own := report.OfTenant(all, tenant)
 	for _, s := range all {
 		words := &n.others
 		if slices.ContainsFunc(own, func(o report.AuthServer) bool { return o.Name == s.Name }) {

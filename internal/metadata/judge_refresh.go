@@ -192,12 +192,12 @@ func (o *traces) jobWatched() (asOf time.Time, complete bool, why error) {
 	asOf = o.now
 	server, _ := o.refresher()
 	for host, seen := range o.jobSeen {
-		if server != "" && sameHost(host, server) {
+		if server != "" && report.SameHost(host, server) {
 			return seen.To, true, nil
 		}
 	}
 	for host, err := range o.jobErr {
-		if server == "" || sameHost(host, server) {
+		if server == "" || report.SameHost(host, server) {
 			why = err
 		}
 	}

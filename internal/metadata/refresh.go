@@ -73,12 +73,12 @@ func (r *refresh) run(ctx context.Context) (check.Report, error) {
 	if err != nil {
 		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, classed(check.ReportInput, "on-premises report", err)
 	}
-	reports, err := freshReports(arrived, now)
-	if err != nil {
+	evidence := report.EvidenceOf(arrived, now)
+	if err := evidence.Err(); err != nil {
 		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, err
 	}
-	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(reports) < len(hostsOf(arrived))}
-	o.read(r.target.Tenant, reports)
+	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(evidence.Reports) < len(hostsOf(arrived))}
+	o.read(r.target.Tenant, evidence)
 	r.lookPublished(ctx, &o)
 	o.lastGood, o.watched = r.remember(o), r.watch(o)
 	v := judgeRefresh(o)
@@ -133,7 +133,7 @@ func (r *refresh) watch(o traces) watched {
 	server, _ := o.refresher()
 	var seen watched
 	for host, w := range o.jobSeen {
-		if server != "" && sameHost(host, server) {
+		if server != "" && report.SameHost(host, server) {
 			seen = w
 		}
 	}
@@ -143,7 +143,7 @@ func (r *refresh) watch(o traces) watched {
 	var before watched
 	r.env.Memory.Get(watchedKey, &before)
 	joins := !before.From.IsZero() && !before.To.Before(seen.From) && !before.To.After(o.now)
-	if joins && sameHost(before.Server, server) && before.From.Before(seen.From) {
+	if joins && report.SameHost(before.Server, server) && before.From.Before(seen.From) {
 		seen.From = before.From
 	}
 	r.env.Memory.Put(watchedKey, seen)
@@ -154,7 +154,7 @@ func (r *refresh) watch(o traces) watched {
 func hostsOf(arrived []report.Arrived) []string {
 	var out []string
 	for _, a := range arrived {
-		if a.Host != "" && !slices.ContainsFunc(out, func(h string) bool { return sameHost(h, a.Host) }) {
+		if a.Host != "" && !slices.ContainsFunc(out, func(h string) bool { return report.SameHost(h, a.Host) }) {
 			out = append(out, a.Host)
 		}
 	}
@@ -193,24 +193,24 @@ type oauthEvent struct {
 	asOf   time.Time // of the report
 }
 
-// read reads the reports' sections; newest first.
-func (o *traces) read(tenant string, reports []report.Report) {
+// read reads the reports' sections.
+func (o *traces) read(tenant string, evidence report.Evidence) {
 	o.jobSeen, o.jobErr = map[string]watched{}, map[string]error{}
 	var mailboxes []report.ArbitrationMailbox
-	mailboxes, o.mailboxesErr = firstOf(reports, report.Report.Arbitration)
+	mailboxes, o.mailboxesErr = report.Newest(evidence, report.Report.Arbitration)
 	for _, m := range mailboxes {
 		if slices.ContainsFunc(m.Capabilities, isRefreshCapability) {
 			o.mailboxes = append(o.mailboxes, m)
 		}
 	}
-	o.copies, o.copiesErr = firstOf(reports, report.Report.DatabaseCopies)
-	all, _ := firstOf(reports, report.Report.AuthServers) // onprem_report tells when it cannot be read
-	o.servers = tenantsServers(tenant, all)
+	o.copies, o.copiesErr = report.Newest(evidence, report.Report.DatabaseCopies)
+	all, _ := report.Newest(evidence, report.Report.AuthServers) // onprem_report tells when it cannot be read
+	o.servers = report.OfTenant(all, tenant)
 	for _, s := range o.servers {
 		o.update(s.WhenChanged)
 	}
 	names := namesOf(tenant, all)
-	for _, r := range reports {
+	for _, r := range evidence.Reports {
 		o.readJob(r, names)
 		o.readOAuth(r, names)
 	}
@@ -256,20 +256,6 @@ func (o *traces) asOf(r report.Report) time.Time {
 		return o.now
 	}
 	return r.GeneratedAt
-}
-
-// firstOf gives a section of the first report that has it; else every reason
-// why none does.
-func firstOf[T any](reports []report.Report, section func(report.Report) ([]T, error)) ([]T, error) {
-	var errs []error
-	for _, r := range reports {
-		rows, err := section(r)
-		if err == nil {
-			return rows, nil
-		}
-		errs = append(errs, err)
-	}
-	return nil, joined(errs...)
 }
 
 // refresher gives the server that runs the job and its database: that of the

@@ -19,7 +19,7 @@ import (
 // OnPremReport is the check of the on-premises reports themselves.
 var OnPremReport = &check.Def{
 	Name: "onprem_report",
-	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals), " +
+	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals old, or over two hours), " +
 		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
 		"without that, hmad expects every host that reported in the last seven days.",
 	Needs:   "onprem.report.listen or onprem.report.file",
@@ -68,6 +68,9 @@ func (p *onPremReport) run(context.Context) (check.Report, error) {
 		if a.Host != "" {
 			report.Samples = append(report.Samples, check.Sample{Metric: ReportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
 			report.Notes = append(report.Notes, check.Notes(describe(a, now))...)
+			if advice := a.IntervalAdvice(); advice != "" {
+				report.Notes = append(report.Notes, check.Notes(advice)...)
+			}
 		}
 	}
 	return report, err
@@ -93,7 +96,7 @@ func (p *onPremReport) expected(arrived []report.Arrived, now time.Time) []strin
 	p.env.Memory.Get(hostsKey, &last)
 	maps.DeleteFunc(last, func(_ string, at time.Time) bool { return now.Sub(at) > expectedFor || at.Sub(now) > expectedFor })
 	for _, host := range hostsOf(arrived) {
-		maps.DeleteFunc(last, func(h string, _ time.Time) bool { return sameHost(h, host) })
+		maps.DeleteFunc(last, func(h string, _ time.Time) bool { return report.SameHost(h, host) })
 		last[host] = now
 	}
 	p.env.Memory.Put(hostsKey, last)
@@ -109,7 +112,7 @@ func judgeReports(arrived []report.Arrived, expected []string, now time.Time) *v
 	}
 	present := hostsOf(arrived)
 	for _, host := range expected {
-		if !slices.ContainsFunc(present, func(h string) bool { return sameHost(h, host) }) {
+		if !slices.ContainsFunc(present, func(h string) bool { return report.SameHost(h, host) }) {
 			add(reportMissing, "%s", host)
 		}
 	}
@@ -118,7 +121,7 @@ func judgeReports(arrived []report.Arrived, expected []string, now time.Time) *v
 	}
 	for _, a := range arrived {
 		// A file that is just being written has its earlier copy.
-		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, report.ErrTruncated) || late(a.Report, now)) {
+		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, report.ErrTruncated) || a.Late(now)) {
 			add(reportInvalid, "%s", a.Err)
 		}
 		if a.Host == "" {
@@ -127,7 +130,7 @@ func judgeReports(arrived []report.Arrived, expected []string, now time.Time) *v
 		if skew := a.GeneratedAt.Sub(now); skew > maxSkew {
 			add(reportClockSkew, "%s's is dated %s ahead", a.Host, skew.Round(time.Second))
 		}
-		if late(a.Report, now) {
+		if a.Late(now) {
 			add(reportLate, "%s's is of %s, and comes every %s", a.Host, moment(a.GeneratedAt), span(a.Interval))
 		}
 		for _, why := range badSections(a.Report) {

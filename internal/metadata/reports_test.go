@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ func TestOnPremReport(t *testing.T) {
 		"on time":                        {func(*world) {}, "good", ""},
 		"three intervals old":            {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
 		"over three intervals old":       {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 11:14Z, and comes every 15m"},
+		"daily, two hours old":           {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-2*time.Hour) }, "good", ""},
+		"daily, over two hours old":      {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-121*time.Minute) }, "report_late", "MBX01's is of 2026-11-22 09:59Z, and comes every 1d"},
 		"no report at all":               {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
 		"a named host is missing":        {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
 		"a section failed":               {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = failed("Access is denied.") }, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
@@ -63,6 +66,16 @@ func TestReportTime(t *testing.T) {
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
 	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50Z (10m ago), collector 1.0.0, every 15m, made in 1.2s, 23 sections, 0 failed"}, r.Report.Texts())
+}
+
+func TestAnIntervalThatEndsTheEvidenceIsNoted(t *testing.T) {
+	for every, want := range map[time.Duration]bool{15 * time.Minute: false, 40 * time.Minute: false, time.Hour: true} {
+		w := newWorld(t)
+		w.every = every
+		r := w.onPremReport()
+		require.Equal(t, "good", outcome(r))
+		assert.Equal(t, want, strings.Contains(strings.Join(r.Report.Texts(), "\n"), "MBX01 reports every 1 h"), every)
+	}
 }
 
 func TestAHostThatVanishesIsMissedForAWeek(t *testing.T) {

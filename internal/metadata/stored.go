@@ -80,32 +80,11 @@ func (s sources) readReports() (holding, error) {
 	if err != nil {
 		return holding{}, classed(check.ReportInput, "on-premises report", err)
 	}
-	reports, err := freshReports(arrived, s.now())
-	if err != nil {
-		return holding{}, err
-	}
-	var errs []error
-	for _, r := range reports {
+	held, err := report.Newest(report.EvidenceOf(arrived, s.now()), func(r report.Report) (holding, error) {
 		servers, err := r.AuthServers()
-		if err == nil {
-			return holding{servers, r.GeneratedAt, "the report of " + r.Host}, nil
-		}
-		errs = append(errs, classed(check.ReportInput, "on-premises report", err))
-	}
-	return holding{}, joined(errs...)
-}
-
-// tenantsServers gives the auth servers of the tenant: by type and realm,
-// never by name (domain notes, section 6.1).
-func tenantsServers(tenant string, all []report.AuthServer) []report.AuthServer {
-	var out []report.AuthServer
-	for _, a := range all {
-		if strings.EqualFold(a.Type, report.TypeAzureAD) && strings.EqualFold(strings.TrimSpace(a.Realm), tenant) {
-			out = append(out, a)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b report.AuthServer) int { return strings.Compare(a.Name, b.Name) })
-	return out
+		return holding{servers, r.GeneratedAt, "the report of " + r.Host}, err
+	})
+	return held, classed(check.ReportInput, "on-premises report", err)
 }
 
 // certificatesOf describes the stored certificates of an auth server.
@@ -124,10 +103,10 @@ func disagreements(tenant string, a, b holding) []string {
 		notes = append(notes, check.Clean(fmt.Sprintf("%s and %s disagree: ", a.From, b.From)+fmt.Sprintf(format, args...), maxDetail))
 	}
 	others := map[string]report.AuthServer{}
-	for _, x := range tenantsServers(tenant, b.Servers) {
+	for _, x := range report.OfTenant(b.Servers, tenant) {
 		others[strings.ToLower(x.Name)] = x
 	}
-	for _, x := range tenantsServers(tenant, a.Servers) {
+	for _, x := range report.OfTenant(a.Servers, tenant) {
 		y, found := others[strings.ToLower(x.Name)]
 		delete(others, strings.ToLower(x.Name))
 		if !found {

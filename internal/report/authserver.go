@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -53,6 +54,19 @@ func (r Report) AuthServers() ([]AuthServer, error) {
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: no auth server shows a certificate", r.Host, sectionAuthServers)
 	}
 	return all, err
+}
+
+// OfTenant returns the auth servers of the tenant, sorted by name: by type and
+// realm, for an admin may have called them anything.
+func OfTenant(all []AuthServer, tenant string) []AuthServer {
+	var own []AuthServer
+	for _, a := range all {
+		if strings.EqualFold(a.Type, TypeAzureAD) && strings.EqualFold(strings.TrimSpace(a.Realm), tenant) {
+			own = append(own, a)
+		}
+	}
+	slices.SortStableFunc(own, func(a, b AuthServer) int { return strings.Compare(a.Name, b.Name) })
+	return own
 }
 
 // AuthConfig names the certificate by which Exchange itself signs.

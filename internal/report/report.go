@@ -174,31 +174,9 @@ func (r Report) section(name string) (json.RawMessage, error) {
 	return s.Data, nil
 }
 
-// FileName is the name under which a report of this host is kept: one file per
-// host, whatever the case of its name and whether or not it is qualified. An
-// organisation of Exchange has every computer name once.
-func (r Report) FileName() string {
-	short, _, _ := strings.Cut(r.Host, ".")
-	return strings.ToLower(short) + ".json"
-}
-
-const (
-	// LateAfter is how many of its intervals may pass until a report is late.
-	LateAfter = 3
-	// maxEvidence is the age beyond which a report speaks for the present in no
-	// case, however rarely its collector runs.
-	maxEvidence = 2 * time.Hour
-	// MaxAhead is how far a report's clock may be ahead of ours.
-	MaxAhead = 10 * time.Minute
-)
-
-// Fresh says whether the report speaks for the present: it is at most three of
-// its intervals and two hours old, and not dated over ten minutes ahead, else
-// one dated next year would be evidence for a year.
-func (r Report) Fresh(now time.Time) bool {
-	age := now.Sub(r.GeneratedAt)
-	return age <= min(LateAfter*r.Interval, maxEvidence) && age >= -MaxAhead
-}
+// FileName returns the name under which a report of this host is kept: one file
+// for all names of a host (see SameHost).
+func (r Report) FileName() string { return shortHost(r.Host) + ".json" }
 
 // utf8JSON strips a byte order mark and refuses what cannot be a report before
 // anything is decoded.

@@ -159,23 +159,6 @@ func TestFileName(t *testing.T) {
 	}
 }
 
-func TestFresh(t *testing.T) {
-	for name, c := range map[string]struct {
-		interval, age time.Duration
-		want          bool
-	}{
-		"three intervals":          {15 * time.Minute, 45 * time.Minute, true},
-		"over three intervals":     {15 * time.Minute, 46 * time.Minute, false},
-		"two hours, a daily one":   {24 * time.Hour, 2 * time.Hour, true},
-		"three hours, a daily one": {24 * time.Hour, 3 * time.Hour, false},
-		"ten minutes ahead":        {15 * time.Minute, -10 * time.Minute, true},
-		"eleven minutes ahead":     {15 * time.Minute, -11 * time.Minute, false},
-	} {
-		assert.Equal(t, c.want, Report{Interval: c.interval, GeneratedAt: sampleTime.Add(-c.age)}.Fresh(sampleTime), name)
-	}
-	assert.False(t, Arrived{}.Fresh(sampleTime), "no report")
-}
-
 func TestFromWhenOnALogWasRead(t *testing.T) {
 	const since = `"since": "2026-11-21T07:15:00.0000000Z"`
 	for name, c := range map[string]struct {

@@ -32,8 +32,6 @@ var OnPremSync = &check.Def{
 const (
 	keyOfOnPrem   = "onprem_sync"     // baseline in the target's memory
 	keyOfPartners = "onprem_partners" // when each watched mailbox's partnership last succeeded, beside it
-	lateAfter     = 3                 // intervals until a report is too old
-	maxAhead      = 10 * time.Minute
 )
 
 // onPremMemory is what the check remembers.
@@ -131,47 +129,30 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 // look takes what is of use from the reports. The error says why no server's
 // requests are known.
 func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string, err error) {
-	var late error // why a report says nothing of now
-	for _, a := range arrived {
-		if why := usable(a, o.env.Now()); why != nil { // onprem_report sees to it
-			seen.partial, notes, late = true, append(notes, why.Error()), why
-			continue
-		}
-		o.partnerships(&seen, a.Report)
-		f, why := a.FrontEndRequests()
+	evidence := report.EvidenceOf(arrived, o.env.Now())
+	for _, why := range evidence.Lacking { // onprem_report sees to it
+		seen.partial, notes = true, append(notes, why.Error())
+	}
+	for _, r := range evidence.Reports {
+		o.partnerships(&seen, r)
+		f, why := r.FrontEndRequests()
 		switch {
 		case why == nil:
-			seen.frontEnds = append(seen.frontEnds, frontEnd{a.Host, f})
+			seen.frontEnds = append(seen.frontEnds, frontEnd{r.Host, f})
 		case errors.Is(why, report.ErrMissing): // no front end, or an older collector
 			notes = append(notes, why.Error())
 		default:
 			seen.partial, notes, err = true, append(notes, why.Error()), why
 		}
 	}
-	if len(seen.frontEnds) == 0 && err == nil {
-		err = late
+	if len(seen.frontEnds) == 0 && err == nil && len(evidence.Lacking) > 0 {
+		err = evidence.Lacking[0]
 	}
 	if len(seen.frontEnds) == 0 && err == nil {
 		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install the collector that belongs to this hmad on the servers that phones' requests reach")
 	}
 	o.baseline(&seen)
 	return seen, notes, err
-}
-
-// usable says why a report does not speak for the present.
-func usable(a report.Arrived, now time.Time) error {
-	switch {
-	case a.Host == "" && a.Err != nil:
-		return a.Err
-	case a.Host == "":
-		return check.Errorf(check.ReportInput, "%s: no report", a.File)
-	case now.Sub(a.GeneratedAt) > lateAfter*a.Interval:
-		return check.Errorf(check.ReportInput, "%s: the report of %s is too old", a.Host, moment(a.GeneratedAt))
-	case a.GeneratedAt.Sub(now) > maxAhead:
-		return check.Errorf(check.ReportInput, "%s: the report is dated in the future, %s", a.Host, moment(a.GeneratedAt))
-	default:
-		return nil
-	}
 }
 
 // baseline counts what is new and says what is usual.

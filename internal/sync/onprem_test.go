@@ -274,6 +274,6 @@ func TestReportsThatAreAllLate(t *testing.T) {
 	w.report("EX01", w.now, w.every(200, 40), nil)
 	w.now = w.now.Add(2 * time.Hour)
 	_, err := w.run()
-	require.ErrorContains(t, err, "is too old")
+	require.ErrorContains(t, err, "is over 45 min old")
 	assert.Equal(t, check.ReportInput, check.ClassOf(err))
 }

@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/report"
 )
 
 // What the collector writes, as its sample has it, is what the check reads.
@@ -28,35 +26,6 @@ func TestTheCollectorsSampleIsRead(t *testing.T) {
 	assert.Equal(t, 1.0, valueOf(r, OnPremRequests, "401"))
 	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, OnPremSuccess))
 	assert.Equal(t, map[string][]float64{"hmad-probe@contoso.com": {float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix())}}, w.store.rows)
-}
-
-func TestWhichReportsSpeakForThePresent(t *testing.T) {
-	broken := errors.New("half a file")
-	aged := func(age time.Duration) report.Report {
-		return report.Report{Host: "EX01", Interval: 15 * time.Minute, GeneratedAt: monday.Add(-age)}
-	}
-	for name, c := range map[string]struct {
-		arrived report.Arrived
-		want    string // empty: it does
-	}{
-		"a fresh one":                         {report.Arrived{Report: aged(time.Minute)}, ""},
-		"one of three intervals ago":          {report.Arrived{Report: aged(45 * time.Minute)}, ""},
-		"an older one":                        {report.Arrived{Report: aged(46 * time.Minute)}, "is too old"},
-		"one a little ahead":                  {report.Arrived{Report: aged(-10 * time.Minute)}, ""},
-		"one of the future":                   {report.Arrived{Report: aged(-11 * time.Minute)}, "dated in the future"},
-		"a file that never held one":          {report.Arrived{File: "EX01.json", Err: broken}, "half a file"},
-		"a broken file over a good report":    {report.Arrived{Report: aged(time.Minute), Err: broken}, ""},
-		"a file without a report or an error": {report.Arrived{File: "EX01.json"}, "EX01.json: no report"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := usable(c.arrived, monday)
-			if c.want == "" {
-				assert.NoError(t, err)
-			} else {
-				assert.ErrorContains(t, err, c.want)
-			}
-		})
-	}
 }
 
 // While phones synchronise, mailboxes are asked before their deadlines, so that
