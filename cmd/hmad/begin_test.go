@@ -18,6 +18,7 @@ import (
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/state"
 	"github.com/hmad/hmad/internal/sync"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // mailboxesKnown is a number of mailboxes that an earlier daemon has asked.
@@ -30,14 +31,14 @@ func knownState(t *testing.T) (storage string) {
 	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
-	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, 2*mailboxesKnown)})
+	planner := plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, 2*mailboxesKnown)})
 	for i := range mailboxesKnown {
-		plan.Add(now(), fmt.Sprintf("user%d@contoso.test", i), nil)
-		ask, ok, _ := plan.Next(now())
+		planner.Add(now(), fmt.Sprintf("user%d@contoso.test", i))
+		ask, ok, _ := planner.Next(now())
 		require.True(t, ok)
 		synced := now().Add(-time.Duration(i%60) * time.Minute)
-		plan.Settle(now(), ask, sync.Verdict{State: sync.Fresh, Success: synced, Attempt: synced, Devices: 1, Location: sync.Location{1, byte(i >> 8), byte(i)}, Located: now()})
-		fleet.Put(ask.Key, plan.Record(ask.Key))
+		planner.Settle(now(), ask, plan.Answer{State: plan.Fresh, Success: synced, Attempt: synced, Devices: 1, Location: plan.Location{1, byte(i >> 8), byte(i)}, Located: now()})
+		fleet.Put(ask.Key, planner.Record(ask.Key))
 	}
 	require.NoError(t, s.Close())
 	return storage

@@ -141,9 +141,10 @@ func (d *daemon) lookUp(query string) []exporter.Mailbox {
 		}
 		f, err := sync.Lookup(t, d.store.Fleet(t.Name)(sync.FleetName), d.store.Memory(t.Name), now(), query)
 		if err == nil {
-			all = append(all, exporter.Mailbox{Target: f.Target, Mailbox: f.Mailbox, State: f.State.String(), Devices: f.Devices,
-				LastSuccess: known(f.LastSuccess), LastAttempt: known(f.LastAttempt), Checked: known(f.Checked), NextAsk: known(f.NextAsk), Watched: f.Watched,
-				StaleAfter: f.StaleAfter.Seconds()})
+			m := f.Mailbox
+			all = append(all, exporter.Mailbox{Target: f.Target, Mailbox: f.Name, State: m.State.String(), Devices: m.Devices,
+				LastSuccess: known(m.Success), LastAttempt: known(m.Attempt), Checked: known(m.Checked), NextAsk: known(m.NextAsk), Watched: f.Watched,
+				StaleAfter: m.StaleAfter.Seconds()})
 		}
 	}
 	return all

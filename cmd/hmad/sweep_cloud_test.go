@@ -27,6 +27,7 @@ import (
 	"github.com/hmad/hmad/internal/phones"
 	"github.com/hmad/hmad/internal/state"
 	"github.com/hmad/hmad/internal/sync"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // sweepRate is the most that the config takes, in calls per second.
@@ -160,19 +161,17 @@ func (c *cloud) knownBefore(t *testing.T, storage string) {
 	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
-	plan := sync.NewPlanner(sync.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, c.size)})
+	planner := plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, c.size)})
 	for i := range c.size * 9 / 10 {
-		plan.Add(now(), c.Address(i), nil)
-		ask, ok, _ := plan.Next(now())
+		planner.Restore(now(), c.Address(i), nil, plan.FromFile) // or else every record is written anew
+		ask, ok, _ := planner.Next(now())
 		require.True(t, ok)
-		v := sync.Verdict{State: sync.Fresh, Success: now().Add(-time.Duration(i%720) * time.Minute), Devices: 1, Located: now()}
+		v := plan.Answer{State: plan.Fresh, Success: now().Add(-time.Duration(i%720) * time.Minute), Devices: 1, Located: now()}
 		v.Attempt = v.Success
 		_, err := hex.Decode(v.Location[:], []byte(strings.ReplaceAll(c.GUID(i), "-", "")))
 		require.NoError(t, err)
-		plan.Settle(now(), ask, v)
-		record := plan.Record(ask.Key)
-		record[1] |= 2 << 4 // sync.file has it, as the check writes it: or else every record is written anew
-		fleet.Put(ask.Key, record)
+		planner.Settle(now(), ask, v)
+		fleet.Put(ask.Key, planner.Record(ask.Key))
 	}
 	require.NoError(t, s.Close())
 }

@@ -41,9 +41,10 @@ var mayImport = map[string][]string{
 	"internal/online":            {"internal/check", "internal/config", "internal/entra", "internal/powershell", "internal/transport"},
 	"internal/metadata":          {"internal/check", "internal/config", "internal/directory", "internal/entra", "internal/report", "internal/report/intake", "internal/transport"},
 	"internal/audit":             {"internal/check", "internal/config", "internal/report", "internal/transport"},
-	"internal/sync":              {"internal/budget", "internal/check", "internal/config", "internal/entra", "internal/online", "internal/powershell", "internal/report"},
+	"internal/sync":              {"internal/budget", "internal/check", "internal/config", "internal/entra", "internal/online", "internal/powershell", "internal/report", "internal/sync/plan"},
+	"internal/sync/plan":         {"internal/budget"},
 	"internal/phones":            {},
-	"internal/sync/simulate":     {"internal/budget", "internal/check", "internal/phones", "internal/sync"},
+	"internal/sync/simulate":     {"internal/budget", "internal/check", "internal/phones", "internal/sync", "internal/sync/plan"},
 	"internal/sync/simulate/cmd": {"internal/sync/simulate"},
 	"internal/catalog":           {"internal/check", "internal/config", "internal/run", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"},
 	"internal/catalog/generate":  {"internal/catalog", "internal/exporter"},
@@ -54,7 +55,7 @@ var mayImport = map[string][]string{
 // checkPackages know nothing of Prometheus, cron, logs, disk or the process.
 var (
 	checkPackages = []string{"internal/budget", "internal/check", "internal/transport", "internal/powershell", "internal/report", "internal/report/intake",
-		"internal/directory", "internal/entra", "internal/online", "internal/probes", "internal/metadata", "internal/audit", "internal/sync"}
+		"internal/directory", "internal/entra", "internal/online", "internal/probes", "internal/metadata", "internal/audit", "internal/sync", "internal/sync/plan"}
 	foreign = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
 )
 

@@ -1,75 +1,47 @@
 package sync
 
 import (
-	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// settled gives a fleet that has been asked once, over the first day.
-func settled(n int) *Planner {
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}, n)
-	drive(p, monday, monday.Add(time.Duration(n)*time.Millisecond+time.Minute), syncedAgo(time.Minute))
-	return p
-}
-
-// One decision of the planner, with its answer.
-func BenchmarkDecision(b *testing.B) {
-	for _, n := range []int{1000, 10_000, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p, now := settled(n), monday.Add(25*time.Hour)
-			answer := syncedAgo(time.Minute)
-			b.ReportAllocs()
-			for b.Loop() {
-				a, ok, at := p.Next(now)
-				if !ok {
-					now = at
-					continue
-				}
-				p.Settle(now, a, answer(now, a))
-			}
-		})
+// settled gives a fleet that has been asked once, and its mailboxes.
+func settled(n int) (p *plan.Planner, keys []string) {
+	p, keys = plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}), addresses(n)
+	p.Adopt(monday, plan.FromInventory, keys, true)
+	for asked, now := 0, monday; asked < n; {
+		a, ok, at := p.Next(now)
+		if !ok {
+			now = at
+			continue
+		}
+		p.Settle(now, a, plan.Answer{State: plan.Fresh, Success: now.Add(-time.Minute), Attempt: now.Add(-time.Minute), Devices: 1})
+		asked++
 	}
+	return p, keys
 }
 
 // What a run of the check costs at size.
 func BenchmarkJudge(b *testing.B) {
-	p := settled(100_000)
+	p, _ := settled(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Judge(monday.Add(time.Hour), Rules{Share: 0.25, Floor: 10})
+		Judge(p, monday.Add(time.Hour), Rules{Share: 0.25, Floor: 10})
 	}
-}
-
-// 100,000 mailboxes, addresses and index included.
-func TestAFleetIsSmallInMemory(t *testing.T) {
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}, 100_000)
-	each := float64(heap()-before) / 100_000
-	t.Logf("%.0f bytes per mailbox", each)
-	assert.Less(t, each, 200.0)
-	runtime.KeepAlive(p)
 }
 
 // What a start waits for before the daemon answers: 100,000 records taken up,
 // and all of them shown.
 func BenchmarkBegin(b *testing.B) {
-	st, p := newStore(), settled(100_000)
-	for key, id := range p.index {
-		p.all[id].sources = fromInventory // one that no source has is forgotten
+	st := newStore()
+	p, keys := settled(100_000)
+	for _, key := range keys {
 		st.records[key] = p.Record(key)
 	}
 	b.ReportAllocs()

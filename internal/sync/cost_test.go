@@ -11,6 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // Every call is paid for: first ones, those that look up where a mailbox is, and
@@ -58,7 +59,7 @@ func TestARefusedInventoryPausesTheSweep(t *testing.T) {
 		}
 		o.sweepFor(2 * time.Minute)
 		assert.Less(t, o.calls(), 20, "of 240")
-		assert.Less(t, o.plan.Budget.Rate(), 2.0)
+		assert.Less(t, o.hmad.sweep.budget.Rate(), 2.0)
 	})
 }
 
@@ -97,7 +98,8 @@ func TestWhatIsUsualSurvivesARestart(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(200)})
 		o.sweepFor(3 * time.Hour)
 		mustRun(t, o)
-		require.NotEmpty(t, o.plan.Hours.counts)
-		assert.Equal(t, o.plan.Hours, newOfficeOn(t, o.settings, o.store).plan.Hours)
+		before := o.hmad.sweep.plan.History()
+		require.NotEqual(t, plan.Hours{}, before.Hours)
+		assert.Equal(t, before.Hours, newOfficeOn(t, o.hmad.settings, o.store).hmad.sweep.plan.History().Hours)
 	})
 }

@@ -4,13 +4,14 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // readDevices reads the rows of Get-MobileDeviceStatistics for one mailbox and
 // gives Outlook's partnerships. Rows of which one belongs to another mailbox
 // are refused altogether.
-func readDevices(rows []powershell.Row, key, tenant string, asked Location) ([]Partnership, error) {
-	var all []Partnership
+func readDevices(rows []powershell.Row, key, tenant string, asked plan.Location) ([]plan.Partnership, error) {
+	var all []plan.Partnership
 	var one string
 	for i, r := range rows {
 		owner, ok := ownerOf(r.String("Identity"))
@@ -21,7 +22,7 @@ func readDevices(rows []powershell.Row, key, tenant string, asked Location) ([]P
 		if kind := r.String("ClientType"); !strings.EqualFold(kind, "Outlook") && !strings.EqualFold(kind, "REST") {
 			continue
 		}
-		var d Partnership
+		var d plan.Partnership
 		d.First, _ = r.Time("FirstSyncTime")
 		d.Attempt, _ = r.Time("LastSyncAttemptTime")
 		d.Success, _ = r.Time("LastSuccessSync")
@@ -44,11 +45,11 @@ func ownerOf(identity string) (string, bool) {
 
 // mayOwn says whether an owner can be the mailbox that was asked for: its GUID
 // or that of the tenant, its address, or a name, of which nothing can be told.
-func mayOwn(owner, key, tenant string, asked Location) bool {
+func mayOwn(owner, key, tenant string, asked plan.Location) bool {
 	last, named := "", false
 	for part := range strings.FieldsFuncSeq(owner, func(c rune) bool { return c == '\\' || c == '/' }) {
 		last, named = part, true
-		if guid, ok := parseLocation(part); ok && guid != asked && !strings.EqualFold(part, tenant) {
+		if guid, ok := plan.ParseLocation(part); ok && guid != asked && !strings.EqualFold(part, tenant) {
 			return false
 		}
 	}

@@ -5,17 +5,8 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
-
-// lostWithin is how recent the last known sync of a mailbox is that does not
-// synchronise any more and is called lost.
-const lostWithin = 2 * inactiveAfter
-
-// lost says whether phones synchronised with the mailbox not long ago, and what
-// is known of it now says no more whether they should.
-func (m *mailbox) lost(now seconds) bool {
-	return (m.state == Inactive || m.state == NotProvisioned) && m.success != 0 && now.sub(m.success) < lostWithin
-}
 
 // doubtFloor is how many answers must be missing to say something of a fleet,
 // however small.
@@ -24,19 +15,19 @@ const doubtFloor = 3
 // many says whether n of so many are too many to pass over, from a floor on.
 func many(n, of, floor int) bool { return n >= floor && float64(n) > unknownShare*float64(of) }
 
-// doubt says why the answers that came do not tell how the fleet is; empty:
+// doubt returns why the answers that came do not tell how the fleet is; empty:
 // they do, as far as it has been asked.
-func (c Counts) doubt() string {
-	failed, tried := c.States[Error], c.Mailboxes-c.States[Unchecked]
+func doubt(c plan.Counts) string {
+	failed, tried := c.States[plan.Error], c.Mailboxes-c.States[plan.Unchecked]
 	switch {
 	case many(failed, tried, doubtFloor) || 2*failed > tried:
 		return fmt.Sprintf("%d of %d mailboxes could not be asked", failed, tried)
 	case many(c.Lost, c.Active+c.Lost, doubtFloor):
 		return fmt.Sprintf("%d mailboxes synchronised in the last %d days and count no more: they are silent for over %d days, or Exchange Online has no phone or no mailbox of theirs; %d others count",
-			c.Lost, lostWithin/(24*time.Hour), inactiveAfter/(24*time.Hour), c.Active)
-	case c.Known() && c.Active == 0 && !many(c.States[Unknown], tried, unknownFloor):
+			c.Lost, plan.LostWithin/(24*time.Hour), plan.InactiveAfter/(24*time.Hour), c.Active)
+	case c.Known() && c.Active == 0 && !many(c.States[plan.Unknown], tried, unknownFloor):
 		return fmt.Sprintf("none of %d mailboxes asked synchronises: %d inactive, %d not provisioned, %d of the cloud",
-			tried, c.States[Inactive], c.States[NotProvisioned], c.States[Cloud])
+			tried, c.States[plan.Inactive], c.States[plan.NotProvisioned], c.States[plan.Cloud])
 	default:
 		return ""
 	}
@@ -48,22 +39,22 @@ func (c Counts) doubt() string {
 func (o observation) undecided(failure error) error {
 	unheard := 0
 	for _, w := range o.watched {
-		if w.state == Error {
+		if w.state == plan.Error {
 			unheard++
 		}
 	}
-	doubt := o.counts.doubt()
+	why := doubt(o.counts)
 	switch {
 	case unheard > 0:
 		return because(failure, "%d of %d watched mailboxes could not be asked", unheard, len(o.watched))
 	case o.counts.Mailboxes == len(o.watched):
 		return nil
-	case o.counts.Mailboxes == o.counts.States[Unchecked]:
+	case o.counts.Mailboxes == o.counts.States[plan.Unchecked]:
 		return check.Errorf(check.State, "nothing is known yet of %d mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", o.counts.Mailboxes)
-	case doubt != "" && o.counts.States[Error] > 0:
-		return because(failure, "%s", doubt)
-	case doubt != "":
-		return check.Errorf(check.State, "%s", doubt)
+	case why != "" && o.counts.States[plan.Error] > 0:
+		return because(failure, "%s", why)
+	case why != "":
+		return check.Errorf(check.State, "%s", why)
 	default:
 		return nil
 	}

@@ -15,53 +15,54 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 func TestWhatCannotBeToldOfAFleet(t *testing.T) {
 	failure := check.Errorf(check.Permission, "no role")
 	for name, c := range map[string]struct {
-		counts Counts
-		watch  []State
+		counts plan.Counts
+		watch  []plan.State
 		want   string // empty: it can
 		class  *check.Class
 		open   []*check.Reason
 	}{
 		"a healthy fleet": {healthy().counts, nil, "", nil, nil},
-		"nearly all could not be asked": {Counts{Mailboxes: 1000, Active: 50, States: map[State]int{Fresh: 50, Error: 950}}, nil,
+		"nearly all could not be asked": {plan.Counts{Mailboxes: 1000, Active: 50, States: map[plan.State]int{plan.Fresh: 50, plan.Error: 950}}, nil,
 			"950 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
-		"over a fifth could not": {Counts{Mailboxes: 1000, Active: 799, States: map[State]int{Fresh: 799, Error: 201}}, nil,
+		"over a fifth could not": {plan.Counts{Mailboxes: 1000, Active: 799, States: map[plan.State]int{plan.Fresh: 799, plan.Error: 201}}, nil,
 			"201 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasonsButStopped},
-		"a fifth could not": {Counts{Mailboxes: 1000, Active: 800, States: map[State]int{Fresh: 800, Error: 200}}, nil, "", nil, nil},
-		"most of a small fleet could not": {Counts{Mailboxes: 5, Active: 2, States: map[State]int{Fresh: 2, Error: 3}}, nil,
+		"a fifth could not": {plan.Counts{Mailboxes: 1000, Active: 800, States: map[plan.State]int{plan.Fresh: 800, plan.Error: 200}}, nil, "", nil, nil},
+		"most of a small fleet could not": {plan.Counts{Mailboxes: 5, Active: 2, States: map[plan.State]int{plan.Fresh: 2, plan.Error: 3}}, nil,
 			"3 of 5 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
-		"half of a small fleet could not": {Counts{Mailboxes: 38, Active: 19, States: map[State]int{Fresh: 19, Error: 19}}, nil,
+		"half of a small fleet could not": {plan.Counts{Mailboxes: 38, Active: 19, States: map[plan.State]int{plan.Fresh: 19, plan.Error: 19}}, nil,
 			"19 of 38 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
-		"three of a small fleet could not": {Counts{Mailboxes: 14, Active: 11, States: map[State]int{Fresh: 11, Error: 3}}, nil,
+		"three of a small fleet could not": {plan.Counts{Mailboxes: 14, Active: 11, States: map[plan.State]int{plan.Fresh: 11, plan.Error: 3}}, nil,
 			"3 of 14 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
-		"two of a small fleet could not": {Counts{Mailboxes: 5, Active: 3, States: map[State]int{Fresh: 3, Error: 2}}, nil, "", nil, nil},
-		"most of a small fleet counts no more": {Counts{Mailboxes: 25, Active: 6, Lost: 19, States: map[State]int{Fresh: 6, NotProvisioned: 19}}, nil,
+		"two of a small fleet could not": {plan.Counts{Mailboxes: 5, Active: 3, States: map[plan.State]int{plan.Fresh: 3, plan.Error: 2}}, nil, "", nil, nil},
+		"most of a small fleet counts no more": {plan.Counts{Mailboxes: 25, Active: 6, Lost: 19, States: map[plan.State]int{plan.Fresh: 6, plan.NotProvisioned: 19}}, nil,
 			"19 mailboxes synchronised in the last 28 days and count no more: they are silent for over 14 days, or Exchange Online has no phone or no mailbox of theirs; 6 others count", check.State, fleetReasons},
-		"over a fifth stale, as many not asked": {Counts{Mailboxes: 1000, Active: 750, States: map[State]int{Fresh: 500, Stale: 250, Error: 250}}, nil,
+		"over a fifth stale, as many not asked": {plan.Counts{Mailboxes: 1000, Active: 750, States: map[plan.State]int{plan.Fresh: 500, plan.Stale: 250, plan.Error: 250}}, nil,
 			"250 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{syncFailing, syncUnknown}},
-		"none is provisioned": {Counts{Mailboxes: 1000, States: map[State]int{NotProvisioned: 1000}}, nil,
+		"none is provisioned": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.NotProvisioned: 1000}}, nil,
 			"none of 1000 mailboxes asked synchronises: 0 inactive, 1000 not provisioned, 0 of the cloud", check.State, fleetReasons},
-		"all are inactive": {Counts{Mailboxes: 1000, States: map[State]int{Inactive: 1000}}, nil,
+		"all are inactive": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.Inactive: 1000}}, nil,
 			"none of 1000 mailboxes asked synchronises: 1000 inactive, 0 not provisioned, 0 of the cloud", check.State, fleetReasons},
-		"many synchronised lately and count no more": {Counts{Mailboxes: 1000, Active: 790, Lost: 210, States: map[State]int{Fresh: 790, NotProvisioned: 210}}, nil,
+		"many synchronised lately and count no more": {plan.Counts{Mailboxes: 1000, Active: 790, Lost: 210, States: map[plan.State]int{plan.Fresh: 790, plan.NotProvisioned: 210}}, nil,
 			"210 mailboxes synchronised in the last 28 days and count no more: they are silent for over 14 days, or Exchange Online has no phone or no mailbox of theirs; 790 others count", check.State, fleetReasonsButStopped},
-		"a few of them": {Counts{Mailboxes: 1000, Active: 810, Lost: 190, States: map[State]int{Fresh: 810, NotProvisioned: 190}}, nil, "", nil, nil},
-		"nothing asked yet": {Counts{Mailboxes: 1000, States: map[State]int{Unchecked: 1000}}, nil,
+		"a few of them": {plan.Counts{Mailboxes: 1000, Active: 810, Lost: 190, States: map[plan.State]int{plan.Fresh: 810, plan.NotProvisioned: 190}}, nil, "", nil, nil},
+		"nothing asked yet": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.Unchecked: 1000}}, nil,
 			"nothing is known yet of 1000 mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", check.State, fleetReasons},
-		"little asked yet": {Counts{Mailboxes: 1000, Active: 3, States: map[State]int{Unchecked: 997, Fresh: 3}}, nil, "", nil, fleetReasons},
-		"a watched one could not be asked": {Counts{Mailboxes: 1000, Active: 999, States: map[State]int{Fresh: 999, Error: 1}}, []State{Fresh, Error},
+		"little asked yet": {plan.Counts{Mailboxes: 1000, Active: 3, States: map[plan.State]int{plan.Unchecked: 997, plan.Fresh: 3}}, nil, "", nil, fleetReasons},
+		"a watched one could not be asked": {plan.Counts{Mailboxes: 1000, Active: 999, States: map[plan.State]int{plan.Fresh: 999, plan.Error: 1}}, []plan.State{plan.Fresh, plan.Error},
 			"1 of 2 watched mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{watchedStale, watchedNotProvisioned, watchedInCloud}},
-		"watched ones alone, none provisioned": {Counts{Mailboxes: 1, States: map[State]int{NotProvisioned: 1}}, []State{NotProvisioned}, "", nil, fleetReasons},
+		"watched ones alone, none provisioned": {plan.Counts{Mailboxes: 1, States: map[plan.State]int{plan.NotProvisioned: 1}}, []plan.State{plan.NotProvisioned}, "", nil, fleetReasons},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := healthy()
 			o.counts = c.counts
 			for _, s := range c.watch {
-				o.watched = append(o.watched, watched{state: s})
+				o.watched = append(o.watched, seenWatched{state: s})
 			}
 			err := o.undecided(failure)
 			if c.want == "" {
@@ -75,7 +76,7 @@ func TestWhatCannotBeToldOfAFleet(t *testing.T) {
 		})
 	}
 	t.Run("the cause was an earlier process's", func(t *testing.T) {
-		o := observation{counts: Counts{Mailboxes: 10, States: map[State]int{Error: 10}}}
+		o := observation{counts: plan.Counts{Mailboxes: 10, States: map[plan.State]int{plan.Error: 10}}}
 		assert.EqualError(t, o.undecided(nil), "10 of 10 mailboxes could not be asked")
 	})
 }
@@ -160,8 +161,8 @@ func TestAMailboxWithoutPhonesShowsNoSync(t *testing.T) {
 		assert.Zero(t, valueOf(r, SyncedWithin, "168h"))
 		assert.Equal(t, -1.0, valueOf(r, NewestSync), "absent")
 		assert.NotEqual(t, o.store.rows["jane@contoso.com"][0], o.store.rows["jane@contoso.com"][0], "no number")
-		again := newOfficeOn(t, o.settings, o.store)
-		assert.Equal(t, 1, again.plan.Count(time.Now()).Lost)
+		again := newOfficeOn(t, o.hmad.settings, o.store)
+		assert.Equal(t, 1, again.hmad.sweep.plan.Count(time.Now()).Lost)
 	})
 }
 

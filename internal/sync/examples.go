@@ -3,6 +3,9 @@ package sync
 import (
 	"cmp"
 	"slices"
+	"time"
+
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // namedInDetail is how many mailboxes a finding's detail names at most.
@@ -11,28 +14,24 @@ const namedInDetail = 5
 // example is a mailbox that may be named beside a verdict on its fleet.
 type example struct {
 	key    string
-	synced seconds // 0: never
+	synced time.Time // zero: never
 }
 
-// examples are the extremes of a fleet, the utmost first, namedInDetail each.
-type examples struct {
-	longest [states][]example // without a sync, of those stale and those failing
-	newest  []example         // syncs of any mailbox
+// extremes are the examples of a fleet, the utmost first, namedInDetail each.
+type extremes struct {
+	longest map[plan.State][]example // without a sync, of those stale and those failing
+	newest  []example                // syncs of any mailbox
 }
 
-// examples looks at each mailbox once; O(n).
-func (p *Planner) examples(now seconds) examples {
-	var out examples
-	for i := range p.all {
-		m := &p.all[i]
-		if m.key == "" || m.gone {
-			continue
+// extremesOf looks at each mailbox once; O(n).
+func extremesOf(p *plan.Planner, now time.Time) extremes {
+	out := extremes{longest: map[plan.State][]example{}}
+	for m := range p.All(now) {
+		e := example{m.Key, m.Success}
+		if m.State == plan.Stale || m.State == plan.Failing {
+			out.longest[m.State] = keep(out.longest[m.State], e, earlier)
 		}
-		e := example{m.key, m.synced()}
-		if s := m.at(now); s == Stale || s == Failing {
-			out.longest[s] = keep(out.longest[s], e, earlier)
-		}
-		if e.synced != 0 {
+		if !e.synced.IsZero() {
 			out.newest = keep(out.newest, e, latest)
 		}
 	}
@@ -50,9 +49,9 @@ func keep(few []example, e example, order func(a, b example) int) []example {
 }
 
 func earlier(a, b example) int {
-	return cmp.Or(cmp.Compare(a.synced, b.synced), cmp.Compare(a.key, b.key))
+	return cmp.Or(a.synced.Compare(b.synced), cmp.Compare(a.key, b.key))
 }
 
 func latest(a, b example) int {
-	return cmp.Or(cmp.Compare(b.synced, a.synced), cmp.Compare(a.key, b.key))
+	return cmp.Or(b.synced.Compare(a.synced), cmp.Compare(a.key, b.key))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // Whoever reads that phones are stale or fail reads of which, as the label mode
@@ -36,7 +37,7 @@ func TestAFindingOnTheFleetNamesTheWorst(t *testing.T) {
 				require.Len(t, named, 5, detail)
 				for i, n := range named {
 					assert.Regexp(t, `^`+name+`$`, n[1])
-					assert.Equal(t, o.gauge.names.of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
+					assert.Equal(t, o.hmad.sweep.gauges.names.of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
 				}
 			})
 		})
@@ -66,33 +67,42 @@ func TestWhatFailsIsNamedToo(t *testing.T) {
 // In the finding that takes both together the worst are of both.
 func TestStaleAndFailingAreNamedTogether(t *testing.T) {
 	o := healthy()
-	o.counts.States[Stale], o.counts.States[Failing] = 150, 75
+	o.counts.States[plan.Stale], o.counts.States[plan.Failing] = 150, 75
 	o.rules.Name = strings.ToUpper
-	o.examples.longest[Stale] = []example{{"a", 0}, {"c", 300}, {"e", 500}, {"f", 600}}
-	o.examples.longest[Failing] = []example{{"b", 200}, {"d", 400}, {"g", 700}}
+	o.extremes.longest[plan.Stale] = []example{{"a", time.Time{}}, {"c", time.Unix(300, 0)}, {"e", time.Unix(500, 0)}, {"f", time.Unix(600, 0)}}
+	o.extremes.longest[plan.Failing] = []example{{"b", time.Unix(200, 0)}, {"d", time.Unix(400, 0)}, {"g", time.Unix(700, 0)}}
 	found, _ := judge(o)
 	assert.Regexp(t, `; longest without a sync: A \(never\), B \(.*\), C \(.*\), D \(.*\), E \([^,]*\)$`, detailOf(t, check.Report{Findings: found}, syncStale))
 }
 
 func TestAStopNamesWhoSynchronisedLast(t *testing.T) {
 	o := healthy()
-	o.pulse.moved = 0
+	o.movement.Moved = 0
 	o.rules.Name = strings.ToUpper
-	o.examples.newest = []example{{"a", secondsOf(monday)}, {"b", secondsOf(monday.Add(-time.Minute))}}
+	o.extremes.newest = []example{{"a", monday}, {"b", monday.Add(-time.Minute)}}
 	found, _ := judge(o)
 	assert.Contains(t, detailOf(t, check.Report{Findings: found}, syncStopped), "; the last to synchronise: A (2026-11-23 10:00Z), B (2026-11-23 09:59Z)")
 }
 
 func TestTheNewestOfAFleet(t *testing.T) {
-	p := fleet(Settings{StaleAfter: time.Hour, Budget: budget.New(1, 1)}, 0)
-	for i, key := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-		p.Add(monday, key, nil)
-		p.all[p.index[key]].success = seconds(100 * (i + 1))
+	p := plan.New(plan.Settings{StaleAfter: time.Hour, Budget: budget.New(100, 1)})
+	ago := func(minutes int) time.Time { return monday.Add(-time.Duration(minutes) * time.Minute) }
+	hear := func(key string, a plan.Answer) {
+		p.Add(monday, key)
+		p.Urge(key)
+		ask, ok, _ := p.Next(monday)
+		require.True(t, ok)
+		require.Equal(t, key, ask.Key)
+		p.Settle(monday, ask, a)
 	}
-	p.all[p.index["g"]].state = NotProvisioned // a sync that was is none of a phone that there is
-	p.all[p.index["f"]].success = 0
-	p.all[p.index["a"]].success = 500
-	assert.Equal(t, []example{{"a", 500}, {"e", 500}, {"d", 400}, {"c", 300}, {"b", 200}}, p.examples(secondsOf(monday)).newest)
+	for i, key := range []string{"e", "d", "c", "b", "h"} {
+		hear(key, plan.Answer{State: plan.Fresh, Success: ago(10 * (i + 1))})
+	}
+	hear("a", plan.Answer{State: plan.Fresh, Success: ago(10)})
+	hear("f", plan.Answer{State: plan.Unknown})
+	hear("g", plan.Answer{State: plan.Fresh, Success: ago(0)})
+	hear("g", plan.Answer{State: plan.NotProvisioned}) // a sync that was is none of a phone that there is
+	assert.Equal(t, []example{{"a", ago(10)}, {"e", ago(10)}, {"d", ago(20)}, {"c", ago(30)}, {"b", ago(40)}}, extremesOf(p, monday).newest)
 }
 
 // detailOf gives the detail of a finding that must be there.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -44,7 +45,7 @@ func FuzzReadLocation(f *testing.F) {
 		if err != nil {
 			require.Zero(t, l)
 		}
-		if l == (Location{}) {
+		if l == (plan.Location{}) {
 			return
 		}
 		require.LessOrEqual(t, len(rows), maxLocations)
@@ -53,7 +54,7 @@ func FuzzReadLocation(f *testing.F) {
 			inTenant, _, _ := strings.Cut(strings.ReplaceAll(r.String("Identity"), "/", `\`), `\`)
 			of, ok := locationOf(r, fuzzTenant)
 			named = named || ok && of == l
-			if _, isGUID := parseLocation(inTenant); ok && isGUID && strings.ContainsAny(r.String("Identity"), `\/`) {
+			if _, isGUID := plan.ParseLocation(inTenant); ok && isGUID && strings.ContainsAny(r.String("Identity"), `\/`) {
 				require.True(t, strings.EqualFold(inTenant, fuzzTenant), "another tenant's: %s", inTenant)
 			}
 		}
@@ -64,7 +65,7 @@ func FuzzReadLocation(f *testing.F) {
 // FuzzReadDevices: whatever rows arrive, all are of one owner, who is not known
 // to be another mailbox; nothing is made of rows that are refused.
 func FuzzReadDevices(f *testing.F) {
-	asked, _ := parseLocation(fuzzGUID)
+	asked, _ := plan.ParseLocation(fuzzGUID)
 	for _, row := range []string{
 		`{"Identity":"` + fuzzTenant + `\\` + fuzzGUID + `\\ExchangeActiveSyncDevices\\REST","ClientType":"Outlook","LastSuccessSync":"2026-11-23T10:00:00Z"}`,
 		`{"Identity":"contoso/jane@contoso.com/exchangeactivesyncdevices/x","ClientType":"REST","FirstSyncTime":"\/Date(1)\/"}`,
@@ -100,28 +101,14 @@ func FuzzReadDevices(f *testing.F) {
 	})
 }
 
-// FuzzRestore: whatever lies in the state file, a mailbox that is in a state,
-// comes up for its turn and is kept as it is.
-func FuzzRestore(f *testing.F) {
-	m := mailbox{staleAfter: 3600, state: Fresh, success: 1e9, checked: 1e9, location: Location{1}}
-	f.Add(m.record())
-	m.state, m.tries, m.due = Error, 200, 1<<32-1
-	f.Add(m.record())
+// FuzzJudge: whatever lies in the state file, a run judges it.
+func FuzzJudge(f *testing.F) {
+	p, _ := settled(1)
+	f.Add(p.Record("user0@contoso.com"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, record []byte) {
-		m := mailbox{key: "a", staleAfter: 3600}
-		if m.restore(record) != nil {
-			return
-		}
-		require.Less(t, m.state, states)
-		require.Less(t, m.at(1<<31), states)
-		again := mailbox{key: "a", staleAfter: 3600}
-		require.NoError(t, again.restore(m.record()))
-		require.Equal(t, m, again)
-
-		p := fleet(Settings{StaleAfter: day, Budget: budget.New(1, 1)}, 0)
-		p.Add(monday, "a", record)
-		require.LessOrEqual(t, p.all[0].due, secondsOf(monday.Add(restMost)))
-		require.NotPanics(t, func() { p.Judge(monday, Rules{Share: 0.25, Floor: 10}) })
+		p := plan.New(plan.Settings{StaleAfter: day, Budget: budget.New(1, 1)})
+		p.Restore(monday, "a", record, plan.AllSources)
+		require.NotPanics(t, func() { Judge(p, monday, Rules{Share: 0.25, Floor: 10}) })
 	})
 }

@@ -2,9 +2,11 @@ package sync
 
 import (
 	"math"
+	"time"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // The families of single mailboxes: one row each in the Store's table.
@@ -28,42 +30,50 @@ type gauges struct {
 	table  check.Table
 	names  names
 	export string
-	rows   int // at most
+	rows   int                 // at most
+	shown  map[string]struct{} // mailboxes that have a row
 	swept  bool
 }
 
 func newGauges(table check.Table, s config.Sync) *gauges {
-	return &gauges{table: table, names: names{mode: s.MailboxLabel}, export: s.Export, rows: s.MaxSeries / len(mailboxFamilies)}
+	return &gauges{table: table, names: names{mode: s.MailboxLabel}, export: s.Export, rows: s.MaxSeries / len(mailboxFamilies), shown: map[string]struct{}{}}
 }
 
 // update shows the news of a mailbox that is shown.
-func (g *gauges) update(p *Planner, key string) {
-	if m := &p.all[p.index[key]]; m.shown {
+func (g *gauges) update(m plan.Mailbox) {
+	if _, ok := g.shown[m.Key]; ok {
 		g.set(m)
 	}
 }
 
-func (g *gauges) set(m *mailbox) {
+func (g *gauges) set(m plan.Mailbox) {
 	devices := math.NaN()
-	if m.checked != 0 {
-		devices = float64(m.devices)
+	if !m.Checked.IsZero() {
+		devices = float64(m.Devices)
 	}
-	g.table.Set(g.names.of(m.key), m.synced().gauge(), m.attempt.gauge(), m.checked.gauge(), devices)
+	g.table.Set(g.names.of(m.Key), momentValue(m.Success), momentValue(m.Attempt), momentValue(m.Checked), devices)
 }
 
-// gauge gives a moment as a value; never is no series.
-func (s seconds) gauge() float64 {
-	if s == 0 {
+// momentValue returns a moment as a series has it; never, or a date that Exchange
+// writes for it, is no series.
+func momentValue(t time.Time) float64 {
+	if t.Unix() <= 0 {
 		return math.NaN()
 	}
-	return float64(s)
+	return float64(t.Unix())
+}
+
+// show gives a mailbox its row.
+func (g *gauges) show(m plan.Mailbox) {
+	g.shown[m.Key] = struct{}{}
+	g.set(m)
 }
 
 // hide takes a mailbox out of the table.
-func (g *gauges) hide(m *mailbox) {
-	if m.shown {
-		m.shown = false
-		g.table.Delete(g.names.of(m.key))
+func (g *gauges) hide(key string) {
+	if _, ok := g.shown[key]; ok {
+		delete(g.shown, key)
+		g.table.Delete(g.names.of(key))
 	}
 }
 
@@ -76,13 +86,13 @@ const (
 	ranks
 )
 
-func rankOf(m *mailbox) int {
+func rankOf(m plan.Mailbox) int {
 	switch {
-	case m.watched:
+	case m.Watched:
 		return rankWatched
-	case m.state == Failing:
+	case m.Last == plan.Failing:
 		return rankFailing
-	case m.state == Stale:
+	case m.Last == plan.Stale:
 		return rankStale
 	default:
 		return rankOther
@@ -91,7 +101,7 @@ func rankOf(m *mailbox) int {
 
 // choose shows the mailboxes that are to be shown, as many as the cap allows,
 // and takes the others out.
-func (g *gauges) choose(p *Planner) {
+func (g *gauges) choose(p *plan.Planner, now time.Time) {
 	if g.names.mode == config.LabelNone {
 		g.table.Keep(func(string) bool { return false })
 		return
@@ -102,37 +112,33 @@ func (g *gauges) choose(p *Planner) {
 	}
 	left, dropped := g.rows, 0
 	for rank := range ranks {
-		for i := range p.all {
-			m := &p.all[i]
+		for m := range p.All(now) {
 			switch {
-			case m.key == "" || rankOf(m) != rank:
-			case rank > last || m.gone:
-				g.hide(m)
+			case rankOf(m) != rank:
+			case rank > last:
+				g.hide(m.Key)
 			case left == 0:
-				g.hide(m)
+				g.hide(m.Key)
 				dropped++
 			default:
 				left--
-				m.shown = true
-				g.set(m)
+				g.show(m)
 			}
 		}
 	}
 	g.table.Dropped(dropped)
-	g.sweepOnce(p)
+	g.sweepOnce()
 }
 
 // sweepOnce removes what an earlier build of the check has left.
-func (g *gauges) sweepOnce(p *Planner) {
+func (g *gauges) sweepOnce() {
 	if g.swept {
 		return
 	}
 	g.swept = true
-	shown := map[string]bool{}
-	for i := range p.all {
-		if p.all[i].shown {
-			shown[g.names.of(p.all[i].key)] = true
-		}
+	names := make(map[string]bool, len(g.shown))
+	for key := range g.shown {
+		names[g.names.of(key)] = true
 	}
-	g.table.Keep(func(name string) bool { return shown[name] })
+	g.table.Keep(func(name string) bool { return names[name] })
 }

@@ -7,18 +7,17 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // Floors below which nothing is said of the fleet.
 const (
 	stopActive   = 100 // mailboxes that synchronise at all
-	stopExpected = 15  // samples that should have moved
-	stopShare    = 0.1 // of them may move in a stop
+	stopShare    = 0.1 // of the samples that should have moved may move in a stop
 	unknownShare = 0.2
 	unknownFloor = 20
 	behindShare  = 0.1
 	behindFloor  = 10
-	hourLookedAt = 10 // samples of an hour that make it known
 )
 
 // Rules are what the config says of judging a fleet.
@@ -37,19 +36,18 @@ type Watched struct {
 	Severity   check.Severity
 }
 
-// Judge gives the findings of what the planner knows, and the reasons of which
+// Judge returns the findings of what the planner knows, and the reasons of which
 // it does not know enough.
-func (p *Planner) Judge(now time.Time, r Rules) (found []check.Finding, unevaluated []*check.Reason) {
-	return judge(p.observe(now, r))
+func Judge(p *plan.Planner, now time.Time, r Rules) (found []check.Finding, unevaluated []*check.Reason) {
+	return judge(observe(p, now, r))
 }
 
-func (p *Planner) observe(now time.Time, r Rules) observation {
-	o := observation{counts: p.Count(now), rules: r, pulse: p.sampled(now), examples: p.examples(secondsOf(now))}
+func observe(p *plan.Planner, now time.Time, r Rules) observation {
+	o := observation{counts: p.Count(now), rules: r, movement: p.Movement(now), extremes: extremesOf(p, now)}
 	for _, w := range r.Watch {
-		seen := watched{Watched: w}
-		if id, ok := p.index[w.Key]; ok {
-			m := &p.all[id]
-			seen.state, seen.success = m.at(secondsOf(now)), m.success.time()
+		seen := seenWatched{entry: w}
+		if m, ok := p.Mailbox(now, w.Key); ok {
+			seen.state, seen.success = m.State, m.Success
 		}
 		o.watched = append(o.watched, seen)
 	}
@@ -58,32 +56,32 @@ func (p *Planner) observe(now time.Time, r Rules) observation {
 
 // observation is all that the verdict of mailbox_sync follows from.
 type observation struct {
-	counts   Counts
+	counts   plan.Counts
 	rules    Rules
-	pulse    samples
-	examples examples
-	watched  []watched
+	movement plan.Movement
+	extremes extremes
+	watched  []seenWatched
 	partial  bool // the tenant's inventory was never read whole: the fleet is larger than is known
 	halted   bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
 }
 
-// watched is an entry of the watch list and what is known of it.
-type watched struct {
-	Watched
-	state   State
+// seenWatched is an entry of the watch list and what is known of it.
+type seenWatched struct {
+	entry   Watched
+	state   plan.State
 	success time.Time
 }
 
 // judge gives the findings of what is known, and the reasons that could not be
 // judged.
 func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
-	v := &verdict{observation: o, unsure: o.partial || o.counts.doubt() != ""}
+	v := &fleetVerdict{seen: o, unsure: o.partial || doubt(o.counts) != ""}
 	v.stopped()
-	v.share(syncFailing, "fail", Failing)
+	v.share(syncFailing, "fail", plan.Failing)
 	if v.stands(syncFailing) { // one fault shows one reason: those that fail have been counted
-		v.share(syncStale, "are stale", Stale)
+		v.share(syncStale, "are stale", plan.Stale)
 	} else {
-		v.share(syncStale, "are stale or failing", Stale, Failing)
+		v.share(syncStale, "are stale or failing", plan.Stale, plan.Failing)
 	}
 	v.unknown()
 	v.watchList()
@@ -91,71 +89,71 @@ func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
 	return v.found, v.unevaluated
 }
 
-type verdict struct {
-	observation
+type fleetVerdict struct {
+	seen        observation
 	unsure      bool // what is known may make a fleet look better than it is
 	found       []check.Finding
 	unevaluated []*check.Reason
 }
 
-func (v *verdict) find(r *check.Reason, format string, args ...any) {
+func (v *fleetVerdict) find(r *check.Reason, format string, args ...any) {
 	v.found = append(v.found, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (v *verdict) stands(r *check.Reason) bool {
+func (v *fleetVerdict) stands(r *check.Reason) bool {
 	return slices.ContainsFunc(v.found, func(f check.Finding) bool { return f.Reason == r })
 }
 
 // stopped: hardly any of the samples moved where many always do.
-func (v *verdict) stopped() {
-	small := v.counts.Active < stopActive
-	if small && v.counts.Known() && !v.unsure {
+func (v *fleetVerdict) stopped() {
+	small := v.seen.counts.Active < stopActive
+	if small && v.seen.counts.Known() && !v.unsure {
 		return
 	}
-	s := v.pulse
-	if small || s.asked < pulseFloor || !s.known {
+	s := v.seen.movement
+	if small || s.Asked < plan.SamplesFloor || !s.Known {
 		v.unevaluated = append(v.unevaluated, syncStopped)
 		return
 	}
-	if s.enough() && float64(s.moved) <= stopShare*s.expected {
+	if s.Enough() && float64(s.Moved) <= stopShare*s.Expected {
 		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s%s",
-			s.asked, s.moved, span(movedWithin), s.expected, moment(v.counts.Newest), v.naming("the last to synchronise", v.examples.newest))
+			s.Asked, s.Moved, span(plan.MovedWithin), s.Expected, moment(v.seen.counts.Newest), v.naming("the last to synchronise", v.seen.extremes.newest))
 	}
 }
 
 // share judges how large a part of the active mailboxes is in these states.
 // What was fresh when last asked counts as fresh: hmad's own lag must not make
 // a share larger.
-func (v *verdict) share(r *check.Reason, words string, in ...State) {
-	if !v.counts.Known() {
+func (v *fleetVerdict) share(r *check.Reason, words string, in ...plan.State) {
+	if !v.seen.counts.Known() {
 		v.unevaluated = append(v.unevaluated, r)
 		return
 	}
 	n := 0
 	var longest []example
 	for _, s := range in {
-		n += v.counts.States[s]
-		for _, e := range v.examples.longest[s] {
+		n += v.seen.counts.States[s]
+		for _, e := range v.seen.extremes.longest[s] {
 			longest = keep(longest, e, earlier)
 		}
 	}
-	if n >= v.rules.Floor && float64(n) >= v.rules.Share*float64(v.counts.Active) {
+	if n >= v.seen.rules.Floor && float64(n) >= v.seen.rules.Share*float64(v.seen.counts.Active) {
 		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s%s",
-			n, v.counts.Active, words, percent(n, v.counts.Active), moment(v.counts.Newest), v.naming("longest without a sync", longest))
+			n, v.seen.counts.Active, words, percent(n, v.seen.counts.Active), moment(v.seen.counts.Newest), v.naming("longest without a sync", longest))
 	} else if v.unsure {
 		v.unevaluated = append(v.unevaluated, r)
 	}
 }
 
 // naming names examples, where names may show.
-func (v *verdict) naming(words string, of []example) string {
-	if v.rules.Name == nil {
+func (v *fleetVerdict) naming(words string, of []example) string {
+	if v.seen.rules.Name == nil {
 		return ""
 	}
 	var named []string
 	for _, e := range of {
-		if name := v.rules.Name(e.key); name != "" {
-			named = append(named, fmt.Sprintf("%s (%s)", name, moment(e.synced.time())))
+		if name := v.seen.rules.Name(e.key); name != "" {
+			named = append(named, fmt.Sprintf("%s (%s)", name, moment(e.synced)))
 		}
 	}
 	if len(named) == 0 {
@@ -164,18 +162,18 @@ func (v *verdict) naming(words string, of []example) string {
 	return "; " + words + ": " + strings.Join(named, ", ")
 }
 
-func (v *verdict) unknown() {
-	n, asked := v.counts.States[Unknown], v.counts.Asked()
+func (v *fleetVerdict) unknown() {
+	n, asked := v.seen.counts.States[plan.Unknown], v.seen.counts.Asked()
 	var names []string
-	for _, w := range v.watched {
-		if w.state == Unknown {
-			names = append(names, w.Name)
+	for _, w := range v.seen.watched {
+		if w.state == plan.Unknown {
+			names = append(names, w.entry.Name)
 		}
 	}
 	switch {
 	case len(names) > 0:
 		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", several(names))
-	case !v.counts.Known():
+	case !v.seen.counts.Known():
 		v.unevaluated = append(v.unevaluated, syncUnknown)
 	case many(n, asked, unknownFloor):
 		v.find(syncUnknown, "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
@@ -186,22 +184,22 @@ func (v *verdict) unknown() {
 
 // watchList judges each watched mailbox; one that could not be asked leaves its
 // reasons open, unless another is found.
-func (v *verdict) watchList() {
+func (v *fleetVerdict) watchList() {
 	found := map[*check.Reason][]string{}
 	open := map[*check.Reason]bool{}
-	for _, w := range v.watched {
+	for _, w := range v.seen.watched {
 		stale := watchedStale
-		if w.Severity == check.Critical {
+		if w.entry.Severity == check.Critical {
 			stale = watchedStaleCritical
 		}
 		switch w.state {
-		case Stale, Failing, Inactive:
-			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)", w.Name, w.state, moment(w.success), span(w.StaleAfter)))
-		case NotProvisioned:
-			found[watchedNotProvisioned] = append(found[watchedNotProvisioned], w.Name)
-		case Cloud:
-			found[watchedInCloud] = append(found[watchedInCloud], w.Name)
-		case Unchecked, Error:
+		case plan.Stale, plan.Failing, plan.Inactive:
+			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)", w.entry.Name, w.state, moment(w.success), span(w.entry.StaleAfter)))
+		case plan.NotProvisioned:
+			found[watchedNotProvisioned] = append(found[watchedNotProvisioned], w.entry.Name)
+		case plan.Cloud:
+			found[watchedInCloud] = append(found[watchedInCloud], w.entry.Name)
+		case plan.Unchecked, plan.Error:
 			open[stale], open[watchedNotProvisioned], open[watchedInCloud] = true, true, true
 		}
 	}
@@ -215,13 +213,13 @@ func (v *verdict) watchList() {
 	}
 }
 
-func (v *verdict) behind() {
-	if v.halted {
+func (v *fleetVerdict) behind() {
+	if v.seen.halted {
 		v.unevaluated = append(v.unevaluated, sweepBehind)
 		return
 	}
-	if n := v.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.counts.Mailboxes) {
-		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.counts.Mailboxes, span(v.counts.Lag))
+	if n := v.seen.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.seen.counts.Mailboxes) {
+		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.seen.counts.Mailboxes, span(v.seen.counts.Lag))
 	}
 }
 
@@ -234,8 +232,3 @@ func several(names []string) string {
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(max(of, 1))) }
-
-// movedShare measures an hour of samples.
-func movedShare(h Hour) (float64, bool) {
-	return float64(h.Moved) / float64(max(h.Asked, 1)), h.Asked >= hourLookedAt
-}

@@ -1,11 +1,11 @@
 package sync
 
 import (
-	"encoding/hex"
 	"errors"
 	"strings"
 
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const maxLocations = 20 // of one mailbox
@@ -17,28 +17,10 @@ var errForeign = errors.New("the answer is another mailbox's")
 // errCut is the error of an answer of which a part is missing.
 var errCut = errors.New("the answer is not whole")
 
-// String writes the GUID as Exchange does; empty where there is none.
-func (l Location) String() string {
-	if l == (Location{}) {
-		return ""
-	}
-	h := hex.EncodeToString(l[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-// parseLocation reads a GUID.
-func parseLocation(s string) (l Location, ok bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return l, false
-	}
-	n, err := hex.Decode(l[:], []byte(strings.ReplaceAll(s, "-", "")))
-	return l, err == nil && n == len(l) && l != (Location{})
-}
-
 // readLocation reads the rows of Get-MailboxLocation for one user. The part in
 // the cloud of a mailbox on premises has the type ComponentShared; a Primary
 // is a mailbox of the cloud itself. Neither: there is none.
-func readLocation(rows []powershell.Row, tenant string) (l Location, cloud bool, err error) {
+func readLocation(rows []powershell.Row, tenant string) (l plan.Location, cloud bool, err error) {
 	if len(rows) > maxLocations {
 		return l, false, errForeign // a name that Exchange did not know makes it answer with everybody
 	}
@@ -50,11 +32,11 @@ func readLocation(rows []powershell.Row, tenant string) (l Location, cloud bool,
 		guid, ok := locationOf(r, tenant)
 		switch {
 		case !ok:
-			return Location{}, false, errForeign
+			return plan.Location{}, false, errForeign
 		case kind == "primary":
 			cloud = true
-		case l != (Location{}) && l != guid:
-			return Location{}, false, errForeign
+		case l != (plan.Location{}) && l != guid:
+			return plan.Location{}, false, errForeign
 		default:
 			l = guid
 		}
@@ -64,7 +46,7 @@ func readLocation(rows []powershell.Row, tenant string) (l Location, cloud bool,
 
 // locationOf reads a row's MailboxGuid, or else its Identity, which is
 // TenantGuid\MailboxGuid; both together must agree.
-func locationOf(r powershell.Row, tenant string) (Location, bool) {
+func locationOf(r powershell.Row, tenant string) (plan.Location, bool) {
 	identity := r.String("Identity")
 	if identity == "" {
 		identity = r.String("Id")
@@ -73,14 +55,14 @@ func locationOf(r powershell.Row, tenant string) (Location, bool) {
 	if i := strings.LastIndexAny(identity, `\/`); i >= 0 {
 		inTenant, last = identity[:i], identity[i+1:]
 	}
-	if _, isGUID := parseLocation(inTenant); isGUID && !strings.EqualFold(inTenant, tenant) {
-		return Location{}, false
+	if _, isGUID := plan.ParseLocation(inTenant); isGUID && !strings.EqualFold(inTenant, tenant) {
+		return plan.Location{}, false
 	}
-	byIdentity, hasIdentity := parseLocation(last)
-	byGUID, hasGUID := parseLocation(r.String("MailboxGuid"))
+	byIdentity, hasIdentity := plan.ParseLocation(last)
+	byGUID, hasGUID := plan.ParseLocation(r.String("MailboxGuid"))
 	switch {
 	case hasGUID && hasIdentity && byGUID != byIdentity:
-		return Location{}, false
+		return plan.Location{}, false
 	case hasGUID:
 		return byGUID, true
 	default:

@@ -8,20 +8,15 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// Found is what is known of one mailbox. Zero times are not known.
+// Found is what is known of one mailbox.
 type Found struct {
-	Target      string
-	Mailbox     string // as the label mode has it; empty in mode none
-	State       State
-	LastSuccess time.Time // last good sync of a phone with the cloud
-	LastAttempt time.Time
-	Checked     time.Time // last answer
-	NextAsk     time.Time // planned, if nothing more urgent comes
-	Watched     bool      // and asked in every run besides
-	Devices     int       // Outlook's partnerships
-	StaleAfter  time.Duration
+	Target  string
+	Name    string // as the label mode has it; empty in mode none
+	Watched bool   // and asked in every run besides
+	Mailbox plan.Mailbox
 }
 
 // ErrNoMailbox is the error of a lookup that finds nothing.
@@ -40,19 +35,13 @@ func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Ti
 		if err == nil || query == "" || key != query && (n.mode != config.LabelHash || n.of(key) != query) {
 			return
 		}
-		m := mailbox{key: key, staleAfter: uint32(staleAfterOf(t.Sync, key) / time.Second)}
-		if m.restore(record) == nil {
-			m.inTime(t.Sync.AskEvery, m.checked)
-			out, err = found(t.Name, n.of(key), m, now), nil
-			out.Watched = slices.ContainsFunc(t.Sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) })
+		m, unread := plan.Read(now, key, record, plan.Settings{StaleAfter: staleAfterOf(t.Sync, key), AskEvery: t.Sync.AskEvery})
+		if unread == nil {
+			watched := slices.ContainsFunc(t.Sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) })
+			out, err = Found{Target: t.Name, Name: n.of(key), Watched: watched, Mailbox: m}, nil
 		}
 	})
 	return out, err
-}
-
-func found(target, name string, m mailbox, now time.Time) Found {
-	return Found{Target: target, Mailbox: name, State: m.at(secondsOf(now)), LastSuccess: m.synced().time(), LastAttempt: m.attempt.time(),
-		Checked: m.checked.time(), NextAsk: m.due.time(), Devices: int(m.devices), StaleAfter: m.limit()}
 }
 
 // staleAfterOf gives a mailbox's stale_after: its own where it is watched.

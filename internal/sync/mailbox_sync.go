@@ -13,6 +13,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/entra"
 	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // MailboxSync is the check of the leg from the phones to the cloud.
@@ -47,7 +48,10 @@ const (
 // mailboxSync is the check for one target. Its runs do not overlap; its
 // Background works beside them.
 type mailboxSync struct {
-	*members
+	settings   config.Sync
+	env        check.Env
+	sweep      *sweep
+	members    *members
 	rules      Rules
 	stats      *statistics           // from begin on
 	credential func() []check.Sample // of hmad's own credential
@@ -68,10 +72,10 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 
 // buildMailboxSync builds the check over any way to run cmdlets.
 func buildMailboxSync(t config.Target, env check.Env, invoker online.Invoker) *mailboxSync {
-	plan := NewPlanner(Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())})
-	s := newSweep(visitor{invoker: invoker, tenant: t.Tenant, now: env.Now}, plan, fleetOf(env), newGauges(tableOf(env, mailboxFamilies...), t.Sync))
-	return &mailboxSync{members: newMembers(s, t.Sync, env), credential: func() []check.Sample { return nil },
-		rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
+	settings := plan.Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())}
+	s := newSweep(invoker, t.Tenant, env, settings, newGauges(tableOf(env, mailboxFamilies...), t.Sync))
+	return &mailboxSync{settings: t.Sync, env: env, sweep: s, members: &members{sweep: s, invoker: invoker, settings: t.Sync, env: env, most: maxMailboxes},
+		credential: func() []check.Sample { return nil }, rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
 }
 
 // fleetOf gives the fleet's records; nowhere to keep them is as good for a check
@@ -103,16 +107,18 @@ func (nowhere) Dropped(int)               {}
 // begin takes up what is known, and shows it. The file of mailboxes is left to
 // the first run: its disk may not answer.
 func (m *mailboxSync) begin() {
-	m.gauge.names = newNames(m.settings.MailboxLabel, m.env.Memory)
-	m.rules.Name = m.gauge.names.of
+	m.sweep.gauges.names = newNames(m.settings.MailboxLabel, m.env.Memory)
+	m.rules.Name = m.sweep.gauges.names.of
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
-		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.gauge.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
+		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.sweep.gauges.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
-	m.env.Memory.Get(keyOfHours, &m.plan.Hours)
-	m.env.Memory.Get(keyOfPulse, &m.plan.Pulse)
+	var h plan.History
+	m.env.Memory.Get(keyOfHours, &h.Hours)
+	m.env.Memory.Get(keyOfPulse, &h.Pulse)
+	m.sweep.plan.Resume(h)
 	m.stats = loadStatistics(m.sweep, m.env, m.rules.Watch)
-	m.load()
+	m.members.load()
 	m.show()
 }
 
@@ -121,23 +127,23 @@ func (m *mailboxSync) background(ctx context.Context) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	if m.settings.Inventory {
-		beside.Go(func() { m.inventory(ctx) })
+		beside.Go(func() { m.members.inventory(ctx) })
 	}
 	beside.Go(func() { m.stats.work(ctx) })
-	m.work(ctx, (*Planner).Next)
+	m.sweep.work(ctx, (*plan.Planner).Next)
 	return ctx.Err()
 }
 
 // run asks the watch list and judges what is known of the fleet.
 func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
-	err := m.readFile()
+	err := m.members.readFile()
 	var keys []string
 	for _, w := range m.rules.Watch {
 		keys = append(keys, w.Key)
 	}
 	asking, cancel := withMargin(ctx)
 	defer cancel()
-	if askErr := m.askNow(asking, keys); askErr != nil {
+	if askErr := m.sweep.askNow(asking, keys); askErr != nil {
 		err = askErr
 	}
 	m.stats.afterRun()
@@ -159,30 +165,25 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // show brings the tables in step.
 func (m *mailboxSync) show() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gauge.choose(m.plan)
-	m.stats.show(m.now())
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	m.sweep.gauges.choose(m.sweep.plan, m.env.Now())
+	m.stats.show(m.env.Now())
 }
 
 // report judges. Where there is no mailbox at all there is nothing to judge.
 func (m *mailboxSync) report(err error) (check.Report, error) {
-	notes := []string{m.note()}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	o := m.plan.observe(m.now(), m.rules)
-	o.halted, o.partial = m.trouble != nil, m.settings.Inventory && m.inventoryOf().IsZero()
+	notes := []string{m.sweep.note()}
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	o := observe(m.sweep.plan, m.env.Now(), m.rules)
+	o.halted, o.partial = m.sweep.trouble != nil, m.settings.Inventory && m.members.inventoryOf().IsZero()
 	found, unevaluated := judge(o)
-	m.env.Memory.Put(keyOfHours, m.plan.Hours)
-	m.env.Memory.Put(keyOfPulse, m.plan.Pulse)
-	if m.about != "" {
-		notes = append(notes, m.about)
-	}
-	if m.inventoryErr != nil {
-		notes = append(notes, "inventory: "+m.inventoryErr.Error())
-	}
-	notes = append(notes, m.stats.notes()...)
+	h := m.sweep.plan.History()
+	m.env.Memory.Put(keyOfHours, h.Hours)
+	m.env.Memory.Put(keyOfPulse, h.Pulse)
+	notes = append(append(notes, m.members.notes()...), m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
-	err = cmp.Or(err, m.withoutInventory(), o.undecided(m.failure))
+	err = cmp.Or(err, m.members.withoutInventory(), o.undecided(m.sweep.failure))
 	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: slices.Concat(m.samples(o), m.credential()), Notes: check.Notes(notes...)}, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -26,7 +27,8 @@ const (
 
 // members keeps the fleet in step with its sources.
 type members struct {
-	*sweep
+	sweep    *sweep
+	invoker  online.Invoker
 	settings config.Sync
 	env      check.Env
 	most     int // mailboxes of the inventory
@@ -37,26 +39,15 @@ type members struct {
 	about   string            // those lines
 	fileErr error
 
-	inventoryErr error // below mu
-}
-
-func newMembers(s *sweep, settings config.Sync, env check.Env) *members {
-	return &members{sweep: s, settings: settings, env: env, most: maxMailboxes}
+	inventoryErr error // below the sweep's mu
 }
 
 // load takes up what an earlier process knew, and the list of the config.
 func (m *members) load() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now, sources := m.now(), m.sources()
-	m.fleet.Each(func(key string, record []byte) {
-		m.plan.Add(now, key, record)
-		b := &m.plan.all[m.plan.index[key]]
-		if b.sources == 0 { // a record that does not say, or cannot be read
-			b.sources = sources
-		}
-		b.sources &= sources
-	})
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	now, sources := m.env.Now(), m.sources()
+	m.sweep.records.Each(func(key string, record []byte) { m.sweep.plan.Restore(now, key, record, sources) })
 	var keys []string
 	for _, address := range m.settings.Mailboxes {
 		keys = append(keys, strings.ToLower(address))
@@ -64,55 +55,34 @@ func (m *members) load() {
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
 		keys = append(keys, key)
-		m.plan.Watch(now, key, w.StaleAfter, nil)
+		m.sweep.plan.Watch(now, key, w.StaleAfter)
 	}
-	m.adopt(fromList, keys, true)
+	m.adopt(plan.FromList, keys, true)
 }
 
-// sources gives those of the config.
-func (m *members) sources() uint8 {
-	all := fromList
+// sources returns those of the config.
+func (m *members) sources() plan.Sources {
+	all := plan.FromList
 	if m.settings.File != "" {
-		all |= fromFile
+		all |= plan.FromFile
 	}
 	if m.settings.Inventory {
-		all |= fromInventory
+		all |= plan.FromInventory
 	}
 	return all
 }
 
 // adopt notes that a source has these mailboxes, and where they are the whole of
-// it, that it has no others. One that no source has is forgotten.
-func (m *members) adopt(source uint8, keys []string, whole bool) {
-	has := make(map[string]bool, len(keys))
-	for _, key := range keys {
-		has[key] = true
-		m.plan.Add(m.now(), key, nil)
+// it, that it has no others. One that no source has is forgotten. The sweep's mu
+// is held.
+func (m *members) adopt(source plan.Sources, keys []string, whole bool) {
+	changed, removed := m.sweep.plan.Adopt(m.env.Now(), source, keys, whole)
+	for _, key := range changed {
+		m.sweep.records.Put(key, m.sweep.plan.Record(key))
 	}
-	var gone []string
-	for i := range m.plan.all {
-		b := &m.plan.all[i]
-		if b.key == "" || b.gone {
-			continue
-		}
-		before := b.sources
-		if has[b.key] {
-			b.sources |= source
-		} else if whole {
-			b.sources &^= source
-		}
-		switch b.sources {
-		case 0:
-			m.gauge.hide(b)
-			gone = append(gone, b.key)
-		case before:
-		default:
-			m.fleet.Put(b.key, b.record())
-		}
-	}
-	for _, key := range gone {
-		m.plan.Remove(key)
-		m.fleet.Delete(key)
+	for _, key := range removed {
+		m.sweep.gauges.hide(key)
+		m.sweep.records.Delete(key)
 	}
 }
 
@@ -138,10 +108,10 @@ func (m *members) readFile() error {
 	if err != nil {
 		return m.unread(err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.adopt(fromFile, l.keys, m.same)
-	m.rouse()
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	m.adopt(plan.FromFile, l.keys, m.same)
+	m.sweep.rouse()
 	return nil
 }
 
@@ -156,8 +126,8 @@ func (m *members) unread(err error) error {
 func (m *members) inventory(ctx context.Context) {
 	for ctx.Err() == nil {
 		last := m.inventoryOf()
-		if due := last.Add(inventoryEvery); m.now().Before(due) && m.size() > 0 {
-			wait(ctx, due.Sub(m.now()))
+		if due := last.Add(inventoryEvery); m.env.Now().Before(due) && m.size() > 0 {
+			wait(ctx, due.Sub(m.env.Now()))
 			continue
 		}
 		if err := m.readInventory(ctx); err != nil {
@@ -178,15 +148,26 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 func (m *members) size() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.plan.Len()
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	return m.sweep.plan.Len()
+}
+
+// notes words what the sources lack; the sweep's mu is held.
+func (m *members) notes() (notes []string) {
+	if m.about != "" {
+		notes = append(notes, m.about)
+	}
+	if m.inventoryErr != nil {
+		notes = append(notes, "inventory: "+m.inventoryErr.Error())
+	}
+	return notes
 }
 
 // noInventory keeps why the inventory could not be had.
 func (m *members) noInventory(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
 	m.inventoryErr = err
 }
 
@@ -203,9 +184,9 @@ func (m *members) withoutInventory() error {
 	switch {
 	case !m.settings.Inventory:
 		return nil
-	case m.inventoryErr != nil && m.now().Sub(last) > inventoryLate:
+	case m.inventoryErr != nil && m.env.Now().Sub(last) > inventoryLate:
 		return because(m.inventoryErr, "new mailboxes may be missing: the tenant's inventory was last read whole: %s", moment(last))
-	case m.plan.Len() == 0:
+	case m.sweep.plan.Len() == 0:
 		return check.Errorf(check.State, "no mailbox is known yet: `hmad run` reads the tenant's inventory")
 	default:
 		return nil
@@ -220,7 +201,7 @@ var (
 // readInventory reads it once. One that is not whole adds mailboxes and takes
 // none away.
 func (m *members) readInventory(ctx context.Context) error {
-	pages := paging{b: m.plan.Budget, now: m.now}
+	pages := paging{b: m.sweep.budget, now: m.env.Now}
 	defer pages.end()
 	if err := pages.turn(ctx); err != nil {
 		return err
@@ -247,16 +228,16 @@ func (m *members) readInventory(ctx context.Context) error {
 		return err
 	}
 	keys := slices.Sorted(maps.Keys(found))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	defer m.rouse()
+	m.sweep.mu.Lock()
+	defer m.sweep.mu.Unlock()
+	defer m.sweep.rouse()
 	whole = whole && !rows.Incomplete
-	m.adopt(fromInventory, keys, whole)
+	m.adopt(plan.FromInventory, keys, whole)
 	if !whole {
 		return errPart
 	}
 	m.inventoryErr = nil
-	m.env.Memory.Put(keyOfInventory, m.now())
+	m.env.Memory.Put(keyOfInventory, m.env.Now())
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
@@ -40,7 +41,7 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 		_, err = o.runNow()
 		require.Error(t, err)
 		assert.Equal(t, check.State, check.ClassOf(err))
-		assert.Equal(t, 1, o.plan.Len(), "an emptied file takes nobody away")
+		assert.Equal(t, 1, o.hmad.sweep.plan.Len(), "an emptied file takes nobody away")
 		_, err = o.runNow()
 		require.Error(t, err, "and is said again")
 		o.files["list"] = "jane@contoso.com\n"
@@ -67,13 +68,13 @@ func TestAFileThatIsBeingWritten(t *testing.T) {
 		for _, part := range []int{1000, 500, 100} {
 			o.files["list"] = whole[:part]
 			_, _ = o.runNow()
-			assert.GreaterOrEqual(t, o.plan.Len(), 100)
+			assert.GreaterOrEqual(t, o.hmad.sweep.plan.Len(), 100)
 		}
 		o.files["list"] = whole
 		mustRun(t, o)
 		r := mustRun(t, o)
 		assert.Equal(t, 100.0, valueOf(r, Mailboxes, "fresh"))
-		assert.Equal(t, 100, o.plan.Len(), "halves of addresses are gone again")
+		assert.Equal(t, 100, o.hmad.sweep.plan.Len(), "halves of addresses are gone again")
 	})
 }
 
@@ -90,25 +91,25 @@ func TestTheTenantsInventory(t *testing.T) {
 		require.ErrorContains(t, err, "no mailbox is known yet")
 		assert.Contains(t, r.Unevaluated(), syncStale)
 		o.sweepFor(time.Minute)
-		assert.True(t, o.plan.Has("jane@contoso.com") && o.plan.Has("jim@contoso.com"))
-		assert.Equal(t, 2, o.plan.Len(), "phones without Outlook do not count")
+		assert.True(t, o.hmad.sweep.plan.Has("jane@contoso.com") && o.hmad.sweep.plan.Has("jim@contoso.com"))
+		assert.Equal(t, 2, o.hmad.sweep.plan.Len(), "phones without Outlook do not count")
 		assert.Len(t, o.questions(getInventory), 1)
 
 		o.phones, o.cut = o.phones[2:], getInventory
 		o.sweepFor(25 * time.Hour)
-		assert.Equal(t, 2, o.plan.Len(), "an inventory that is not whole takes nobody away")
+		assert.Equal(t, 2, o.hmad.sweep.plan.Len(), "an inventory that is not whole takes nobody away")
 		r, err = o.runNow()
 		require.NoError(t, err)
 		assert.Contains(t, strings.Join(r.Texts(), "\n"), "could not be had whole")
 
 		o.cut = ""
 		o.sweepFor(25 * time.Hour)
-		assert.Equal(t, 1, o.plan.Len())
-		assert.False(t, o.plan.Has("jane@contoso.com"))
+		assert.Equal(t, 1, o.hmad.sweep.plan.Len())
+		assert.False(t, o.hmad.sweep.plan.Has("jane@contoso.com"))
 
 		o.phones = nil
 		o.sweepFor(25 * time.Hour)
-		assert.Equal(t, 1, o.plan.Len(), "an empty inventory is no inventory")
+		assert.Equal(t, 1, o.hmad.sweep.plan.Len(), "an empty inventory is no inventory")
 	})
 }
 
@@ -121,8 +122,8 @@ func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
 		again := newOfficeOn(t, s, o.store)
 		again.fail = func(question) error { return errors.New("down") }
 		again.sweepFor(time.Minute)
-		assert.True(t, again.plan.Has("jane@contoso.com"))
-		assert.Equal(t, Fresh, again.plan.all[again.plan.index["jane@contoso.com"]].state)
+		assert.True(t, again.hmad.sweep.plan.Has("jane@contoso.com"))
+		assert.Equal(t, plan.Fresh, again.lastOf("jane@contoso.com").Last)
 		assert.Empty(t, again.questions(getInventory), "it was read a minute ago")
 	})
 }
@@ -139,13 +140,13 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nuser999@contoso.com\n"
 		_, _ = o.runNow()
 		o.sweepFor(time.Minute)
-		known, err := Lookup(config.Target{Name: "contoso", Sync: o.settings}, fleetRecords{o.store}, memory{o.store}, time.Now(), "user998@contoso.com")
+		known, err := Lookup(config.Target{Name: "contoso", Sync: o.hmad.settings}, fleetRecords{o.store}, memory{o.store}, time.Now(), "user998@contoso.com")
 		require.NoError(t, err, "one that waits for its first turn")
-		assert.Equal(t, Unchecked, known.State)
-		assert.WithinDuration(t, time.Now(), known.NextAsk, 2*time.Minute)
+		assert.Equal(t, plan.Unchecked, known.Mailbox.State)
+		assert.WithinDuration(t, time.Now(), known.Mailbox.NextAsk, 2*time.Minute)
 
 		again := newOfficeOn(t, s, o.store)
-		assert.Equal(t, 1002, again.plan.Len())
+		assert.Equal(t, 1002, again.hmad.sweep.plan.Len())
 		again.fail = func(q question) error {
 			if q.cmdlet == getInventory {
 				return errors.New("down")
@@ -155,13 +156,13 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 		again.files["list"] = "joe@contoso.com\n"
 		mustRun(t, again)
 		mustRun(t, again)
-		assert.False(t, again.plan.Has("jane@contoso.com"))
-		assert.True(t, again.plan.Has("joe@contoso.com") && again.plan.Has("user999@contoso.com"))
+		assert.False(t, again.hmad.sweep.plan.Has("jane@contoso.com"))
+		assert.True(t, again.hmad.sweep.plan.Has("joe@contoso.com") && again.hmad.sweep.plan.Has("user999@contoso.com"))
 		again.sweepFor(time.Hour)
 		assert.Equal(t, 1001.0, valueOf(mustRun(t, again), Mailboxes, "fresh"))
 
 		s.Inventory = false
-		assert.Equal(t, 1, newOfficeOn(t, s, o.store).plan.Len(), "a source that the config has no more has nobody")
+		assert.Equal(t, 1, newOfficeOn(t, s, o.store).hmad.sweep.plan.Len(), "a source that the config has no more has nobody")
 	})
 }
 
@@ -171,11 +172,11 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 		st := newStore()
 		st.records["jane@contoso.com"], st.records["joe@contoso.com"] = []byte("garbage"), nil
 		o := newOfficeOn(t, config.Sync{File: "list"}, st)
-		assert.Equal(t, 2, o.plan.Len())
+		assert.Equal(t, 2, o.hmad.sweep.plan.Len())
 		o.files["list"] = "jane@contoso.com\n"
 		_, _ = o.runNow()
 		_, _ = o.runNow()
-		assert.Equal(t, 1, o.plan.Len())
+		assert.Equal(t, 1, o.hmad.sweep.plan.Len())
 	})
 }
 
@@ -187,11 +188,11 @@ func TestAnInventoryThatIsTooLongIsNotWhole(t *testing.T) {
 		for _, a := range []string{"jane@contoso.com", "joe@contoso.com", "jane@contoso.com"} {
 			o.phones = append(o.phones, phone(a, time.Now(), time.Now()))
 		}
-		o.members.most = 2
-		require.NoError(t, o.readInventory(t.Context()), "as many as there may be")
-		o.members.most = 1
-		assert.ErrorIs(t, o.readInventory(t.Context()), errPart)
-		assert.Equal(t, 2, o.plan.Len(), "nobody is taken away")
+		o.hmad.members.most = 2
+		require.NoError(t, o.hmad.members.readInventory(t.Context()), "as many as there may be")
+		o.hmad.members.most = 1
+		assert.ErrorIs(t, o.hmad.members.readInventory(t.Context()), errPart)
+		assert.Equal(t, 2, o.hmad.sweep.plan.Len(), "nobody is taken away")
 	})
 }
 
@@ -308,16 +309,16 @@ func TestHashedNames(t *testing.T) {
 		assert.Contains(t, r.Findings[0].Detail, name)
 		assert.NotContains(t, r.Findings[0].Detail, "jane")
 		again := newOfficeOn(t, s, o.store)
-		assert.Equal(t, name, again.gauge.names.of("jane@contoso.com"), "the key is kept")
+		assert.Equal(t, name, again.hmad.sweep.gauges.names.of("jane@contoso.com"), "the key is kept")
 		other := newOffice(t, s)
-		assert.NotEqual(t, name, other.gauge.names.of("jane@contoso.com"), "and another's is another")
+		assert.NotEqual(t, name, other.hmad.sweep.gauges.names.of("jane@contoso.com"), "and another's is another")
 
-		target := config.Target{Name: "contoso", Sync: o.settings}
+		target := config.Target{Name: "contoso", Sync: o.hmad.settings}
 		for _, q := range []string{name, "Jane@contoso.com"} {
 			f, err := Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), q)
 			require.NoError(t, err)
-			assert.Equal(t, name, f.Mailbox)
-			assert.Equal(t, Stale, f.State)
+			assert.Equal(t, name, f.Name)
+			assert.Equal(t, plan.Stale, f.Mailbox.State)
 		}
 	})
 }
@@ -326,19 +327,19 @@ func TestLookup(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(3), Watch: []config.Watch{{Mailbox: "jane@contoso.com", StaleAfter: 4 * time.Hour}}})
 		o.sweepFor(time.Minute)
-		target := config.Target{Name: "contoso", Sync: o.settings}
+		target := config.Target{Name: "contoso", Sync: o.hmad.settings}
 		f, err := Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), " JANE@contoso.com ")
 		require.NoError(t, err)
-		assert.Equal(t, "jane@contoso.com", f.Mailbox)
-		assert.Equal(t, Fresh, f.State)
-		assert.Equal(t, 1, f.Devices)
-		assert.Equal(t, f.LastSuccess.Add(4*time.Hour), f.NextAsk, "by its own stale_after")
+		assert.Equal(t, "jane@contoso.com", f.Name)
+		assert.Equal(t, plan.Fresh, f.Mailbox.State)
+		assert.Equal(t, 1, f.Mailbox.Devices)
+		assert.Equal(t, f.Mailbox.Success.Add(4*time.Hour), f.Mailbox.NextAsk, "by its own stale_after")
 		assert.True(t, f.Watched)
 		target.Sync.AskEvery = 10 * time.Minute
 		f, err = Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), "jane@contoso.com")
 		require.NoError(t, err)
-		assert.Equal(t, f.Checked.Add(10*time.Minute), f.NextAsk, "in its turn")
-		assert.WithinDuration(t, f.Checked, f.LastSuccess, 2*time.Minute)
+		assert.Equal(t, f.Mailbox.Checked.Add(10*time.Minute), f.Mailbox.NextAsk, "in its turn")
+		assert.WithinDuration(t, f.Mailbox.Checked, f.Mailbox.Success, 2*time.Minute)
 		for _, q := range []string{"", "nobody@contoso.com", "jane"} {
 			_, err = Lookup(target, fleetRecords{o.store}, memory{o.store}, time.Now(), q)
 			assert.ErrorIs(t, err, ErrNoMailbox, q)

@@ -19,6 +19,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const testTenant = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
@@ -120,7 +121,7 @@ type question struct {
 // office is Exchange Online in a test: mailboxes whose phones synchronised so
 // long before they are asked, and a check that asks them.
 type office struct {
-	*mailboxSync
+	hmad  *mailboxSync
 	t     testing.TB
 	store *store
 	files map[string]string
@@ -144,7 +145,7 @@ type office struct {
 
 // guidOf gives the GUID of a mailbox's part in the cloud.
 func guidOf(address string) string {
-	var l Location
+	var l plan.Location
 	copy(l[:], address)
 	binary.BigEndian.PutUint16(l[14:], uint16(len(address)))
 	return l.String()
@@ -205,8 +206,8 @@ func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *
 			}
 			return nil, errors.New("no such file")
 		}}
-	o.mailboxSync = buildMailboxSync(target, env, o)
-	o.mailboxSync.begin()
+	o.hmad = buildMailboxSync(target, env, o)
+	o.hmad.begin()
 	return o
 }
 
@@ -231,7 +232,7 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	if fail != nil {
 		if err := fail(q); err != nil {
 			if e := new(online.CmdletError); errors.As(err, &e) && e.Kind == online.Throttled {
-				o.plan.Budget.Refused(q.at, time.Now(), e.RetryAfter)
+				o.hmad.sweep.budget.Refused(q.at, time.Now(), e.RetryAfter)
 			}
 			return online.Rows{}, err
 		}
@@ -339,6 +340,13 @@ func phone(owner string, success, attempt time.Time) powershell.Row {
 		"FirstSyncTime": "2026-01-01T00:00:00.0000000Z", "LastSyncAttemptTime": attempt, "LastSuccessSync": success})
 }
 
+// lastOf gives what hmad knows of a mailbox.
+func (o *office) lastOf(address string) plan.Mailbox {
+	m, ok := o.hmad.sweep.plan.Mailbox(time.Now(), address)
+	require.True(o.t, ok, address)
+	return m
+}
+
 // questions gives what was asked so far of a cmdlet.
 func (o *office) questions(cmdlet string) []question {
 	o.mu.Lock()
@@ -363,14 +371,14 @@ func (o *office) calls() int {
 func (o *office) sweepFor(d time.Duration) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), d)
 	defer cancel()
-	require.ErrorIs(o.t, o.background(ctx), context.DeadlineExceeded)
+	require.ErrorIs(o.t, o.hmad.background(ctx), context.DeadlineExceeded)
 }
 
 // runNow runs the check as the runner does.
 func (o *office) runNow() (check.Report, error) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), 2*time.Minute)
 	defer cancel()
-	return o.run(ctx)
+	return o.hmad.run(ctx)
 }
 
 // addresses gives user0 … user(n-1).

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -167,7 +168,7 @@ func (o onPrem) legStale() string {
 // learn counts what is new of the front ends into the hours, each slot once.
 // Asked counts the slots that were looked at, Moved the successes. Counted says
 // until when each host has been counted.
-func learn(h *Hours, counted map[string]time.Time, frontEnds []frontEnd) {
+func learn(h *plan.Hours, counted map[string]time.Time, frontEnds []frontEnd) {
 	for _, f := range frontEnds {
 		host := strings.ToLower(f.host)
 		success := map[time.Time]int{}
@@ -191,4 +192,4 @@ func learn(h *Hours, counted map[string]time.Time, frontEnds []frontEnd) {
 }
 
 // successes measures an hour of requests.
-func successes(h Hour) (float64, bool) { return float64(h.Moved), h.Asked >= slotsOfAnHour }
+func successes(h plan.Hour) (float64, bool) { return float64(h.Moved), h.Asked >= slotsOfAnHour }

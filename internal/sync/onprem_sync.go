@@ -13,6 +13,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // OnPremSync is the check of the leg from the cloud to Exchange on premises.
@@ -36,7 +37,7 @@ const (
 
 // onPremMemory is what the check remembers.
 type onPremMemory struct {
-	Hours   Hours
+	Hours   plan.Hours
 	Counted map[string]time.Time // by host, until when it has been counted
 }
 
@@ -47,18 +48,18 @@ func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
 	if m.Get(keyOfOnPrem, &kept) {
 		return
 	}
-	kept.Hours.Rehearse(now, Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
+	kept.Hours.Rehearse(now, plan.Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
 	m.Put(keyOfOnPrem, kept)
 }
 
 // RehearseMailboxes does the same for mailbox_sync: every hour had samples, of
 // which so many in a hundred had just synchronised.
 func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
-	var h Hours
+	var h plan.Hours
 	if m.Get(keyOfHours, &h) {
 		return
 	}
-	h.Rehearse(now, Hour{Asked: 100, Moved: percent})
+	h.Rehearse(now, plan.Hour{Asked: 100, Moved: percent})
 	m.Put(keyOfHours, h)
 }
 

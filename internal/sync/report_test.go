@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -26,27 +25,4 @@ func TestTheCollectorsSampleIsRead(t *testing.T) {
 	assert.Equal(t, 1.0, valueOf(r, OnPremRequests, "401"))
 	assert.Equal(t, float64(time.Date(2026, 11, 22, 9, 13, 31, 0, time.UTC).Unix()), valueOf(r, OnPremSuccess))
 	assert.Equal(t, map[string][]float64{"hmad-probe@contoso.com": {float64(time.Date(2026, 11, 22, 9, 12, 40, 0, time.UTC).Unix())}}, w.store.rows)
-}
-
-// While phones synchronise, mailboxes are asked before their deadlines, so that
-// these do not all come at once; in a quiet night they are not, the answers would
-// be those of the evening.
-func TestDeadlinesAreLevelledWhilePhonesSynchronise(t *testing.T) {
-	for name, c := range map[string]struct {
-		lag  time.Duration
-		want bool
-	}{"phones that synchronise": {time.Minute, true}, "phones that are silent": {90 * time.Minute, false}} {
-		t.Run(name, func(t *testing.T) {
-			p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(2, 4)}, 20_000)
-			early := 0
-			synced := syncedAgo(c.lag)
-			drive(p, monday, monday.Add(20*time.Hour), func(now time.Time, a Ask) Verdict {
-				if a.Why == Early {
-					early++
-				}
-				return synced(now, a)
-			})
-			assert.Equal(t, c.want, early > 0, "%d were asked early", early)
-		})
-	}
 }

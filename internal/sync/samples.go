@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // The families of the fleet as a whole.
@@ -36,11 +37,11 @@ func (m *mailboxSync) samples(o observation) []check.Sample {
 	add := func(f *check.Metric, v float64, labels ...string) {
 		out = append(out, check.Sample{Metric: f, Value: v, Labels: labels})
 	}
-	for s := range states {
+	for _, s := range plan.States() {
 		add(Mailboxes, float64(o.counts.States[s]), s.String())
 	}
-	for i, a := range ages {
-		add(SyncedWithin, float64(o.counts.Within[i]), a.name)
+	for _, w := range o.counts.Within {
+		add(SyncedWithin, float64(w.Mailboxes), w.Age)
 	}
 	if !o.counts.Newest.IsZero() {
 		add(NewestSync, float64(o.counts.Newest.Unix()))
@@ -48,14 +49,14 @@ func (m *mailboxSync) samples(o observation) []check.Sample {
 	add(OverdueMailboxes, float64(o.counts.Overdue))
 	add(SweepLag, o.counts.Lag.Seconds())
 	add(AskedRatio, float64(o.counts.Asked())/float64(max(o.counts.Mailboxes, 1)))
-	add(SampledMailboxes, float64(o.pulse.asked), "asked")
-	add(SampledMailboxes, float64(o.pulse.moved), "moved")
-	if o.pulse.known {
-		add(SampledMailboxes, o.pulse.expected, "usual")
+	add(SampledMailboxes, float64(o.movement.Asked), "asked")
+	add(SampledMailboxes, float64(o.movement.Moved), "moved")
+	if o.movement.Known {
+		add(SampledMailboxes, o.movement.Expected, "usual")
 	}
 	add(StaleAfterSeconds, time.Duration(m.settings.StaleAfter).Seconds())
-	add(BudgetCalls, m.plan.Budget.Configured(), "configured")
-	add(BudgetCalls, m.plan.Budget.Rate(), "in_force")
-	add(RejectedLines, float64(m.bad))
+	add(BudgetCalls, m.sweep.budget.Configured(), "configured")
+	add(BudgetCalls, m.sweep.budget.Rate(), "in_force")
+	add(RejectedLines, float64(m.members.bad))
 	return out
 }

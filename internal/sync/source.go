@@ -19,13 +19,6 @@ const (
 	badInNote     = 5
 )
 
-// The sources of mailboxes, as bits.
-const (
-	fromList uint8 = 1 << iota
-	fromFile
-	fromInventory
-)
-
 // listed is what a file of mailboxes says.
 type listed struct {
 	keys []string

@@ -11,6 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -60,7 +61,7 @@ type statistics struct {
 // that labels do not name have no series and are not asked.
 func loadStatistics(s *sweep, env check.Env, watch []Watched) *statistics {
 	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
-	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch, ready: make(chan struct{}, 1), caller: s.plan.Budget.Caller(), of: map[string]statistic{}}
+	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch, ready: make(chan struct{}, 1), caller: s.budget.Caller(), of: map[string]statistic{}}
 	kept := map[string]statistic{}
 	if t.memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
 		return t
@@ -110,16 +111,15 @@ func (t *statistics) round(ctx context.Context) {
 
 // due gives where a mailbox's part is, if it is known and was not asked about
 // for an hour.
-func (t *statistics) due(key string) (Location, bool) {
+func (t *statistics) due(key string) (plan.Location, bool) {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
 	now, asked := t.sweep.now(), t.of[key].Asked
-	id, known := t.sweep.plan.index[key]
+	m, known := t.sweep.plan.Mailbox(now, key)
 	if !known || now.Before(t.rest) || now.Sub(asked) < statisticsEvery && !asked.After(now) {
-		return Location{}, false
+		return plan.Location{}, false
 	}
-	l := t.sweep.plan.all[id].location
-	return l, l != (Location{})
+	return m.Location, m.Location != (plan.Location{})
 }
 
 // admit waits in line for a call of the budget and takes it. False: a run waits
@@ -148,13 +148,13 @@ func (t *statistics) giveWay(now time.Time) bool {
 
 // ask asks about the part at a location. A part that is gone, and one that
 // nobody has used, has no statistics.
-func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err error) {
+func (t *statistics) ask(ctx context.Context, l plan.Location) (out statistic, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = check.Errorf(check.Panic, "panic while the statistics of a mailbox were asked for: %v", r)
 		}
 	}()
-	rows, err := t.sweep.invoker.Invoke(ctx, getStatistics, map[string]any{"Identity": l.String()},
+	rows, err := t.sweep.visitor.invoker.Invoke(ctx, getStatistics, map[string]any{"Identity": l.String()},
 		online.Options{Anchor: l.String(), MaxPages: 1, Select: Columns(getStatistics)})
 	switch {
 	case kindOf(err) == online.NotFound:
@@ -169,17 +169,17 @@ func (t *statistics) ask(ctx context.Context, l Location) (out statistic, err er
 
 // readStatistics reads the answer about one mailbox, which must be its own. A
 // number or date that cannot be is not said.
-func readStatistics(rows []powershell.Row, asked Location, now time.Time) (s statistic, err error) {
+func readStatistics(rows []powershell.Row, asked plan.Location, now time.Time) (s statistic, err error) {
 	if len(rows) == 0 {
 		return s, nil
 	}
-	if guid, ok := parseLocation(rows[0].String("MailboxGuid")); len(rows) > 1 || !ok || guid != asked {
+	if guid, ok := plan.ParseLocation(rows[0].String("MailboxGuid")); len(rows) > 1 || !ok || guid != asked {
 		return s, errForeign
 	}
 	if n, ok := rows[0].Int("ItemCount"); ok && n >= 0 && n <= maxItems {
 		s.Items = &n
 	}
-	if at, ok := rows[0].Time("LastLogonTime"); ok && !at.After(now.Add(aheadAllowed)) {
+	if at, ok := rows[0].Time("LastLogonTime"); ok && !at.After(now.Add(plan.AheadAllowed)) {
 		s.Logon = at
 	}
 	return s, nil
@@ -191,7 +191,7 @@ func readStatistics(rows []powershell.Row, asked Location, now time.Time) (s sta
 func (t *statistics) settle(ctx context.Context, key string, s statistic, err error) {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
-	t.sweep.plan.Budget.End()
+	t.sweep.budget.End()
 	now := t.sweep.now()
 	switch {
 	case err == nil:
@@ -222,7 +222,7 @@ func (t *statistics) show(now time.Time) {
 		if s.Items != nil {
 			items = float64(*s.Items)
 		}
-		t.table.Set(w.Name, items, secondsOf(s.Logon).gauge())
+		t.table.Set(w.Name, items, momentValue(s.Logon))
 		shown[w.Name] = true
 	}
 	t.table.Keep(func(name string) bool { return shown[name] })

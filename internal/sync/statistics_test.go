@@ -17,11 +17,12 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 func TestReadStatistics(t *testing.T) {
 	a, b := guidOf("a"), guidOf("b")
-	asked, _ := parseLocation(a)
+	asked, _ := plan.ParseLocation(a)
 	const none = -1
 	for name, c := range map[string]struct {
 		rows  []powershell.Row
@@ -70,7 +71,7 @@ func (o *office) daemon(d time.Duration) (r check.Report) {
 	o.t.Helper()
 	ctx, cancel := context.WithCancel(o.t.Context())
 	done := make(chan error)
-	go func() { done <- o.background(ctx) }()
+	go func() { done <- o.hmad.background(ctx) }()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Minute) {
 		r, _ = o.runNow()
 	}
@@ -256,7 +257,7 @@ func TestStatisticsThatAreThrottled(t *testing.T) {
 			return check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: time.Minute})
 		}
 		o.daemon(5 * time.Minute)
-		assert.Less(t, o.plan.Budget.Rate(), 2.0)
+		assert.Less(t, o.hmad.sweep.budget.Rate(), 2.0)
 		o.daemon(15 * time.Minute)
 		assert.Equal(t, 100.0, o.held(MailboxItems, "jane@contoso.com"))
 		assert.Len(t, o.questions(getStatistics), 3)
@@ -274,7 +275,7 @@ func TestStatisticsGiveWay(t *testing.T) {
 			o.takes = 900 * time.Millisecond
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
-			go func() { done <- o.background(ctx) }()
+			go func() { done <- o.hmad.background(ctx) }()
 			began := time.Now()
 			for range 24 {
 				before := time.Now()
@@ -343,7 +344,7 @@ func TestAStopWhileStatisticsAreAskedFor(t *testing.T) {
 		o.takes = 10 * time.Second
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- o.background(ctx) }()
+		go func() { done <- o.hmad.background(ctx) }()
 		_, err := o.runNow()
 		require.NoError(t, err)
 		time.Sleep(5 * time.Second)
@@ -361,13 +362,13 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 		within time.Duration
 	}{
 		"nothing else to do":          {func(*office) {}, true, 0},
-		"a run waits":                 {func(o *office) { o.urge([]string{"jane@contoso.com"}) }, false, 0},
-		"the sweep pauses":            {func(o *office) { o.resume = time.Now().Add(time.Minute) }, false, 0},
+		"a run waits":                 {func(o *office) { o.hmad.sweep.urge([]string{"jane@contoso.com"}) }, false, 0},
+		"the sweep pauses":            {func(o *office) { o.hmad.sweep.resume = time.Now().Add(time.Minute) }, false, 0},
 		"no call left":                {func(o *office) { o.spendBurst() }, true, 500 * time.Millisecond},
 		"no place free for a quarter": {func(o *office) { o.busyFor(15 * time.Minute) }, true, 15*time.Minute + lookAgain},
 		"a run comes while it waits": {func(o *office) {
 			o.busyFor(time.Hour)
-			time.AfterFunc(time.Minute, func() { o.urge([]string{"jane@contoso.com"}) })
+			time.AfterFunc(time.Minute, func() { o.hmad.sweep.urge([]string{"jane@contoso.com"}) })
 		}, false, time.Minute + lookAgain},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -375,7 +376,7 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 				o := newOffice(t, watching("jane@contoso.com"))
 				c.set(o)
 				began := time.Now()
-				assert.Equal(t, c.want, o.stats.admit(t.Context()))
+				assert.Equal(t, c.want, o.hmad.stats.admit(t.Context()))
 				assert.InDelta(t, c.within.Seconds(), time.Since(began).Seconds(), lookAgain.Seconds())
 			})
 		})
@@ -384,7 +385,7 @@ func TestWhenStatisticsAreAdmitted(t *testing.T) {
 
 // busyFor takes all places among the calls at once for so long.
 func (o *office) busyFor(d time.Duration) {
-	b := o.plan.Budget
+	b := o.hmad.sweep.budget
 	for range b.Places() {
 		ok, _ := b.Caller().Begin(time.Now(), true)
 		require.True(o.t, ok)
@@ -395,6 +396,6 @@ func (o *office) busyFor(d time.Duration) {
 // spendBurst takes all calls that the budget has.
 func (o *office) spendBurst() {
 	for range 4 {
-		require.NoError(o.t, o.plan.Budget.Call(o.t.Context(), time.Now))
+		require.NoError(o.t, o.hmad.sweep.budget.Call(o.t.Context(), time.Now))
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -23,13 +25,15 @@ const (
 // records and shows it in the table. Everything below mu is shared by the
 // goroutines of visits and by the runs of the check.
 type sweep struct {
-	visitor
-	fleet check.Fleet
-	gauge *gauges
-	wake  chan struct{} // capacity 1
+	visitor visitor
+	now     func() time.Time
+	budget  *budget.Budget // the tenant's
+	records check.Fleet
+	gauges  *gauges
+	wake    chan struct{} // capacity 1
 
 	mu       sync.Mutex
-	plan     *Planner
+	plan     *plan.Planner
 	pending  map[string]bool // urged by a run that waits
 	done     chan struct{}   // closed when nothing is pending
 	cut      error           // of the last visit that the run's time or the tenant cut short
@@ -42,15 +46,19 @@ type sweep struct {
 	trouble  error // why it pauses, or has not had an answer since; nil: it does not
 }
 
-// newSweep gives a sweep of an empty fleet.
-func newSweep(v visitor, plan *Planner, fleet check.Fleet, g *gauges) *sweep {
-	v.spend = func(ctx context.Context) error { return plan.Budget.Call(ctx, v.now) }
-	return &sweep{visitor: v, fleet: fleet, gauge: g, wake: make(chan struct{}, 1), plan: plan}
+// newSweep returns a sweep of an empty fleet.
+func newSweep(invoker online.Invoker, tenant string, env check.Env, s plan.Settings, g *gauges) *sweep {
+	spend := func(ctx context.Context) error { return s.Budget.Call(ctx, env.Now) }
+	return &sweep{visitor: visitor{invoker: invoker, tenant: tenant, now: env.Now, spend: spend}, now: env.Now, budget: s.Budget,
+		records: fleetOf(env), gauges: g, wake: make(chan struct{}, 1), plan: plan.New(s)}
 }
+
+// chooser is a method of the Planner that chooses the next mailbox.
+type chooser func(*plan.Planner, time.Time) (plan.Ask, bool, time.Time)
 
 // work asks as the plan says until the context ends, and leaves no visit
 // behind. Next is one of the planner's.
-func (s *sweep) work(ctx context.Context, next func(*Planner, time.Time) (Ask, bool, time.Time)) {
+func (s *sweep) work(ctx context.Context, next chooser) {
 	var visits sync.WaitGroup
 	defer visits.Wait()
 	s.serve(1)
@@ -78,13 +86,13 @@ func (s *sweep) leave() {
 	s.rouse()
 }
 
-func (s *sweep) next(next func(*Planner, time.Time) (Ask, bool, time.Time)) (Ask, bool, time.Time) {
+func (s *sweep) next(next chooser) (plan.Ask, bool, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
 	if now.Before(s.resume) {
 		s.plan.Leave()
-		return Ask{}, false, s.resume
+		return plan.Ask{}, false, s.resume
 	}
 	return next(s.plan, now)
 }
@@ -114,7 +122,7 @@ func (s *sweep) rouse() {
 }
 
 // ask visits one mailbox and gives it back to the plan.
-func (s *sweep) ask(ctx context.Context, a Ask) {
+func (s *sweep) ask(ctx context.Context, a plan.Ask) {
 	v, err := s.guarded(ctx, a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +142,7 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 			s.plan.Urge(a.Key)
 		}
 	default: // also for a role or token: whatever it is, the next to be asked is another
-		s.settle(now, a, Verdict{State: Error})
+		s.settle(now, a, plan.Answer{State: plan.Error})
 		s.fail(now, a, err)
 	}
 }
@@ -142,7 +150,7 @@ func (s *sweep) ask(ctx context.Context, a Ask) {
 // fail counts a visit without an answer. One more of a mailbox that could not be
 // asked before is its own matter while others answer, and those that were in
 // flight when a pause began belong to its trouble.
-func (s *sweep) fail(now time.Time, a Ask, err error) {
+func (s *sweep) fail(now time.Time, a plan.Ask, err error) {
 	s.failure = err
 	if now.Before(s.resume) || a.Failed && now.Sub(s.answered) < othersWithin {
 		return
@@ -153,21 +161,23 @@ func (s *sweep) fail(now time.Time, a Ask, err error) {
 }
 
 // guarded makes a panic an error.
-func (s *sweep) guarded(ctx context.Context, a Ask) (v Verdict, err error) {
+func (s *sweep) guarded(ctx context.Context, a plan.Ask) (v plan.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = check.Errorf(check.Panic, "panic while a mailbox was asked: %v", r)
 		}
 	}()
-	return s.visit(ctx, a)
+	return s.visitor.visit(ctx, a)
 }
 
 // settle keeps an answer.
-func (s *sweep) settle(now time.Time, a Ask, v Verdict) {
+func (s *sweep) settle(now time.Time, a plan.Ask, v plan.Answer) {
 	s.plan.Settle(now, a, v)
 	if record := s.plan.Record(a.Key); record != nil {
-		s.fleet.Put(a.Key, record)
-		s.gauge.update(s.plan, a.Key)
+		s.records.Put(a.Key, record)
+		if m, ok := s.plan.Mailbox(now, a.Key); ok {
+			s.gauges.update(m)
+		}
 	}
 	s.finish(a.Key)
 }
@@ -220,7 +230,7 @@ func (s *sweep) askNow(ctx context.Context, keys []string) error {
 	done, alone := s.urge(keys)
 	var loop sync.WaitGroup
 	if alone { // no Background: a check that runs once
-		loop.Go(func() { s.work(ctx, (*Planner).NextUrgent) })
+		loop.Go(func() { s.work(ctx, (*plan.Planner).NextUrgent) })
 	}
 	s.rouse()
 	select {
@@ -268,18 +278,18 @@ func (s *sweep) left() error {
 func (s *sweep) late(n int) error {
 	const text = "%d watched mailboxes could not be asked in time: "
 	now := s.now()
-	if pause := s.plan.Budget.Paused(now); pause > 0 {
+	if pause := s.budget.Paused(now); pause > 0 {
 		return check.Errorf(check.Throttled, text+"Exchange Online refused a call for being too many, paused until %s UTC", n, now.Add(pause).UTC().Format(time.TimeOnly))
 	}
 	if kindOf(s.cut) != "" {
 		return check.Errorf(check.ClassOf(s.cut), text+"%w", n, s.cut)
 	}
-	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.plan.Budget.Rate())
+	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.budget.Rate())
 }
 
 // note words the plan for the page.
 func (s *sweep) note() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.plan.Budget.Rate(), s.plan.Budget.Places())
+	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.budget.Rate(), s.budget.Places())
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/online"
 	"github.com/hmad/hmad/internal/powershell"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // inBubble runs a test in virtual time.
@@ -107,7 +108,7 @@ func TestARunAsksTheWatchListFirst(t *testing.T) {
 		o := newOffice(t, config.Sync{Mailboxes: addresses(3000), Watch: []config.Watch{{Mailbox: "User2999@contoso.com"}}})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- o.background(ctx) }()
+		go func() { done <- o.hmad.background(ctx) }()
 		time.Sleep(5 * time.Minute)
 		began := time.Now()
 		r, err := o.runNow()
@@ -165,32 +166,6 @@ func TestWatchedMailboxes(t *testing.T) {
 	}
 }
 
-func TestWhenALocationIsTooOld(t *testing.T) {
-	for name, c := range map[string]struct {
-		age      time.Duration
-		why      Why
-		was, now State
-		want     bool
-	}{
-		"a good answer needs none":            {30 * day, Deadline, Fresh, Fresh, false},
-		"a good verdict ends":                 {day, Deadline, Fresh, Stale, true},
-		"it ends, and the location is recent": {day - 1, Deadline, Fresh, Stale, false},
-		"nothing good was heard for long":     {3 * day, Again, Stale, Stale, true},
-		"nothing good was heard for a day":    {2 * day, Again, Stale, Stale, false},
-		"a watched one, daily":                {day, Urgent, Fresh, Fresh, true},
-		"a watched one, not oftener":          {day - 1, Urgent, Stale, Stale, false},
-		"one of which nobody says when":       {day, Again, Unknown, Unknown, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := Ask{Why: c.why, Located: monday.Add(-c.age)}
-			if c.was == Fresh {
-				a.Ends = monday
-			}
-			assert.Equal(t, c.want, a.LocateAgain(monday, c.now))
-		})
-	}
-}
-
 // A mailbox that moved is found again: its old location is not found, or is
 // old and gives nothing good.
 func TestALocationIsLookedUpAgain(t *testing.T) {
@@ -209,8 +184,8 @@ func TestALocationIsLookedUpAgain(t *testing.T) {
 		}
 		o.places["user0@contoso.com"] = guidOf("new place")
 		o.sweepFor(24 * time.Hour)
-		assert.Equal(t, Fresh, o.plan.all[0].state)
-		assert.Equal(t, guidOf("new place"), o.plan.all[0].location.String())
+		assert.Equal(t, plan.Fresh, o.lastOf("user0@contoso.com").Last)
+		assert.Equal(t, guidOf("new place"), o.lastOf("user0@contoso.com").Location.String())
 	})
 }
 
@@ -279,7 +254,7 @@ func TestATenantThatThrottles(t *testing.T) {
 		}
 		o.sweepFor(45 * time.Second)
 		assert.LessOrEqual(t, o.calls(), 5, "the whole tenant pauses")
-		assert.Less(t, o.plan.Budget.Rate(), 2.0)
+		assert.Less(t, o.hmad.sweep.budget.Rate(), 2.0)
 		o.sweepFor(5 * time.Minute)
 		r, err := o.runNow()
 		require.NoError(t, err)
@@ -295,7 +270,7 @@ func TestAMissingRoleIsToldAndNotTriedForEverybody(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- o.background(ctx) }()
+		go func() { done <- o.hmad.background(ctx) }()
 		time.Sleep(10 * time.Minute)
 		assert.Less(t, o.calls(), 20, "it is not tried for everybody")
 		r, err := o.runNow()
@@ -359,7 +334,7 @@ func TestMailboxesThatAreRefusedDoNotHoldUpTheOthers(t *testing.T) {
 				}
 				o.sweepFor(3 * time.Hour)
 				r, _ := o.runNow()
-				assert.Empty(t, o.plan.Count(time.Now()).doubt(), "a few mailboxes are none about the fleet")
+				assert.Empty(t, doubt(o.hmad.sweep.plan.Count(time.Now())), "a few mailboxes are none about the fleet")
 				assert.Equal(t, float64(3000-c.refused), valueOf(r, Mailboxes, "fresh"))
 				assert.Equal(t, float64(c.refused), valueOf(r, Mailboxes, "error"))
 			})
@@ -391,7 +366,7 @@ func TestHoweverManyAreRefusedTheOthersAreAsked(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
-				go func() { done <- o.background(ctx) }()
+				go func() { done <- o.hmad.background(ctx) }()
 				for range 60 { // five hours
 					time.Sleep(5 * time.Minute)
 					_, err := o.runNow()
@@ -452,9 +427,9 @@ func TestAStoppedRunIsNotRecorded(t *testing.T) {
 		o.takes = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		_, err := o.run(ctx)
+		_, err := o.hmad.run(ctx)
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, Unchecked, o.plan.all[0].state)
+		assert.Equal(t, plan.Unchecked, o.lastOf("jane@contoso.com").Last)
 	})
 }
 
@@ -511,7 +486,7 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 				o := newOfficeOn(t, config.Sync{Mailboxes: addresses(200), SampleRate: c.sampleRate}, st)
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
-				go func() { done <- o.background(ctx) }()
+				go func() { done <- o.hmad.background(ctx) }()
 				time.Sleep(40 * time.Minute)
 				r, err := o.runNow()
 				require.NoError(t, err)
@@ -526,7 +501,7 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 				assert.Equal(t, []string{"sync_stopped"}, reasons(r))
 				cancel()
 				<-done
-				again := newOfficeOn(t, o.settings, st)
+				again := newOfficeOn(t, o.hmad.settings, st)
 				again.stop = o.stop
 				assert.Equal(t, []string{"sync_stopped"}, reasons(mustRun(t, again)), "a restart does not end it")
 			})
@@ -543,7 +518,7 @@ func TestARunTriesAgainWithinThePause(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- o.background(ctx) }()
+		go func() { done <- o.hmad.background(ctx) }()
 		defer func() { cancel(); <-done }()
 		time.Sleep(30 * time.Minute)
 		_, err := o.runNow()

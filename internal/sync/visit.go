@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/online"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // The cmdlets of a visit.
@@ -14,26 +15,6 @@ const (
 	getLocation = "Get-MailboxLocation"
 	getDevices  = "Get-MobileDeviceStatistics"
 )
-
-// A mailbox may have moved. Where it is is looked up anew when its location is
-// so old and it is watched, or was fresh and is not; otherwise, while nothing
-// good is heard of it, more rarely.
-const (
-	relocateAfter = 24 * time.Hour
-	relocateIdle  = 72 * time.Hour
-)
-
-// LocateAgain says whether a visit that found this state looks up anew where the
-// mailbox is, which is another call.
-func (a Ask) LocateAgain(now time.Time, found State) bool {
-	age := now.Sub(a.Located)
-	switch {
-	case a.Why == Urgent, found != Fresh && !a.Ends.IsZero():
-		return age >= relocateAfter
-	default:
-		return found != Fresh && age >= relocateIdle
-	}
-}
 
 // visitor asks Exchange Online about one mailbox.
 type visitor struct {
@@ -45,8 +26,8 @@ type visitor struct {
 
 // visit asks one mailbox: where it is, unless that is known, and when its
 // phones synchronised. The first call is paid for.
-func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
-	if a.Location == (Location{}) {
+func (v visitor) visit(ctx context.Context, a plan.Ask) (plan.Answer, error) {
+	if a.Location == (plan.Location{}) {
 		return v.fromScratch(ctx, a)
 	}
 	out, err := v.devices(ctx, a)
@@ -55,16 +36,16 @@ func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
 		return out, err
 	}
 	if err := v.spend(ctx); err != nil {
-		return Verdict{}, err
+		return plan.Answer{}, err
 	}
 	again, cloud, err := v.locate(ctx, a)
 	switch {
 	case err != nil:
-		return Verdict{}, err
+		return plan.Answer{}, err
 	case cloud:
-		return Verdict{State: Cloud}, nil
-	case again.Location == (Location{}):
-		return Verdict{State: NotProvisioned}, nil
+		return plan.Answer{State: plan.Cloud}, nil
+	case again.Location == (plan.Location{}):
+		return plan.Answer{State: plan.NotProvisioned}, nil
 	case !gone && again.Location == a.Location:
 		out.Located = again.Located
 		return out, nil
@@ -73,32 +54,32 @@ func (v visitor) visit(ctx context.Context, a Ask) (Verdict, error) {
 }
 
 // fromScratch asks a mailbox whose location is not known.
-func (v visitor) fromScratch(ctx context.Context, a Ask) (Verdict, error) {
+func (v visitor) fromScratch(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	a, cloud, err := v.locate(ctx, a)
 	switch {
 	case err != nil:
-		return Verdict{}, err
+		return plan.Answer{}, err
 	case cloud:
-		return Verdict{State: Cloud}, nil
-	case a.Location == (Location{}):
-		return Verdict{State: NotProvisioned}, nil
+		return plan.Answer{State: plan.Cloud}, nil
+	case a.Location == (plan.Location{}):
+		return plan.Answer{State: plan.NotProvisioned}, nil
 	}
 	return v.paidDevices(ctx, a)
 }
 
-func (v visitor) paidDevices(ctx context.Context, a Ask) (Verdict, error) {
+func (v visitor) paidDevices(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	if err := v.spend(ctx); err != nil {
-		return Verdict{}, err
+		return plan.Answer{}, err
 	}
 	out, err := v.devices(ctx, a)
 	if kindOf(err) == online.NotFound {
-		return Verdict{State: NotProvisioned}, nil
+		return plan.Answer{State: plan.NotProvisioned}, nil
 	}
 	return out, err
 }
 
 // locate looks up where a mailbox is; the zero Location: nowhere.
-func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
+func (v visitor) locate(ctx context.Context, a plan.Ask) (plan.Ask, bool, error) {
 	rows, err := v.invoker.Invoke(ctx, getLocation, map[string]any{"User": a.Key}, online.Options{Anchor: anchorOf(a.Key), MaxPages: 1})
 	if kindOf(err) == online.NotFound {
 		rows, err = online.Rows{}, nil
@@ -116,20 +97,20 @@ func (v visitor) locate(ctx context.Context, a Ask) (Ask, bool, error) {
 }
 
 // devices asks when the phones of a mailbox synchronised.
-func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
+func (v visitor) devices(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	guid := a.Location.String()
 	rows, err := v.invoker.Invoke(ctx, getDevices, map[string]any{"Mailbox": guid}, online.Options{Anchor: guid, MaxPages: 1, Select: Columns(getDevices)})
 	if err != nil {
-		return Verdict{}, err
+		return plan.Answer{}, err
 	}
 	if rows.Incomplete {
-		return Verdict{}, errCut
+		return plan.Answer{}, errCut
 	}
 	all, err := readDevices(rows.Rows, a.Key, v.tenant, a.Location)
 	if err != nil {
-		return Verdict{}, err
+		return plan.Answer{}, err
 	}
-	out := Judge(v.now(), all, a.StaleAfter)
+	out := plan.Judge(v.now(), all, a.StaleAfter)
 	out.Location, out.Located = a.Location, a.Located
 	return out, nil
 }
@@ -137,7 +118,7 @@ func (v visitor) devices(ctx context.Context, a Ask) (Verdict, error) {
 // anchorOf routes a question about a mailbox that is known by address or GUID;
 // other names cannot.
 func anchorOf(key string) string {
-	if _, isGUID := parseLocation(key); isGUID || strings.Contains(key, "@") {
+	if _, isGUID := plan.ParseLocation(key); isGUID || strings.Contains(key, "@") {
 		return key
 	}
 	return ""

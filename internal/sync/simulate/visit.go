@@ -7,16 +7,17 @@ import (
 
 	"github.com/hmad/hmad/internal/phones"
 	"github.com/hmad/hmad/internal/sync"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // answer lets Exchange Online answer the calls of one visit, each of which is
 // paid for. That calls overlap changes nothing that is measured here, so that
 // an answer takes no time.
-func (w *world) answer(a sync.Ask) {
+func (w *world) answer(a plan.Ask) {
 	v, ok := w.visit(a)
 	if !ok {
 		w.refused++
-		w.plan.Budget.Refused(w.now, w.now, refuseWait)
+		w.set.Budget.Refused(w.now, w.now, refuseWait)
 		w.plan.Release(w.now, a)
 		return
 	}
@@ -26,23 +27,23 @@ func (w *world) answer(a sync.Ask) {
 
 // visit asks what the sweep asks: where the mailbox is, unless that is known
 // and recent, and when its phones synchronised. False: the tenant refuses.
-func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
+func (w *world) visit(a plan.Ask) (v plan.Answer, ok bool) {
 	located := a.Located
 	if !w.call() {
 		return v, false
 	}
 	seen := w.at(numberOf(a.Key), w.now)
 	if !seen.SignedIn { // it is nowhere
-		return sync.Verdict{State: sync.NotProvisioned}, true
+		return plan.Answer{State: plan.NotProvisioned}, true
 	}
-	if a.Location == (sync.Location{}) {
+	if a.Location == (plan.Location{}) {
 		located = w.now
 		w.pay()
 		if !w.call() {
 			return v, false
 		}
 	}
-	v = sync.Judge(w.now, []sync.Partnership{{First: start().Add(-90 * day), Attempt: seen.Attempt, Success: seen.Success}}, a.StaleAfter)
+	v = plan.Judge(w.now, []plan.Partnership{{First: start().Add(-90 * day), Attempt: seen.Attempt, Success: seen.Success}}, a.StaleAfter)
 	v.Location, v.Located = locationOf(numberOf(a.Key)), located
 	if a.LocateAgain(w.now, v.State) && located.Equal(a.Located) {
 		w.pay()
@@ -55,7 +56,7 @@ func (w *world) visit(a sync.Ask) (v sync.Verdict, ok bool) {
 }
 
 // locationOf gives a location that no other mailbox has.
-func locationOf(n int) (l sync.Location) {
+func locationOf(n int) (l plan.Location) {
 	binary.BigEndian.PutUint64(l[:], uint64(n)+1)
 	return l
 }
@@ -63,8 +64,8 @@ func locationOf(n int) (l sync.Location) {
 // pay waits for one more call of the budget: the visit gives its place up and
 // takes one again.
 func (w *world) pay() {
-	w.plan.Budget.End()
-	for further := w.plan.Budget.Caller(); ; {
+	w.set.Budget.End()
+	for further := w.set.Budget.Caller(); ; {
 		ok, at := further.Begin(w.now, true)
 		if ok {
 			return
@@ -77,13 +78,13 @@ func (w *world) pay() {
 // budget has a call to spare.
 func (w *world) statistics() {
 	for range w.rules.Watch {
-		spare := w.plan.Budget.Caller()
+		spare := w.set.Budget.Caller()
 		if ok, _ := spare.Begin(w.now, true); !ok {
 			spare.Leave()
 			return
 		}
 		w.call()
-		w.plan.Budget.End()
+		w.set.Budget.End()
 	}
 }
 
@@ -104,20 +105,20 @@ func (w *world) at(n int, t time.Time) phones.Seen {
 }
 
 // judge compares a verdict with the truth.
-func (w *world) judge(a sync.Ask, v sync.Verdict) {
+func (w *world) judge(a plan.Ask, v plan.Answer) {
 	n := numberOf(a.Key)
 	if !a.Ends.IsZero() {
 		w.lateness = max(w.lateness, w.now.Sub(a.Ends))
-		if v.State == sync.Stale && slices.ContainsFunc(w.rules.Watch, func(e sync.Watched) bool { return e.Key == a.Key }) {
+		if v.State == plan.Stale && slices.ContainsFunc(w.rules.Watch, func(e sync.Watched) bool { return e.Key == a.Key }) {
 			w.watchedLate = max(w.watchedLate, w.now.Sub(a.Ends))
 		}
-		if v.State == sync.Failing {
+		if v.State == plan.Failing {
 			w.failingLate = max(w.failingLate, w.now.Sub(v.Success)-time.Hour)
 		}
 	}
 	seen := w.at(n, w.now)
-	if w.quiet.to.IsZero() && v.State == sync.Stale && w.fleet.Healthy(n, w.now, w.limit) ||
-		v.State == sync.Failing && !seen.Failing() || v.State == sync.Fresh && w.now.Sub(seen.Success) >= w.limit {
+	if w.quiet.to.IsZero() && v.State == plan.Stale && w.fleet.Healthy(n, w.now, w.limit) ||
+		v.State == plan.Failing && !seen.Failing() || v.State == plan.Fresh && w.now.Sub(seen.Success) >= w.limit {
 		w.falseVerdicts++
 	}
 }

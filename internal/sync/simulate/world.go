@@ -10,6 +10,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/phones"
 	"github.com/hmad/hmad/internal/sync"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 const (
@@ -23,8 +24,8 @@ const (
 type world struct {
 	fleet  phones.Fleet
 	limit  time.Duration // stale_after
-	set    sync.Settings
-	plan   *sync.Planner
+	set    plan.Settings
+	plan   *plan.Planner
 	most   int // mailboxes, in the end
 	size   int // now: the last of them join within the fleet's span
 	now    time.Time
@@ -52,12 +53,12 @@ type tally struct {
 // newWorld starts a daemon with an empty state.
 func newWorld(o Options, kind phones.Kind, limit, span time.Duration) *world {
 	w := &world{fleet: phones.Fleet{Kind: kind, Seed: o.Seed, From: start(), Span: span}, limit: limit, most: o.Mailboxes, now: start(), nextAt: start()}
-	w.set = sync.Settings{StaleAfter: limit, Budget: budget.New(o.Rate, concurrency), Seed: o.Seed}
-	w.plan = sync.NewPlanner(w.set)
+	w.set = plan.Settings{StaleAfter: limit, Budget: budget.New(o.Rate, concurrency), Seed: o.Seed}
+	w.plan = plan.New(w.set)
 	w.join()
 	for i := 0; i < o.Mailboxes && len(w.rules.Watch) < o.Watched; i++ {
 		if w.fleet.Healthy(i, start(), 0) && !w.fleet.Healthy(i, start().Add(span), span/2) { // one that will be seen stale
-			w.plan.Watch(w.now, name(i), limit, nil)
+			w.plan.Watch(w.now, name(i), limit)
 			w.rules.Watch = append(w.rules.Watch, sync.Watched{Key: name(i), Name: name(i), StaleAfter: limit, Severity: check.Warning})
 		}
 	}
@@ -75,7 +76,7 @@ func (w *world) join() {
 	late := w.most / 100
 	there := w.most - late + int(float64(late)*float64(w.now.Sub(w.fleet.From))/float64(w.fleet.Span))
 	for ; w.size < min(there, w.most); w.size++ {
-		w.plan.Add(w.now, name(w.size), nil)
+		w.plan.Add(w.now, name(w.size))
 	}
 }
 
@@ -112,7 +113,7 @@ func (w *world) until(end time.Time) {
 // run is a run of the check.
 func (w *world) run() {
 	w.nextAt = w.nextAt.Add(schedule)
-	found, _ := w.plan.Judge(w.now, w.rules)
+	found, _ := sync.Judge(w.plan, w.now, w.rules)
 	for _, f := range found {
 		if _, seen := w.findings[f.Reason.Name]; !seen {
 			w.findings[f.Reason.Name] = w.now
@@ -157,14 +158,14 @@ func (w *world) restart(after time.Duration) {
 	for !w.nextAt.After(w.now) {
 		w.nextAt = w.nextAt.Add(schedule)
 	}
-	w.set.Budget = budget.New(before.Budget.Configured(), concurrency)
-	w.plan = sync.NewPlanner(w.set)
-	w.plan.Hours, w.plan.Pulse = before.Hours.Clone(), before.Pulse
+	w.set.Budget = budget.New(w.set.Budget.Configured(), concurrency)
+	w.plan = plan.New(w.set)
+	w.plan.Resume(before.History())
 	w.join()
 	for i := range w.size {
-		w.plan.Add(w.now, name(i), before.Record(name(i)))
+		w.plan.Restore(w.now, name(i), before.Record(name(i)), plan.AllSources)
 	}
 	for _, e := range w.rules.Watch {
-		w.plan.Watch(w.now, e.Key, e.StaleAfter, nil)
+		w.plan.Watch(w.now, e.Key, e.StaleAfter)
 	}
 }

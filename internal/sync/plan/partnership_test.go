@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"testing"
@@ -76,12 +76,12 @@ func TestNoVerdictWithoutATime(t *testing.T) {
 // A verdict does not stand for ever: good news runs out.
 func TestAVerdictRunsOut(t *testing.T) {
 	now := secondsOf(monday)
-	m := mailbox{staleAfter: 24 * 3600}
-	m.take(now, Verdict{State: Fresh, Success: monday})
+	m := entry{staleAfter: 24 * 3600}
+	m.take(now, Answer{State: Fresh, Success: monday})
 	for after, want := range map[time.Duration]State{0: Fresh, 24 * time.Hour: Fresh, 27 * time.Hour: Fresh, 27*time.Hour + time.Second: Unchecked} {
 		assert.Equal(t, want, m.at(now.add(after)), after)
 	}
-	m.take(now, Verdict{State: Stale, Success: monday.Add(-day)})
+	m.take(now, Answer{State: Stale, Success: monday.Add(-day)})
 	for after, want := range map[time.Duration]State{day: Stale, 51 * time.Hour: Stale, 52 * time.Hour: Unchecked} {
 		assert.Equal(t, want, m.at(now.add(after)), after)
 	}

@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import "time"
 
@@ -17,8 +17,8 @@ func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 		}
 		p.sampleAt = now.Add(every)
 	}
-	deadline, dueDeadline := p.first(early, late)
-	rest, dueRest := p.first(again)
+	deadline, dueDeadline := p.first(queueEarly, queueLate)
+	rest, dueRest := p.first(queueAgain)
 	s := secondsOf(now)
 	switch {
 	case rest >= 0 && dueRest <= s && (deadline < 0 || dueDeadline > s || p.inARow >= againOneIn-1):
@@ -37,7 +37,7 @@ func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 // was not asked for the longest time. Each such visit is a sample of the fleet,
 // because none is chosen for what is known of it.
 func (p *Planner) inTurn(now time.Time) (int32, Why, time.Time) {
-	id, due := p.first(early, late, again)
+	id, due := p.first(queueEarly, queueLate, queueAgain)
 	switch {
 	case id < 0:
 		return -1, 0, now.Add(paceEvery)
@@ -78,7 +78,7 @@ func (p *Planner) chosen(now time.Time, id int32, why Why) {
 		}
 		p.cursor = uint64(id)
 		p.sampleAt = now.Add(p.sampleEvery())
-		if slot := p.Budget.Slot(now, p.slotEvery()); slot.After(p.sampleAt) {
+		if slot := p.budget.Slot(now, p.slotEvery()); slot.After(p.sampleAt) {
 			p.sampleAt = slot
 		}
 	case Again:
@@ -105,8 +105,8 @@ func (p *Planner) first(ids ...queueID) (id int32, due seconds) {
 // ahead gives the mailbox to ask before its deadline now, or the moment at
 // which one may be.
 func (p *Planner) ahead(now time.Time) (int32, time.Time) {
-	id, due := p.first(early)
-	if id < 0 || due.sub(secondsOf(now)) > p.all[id].limit()/2 || !p.Pulse.awake(secondsOf(now)) {
+	id, due := p.first(queueEarly)
+	if id < 0 || due.sub(secondsOf(now)) > p.all[id].limit()/2 || !p.history.Pulse.awake(secondsOf(now)) {
 		return -1, time.Time{}
 	}
 	p.pace.look(now)
@@ -133,7 +133,7 @@ func (p *Planner) sampleEvery() time.Duration {
 // slotEvery is the time between two samples of the tenant, whichever of its
 // targets takes them.
 func (p *Planner) slotEvery() time.Duration {
-	return time.Duration(float64(time.Second) / (samplesShare * p.Budget.Rate()))
+	return time.Duration(float64(time.Second) / (samplesShare * p.budget.Rate()))
 }
 
 // sample gives the next active mailbox in rotation that has not been asked just
@@ -148,7 +148,7 @@ func (p *Planner) sample(now time.Time, round time.Duration) int32 {
 	cursor := p.cursor
 	for range 64 {
 		cursor = (cursor + stride) % n
-		if m := &p.all[cursor]; m.queue != asking && m.state.active() && m.checked <= before {
+		if m := &p.all[cursor]; m.queue != queueNone && m.state.active() && m.checked <= before {
 			return int32(cursor)
 		}
 	}

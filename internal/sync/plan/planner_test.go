@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ const released = states
 
 // drive lets the planner work in virtual time, answering by answer, and gives
 // the moments of the calls, and of the answers by mailbox.
-func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Verdict) (calls []time.Time, asked map[string][]time.Time) {
+func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Answer) (calls []time.Time, asked map[string][]time.Time) {
 	asked = map[string][]time.Time{}
 	for now := from; now.Before(to); {
 		a, ok, at := p.Next(now)
@@ -42,16 +42,16 @@ func drive(p *Planner, from, to time.Time, answer func(now time.Time, a Ask) Ver
 }
 
 func fleet(s Settings, n int) *Planner {
-	p := NewPlanner(s)
+	p := New(s)
 	for i := range n {
-		p.Add(monday, fmt.Sprintf("user%d@contoso.com", i), nil)
+		p.Add(monday, fmt.Sprintf("user%d@contoso.com", i))
 	}
 	return p
 }
 
 // syncedAgo answers that the mailbox synchronised so long before it is asked.
-func syncedAgo(lag time.Duration) func(time.Time, Ask) Verdict {
-	return func(now time.Time, a Ask) Verdict {
+func syncedAgo(lag time.Duration) func(time.Time, Ask) Answer {
+	return func(now time.Time, a Ask) Answer {
 		d := Partnership{Success: now.Add(-lag), Attempt: now.Add(-lag)}
 		return Judge(now, []Partnership{d}, a.StaleAfter)
 	}
@@ -84,11 +84,11 @@ func TestNoMailboxStarves(t *testing.T) {
 		p := fleet(Settings{StaleAfter: 4 * time.Hour, Budget: budget.New(rate, 1)}, n)
 		round := time.Duration(float64(n+8)/(1-refused)/rate*againOneIn*2)*time.Second + 26*time.Hour
 		end := monday.Add(3 * round)
-		_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
+		_, asked := drive(p, monday, end, func(now time.Time, a Ask) Answer {
 			if luck.Float64() < refused {
-				return Verdict{State: released}
+				return Answer{State: released}
 			}
-			return Verdict{State: states[a.id], Success: now.Add(-time.Minute)}
+			return Answer{State: states[a.id], Success: now.Add(-time.Minute)}
 		})
 		for i := range n {
 			times := append(append([]time.Time{monday}, asked[fmt.Sprintf("user%d@contoso.com", i)]...), end)
@@ -109,7 +109,7 @@ func TestDeadlinesAreMetWhenTheBudgetSuffices(t *testing.T) {
 		limit := 24 * time.Hour
 		p := fleet(Settings{StaleAfter: limit, Budget: budget.New(spare*float64(n)/limit.Seconds(), 2)}, n)
 		first, patience := monday.Add(limit), 10*time.Second*time.Duration(limit.Seconds()/float64(n)/spare)
-		drive(p, monday, monday.Add(4*limit), func(now time.Time, a Ask) Verdict {
+		drive(p, monday, monday.Add(4*limit), func(now time.Time, a Ask) Answer {
 			if now.After(first) {
 				require.False(t, !a.Ends.IsZero() && now.Sub(a.Ends) > patience, "%s is asked at %s, %s after its deadline", a.Key, now, now.Sub(a.Ends))
 			}
@@ -124,12 +124,12 @@ func TestAPlanGoesOnAfterARestart(t *testing.T) {
 	half := monday.Add(500 * time.Second)
 	_, before := drive(p, monday, half, syncedAgo(time.Minute))
 	p.Leave()
-	again := NewPlanner(s)
+	again := New(s)
 	for i := range 1000 {
 		key := fmt.Sprintf("user%d@contoso.com", i)
-		again.Add(half, key, p.Record(key))
+		again.Restore(half, key, p.Record(key), AllSources)
 	}
-	_, after := drive(again, half, half.Add(495*time.Second), func(now time.Time, a Ask) Verdict {
+	_, after := drive(again, half, half.Add(495*time.Second), func(now time.Time, a Ask) Answer {
 		if a.Why != Sample { // which is meant to ask again
 			assert.NotContains(t, before, a.Key, "asked twice")
 		}
@@ -143,13 +143,13 @@ func TestARecordOfTheFuturePutsNothingOff(t *testing.T) {
 	empty := func() *Planner { return fleet(Settings{StaleAfter: day, Budget: budget.New(1, 1)}, 0) }
 	for _, state := range []State{Fresh, Stale, Unknown, NotProvisioned, Error} {
 		before := empty()
-		before.Add(monday, "jane@contoso.com", nil)
+		before.Add(monday, "jane@contoso.com")
 		later := monday.AddDate(3, 0, 0)
 		a, ok, _ := before.Next(later)
 		require.True(t, ok)
-		before.Settle(later, a, Verdict{State: state, Success: later})
+		before.Settle(later, a, Answer{State: state, Success: later})
 		again := empty()
-		again.Add(monday, "jane@contoso.com", before.Record("jane@contoso.com"))
+		again.Restore(monday, "jane@contoso.com", before.Record("jane@contoso.com"), AllSources)
 		_, asked := drive(again, monday, monday.Add(3*day), syncedAgo(time.Minute))
 		assert.NotEmpty(t, asked["jane@contoso.com"], "%s", state)
 	}
@@ -164,7 +164,7 @@ func TestUrgentMailboxesComeFirst(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, "user70@contoso.com", a.Key)
 	assert.Equal(t, Urgent, a.Why)
-	p.Settle(monday, a, Verdict{State: Fresh, Success: monday})
+	p.Settle(monday, a, Answer{State: Fresh, Success: monday})
 	a, ok, _ = p.Next(monday)
 	require.True(t, ok)
 	assert.Equal(t, Again, a.Why, "it is asked once")
@@ -203,20 +203,20 @@ func TestNoMoreCallsAtOnceThanAllowed(t *testing.T) {
 
 func TestRemovedMailboxes(t *testing.T) {
 	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(100, 10)}, 3)
-	p.Remove("user1@contoso.com")
-	p.Remove("nobody@contoso.com")
+	p.remove("user1@contoso.com")
+	p.remove("nobody@contoso.com")
 	a, _, _ := p.Next(monday)
 	b, _, _ := p.Next(monday)
 	_, ok, _ := p.Next(monday)
 	assert.False(t, ok)
 	assert.ElementsMatch(t, []string{"user0@contoso.com", "user2@contoso.com"}, []string{a.Key, b.Key})
-	p.Remove(a.Key)
-	p.Settle(monday, a, Verdict{State: Fresh, Success: monday})
-	p.Remove(b.Key)
+	p.remove(a.Key)
+	p.Settle(monday, a, Answer{State: Fresh, Success: monday})
+	p.remove(b.Key)
 	p.Release(monday, b)
 	assert.Zero(t, p.Len())
 	assert.Zero(t, p.Count(monday).Active)
-	p.Add(monday, "new@contoso.com", nil)
+	p.Add(monday, "new@contoso.com")
 	c, ok, _ := p.Next(monday.Add(time.Second))
 	assert.True(t, ok)
 	assert.Equal(t, "new@contoso.com", c.Key)
@@ -228,8 +228,8 @@ func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
 	here, there := Location{1}, Location{2}
 	at := map[string]Location{}
 	ask := func(p *Planner, now time.Time) {
-		drive(p, now, now.Add(30*time.Hour), func(now time.Time, a Ask) Verdict {
-			return Verdict{State: Fresh, Success: now, Location: at[a.Key], Located: now}
+		drive(p, now, now.Add(30*time.Hour), func(now time.Time, a Ask) Answer {
+			return Answer{State: Fresh, Success: now, Location: at[a.Key], Located: now}
 		})
 	}
 	state := func(p *Planner, key string) State { return p.all[p.index[key]].state }
@@ -246,10 +246,10 @@ func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
 			p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 0)
 			for _, key := range c.keys {
 				at[key] = here
-				p.Add(monday, key, nil)
+				p.Add(monday, key)
 			}
 			for _, key := range c.watch {
-				p.Watch(monday, key, 24*time.Hour, nil)
+				p.Watch(monday, key, 24*time.Hour)
 			}
 			ask(p, monday)
 			var counted []string
@@ -269,17 +269,17 @@ func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
 		keys := []string{"a@contoso.com", "b@contoso.com", "c@contoso.com"}
 		for _, key := range keys {
 			at[key] = here
-			p.Add(monday, key, nil)
+			p.Add(monday, key)
 		}
 		ask(p, monday)
 		require.Equal(t, 1, p.Count(monday.Add(30*time.Hour)).Active)
 		again := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 0)
 		for _, key := range []string{"c@contoso.com", "b@contoso.com", "a@contoso.com"} {
-			again.Add(monday, key, p.Record(key))
+			again.Restore(monday, key, p.Record(key), AllSources)
 		}
 		assert.Equal(t, Fresh, state(again, "a@contoso.com"), "after a restart")
 		at["b@contoso.com"] = there
-		again.Remove("a@contoso.com")
+		again.remove("a@contoso.com")
 		ask(again, monday.Add(30*time.Hour))
 		assert.Equal(t, 2, again.Count(monday.Add(60*time.Hour)).Active)
 	})
@@ -288,7 +288,7 @@ func TestAMailboxOfTwoNamesCountsOnce(t *testing.T) {
 // The name that counted is taken away, and a third one gets its place in memory.
 func TestANameCountsWhenTheOneThatDidIsGone(t *testing.T) {
 	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1)}, 2)
-	here := func(now time.Time, a Ask) Verdict {
+	here := func(now time.Time, a Ask) Answer {
 		v := syncedAgo(time.Minute)(now, a)
 		v.Location, v.Located = Location{1}, now
 		return v
@@ -299,30 +299,30 @@ func TestANameCountsWhenTheOneThatDidIsGone(t *testing.T) {
 		counts, other = other, counts
 	}
 	require.Equal(t, Duplicate, p.all[p.index[other]].state)
-	p.Remove(counts)
-	p.Add(monday.Add(time.Hour), "new@contoso.com", p.Record(other))
+	p.remove(counts)
+	p.Restore(monday.Add(time.Hour), "new@contoso.com", p.Record(other), AllSources)
 	assert.True(t, p.counted(p.index[other], Location{1}))
 }
 
 func TestAMailboxIsSmall(t *testing.T) {
-	assert.LessOrEqual(t, unsafe.Sizeof(mailbox{}), uintptr(80))
+	assert.LessOrEqual(t, unsafe.Sizeof(entry{}), uintptr(80))
 }
 
 func TestRecordsReadTheSameAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := mailbox{key: "a", staleAfter: 3600}
-		m.take(1000, Verdict{State: State(rapid.IntRange(0, int(states)-1).Draw(t, "state")), Devices: rapid.IntRange(0, 300).Draw(t, "devices"),
+		m := entry{key: "a", staleAfter: 3600}
+		m.take(1000, Answer{State: State(rapid.IntRange(0, int(states)-1).Draw(t, "state")), Devices: rapid.IntRange(0, 300).Draw(t, "devices"),
 			Success: time.Unix(rapid.Int64Range(0, 1<<32).Draw(t, "success"), 0), Attempt: time.Unix(9, 0), Location: Location{1, 2}, Located: time.Unix(7, 0)})
 		for range rapid.IntRange(0, 3).Draw(t, "visits without an answer after it") {
-			m.take(1060, Verdict{State: Error})
+			m.take(1060, Answer{State: Error})
 		}
-		again := mailbox{key: "a", staleAfter: 3600}
+		again := entry{key: "a", staleAfter: 3600}
 		require.NoError(t, again.restore(m.record()))
 		assert.Equal(t, m, again)
 	})
 	for name, b := range map[string][]byte{"nothing": {}, "cut": make([]byte, recordSize-1), "another version": append([]byte{9}, make([]byte, recordSize-1)...),
 		"an unknown state": append([]byte{1, 99}, make([]byte, recordSize-2)...)} {
-		t.Run(name, func(t *testing.T) { assert.Error(t, new(mailbox).restore(b)) })
+		t.Run(name, func(t *testing.T) { assert.Error(t, new(entry).restore(b)) })
 	}
 }
 
@@ -333,8 +333,8 @@ func TestASmallFleetIsAskedInTurn(t *testing.T) {
 	states := []State{Fresh, Stale, Failing, Inactive, Unknown, NotProvisioned, Cloud, Error}
 	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1, 1), AskEvery: every}, n)
 	end := monday.Add(3 * time.Hour)
-	_, asked := drive(p, monday, end, func(now time.Time, a Ask) Verdict {
-		return Verdict{State: states[int(a.id)%len(states)], Success: now.Add(-time.Minute)}
+	_, asked := drive(p, monday, end, func(now time.Time, a Ask) Answer {
+		return Answer{State: states[int(a.id)%len(states)], Success: now.Add(-time.Minute)}
 	})
 	for key, times := range asked {
 		for i := range times[1:] {
@@ -344,7 +344,7 @@ func TestASmallFleetIsAskedInTurn(t *testing.T) {
 	require.Equal(t, n, len(asked))
 	c := p.Count(end)
 	assert.Zero(t, c.Behind)
-	assert.GreaterOrEqual(t, p.Pulse.next, (int(end.Sub(monday)/every)-1)*n*3/8, "after the first round every visit of an active mailbox is a sample")
+	assert.GreaterOrEqual(t, p.history.Pulse.next, (int(end.Sub(monday)/every)-1)*n*3/8, "after the first round every visit of an active mailbox is a sample")
 }
 
 // A budget that does not reach makes rounds longer and leaves nobody out; the
@@ -362,4 +362,27 @@ func TestATurnThatComesLateIsBehind(t *testing.T) {
 	assert.InDelta(t, n*(10-1)/10, c.Overdue, 20)
 	assert.InDelta(t, n*(10-3)/10, c.Behind, 20)
 	assert.InDelta(t, 9*time.Minute, c.Lag, float64(30*time.Second))
+}
+
+// While phones synchronise, mailboxes are asked before their deadlines, so that
+// these do not all come at once; in a quiet night they are not, the answers would
+// be those of the evening.
+func TestDeadlinesAreLevelledWhilePhonesSynchronise(t *testing.T) {
+	for name, c := range map[string]struct {
+		lag  time.Duration
+		want bool
+	}{"phones that synchronise": {time.Minute, true}, "phones that are silent": {90 * time.Minute, false}} {
+		t.Run(name, func(t *testing.T) {
+			p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(2, 4)}, 20_000)
+			early := 0
+			synced := syncedAgo(c.lag)
+			drive(p, monday, monday.Add(20*time.Hour), func(now time.Time, a Ask) Answer {
+				if a.Why == Early {
+					early++
+				}
+				return synced(now, a)
+			})
+			assert.Equal(t, c.want, early > 0, "%d were asked early", early)
+		})
+	}
 }

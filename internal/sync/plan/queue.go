@@ -1,13 +1,13 @@
-package sync
+package plan
 
 // queueID says in which queue a mailbox waits.
 type queueID uint8
 
 const (
-	asking queueID = iota // in none: it is being asked
-	early                 // fresh: asked at due, or before when that levels the load
-	late                  // fresh, its phone silent while others sync: not before due
-	again                 // all others, new ones too
+	queueNone  queueID = iota // it is being asked
+	queueEarly                // fresh: asked at due, or before when that levels the load
+	queueLate                 // fresh, its phone silent while others sync: not before due
+	queueAgain                // all others, new ones too
 	queues
 )
 

@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"encoding/json"
@@ -25,8 +25,8 @@ const (
 	restless    = 4 // times what a restless fleet's quietest hour sees is more than the busiest
 )
 
-// Clone gives a copy that goes its own way.
-func (h *Hours) Clone() Hours { return Hours{maps.Clone(h.counts)} }
+// clone returns a copy that goes its own way.
+func (h *Hours) clone() Hours { return Hours{maps.Clone(h.counts)} }
 
 // Add counts at a moment.
 func (h *Hours) Add(at time.Time, asked, moved int) {
@@ -43,8 +43,8 @@ func (h *Hours) Add(at time.Time, asked, moved int) {
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// measure gives the value of an hour, or says that it was looked at too little.
-type measure func(Hour) (float64, bool)
+// Measure returns the value of an hour; false: it was looked at too little.
+type Measure func(Hour) (float64, bool)
 
 // Usual gives what is usual around a moment, and whether that is known. The
 // same time of the last four weeks decides, in the middle, so that neither an
@@ -52,7 +52,7 @@ type measure func(Hour) (float64, bool)
 // of the days since saw twice as much: a Saturday and an outage look the same
 // then. In the first week, of which no weekend is known, only what is never at
 // rest has a norm.
-func (h *Hours) Usual(at time.Time, value measure) (float64, bool) {
+func (h *Hours) Usual(at time.Time, value Measure) (float64, bool) {
 	weeks := h.before(at, hoursOfWeek, weeksKept, value)
 	switch len(weeks) {
 	case 0:
@@ -68,7 +68,7 @@ func (h *Hours) Usual(at time.Time, value measure) (float64, bool) {
 
 // before gives what is known of so many moments, each so many hours before the
 // next.
-func (h *Hours) before(at time.Time, hours, times int, value measure) (known []float64) {
+func (h *Hours) before(at time.Time, hours, times int, value Measure) (known []float64) {
 	for range times {
 		at = at.Add(-time.Duration(hours) * time.Hour)
 		if v, ok := h.around(at, value); ok {
@@ -87,7 +87,7 @@ func middle(all []float64) float64 {
 // around gives the least within an hour before and after a moment: people come
 // and go by clocks that are put back and forward twice a year. An hour's value
 // is that of its middle, and between two of them it runs straight.
-func (h *Hours) around(at time.Time, value measure) (float64, bool) {
+func (h *Hours) around(at time.Time, value Measure) (float64, bool) {
 	at = at.Add(-30 * time.Minute)
 	n, part := hourOf(at), float64(at.Unix()%3600)/3600
 	var v [4]float64 // the middles of four hours, of which the moment is between the second and third
@@ -110,7 +110,7 @@ func (h *Hours) around(at time.Time, value measure) (float64, bool) {
 // quietest gives the least of all hours but those of the last day, of which
 // some may be those of a stop; not known where a day is not, and where hours
 // differ so much that some are of rest.
-func (h *Hours) quietest(at time.Time, value measure) (float64, bool) {
+func (h *Hours) quietest(at time.Time, value Measure) (float64, bool) {
 	var all []float64
 	for n, c := range h.counts {
 		if v, ok := value(c); ok && n <= hourOf(at)-hoursOfDay {

@@ -1,10 +1,10 @@
-package sync
+package plan
 
 import "time"
 
-// aheadAllowed is by how much a time may lie in the future: clocks differ. What
+// AheadAllowed is by how much a time may lie in the future: clocks differ. What
 // lies beyond is not known.
-const aheadAllowed = 5 * time.Minute
+const AheadAllowed = 5 * time.Minute
 
 // Partnership is what Exchange Online says of one phone with Outlook and one
 // mailbox. Zero times are those that it does not say.
@@ -16,7 +16,7 @@ type Partnership struct {
 
 // known says whether the partnership says when it last synchronised.
 func (d Partnership) known(now time.Time) bool {
-	return !d.Success.IsZero() && !d.Success.After(now.Add(aheadAllowed))
+	return !d.Success.IsZero() && !d.Success.After(now.Add(AheadAllowed))
 }
 
 // begun says since when there is the partnership; one that says nothing at all
@@ -32,9 +32,9 @@ func (d Partnership) begun(now time.Time) time.Time {
 // success decides. Where the newest partnership does not say when it last
 // synchronised, and no other is fresh, nothing is known: the user has a new
 // phone, and the old one says nothing of it.
-func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Verdict {
+func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Answer {
 	if len(rows) == 0 {
-		return Verdict{State: NotProvisioned}
+		return Answer{State: NotProvisioned}
 	}
 	newest, decides := rows[0], Partnership{}
 	for _, d := range rows {
@@ -45,22 +45,22 @@ func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Verdict 
 			decides = d
 		}
 	}
-	v := Verdict{State: StateOf(now, decides, staleAfter), Success: decides.Success, Attempt: decides.Attempt, Devices: len(rows)}
+	v := Answer{State: stateOf(now, decides, staleAfter), Success: decides.Success, Attempt: decides.Attempt, Devices: len(rows)}
 	if v.State != Fresh && !newest.known(now) {
 		v.State = Unknown
 	}
 	return v
 }
 
-// StateOf gives the state that one partnership says.
-func StateOf(now time.Time, d Partnership, staleAfter time.Duration) State {
+// stateOf gives the state that one partnership says.
+func stateOf(now time.Time, d Partnership, staleAfter time.Duration) State {
 	age := now.Sub(d.Success)
 	switch {
 	case !d.known(now):
 		return Unknown
-	case age >= inactiveAfter:
+	case age >= InactiveAfter:
 		return Inactive
-	case d.Attempt.Sub(d.Success) > failingAfter && !d.Attempt.After(now.Add(aheadAllowed)) && now.Sub(d.Attempt) < staleAfter:
+	case d.Attempt.Sub(d.Success) > failingAfter && !d.Attempt.After(now.Add(AheadAllowed)) && now.Sub(d.Attempt) < staleAfter:
 		return Failing
 	case age >= staleAfter:
 		return Stale

@@ -1,8 +1,8 @@
-package sync
+package plan
 
 import "time"
 
-// Ages are those of hmad_mailboxes_synced_within.
+// ages are those of hmad_mailboxes_synced_within.
 var ages = [7]struct {
 	name string
 	age  time.Duration
@@ -11,13 +11,19 @@ var ages = [7]struct {
 	{"24h", 24 * time.Hour}, {"72h", 72 * time.Hour}, {"168h", 168 * time.Hour},
 }
 
+// Within counts the mailboxes whose last success is not older than an age.
+type Within struct {
+	Age       string // as the label has it
+	Mailboxes int
+}
+
 // Counts sum up the fleet at one moment, as far as it is known.
 type Counts struct {
 	Mailboxes int
 	States    map[State]int // each mailbox in one
 	Active    int           // last seen fresh, stale or failing, however long ago
 	Lost      int           // not active any more, though they synchronised not long ago
-	Within    []int         // last success within each of ages
+	Within    []Within
 	Newest    time.Time     // success of any mailbox
 	Overdue   int           // not asked yet although their turn has come: fresh, and past the end of that verdict
 	Behind    int           // those of them of which the verdict does not stand any more
@@ -27,33 +33,41 @@ type Counts struct {
 // Asked is the number of mailboxes of which something is known.
 func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] - c.States[Error] }
 
-// Known says whether enough of the fleet is known to judge it by shares.
+// Known reports whether enough of the fleet is known to judge it by shares.
 func (c Counts) Known() bool { return c.Mailboxes > 0 && 2*c.Asked() >= c.Mailboxes }
 
 // Count counts the fleet; O(n).
 func (p *Planner) Count(now time.Time) Counts {
-	c := Counts{Mailboxes: p.Len(), States: make(map[State]int, states), Within: make([]int, len(ages)),
-		Active: p.active()}
+	c := Counts{Mailboxes: p.Len(), States: make(map[State]int, states), Active: p.active()}
 	t := tally{now: secondsOf(now), every: seconds(p.settings.AskEvery / time.Second)}
 	for j, a := range ages {
 		t.since[j] = t.now.add(-a.age)
 	}
 	for i := range p.all {
-		if m := &p.all[i]; m.key != "" && !m.gone {
+		if m := &p.all[i]; m.member() {
 			t.add(m)
 		}
 	}
 	for state, n := range t.in {
 		c.States[State(state)] = n
 	}
-	for j := range ages { // what is within one age is within the longer ones
-		c.Within[j] = t.within[j]
-		if j > 0 {
-			c.Within[j] += c.Within[j-1]
-		}
+	within := 0
+	for j, a := range ages { // what is within one age is within the longer ones
+		within += t.within[j]
+		c.Within = append(c.Within, Within{a.name, within})
 	}
 	c.Newest, c.Overdue, c.Behind, c.Lost, c.Lag = t.newest.time(), t.overdue, t.behind, t.lost, time.Duration(t.lag)*time.Second
 	return c
+}
+
+// LostWithin is how recent the last known sync of a mailbox is that does not
+// synchronise any more and is called lost.
+const LostWithin = 2 * InactiveAfter
+
+// lost reports whether phones synchronised with the mailbox not long ago, and
+// what is known of it now says no more whether they should.
+func (m *entry) lost(now seconds) bool {
+	return (m.state == Inactive || m.state == NotProvisioned) && m.success != 0 && now.sub(m.success) < LostWithin
 }
 
 // tally is Counts while counting.
@@ -68,7 +82,7 @@ type tally struct {
 	lost            int
 }
 
-func (t *tally) add(m *mailbox) {
+func (t *tally) add(m *entry) {
 	at := m.at(t.now)
 	t.in[at]++
 	for j, since := range t.since {
@@ -85,7 +99,7 @@ func (t *tally) add(m *mailbox) {
 }
 
 // addTurn counts a mailbox whose turn to be asked has come.
-func (t *tally) addTurn(m *mailbox) {
+func (t *tally) addTurn(m *entry) {
 	turn, slack := m.ends(), m.slack()
 	if t.every > 0 {
 		turn, slack = m.due, 2*t.every

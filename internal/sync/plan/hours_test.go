@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"encoding/json"
@@ -152,22 +152,22 @@ func TestAsManySamplesAsShowAStop(t *testing.T) {
 		want, moved int
 		expected    float64
 	}{
-		"where much moves the least number":     {60, 10 * time.Second, pulseFloor, pulseFloor / 2, 30},
+		"where much moves the least number":     {60, 10 * time.Second, SamplesFloor, SamplesFloor / 2, 30},
 		"where little does, more":               {10, 10 * time.Second, 150, 75, 15},
 		"where next to nothing does, an hour's": {1, 10 * time.Second, 360, 180, 3.6},
 		"few samples, what an hour has":         {10, time.Minute, 60, 30, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := NewPlanner(Settings{StaleAfter: day, Budget: budget.New(1, 1)})
+			p := New(Settings{StaleAfter: day, Budget: budget.New(1, 1)})
 			for i := range 400 {
-				p.Pulse.note(secondsOf(noon.Add(-time.Duration(400-i)*c.every+c.every)), time.Duration(i%2)*time.Hour)
+				p.history.Pulse.note(secondsOf(noon.Add(-time.Duration(400-i)*c.every+c.every)), time.Duration(i%2)*time.Hour)
 			}
-			p.Hours.Rehearse(noon, Hour{100, c.usual})
-			s := p.sampled(noon)
-			assert.True(t, s.known)
-			assert.InDelta(t, c.want, s.asked, 1)
-			assert.InDelta(t, c.moved, s.moved, 1)
-			assert.InDelta(t, c.expected, s.expected, 0.2)
+			p.history.Hours.Rehearse(noon, Hour{100, c.usual})
+			s := p.Movement(noon)
+			assert.True(t, s.Known)
+			assert.InDelta(t, c.want, s.Asked, 1)
+			assert.InDelta(t, c.moved, s.Moved, 1)
+			assert.InDelta(t, c.expected, s.Expected, 0.2)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"math/rand/v2"
@@ -6,18 +6,6 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/budget"
-)
-
-// Why says for what purpose a mailbox is asked.
-type Why uint8
-
-// The purposes, in order of priority.
-const (
-	Urgent Why = iota // the watch list, or somebody who asks
-	Deadline
-	Sample
-	Again // new ones, and those of which nothing lasting is known
-	Early // before its deadline, to level the load
 )
 
 const (
@@ -39,29 +27,14 @@ type Settings struct {
 	Seed     uint64 // of the sample's rotation
 }
 
-// Ask is a mailbox that is to be asked now. It must be given back by Settle or
-// Release.
-type Ask struct {
-	Key        string
-	Why        Why
-	StaleAfter time.Duration
-	Location   Location // zero: to be looked up first
-	Located    time.Time
-	Ends       time.Time // of the fresh verdict that stands; zero: none does
-	Failed     bool      // it could not be asked the last time
-	id         int32
-}
-
 // Planner decides which mailbox is asked next and when. Its time is an argument
 // and it does no I/O; a decision takes O(log n). It is not for concurrent use.
 type Planner struct {
-	Budget *budget.Budget
-	Pulse  Pulse
-	Hours  Hours
-
+	budget   *budget.Budget
 	caller   *budget.Caller
 	settings Settings
-	all      []mailbox
+	history  History
+	all      []entry
 	free     []int32 // places in all
 	index    map[string]int32
 	places   map[Location]int32 // the mailbox that counts of those at a location
@@ -74,12 +47,12 @@ type Planner struct {
 	inARow   int // deadlines since the last of queue again
 }
 
-// NewPlanner gives a Planner of an empty fleet.
-func NewPlanner(s Settings) *Planner {
+// New returns a Planner of an empty fleet.
+func New(s Settings) *Planner {
 	if s.SampleRate == 0 {
 		s.SampleRate = sampleRate
 	}
-	p := &Planner{Budget: s.Budget, caller: s.Budget.Caller(), settings: s, index: map[string]int32{}, places: map[Location]int32{}, pace: newPace(s.StaleAfter)}
+	p := &Planner{budget: s.Budget, caller: s.Budget.Caller(), settings: s, index: map[string]int32{}, places: map[Location]int32{}, pace: newPace(s.StaleAfter)}
 	for i := range p.queues {
 		p.queues[i].p = p
 	}
@@ -90,22 +63,36 @@ func NewPlanner(s Settings) *Planner {
 // Len is the number of mailboxes.
 func (p *Planner) Len() int { return len(p.index) }
 
-// Has says whether the fleet has the mailbox.
+// Has reports whether the fleet has the mailbox.
 func (p *Planner) Has(key string) bool { _, ok := p.index[key]; return ok }
 
-// Add adds a mailbox, unless it is there. A record of an earlier process makes
-// it go on from there; one that cannot be read is as none, and one by a clock
-// that was ahead does not put the next visit off.
-func (p *Planner) Add(now time.Time, key string, record []byte) {
+// Add adds a mailbox, unless it is there.
+func (p *Planner) Add(now time.Time, key string) { p.Restore(now, key, nil, 0) }
+
+// Restore adds a mailbox, unless it is there, and goes on from its record of an
+// earlier process. A record that cannot be read is as none, and one by a clock
+// that was ahead does not put the next visit off. Of the sources that the record
+// names, those that are given stay; where it names none, all of these may have
+// the mailbox.
+func (p *Planner) Restore(now time.Time, key string, record []byte, sources Sources) {
 	if p.Has(key) {
 		return
 	}
-	m := mailbox{key: key, staleAfter: uint32(p.settings.StaleAfter / time.Second), due: secondsOf(now)}
+	m := entry{key: key, staleAfter: uint32(p.settings.StaleAfter / time.Second), due: secondsOf(now)}
 	if record != nil && m.restore(record) != nil {
 		m.due = secondsOf(now)
 	}
+	if m.sources == 0 {
+		m.sources = sources
+	}
+	m.sources &= sources
 	m.due = min(m.due, secondsOf(now.Add(max(m.limit(), restMost))))
 	m.inTime(p.settings.AskEvery, m.checked)
+	p.insert(now, m)
+}
+
+// insert gives a mailbox a place in the fleet.
+func (p *Planner) insert(now time.Time, m entry) {
 	id := int32(len(p.all))
 	if n := len(p.free); n > 0 {
 		id, p.free = p.free[n-1], p.free[:n-1]
@@ -113,7 +100,7 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 	} else {
 		p.all = append(p.all, m)
 	}
-	p.index[key] = id
+	p.index[m.key] = id
 	if m.state != Duplicate && m.location != (Location{}) {
 		p.places[m.location] = id
 	}
@@ -123,11 +110,11 @@ func (p *Planner) Add(now time.Time, key string, record []byte) {
 
 // Watch adds a mailbox, unless it is there, and gives it a stale_after of its
 // own.
-func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration, record []byte) {
-	p.Add(now, key, record)
+func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration) {
+	p.Add(now, key)
 	id := p.index[key]
 	m := &p.all[id]
-	waits := m.queue != asking
+	waits := m.queue != queueNone
 	if waits {
 		p.dequeue(id)
 	}
@@ -141,8 +128,8 @@ func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration, rec
 	}
 }
 
-// Remove takes a mailbox out of the fleet.
-func (p *Planner) Remove(key string) {
+// remove takes a mailbox out of the fleet.
+func (p *Planner) remove(key string) {
 	id, ok := p.index[key]
 	if !ok {
 		return
@@ -154,7 +141,7 @@ func (p *Planner) Remove(key string) {
 	}
 	p.counts[m.state]--
 	p.urgent = slices.DeleteFunc(p.urgent, func(u int32) bool { return u == id })
-	if m.queue == asking {
+	if m.queue == queueNone {
 		m.gone = true
 		return
 	}
@@ -163,13 +150,13 @@ func (p *Planner) Remove(key string) {
 }
 
 func (p *Planner) drop(id int32) {
-	p.all[id] = mailbox{}
+	p.all[id] = entry{}
 	p.free = append(p.free, id)
 }
 
 // Urge puts a mailbox before all others, once.
 func (p *Planner) Urge(key string) {
-	if id, ok := p.index[key]; ok && p.all[id].queue != asking && !slices.Contains(p.urgent, id) {
+	if id, ok := p.index[key]; ok && p.all[id].queue != queueNone && !slices.Contains(p.urgent, id) {
 		p.urgent = append(p.urgent, id)
 	}
 }
@@ -215,15 +202,15 @@ func (p *Planner) ask(id int32, why Why) Ask {
 }
 
 // Settle takes what a visit found out.
-func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
-	p.Budget.End()
+func (p *Planner) Settle(now time.Time, a Ask, v Answer) {
+	p.budget.End()
 	m := &p.all[a.id]
 	if m.gone {
 		p.drop(a.id)
 		return
 	}
 	if !p.counted(a.id, v.Location) {
-		v = Verdict{State: Duplicate, Location: v.Location, Located: v.Located}
+		v = Answer{State: Duplicate, Location: v.Location, Located: v.Located}
 	}
 	p.counts[m.state]--
 	m.take(secondsOf(now), v)
@@ -237,7 +224,7 @@ func (p *Planner) Settle(now time.Time, a Ask, v Verdict) {
 
 // Release gives a mailbox back that was not asked after all.
 func (p *Planner) Release(now time.Time, a Ask) {
-	p.Budget.End()
+	p.budget.End()
 	if p.all[a.id].gone {
 		p.drop(a.id)
 		return
@@ -247,12 +234,12 @@ func (p *Planner) Release(now time.Time, a Ask) {
 
 // beat counts a sample.
 func (p *Planner) beat(now time.Time, lag time.Duration) {
-	p.Pulse.note(secondsOf(now), lag)
+	p.history.Pulse.note(secondsOf(now), lag)
 	moved := 0
-	if lag <= movedWithin {
+	if lag <= MovedWithin {
 		moved = 1
 	}
-	p.Hours.Add(now, 1, moved)
+	p.history.Hours.Add(now, 1, moved)
 }
 
 // enqueue puts a mailbox into its queue.
@@ -260,7 +247,7 @@ func (p *Planner) enqueue(now time.Time, id int32) {
 	m := &p.all[id]
 	m.queue = p.queueOf(secondsOf(now), m)
 	p.queues[m.queue].push(id)
-	if m.queue != again {
+	if m.queue != queueAgain {
 		p.pace.add(m.due)
 	}
 }
@@ -268,26 +255,33 @@ func (p *Planner) enqueue(now time.Time, id int32) {
 func (p *Planner) dequeue(id int32) {
 	m := &p.all[id]
 	p.queues[m.queue].remove(int(m.slot))
-	if m.queue != again {
+	if m.queue != queueAgain {
 		p.pace.remove(m.due)
 	}
-	m.queue = asking
+	m.queue = queueNone
 }
 
 // queueOf: a phone that is silent while others synchronise is not asked early,
 // the answer would be the same.
-func (p *Planner) queueOf(now seconds, m *mailbox) queueID {
+func (p *Planner) queueOf(now seconds, m *entry) queueID {
 	switch {
 	case m.state != Fresh || m.tries > 0:
-		return again
-	case now.sub(m.success) > m.limit()/8 && p.Pulse.awake(now):
-		return late
+		return queueAgain
+	case now.sub(m.success) > m.limit()/8 && p.history.Pulse.awake(now):
+		return queueLate
 	default:
-		return early
+		return queueEarly
 	}
 }
 
-// Record gives what must be kept of a mailbox; nil where it is not known.
+// History returns what must be kept of the samples, a copy.
+func (p *Planner) History() History { return History{p.history.Hours.clone(), p.history.Pulse} }
+
+// Resume goes on from the history of an earlier process, which is the Planner's
+// from now on.
+func (p *Planner) Resume(h History) { p.history = h }
+
+// Record returns what must be kept of a mailbox; nil where it is not known.
 func (p *Planner) Record(key string) []byte {
 	if id, ok := p.index[key]; ok {
 		return p.all[id].record()

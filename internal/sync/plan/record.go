@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"encoding/binary"
@@ -15,9 +15,9 @@ var errRecord = errors.New("not a mailbox record of this version")
 
 // record writes what must survive a restart. The next visit is in it for those
 // without an answer to the last question; otherwise it follows from the rest and the config in force.
-func (m *mailbox) record() []byte {
+func (m *entry) record() []byte {
 	b := make([]byte, 0, recordSize)
-	b = append(b, recordVersion, m.sources<<4|byte(m.state), m.devices, m.tries)
+	b = append(b, recordVersion, byte(m.sources)<<4|byte(m.state), m.devices, m.tries)
 	for _, s := range []seconds{m.success, m.attempt, m.checked, m.located, m.due} {
 		b = binary.BigEndian.AppendUint32(b, uint32(s))
 	}
@@ -25,11 +25,11 @@ func (m *mailbox) record() []byte {
 }
 
 // restore reads a record into m and plans the next visit.
-func (m *mailbox) restore(b []byte) error {
+func (m *entry) restore(b []byte) error {
 	if len(b) != recordSize || b[0] != recordVersion || State(b[1]&15) >= states {
 		return errRecord
 	}
-	m.state, m.sources, m.devices, m.tries = State(b[1]&15), b[1]>>4, b[2], b[3]
+	m.state, m.sources, m.devices, m.tries = State(b[1]&15), Sources(b[1]>>4), b[2], b[3]
 	for i, s := range []*seconds{&m.success, &m.attempt, &m.checked, &m.located, &m.due} {
 		*s = seconds(binary.BigEndian.Uint32(b[4+4*i:]))
 	}

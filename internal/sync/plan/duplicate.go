@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import "strings"
 
@@ -20,7 +20,7 @@ func (p *Planner) counted(id int32, at Location) bool {
 }
 
 // rank orders the names of one mailbox.
-func (m *mailbox) rank() int {
+func (m *entry) rank() int {
 	switch {
 	case m.watched:
 		return 2

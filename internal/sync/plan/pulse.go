@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"encoding/json"
@@ -7,16 +7,31 @@ import (
 )
 
 const (
-	pulseSize    = 360              // samples that are kept: an hour of one in ten seconds
-	pulseFloor   = 50               // fewer say nothing
-	pulseWindow  = time.Hour        // older ones neither
-	movedWithin  = 10 * time.Minute // a mailbox that synchronised so shortly before it was asked has moved
+	// SamplesFloor is the number of samples of which fewer say nothing.
+	SamplesFloor = 50
+	// MovedWithin is how shortly before it was asked a mailbox that has moved
+	// synchronised.
+	MovedWithin = 10 * time.Minute
+)
+
+const (
+	pulseSize    = 360       // samples that are kept: an hour of one in ten seconds
+	pulseWindow  = time.Hour // older ones say nothing
+	movedFloor   = 15        // samples that should have moved, so that a stop shows
+	hourLookedAt = 10        // samples of an hour that make it known
 	awakeWithin  = time.Hour
 	awakeShare   = 0.4
 	awakeFloor   = 20
 	awakeNewest  = 60
 	awakeSamples = 30 * time.Minute
 )
+
+// History is what the samples have shown: of the last weeks by hour, and the
+// newest one by one.
+type History struct {
+	Hours Hours
+	Pulse Pulse
+}
 
 // Pulse is the newest of the samples: mailboxes asked in rotation, whatever is
 // known of them, so that they stand for the fleet.
@@ -71,35 +86,40 @@ func (p *Pulse) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// samples are some of the newest, and what is usual of so many.
-type samples struct {
-	asked, moved int
-	expected     float64 // to have moved
-	known        bool    // what is usual now
+// Movement sums up the newest samples, beside what is usual of so many.
+type Movement struct {
+	Asked, Moved int
+	Expected     float64 // to have moved
+	Known        bool    // what is usual now
 }
 
-// enough says whether they are so many that a stop shows.
-func (s samples) enough() bool { return s.asked >= pulseFloor && s.expected >= stopExpected }
+// Enough reports whether the samples are so many that a stop shows.
+func (m Movement) Enough() bool { return m.Asked >= SamplesFloor && m.Expected >= movedFloor }
 
-// sampled takes the newest samples, as few as are enough: where much moves a
+// Movement takes the newest samples, as few as are enough: where much moves a
 // stop shows in minutes, where little does it takes up to an hour of them.
-func (p *Planner) sampled(now time.Time) (s samples) {
+func (p *Planner) Movement(now time.Time) (m Movement) {
 	usual, slot := 0.0, seconds(0)
-	for _, b := range p.Pulse.newest(secondsOf(now), pulseWindow) {
-		if s.enough() {
+	for _, b := range p.history.Pulse.newest(secondsOf(now), pulseWindow) {
+		if m.Enough() {
 			break
 		}
 		if at := b.asked - b.asked%300; at != slot { // five minutes have one usual
 			slot = at
-			usual, _ = p.Hours.Usual(at.time(), movedShare)
+			usual, _ = p.history.Hours.Usual(at.time(), movedShare)
 		}
-		s.asked, s.expected = s.asked+1, s.expected+usual
-		if b.lag <= movedWithin {
-			s.moved++
+		m.Asked, m.Expected = m.Asked+1, m.Expected+usual
+		if b.lag <= MovedWithin {
+			m.Moved++
 		}
 	}
-	_, s.known = p.Hours.Usual(now, movedShare)
-	return s
+	_, m.Known = p.history.Hours.Usual(now, movedShare)
+	return m
+}
+
+// movedShare measures an hour of samples.
+func movedShare(h Hour) (float64, bool) {
+	return float64(h.Moved) / float64(max(h.Asked, 1)), h.Asked >= hourLookedAt
 }
 
 // awake says whether so many phones synchronise now that asking before time is
