@@ -66,7 +66,15 @@ func List(words []string) string {
 	}
 }
 
-// ShellWord returns s, cleaned, as one word of a POSIX shell.
+// ShellWord returns s, cleaned and at most max bytes long, as one word of a
+// POSIX shell; quoted only where a shell would read it as something else.
 func ShellWord(s string, max int) string {
-	return "'" + strings.ReplaceAll(Clean(s, max), "'", `'\''`) + "'"
+	s = Clean(s, max)
+	special := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./:=@%+,", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, special) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

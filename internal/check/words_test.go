@@ -1,10 +1,12 @@
 package check_test
 
 import (
+	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -27,5 +29,14 @@ func TestMomentDayAndList(t *testing.T) {
 	assert.Equal(t, "none", check.List(nil))
 	assert.Equal(t, "a, b", check.List([]string{"a", "b"}))
 	assert.Equal(t, "1, 2, 3, 4, 5, 6, 7, 8 and 2 more", check.List([]string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}))
+}
+
+func TestAShellReadsAWordAsItWas(t *testing.T) {
+	assert.Equal(t, "https://mail.contoso.com:443/a_b", check.ShellWord("https://mail.contoso.com:443/a_b", 100))
 	assert.Equal(t, `'it'\''s\x00'`, check.ShellWord("it's\x00", 100))
+	for _, s := range []string{"", "plain", "two words", "it's", `back\slash`, "$HOME `id` $(id)", "*?[]{}~!#&|;<>\"", "ż"} {
+		out, err := exec.Command("/bin/sh", "-c", "printf %s "+check.ShellWord(s, 100)).Output()
+		require.NoError(t, err)
+		assert.Equal(t, s, string(out))
+	}
 }

@@ -243,14 +243,9 @@ func (e *evosts) repeat(o observation) []string {
 	for _, at := range o.places() {
 		line := "curl -sS -m 20 "
 		if e.target.Proxy != "" {
-			line += "--proxy " + quote(e.target.Proxy) + " "
+			line += "--proxy " + check.ShellWord(e.target.Proxy, maxDetail) + " "
 		}
-		notes = append(notes, line+quote(shownURL(at)))
+		notes = append(notes, line+check.ShellWord(shownURL(at), maxDetail))
 	}
 	return append(notes, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
-}
-
-// quote makes s one word of a POSIX shell.
-func quote(s string) string {
-	return "'" + strings.ReplaceAll(check.Clean(s, maxDetail), "'", `'\''`) + "'"
 }

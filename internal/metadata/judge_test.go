@@ -320,7 +320,7 @@ func TestTimeline(t *testing.T) {
 	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00Z  by 2026-11-22 12:00Z  published no more since 2026-11-22 15:30Z")
 	assert.Contains(t, all, ThumbprintOf(stored).String()+"  2026-11-22 12:15Z     by 2026-11-22 15:15Z")
 	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30Z     missing               in order until 2026-11-22 23:30Z, critical from 2026-11-23 04:30Z")
-	assert.True(t, strings.HasPrefix(r.Report.Texts()[len(r.Report.Texts())-2], "curl -sS -m 20 '"+testURL))
+	assert.True(t, strings.HasPrefix(r.Report.Texts()[len(r.Report.Texts())-2], "curl -sS -m 20 "+testURL))
 }
 
 func TestACancelledRunWritesNothingDown(t *testing.T) {

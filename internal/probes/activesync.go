@@ -38,8 +38,7 @@ var ActiveSync = &check.Def{
 // activesync is the compiled check of one target.
 type activesync struct {
 	route        *route
-	url          *url.URL        // nil: AutoDiscover gives it
-	ready        []*http.Request // for url, which every run asks again
+	url          *url.URL // nil: AutoDiscover gives it
 	autodiscover *autodiscover
 	members      []string
 	mailbox      string
@@ -64,15 +63,13 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 	a := &activesync{route: r, url: u, members: t.ActiveSync.Members, mailbox: t.Mailbox, tenant: t.Tenant, env: env}
 	if u == nil {
 		a.autodiscover, err = newAutodiscover(t, env)
-		return a, err
 	}
-	a.ready = a.requests(u)
-	return a, nil
+	return a, err
 }
 
-// endpoint gives the URL to ask: the configured one, else the one that
+// endpoint returns the URL to ask: the configured one, else the one that
 // AutoDiscover gave last, else the one that it gives now. The notes say which;
-// beside an error they tell what AutoDiscover was asked.
+// with an error they say what AutoDiscover was asked.
 func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, err error) {
 	from := func(u *url.URL, source string) (*url.URL, []string, error) {
 		return u, []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}, nil
@@ -98,8 +95,9 @@ func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, 
 	}
 }
 
-// why names what was found, for the error of a check that hangs on it. The
-// detail may hold the mailbox's address, which no error may.
+// why returns the name of the reason that was found, for the error of a check
+// that needs the URL. The detail may hold the mailbox's address, which no error
+// may.
 func (s asked) why() string {
 	if len(s.findings) == 0 {
 		return "no finding"
@@ -142,9 +140,6 @@ func (a *activesync) run(ctx context.Context) (check.Report, error) {
 // out the blank after «Bearer» that Microsoft's script sends; Exchange treats
 // both alike (domain notes, section 3.1).
 func (a *activesync) requests(u *url.URL) []*http.Request {
-	if u == a.url && a.ready != nil {
-		return a.ready
-	}
 	return []*http.Request{
 		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer"),
 		a.route.get(u, "Accept", "application/json", "Authorization", "Bearer", "X-User-Identity", a.mailbox),
@@ -174,13 +169,12 @@ func (a *activesync) judgeVisit(v Visit) addressed {
 
 // challengeSchemes are the values of the label scheme; the last stands for all
 // that the others do not name.
-var challengeSchemes = [6]string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
+var challengeSchemes = []string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
 
-// schemeSamples tells what each address's answer offers; nothing of one that
+// schemeSamples returns what each address's answer offers; nothing of one that
 // did not answer.
 func schemeSamples(visits []Visit) []check.Sample {
-	out := make([]check.Sample, 0, len(visits)*len(challengeSchemes))
-	labels := make([]string, 0, 2*cap(out))
+	var out []check.Sample
 	for _, v := range visits {
 		answers := v.whole()
 		if len(answers) == 0 {
@@ -191,23 +185,23 @@ func schemeSamples(visits []Visit) []check.Sample {
 			address = v.peer()
 		}
 		offered := offeredSchemes(answers[0])
-		for i, s := range challengeSchemes {
-			labels = append(labels, s, address)
-			out = append(out, check.Sample{Metric: SchemeOffered, Value: offered[i], Labels: labels[len(labels)-2 : len(labels) : len(labels)]})
+		for _, s := range challengeSchemes {
+			out = append(out, check.Sample{Metric: SchemeOffered, Value: offered[s], Labels: []string{s, address}})
 		}
 	}
 	return out
 }
 
-// offeredSchemes gives 1 for each of challengeSchemes that the answer offers.
-func offeredSchemes(a *Answer) (offered [6]float64) {
+// offeredSchemes returns 1 for each of challengeSchemes that the answer offers.
+func offeredSchemes(a *Answer) map[string]float64 {
+	offered := map[string]float64{}
 	cs, _ := a.challenges()
 	for _, c := range cs {
-		i := slices.IndexFunc(challengeSchemes[:], c.Is)
+		i := slices.IndexFunc(challengeSchemes, c.Is)
 		if i < 0 {
 			i = len(challengeSchemes) - 1
 		}
-		offered[i] = 1
+		offered[challengeSchemes[i]] = 1
 	}
 	return offered
 }

@@ -14,7 +14,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,11 +25,11 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// The benchmarks set a visit beside bare net/http doing the same: a fresh
-// connection with a full handshake, then one request or two on it. The server
-// is a process of its own, so that cpu-ns/op and the allocations are the
-// client's alone. The aim is at most 1.15 times the bare figure, in every one
-// of cpu/bare, allocs/bare and B/bare.
+// The benchmarks measure a visit and a run of activesync, and bare net/http
+// asking the same: a fresh connection with a full handshake, then one request
+// or two on it. The server is a process of its own, so that cpu-ns/op and the
+// allocations are the client's alone. `make bench-blackbox` compares a run with
+// blackbox_exporter's probe.
 
 // benchServerVar makes the test binary serve instead of test.
 const benchServerVar = "HMAD_BENCH_SERVER"
@@ -78,88 +77,35 @@ func benchServer(b *testing.B) (netip.AddrPort, *authority) {
 	return netip.MustParseAddrPort(addr), &authority{cert: cert}
 }
 
-// cost is what a number of runs took of this process.
-type cost struct {
-	cpu           time.Duration
-	allocs, bytes uint64
-}
-
-func costNow(b *testing.B) cost {
+// cpuNow returns the CPU time that this process has taken.
+func cpuNow(b *testing.B) time.Duration {
 	var u unix.Rusage
 	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return cost{time.Duration(u.Utime.Nano() + u.Stime.Nano()), m.Mallocs, m.TotalAlloc}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// spend adds to c what n runs of f take.
-func (c *cost) spend(b *testing.B, n int, f func()) {
-	before := costNow(b)
-	for range n {
-		f()
-	}
-	now := costNow(b)
-	c.cpu += now.cpu - before.cpu
-	c.allocs += now.allocs - before.allocs
-	c.bytes += now.bytes - before.bytes
-}
-
-// measure runs f b.N times.
+// measure runs f b.N times, and once before for what is only done once, such as
+// reading the roots.
 func measure(b *testing.B, f func()) {
 	b.Helper()
-	f() // what is only done once, such as reading the roots
-	b.ReportAllocs()
-	b.ResetTimer()
-	var c cost
-	c.spend(b, b.N, f)
-	b.ReportMetric(float64(c.cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
-}
-
-// beside measures f, and bare in turn with it, so that both meet the machine in
-// the same mood. The metrics …/bare say how many times the bare request's cost f
-// takes: 1.10 is ten per cent more.
-func beside(b *testing.B, bare, f func()) {
-	b.Helper()
-	bare()
 	f()
 	b.ReportAllocs()
 	b.ResetTimer()
-	var of, to cost
-	for left := b.N; left > 0; left -= 50 {
-		n := min(left, 50)
-		b.StopTimer()
-		to.spend(b, n, bare)
-		b.StartTimer()
-		of.spend(b, n, f)
+	before := cpuNow(b)
+	for range b.N {
+		f()
 	}
-	b.ReportMetric(float64(of.cpu.Nanoseconds())/float64(b.N), "cpu-ns/op")
-	b.ReportMetric(float64(of.cpu)/float64(to.cpu), "cpu/bare")
-	b.ReportMetric(float64(of.allocs)/float64(to.allocs), "allocs/bare")
-	b.ReportMetric(float64(of.bytes)/float64(to.bytes), "B/bare")
+	b.ReportMetric(float64((cpuNow(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
-func BenchmarkBare(b *testing.B)     { measure(b, newBenched(b).bare(1)) }
-func BenchmarkBarePair(b *testing.B) { measure(b, newBenched(b).bare(2)) }
+func BenchmarkBare(b *testing.B)      { measure(b, newBenched(b).bare(1)) }
+func BenchmarkBarePair(b *testing.B)  { measure(b, newBenched(b).bare(2)) }
+func BenchmarkVisit(b *testing.B)     { measure(b, newBenched(b).visit(1)) }
+func BenchmarkVisitPair(b *testing.B) { measure(b, newBenched(b).visit(2)) }
 
-// BenchmarkVisit asks as BenchmarkBare does, BenchmarkVisitPair as
-// BenchmarkBarePair.
-func BenchmarkVisit(b *testing.B) {
-	s := newBenched(b)
-	beside(b, s.bare(1), s.visit(1))
-}
-
-func BenchmarkVisitPair(b *testing.B) {
-	s := newBenched(b)
-	beside(b, s.bare(2), s.visit(2))
-}
-
-// BenchmarkActiveSync is a whole run of the check, which asks the pair: it
-// judges and renders notes and samples too. Its bare request is
-// BenchmarkBarePair's.
-func BenchmarkActiveSync(b *testing.B) {
-	s := newBenched(b)
-	beside(b, s.bare(2), s.activesync())
-}
+// BenchmarkActiveSync is a whole run of the check, which asks the pair, judges,
+// and renders notes and samples.
+func BenchmarkActiveSync(b *testing.B) { measure(b, newBenched(b).activesync()) }
 
 // benched is what a benchmark asks.
 type benched struct {

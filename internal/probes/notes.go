@@ -2,10 +2,11 @@ package probes
 
 import (
 	"crypto/tls"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
@@ -15,117 +16,95 @@ import (
 const (
 	maxNoteHeaders = 64
 	maxNoteValue   = 1 << 10
-
-	// What a visit's notes usually take, so that they are seldom moved.
-	usualNotes     = 32
-	usualNotesSize = 2 << 10
 )
 
-// notes tell a person what was asked and what came: for each request a curl
-// line that repeats it, then the connection, then the answer's status line and
-// headers, one a note. Names of headers are in Go's canonical spelling.
+// maxWord bounds a word of a command to repeat, in bytes.
+const maxWord = 4 << 10
+
+// notes returns what was asked and what came, for people: for each request a
+// curl line that repeats it, then the connection, then the answer's status line
+// and headers, one a note. Names of headers are in Go's canonical spelling.
 func (v Visit) notes() []string {
-	l := lines{ends: make([]int, 0, usualNotes)}
-	l.Grow(usualNotesSize)
+	var notes []string
 	for i, req := range v.asked {
-		v.writeCurl(&l, req)
+		notes = append(notes, v.curl(req))
 		if i == 0 {
-			v.writeConnection(&l)
+			notes = append(notes, v.connection())
 		}
 		if i < len(v.Answers) {
-			v.Answers[i].writeNotes(&l)
+			notes = append(notes, v.Answers[i].notes()...)
 		}
 	}
-	return l.all()
+	return notes
 }
 
-// repeat gives the lines that repeat requests which never got as far as a
+// repeat returns the lines that repeat requests which never got as far as a
 // connection.
 func (r *route) repeat(reqs ...*http.Request) []string {
-	var l lines
+	var notes []string
 	for _, req := range reqs {
-		Visit{route: r}.writeCurl(&l, req)
+		notes = append(notes, Visit{route: r}.curl(req))
 	}
-	return l.all()
+	return notes
 }
 
-// writeCurl writes a line for a shell that repeats the request on the same way.
-func (v Visit) writeCurl(l *lines, req *http.Request) {
-	l.WriteString("curl -sS -i --http1.1 -m 20")
+// curl returns a line for a shell that repeats the request on the same way.
+func (v Visit) curl(req *http.Request) string {
+	var b strings.Builder
+	b.WriteString("curl -sS -i --http1.1 -m 20")
+	option := func(name, value string) { b.WriteString(" " + name + " " + check.ShellWord(value, maxWord)) }
 	if v.Address.IsValid() {
-		l.option("--connect-to", net.JoinHostPort(v.way.host, v.way.port), ":", v.Address.String())
+		option("--connect-to", net.JoinHostPort(v.way.host, v.way.port)+":"+v.Address.String())
 	}
 	if v.route.proxy != nil {
-		l.option("--proxy", v.route.proxy.String())
+		option("--proxy", v.route.proxy.String())
 	}
 	if v.route.caFile != "" {
-		l.option("--cacert", v.route.caFile)
+		option("--cacert", v.route.caFile)
 	}
 	if len(req.Header["Accept"]) == 0 {
-		l.option("-H", "Accept:") // which curl would else send
+		option("-H", "Accept:") // which curl would send otherwise
 	}
 	for _, name := range sortedNames(req.Header) {
 		for _, value := range req.Header[name] {
-			l.option("-H", name, ": ", value)
+			option("-H", name+": "+value)
 		}
 	}
-	l.WriteByte(' ')
-	l.word(req.URL.String())
-	l.end()
+	b.WriteString(" " + check.ShellWord(req.URL.String(), maxWord))
+	return b.String()
 }
 
-// writeConnection tells where the connection went and what certificate was
-// there.
-func (v Visit) writeConnection(l *lines) {
-	l.WriteString("connection: ")
-	l.WriteString(v.peer())
+// connection returns where the connection went and what certificate was there.
+func (v Visit) connection() string {
+	s := "connection: " + v.peer()
 	if v.route.proxy != nil {
-		l.WriteString(" through the proxy ")
-		l.WriteString(v.route.proxy.Host)
+		s += " through the proxy " + v.route.proxy.Host
 	}
 	if len(v.Chain) == 0 {
-		l.WriteString(", no TLS")
-	} else {
-		leaf := v.Chain[0]
-		for _, part := range []string{", ", tls.VersionName(v.tls), ", certificate for ", names(leaf), " of ", issuer(leaf), " until ", day(leaf.NotAfter)} {
-			l.WriteString(part)
-		}
+		return s + ", no TLS"
 	}
-	l.end()
+	leaf := v.Chain[0]
+	return fmt.Sprintf("%s, %s, certificate for %s of %s until %s", s, tls.VersionName(v.tls), names(leaf), issuer(leaf), day(leaf.NotAfter))
 }
 
-func (a *Answer) writeNotes(l *lines) {
-	for _, part := range []string{a.Proto, " ", strconv.Itoa(a.Status), " ", http.StatusText(a.Status)} {
-		l.WriteString(part)
-	}
-	l.end()
-	n := 0
+// notes returns the answer's status line and its headers.
+func (a *Answer) notes() []string {
+	notes := []string{fmt.Sprintf("%s %d %s", a.Proto, a.Status, http.StatusText(a.Status))}
 	for _, name := range sortedNames(a.Header) {
 		for _, value := range a.Header[name] {
-			if n++; n > maxNoteHeaders {
-				l.WriteString("… more headers")
-				l.end()
-				return
+			if len(notes) > maxNoteHeaders {
+				return append(notes, "… more headers")
 			}
-			l.WriteString(check.Clean(name, 100))
-			l.WriteString(": ")
-			l.WriteString(check.Clean(guard(name, value), maxNoteValue))
-			l.end()
+			notes = append(notes, check.Clean(name, 100)+": "+check.Clean(guard(name, value), maxNoteValue))
 		}
 	}
+	return notes
 }
 
-func sortedNames(h http.Header) []string {
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sortedNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
 
-// guard cuts from a header's value what may be secret or personal: of a cookie
-// all but the name, of a place to go the query.
+// guard returns a header's value without what may be secret or personal: the
+// value of a cookie, the query of a URL.
 func guard(name, value string) string {
 	cutAt := func(mark string) string {
 		if head, _, found := strings.Cut(value, mark); found {

@@ -3,7 +3,6 @@ package probes
 import (
 	"net/http"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -46,17 +45,11 @@ func TestTheNotesTellHowToRepeatTheRequestAndWhatCame(t *testing.T) {
 
 func TestTheNotesOfAnAnswerAreBounded(t *testing.T) {
 	a := &Answer{Proto: "HTTP/1.1", Status: 200, Header: http.Header{"X-Many": make([]string, 100)}}
-	notes := notesOf(a)
+	notes := a.notes()
 	assert.Len(t, notes, 1+maxNoteHeaders+1)
 	assert.Equal(t, "… more headers", notes[len(notes)-1])
 	a.Header["X-Many"] = make([]string, maxNoteHeaders)
-	assert.Len(t, notesOf(a), 1+maxNoteHeaders)
-}
-
-func notesOf(a *Answer) []string {
-	var l lines
-	a.writeNotes(&l)
-	return l.all()
+	assert.Len(t, a.notes(), 1+maxNoteHeaders)
 }
 
 func TestTheCurlLineGoesTheConfiguredWay(t *testing.T) {
@@ -76,20 +69,8 @@ func TestTheCurlLineGoesTheConfiguredWay(t *testing.T) {
 			if test.address != "" {
 				v.Address = netip.MustParseAddrPort(test.address)
 			}
-			var l lines
-			v.writeCurl(&l, r.get(testURL(t, "https://"+testHost+"/")))
-			assert.Contains(t, l.String(), test.want)
+			assert.Contains(t, v.curl(r.get(testURL(t, "https://"+testHost+"/"))), test.want)
 		})
-	}
-}
-
-func TestAShellReadsAQuotedWordAsItWas(t *testing.T) {
-	for _, s := range []string{"", "plain", "two words", "it's", `back\slash`, "$HOME `id` $(id)", "a\nb", "*?[]{}~!#&|;<>\"", "ż"} {
-		var l lines
-		l.word(s[:len(s)/2], s[len(s)/2:])
-		out, err := exec.Command("/bin/sh", "-c", "printf %s "+l.String()).Output()
-		require.NoError(t, err)
-		assert.Equal(t, s, string(out))
 	}
 }
 

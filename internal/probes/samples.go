@@ -12,7 +12,7 @@ var CertificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_ti
 	Labels: []string{"host", "address"},
 	Help:   "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless several addresses were asked."}
 
-// samples gives the phases and certificate facts of a run's visits. A host
+// samples returns the phases and certificate facts of a run's visits. A host
 // that was visited more than once at one address counts with its first visit.
 func samples(visits []Visit) []check.Sample {
 	type place struct {
@@ -43,15 +43,13 @@ func samples(visits []Visit) []check.Sample {
 	return out
 }
 
-// samples leaves out what did not happen: a failed step has no old or zero
-// value.
+// samples returns the visit's phases and certificate. It leaves out what did
+// not happen: a failed step has no old or zero value.
 func (v Visit) samples(address string) []check.Sample {
-	out := make([]check.Sample, 0, 6)
-	labels := make([]string, 0, 3*5)
+	var out []check.Sample
 	phase := func(name string, d time.Duration) {
 		if d > 0 {
-			labels = append(labels, name, v.Host, address)
-			out = append(out, check.Sample{Metric: check.Phase, Value: d.Seconds(), Labels: labels[len(labels)-3 : len(labels) : len(labels)]})
+			out = append(out, check.Sample{Metric: check.Phase, Value: d.Seconds(), Labels: []string{name, v.Host, address}})
 		}
 	}
 	phase("dns", v.Phases.DNS)

@@ -27,23 +27,11 @@ type Answer struct {
 	Body     []byte
 	Received time.Time     // when its first byte came, by the check's clock
 	Waited   time.Duration // from the request's last byte to the answer's first
-
-	parsed *parsed // the challenges, once somebody asked for them
 }
 
-type parsed struct {
-	challenges []Challenge
-	err        error
-}
-
-// challenges gives the answer's challenges, as ParseChallenges does. They are
-// read once, for the run's own goroutine.
+// challenges returns the answer's challenges, as ParseChallenges does.
 func (a *Answer) challenges() ([]Challenge, error) {
-	if a.parsed == nil {
-		cs, err := ParseChallenges(a.Header["Www-Authenticate"])
-		a.parsed = &parsed{cs, err}
-	}
-	return a.parsed.challenges, a.parsed.err
+	return ParseChallenges(a.Header["Www-Authenticate"])
 }
 
 // Phases are the parts of one request's time; a phase that did not happen is 0.
