@@ -37,6 +37,9 @@ func Redact(s string, secrets ...string) string {
 // Line makes s, which came from outside, fit to be shown: one line, valid
 // UTF-8, without control characters, at most max runes.
 func Line(s string, max int) string {
+	if len(s) <= max && plain(s) {
+		return strings.TrimSpace(s)
+	}
 	if len(s) > 4*max {
 		s = s[:4*max]
 	}

@@ -67,8 +67,8 @@ func TestExchangeOnlineInTheLab(t *testing.T) {
 		assert.Equal(t, l.online.GUID(i), guid)
 		rows, err = client.Invoke(t.Context(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": guid}, adminapi.Options{Anchor: guid})
 		require.NoError(t, err)
-		at, ok := rows.Rows[0].Time("LastSuccessSync")
-		assert.True(t, ok)
+		at, err := rows.Rows[0].Time("LastSuccessSync")
+		require.NoError(t, err)
 		assert.WithinDuration(t, time.Now(), at, 6*time.Minute)
 	}
 	rows, err := client.Invoke(t.Context(), "Get-MobileDevice", map[string]any{"ResultSize": "Unlimited"}, adminapi.Options{})

@@ -35,14 +35,11 @@ func FuzzPage(f *testing.F) {
 				if strings.Contains(name, "@") {
 					t.Errorf("side key %q", name)
 				}
-				if at, ok := r.Time(name); ok && at.IsZero() {
-					t.Error("a zero time passes for one")
-				}
+				r.Time(name)
 				r.Int(name)
-				r.Bool(name)
+				r.Flag(name)
 				r.Size(name)
-				r.Duration(name)
-				r.Strings(name)
+				r.Texts(name)
 			}
 		}
 	})

@@ -1,39 +1,52 @@
 package powershell
 
 import (
-	"bytes"
 	"encoding/json"
-	"strconv"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
 
-// Row is one object of an answer: its properties as JSON, without the side
-// keys that say their types. Names are looked up ignoring case: DeviceId is
-// also spelt DeviceID. Texts come as one line of valid UTF-8.
+// Row is one object: its properties as JSON. Names are looked up ignoring case:
+// DeviceId is also spelt DeviceID. An error of a reading says in one line what
+// was found and what is wanted, never the value.
 type Row map[string]json.RawMessage
 
-// value returns a property; nil where it is absent, null or no JSON.
-func (r Row) value(name string) any {
-	raw, ok := r[name]
-	if !ok {
-		raw = r.fold(name)
+var errMissing = errors.New("missing")
+
+// Rows reads a list of objects; a single one is a list of one. Null is nil, an
+// empty list is not.
+func Rows(data json.RawMessage) ([]Row, error) {
+	data = unwrap(data)
+	if kindOf(data) == nothing {
+		return nil, nil
 	}
-	if len(raw) == 0 {
-		return nil
+	if !json.Valid(data) {
+		return nil, json.Unmarshal(data, new(json.RawMessage))
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
-		return nil
+	list := elements(data)
+	all := make([]Row, 0, len(list))
+	for i, e := range list {
+		if e = unwrap(e); kindOf(e) != anObject {
+			return nil, fmt.Errorf("row %d: got %s, want an object", i, kindOf(e))
+		}
+		var row Row
+		if err := json.Unmarshal(e, &row); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+		all = append(all, row)
 	}
-	return v
+	return all, nil
 }
 
-// fold finds a property by another case; where several fit, the first in
-// order, so that the answer does not hang on chance.
-func (r Row) fold(name string) json.RawMessage {
+// value returns a property; nil where it is absent. Where several spellings fit,
+// it is the exact one, else the first in order, so that the answer does not hang
+// on chance.
+func (r Row) value(name string) json.RawMessage {
+	if raw, ok := r[name]; ok {
+		return raw
+	}
 	found := ""
 	for k := range r {
 		if strings.EqualFold(k, name) && (found == "" || k < found) {
@@ -43,76 +56,38 @@ func (r Row) fold(name string) json.RawMessage {
 	return r[found]
 }
 
-// String returns a text, number or flag as text; empty where there is none.
+// Has reports whether a property is there and not null.
+func (r Row) Has(name string) bool { return kindOf(unwrap(r.value(name))) != nothing }
+
+// String returns a text, number or flag as text of one line; empty where there is
+// none.
 func (r Row) String(name string) string {
-	s, _ := scalar(r.value(name))
+	s, _ := r.Text(name)
 	return s
 }
 
-// Strings returns a collection's texts. One element may hold several, joined by
-// ", "; a single text is a collection of one.
-func (r Row) Strings(name string) []string {
-	var all []string
-	for _, v := range List(r.value(name)) {
-		s, _ := scalar(v)
-		for part := range strings.SplitSeq(s, ", ") {
-			if part = strings.TrimSpace(part); part != "" {
-				all = append(all, part)
-			}
-		}
-	}
-	return all
-}
+// Text is String; anything but a text, number, flag or null is an error.
+func (r Row) Text(name string) (string, error) { return readText(r.value(name)) }
 
-// Time returns a moment in UTC; false where there is none, and where its zone is
-// not said: a guess could be wrong by half a day.
-func (r Row) Time(name string) (time.Time, bool) {
-	t, err := ReadTime(r.value(name))
-	return t, err == nil && !t.IsZero()
-}
+// Texts returns a list of texts; a single text is a list of its parts, separated
+// by commas.
+func (r Row) Texts(name string) ([]string, error) { return readTexts(r.value(name)) }
 
-// Int returns a whole number, also one written as text.
-func (r Row) Int(name string) (int64, bool) {
-	n, err := strconv.ParseInt(strings.TrimSpace(r.String(name)), 10, 64)
-	return n, err == nil
-}
+// Flag returns true or false, which must be there.
+func (r Row) Flag(name string) (bool, error) { return readFlag(r.value(name)) }
 
-// Bool returns a flag, also one written as text.
-func (r Row) Bool(name string) (value, ok bool) {
-	switch strings.ToLower(r.String(name)) {
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	default:
-		return false, false
-	}
-}
+// Int returns a whole number, which must be there, also one written as text.
+func (r Row) Int(name string) (int64, error) { return readInt(r.value(name)) }
+
+// Time returns a moment in UTC, zero where there is none. One without a zone is
+// an error: a guess could be wrong by half a day.
+func (r Row) Time(name string) (time.Time, error) { return ReadTime(r.value(name)) }
 
 // Size returns a size such as "99 GB (106,300,440,576 bytes)" or "Unlimited".
-func (r Row) Size(name string) (Size, bool) {
-	s, err := readSize(r.String(name))
-	return s, err == nil
-}
+func (r Row) Size(name string) (Size, error) { return readSize(r.value(name)) }
 
-// Duration returns a TimeSpan: "[-][d.]hh:mm:ss[.fffffff]".
-func (r Row) Duration(name string) (time.Duration, bool) {
-	s, negative := strings.CutPrefix(r.String(name), "-")
-	var days int64
-	if head, rest, ok := strings.Cut(s, "."); ok && strings.Contains(rest, ":") {
-		n, err := strconv.ParseUint(head, 10, 16)
-		if err != nil {
-			return 0, false
-		}
-		days, s = int64(n), rest
-	}
-	t, err := time.Parse("15:04:05", s)
-	if err != nil {
-		return 0, false
-	}
-	d := time.Duration(days)*24*time.Hour + t.Sub(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))
-	if negative {
-		d = -d
-	}
-	return d, true
-}
+// DER returns a list of certificates, given in base64, which must be there.
+func (r Row) DER(name string) ([][]byte, error) { return readDER(r.value(name)) }
+
+// Rows returns a list of objects within this one.
+func (r Row) Rows(name string) ([]Row, error) { return Rows(r.value(name)) }

@@ -1,12 +1,15 @@
 // Package powershell reads values as PowerShell and Exchange write them into
 // JSON: dates, sizes, flags, numbers written as text, lists of one that have
-// become their element. The report and Exchange Online's admin API are both made
-// of them.
+// become their element. The on-premises report and Exchange Online's admin API
+// are both made of them, and both are read by Row.
 package powershell
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,21 +31,24 @@ type Size struct {
 func (s Size) Allows(n int64) bool { return s.Unlimited || n <= s.Bytes }
 
 // sizeForm is "35 MB (36,700,160 bytes)": only the exact number is read, its
-// digits grouped as the server's culture has it.
+// digits grouped as the server's culture does it.
 var sizeForm = regexp.MustCompile(`\(([0-9][0-9.,'\s\x{a0}\x{202f}]*) ?bytes?\)$`)
 
-func readSize(s string) (Size, error) {
+func readSize(raw json.RawMessage) (Size, error) {
+	s, err := readText(raw)
+	if err != nil {
+		return Size{}, err
+	}
 	if strings.EqualFold(s, "unlimited") {
 		return Size{Unlimited: true}, nil
 	}
 	if m := sizeForm.FindStringSubmatch(s); m != nil {
-		digits := strings.Map(func(c rune) rune {
+		s = strings.Map(func(c rune) rune {
 			if c < '0' || c > '9' {
 				return -1
 			}
 			return c
 		}, m[1])
-		s = digits
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
@@ -55,12 +61,15 @@ func readSize(s string) (Size, error) {
 // first: milliseconds since 1970 in UTC; an offset behind them is for show.
 var dotNetDate = regexp.MustCompile(`^\\?/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)\\?/$`)
 
-// ReadTime reads a date: RFC 3339 with a zone, or /Date(ms)/. Null,
-// an empty text and .NET's own zero are the zero time.
-func ReadTime(v any) (time.Time, error) {
-	v = Unwrap(v)
-	s, ok := v.(string)
-	if v == nil || ok && s == "" {
+// ReadTime reads a date: RFC 3339 with a zone, or /Date(ms)/. Nothing, null, an
+// empty text and .NET's own zero are the zero time.
+func ReadTime(raw json.RawMessage) (time.Time, error) {
+	raw = unwrap(raw)
+	var s string
+	if kindOf(raw) != nothing && json.Unmarshal(raw, &s) != nil {
+		return time.Time{}, errNoDate
+	}
+	if s == "" {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
@@ -68,8 +77,8 @@ func ReadTime(v any) (time.Time, error) {
 		ms, _ := strconv.ParseInt(m[1], 10, 64)
 		t, err = time.UnixMilli(ms), nil
 	}
-	if !ok || err != nil || t.Year() > 9999 {
-		return time.Time{}, errors.New("want a date such as 2026-11-22T09:15:00Z")
+	if err != nil || t.Year() > 9999 {
+		return time.Time{}, errNoDate
 	}
 	if t.Year() <= 1601 {
 		return time.Time{}, nil
@@ -77,12 +86,104 @@ func ReadTime(v any) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// Unwrap takes the value out of the object that PowerShell 5.1 makes of an
+var errNoDate = errors.New("want a date such as 2026-11-22T09:15:00Z")
+
+// readText reads a text, number or flag as a text of one line; nothing and null
+// are empty.
+func readText(raw json.RawMessage) (string, error) {
+	raw = unwrap(raw)
+	switch k := kindOf(raw); k {
+	case nothing:
+		return "", nil
+	case aText:
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return "", errors.New("the JSON is not valid")
+		}
+		return check.Line(s, MaxText), nil
+	case aNumber, aFlag:
+		return string(raw), nil
+	default:
+		return "", fmt.Errorf("got %s, want a text", k)
+	}
+}
+
+// readTexts reads a list of texts. A single text is a list too: its parts,
+// separated by commas.
+func readTexts(raw json.RawMessage) ([]string, error) {
+	raw = unwrap(raw)
+	var all []string
+	if kindOf(raw) == aText {
+		s, err := readText(raw)
+		for part := range strings.SplitSeq(s, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				all = append(all, part)
+			}
+		}
+		return all, err
+	}
+	for _, e := range elements(raw) {
+		s, err := readText(e)
+		if err != nil {
+			return nil, fmt.Errorf("got %s in a list, want texts", kindOf(unwrap(e)))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// readFlag reads true or false, also written as text. Nothing and null are
+// neither: what is not known must not pass for false.
+func readFlag(raw json.RawMessage) (bool, error) {
+	raw = unwrap(raw)
+	if k := kindOf(raw); k == aFlag || k == aText {
+		s, _ := readText(raw)
+		if s = strings.ToLower(s); s == "true" || s == "false" {
+			return s == "true", nil
+		}
+	}
+	return false, fmt.Errorf("got %s, want true or false", kindOf(raw))
+}
+
+// readInt reads a whole number, also written as text.
+func readInt(raw json.RawMessage) (int64, error) {
+	s, _ := readText(raw)
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("got %s, want a whole number", kindOf(unwrap(raw)))
+	}
+	return n, nil
+}
+
+// readDER reads a list of DER in base64, white space within it allowed. Nothing
+// and null are no list.
+func readDER(raw json.RawMessage) ([][]byte, error) {
+	raw = unwrap(raw)
+	if kindOf(raw) == nothing {
+		return nil, errMissing
+	}
+	var all [][]byte
+	for _, e := range elements(raw) {
+		var s string
+		_ = json.Unmarshal(unwrap(e), &s)
+		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
+		if err != nil || len(der) == 0 {
+			return nil, errors.New("want certificates in base64")
+		}
+		all = append(all, der)
+	}
+	return all, nil
+}
+
+// unwrap takes the value out of the object that PowerShell 5.1 makes of an
 // array or date which carries extra properties: {"value": ..., "Count": 2}.
-func Unwrap(v any) any {
-	object, ok := v.(map[string]any)
-	if !ok || len(object) > 4 {
-		return v
+func unwrap(raw json.RawMessage) json.RawMessage {
+	if kindOf(raw) != anObject {
+		return raw
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil || len(object) > 4 {
+		return raw
 	}
 	inner, hasValue := object["value"]
 	_, hasCount := object["Count"]
@@ -90,52 +191,53 @@ func Unwrap(v any) any {
 	if hasValue && (hasCount || hasDate) {
 		return inner
 	}
-	return v
+	return raw
 }
 
-// List returns the elements of an array; a single value is an array of one that
-// ConvertTo-Json collapsed, null one that was empty.
-func List(v any) []any {
-	switch v := Unwrap(v).(type) {
-	case nil:
+// elements returns the elements of an array; a single value is an array of one
+// that ConvertTo-Json collapsed, nothing one that was empty.
+func elements(raw json.RawMessage) []json.RawMessage {
+	raw = unwrap(raw)
+	var all []json.RawMessage
+	switch {
+	case kindOf(raw) == nothing:
 		return nil
-	case []any:
-		return v
+	case json.Unmarshal(raw, &all) == nil:
+		return all
 	default:
-		return []any{v}
+		return []json.RawMessage{raw}
 	}
 }
 
-// scalar gives a text, number or flag as a text of one line; null is empty.
-func scalar(v any) (string, bool) {
-	switch v := v.(type) {
-	case nil:
-		return "", true
-	case string:
-		return check.Line(v, MaxText), true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return strconv.FormatBool(v), true
-	default:
-		return "", false
-	}
-}
+// kind is the JSON type of a value, in words.
+type kind string
 
-// kind names the JSON type of a value.
-func kind(v any) string {
-	switch v.(type) {
-	case nil:
-		return "nothing"
-	case string:
-		return "a text"
-	case json.Number:
-		return "a number"
-	case bool:
-		return "true or false"
-	case []any:
-		return "an array"
+const (
+	nothing  kind = "nothing"
+	aText    kind = "a text"
+	aNumber  kind = "a number"
+	aFlag    kind = "true or false"
+	anArray  kind = "an array"
+	anObject kind = "an object"
+)
+
+func kindOf(raw json.RawMessage) kind {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
+	if len(raw) == 0 {
+		return nothing
+	}
+	switch raw[0] {
+	case 'n':
+		return nothing
+	case '"':
+		return aText
+	case 't', 'f':
+		return aFlag
+	case '[':
+		return anArray
+	case '{':
+		return anObject
 	default:
-		return "an object"
+		return aNumber
 	}
 }

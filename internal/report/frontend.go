@@ -52,7 +52,7 @@ func (r Report) FrontEndRequests() (FrontEndRequests, error) {
 func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 	f := FrontEndRequests{Since: w.NeedTime("since"), Until: w.NeedTime("until"), LastSuccess: w.Time("lastSuccess"),
 		Slot: time.Duration(w.Number("slotSeconds")) * time.Second}
-	rows := powershell.List(w.Get("counts"))
+	rows := w.Rows("counts")
 	switch {
 	case w.Err != nil:
 		return f
@@ -63,21 +63,18 @@ func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 	case len(rows) > maxSlots:
 		w.Fail("counts", fmt.Errorf("got %d, want at most %d", len(rows), maxSlots))
 	}
-	for _, v := range rows {
+	for _, row := range rows {
 		if w.Err != nil {
 			break
 		}
-		f.Counts = append(f.Counts, f.readCount(w, v))
+		f.Counts = append(f.Counts, f.readCount(w, row))
 	}
 	return f
 }
 
-func (f FrontEndRequests) readCount(w *powershell.Fields, v any) RequestCount {
-	in, err := powershell.NewFields(v)
-	if err != nil {
-		w.Fail("counts", err)
-		return RequestCount{}
-	}
+// readCount reads one of the counts of w.
+func (f FrontEndRequests) readCount(w *powershell.Fields, row powershell.Row) RequestCount {
+	in := powershell.Fields{Row: row}
 	c := RequestCount{Start: in.NeedTime("start"), Status: in.Number("status"), Count: in.Number("count")}
 	switch {
 	case in.Err != nil:

@@ -38,7 +38,7 @@ func TestFrontEndRequestsThatCannotBe(t *testing.T) {
 		"no slot":             {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":0}`, "slotSeconds: want 1 to 3600"},
 		"a slot of yesterday": {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[{"start":"2026-11-21T09:10:00Z","status":200,"count":1}]}`, "counts: a slot is not between since and until"},
 		"no status":           {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[{"start":"2026-11-22T09:10:00Z","status":7,"count":1}]}`, "counts: want a status of HTTP and a count of at least 0"},
-		"no row":              {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[7]}`, "counts: got a number, want an object"},
+		"no row":              {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[7]}`, "counts: row 0: got a number, want an object"},
 		"a row without count": {`{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[{"start":"2026-11-22T09:10:00Z","status":200}]}`, "counts: count: got nothing, want a whole number"},
 	} {
 		t.Run(name, func(t *testing.T) {

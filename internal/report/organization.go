@@ -23,7 +23,7 @@ func (r Report) OrganizationConfig() (OrganizationConfig, error) {
 		return OrganizationConfig{
 			Name: w.Text("name"), GUID: w.Text("guid"),
 			OAuth2ClientProfileEnabled: w.Flag("oAuth2ClientProfileEnabled"),
-			AuthAdminReadSession:       w.Get("enableAuthAdminReadSession") != nil && w.Flag("enableAuthAdminReadSession"),
+			AuthAdminReadSession:       w.Row.Has("enableAuthAdminReadSession") && w.Flag("enableAuthAdminReadSession"),
 		}
 	})
 }
@@ -87,7 +87,7 @@ type HybridConfiguration struct {
 func (r Report) HybridConfiguration() ([]HybridConfiguration, error) {
 	return rowsOf(r, sectionHybrid, func(w *powershell.Fields) HybridConfiguration {
 		h := HybridConfiguration{ServiceInstance: -1, Features: w.Texts("features"), Domains: w.Texts("domains")}
-		if w.Get("serviceInstance") != nil {
+		if w.Row.Has("serviceInstance") {
 			h.ServiceInstance = w.Number("serviceInstance")
 		}
 		return h

@@ -87,7 +87,7 @@ type wire struct {
 	Collector       string                 `json:"collector"`
 	Host            string                 `json:"host"`
 	IntervalSeconds float64                `json:"intervalSeconds"`
-	GeneratedAt     any                    `json:"generatedAt"`
+	GeneratedAt     json.RawMessage        `json:"generatedAt"`
 	DurationMs      float64                `json:"durationMs"`
 	Sections        map[string]wireSection `json:"sections"`
 }
@@ -96,7 +96,7 @@ type wireSection struct {
 	OK    *bool           `json:"ok"`
 	Error string          `json:"error"`
 	Data  json.RawMessage `json:"data"`
-	Since any             `json:"since"`
+	Since json.RawMessage `json:"since"`
 }
 
 // hostForm is that of a computer name or a DNS name: letters, digits, dashes

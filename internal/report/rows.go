@@ -1,9 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
-
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/powershell"
 )
@@ -15,24 +12,19 @@ func rowsOf[T any](r Report, section string, read func(*powershell.Fields) T) ([
 	if err != nil {
 		return nil, err
 	}
-	var tree any
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := dec.Decode(&tree); err != nil {
+	rows, err := powershell.Rows(data)
+	if err != nil {
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, section, jsonError(err))
 	}
-	if tree = powershell.Unwrap(tree); tree == nil {
+	if rows == nil {
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet its data is null", r.Host, section)
 	}
 	all := []T{}
-	for i, v := range powershell.List(tree) {
-		w, err := powershell.NewFields(v)
-		if err == nil {
-			all = append(all, read(w))
-			err = w.Err
-		}
-		if err != nil {
-			return nil, check.Errorf(check.ReportInput, "%s: section %s: row %d: %w", r.Host, section, i, err)
+	for i, row := range rows {
+		f := powershell.Fields{Row: row}
+		all = append(all, read(&f))
+		if f.Err != nil {
+			return nil, check.Errorf(check.ReportInput, "%s: section %s: row %d: %w", r.Host, section, i, f.Err)
 		}
 	}
 	return all, nil

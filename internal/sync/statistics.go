@@ -176,10 +176,10 @@ func readStatistics(rows []powershell.Row, asked plan.Location, now time.Time) (
 	if guid, ok := plan.ParseLocation(rows[0].String("MailboxGuid")); len(rows) > 1 || !ok || guid != asked {
 		return s, errForeign
 	}
-	if n, ok := rows[0].Int("ItemCount"); ok && n >= 0 && n <= maxItems {
+	if n, err := rows[0].Int("ItemCount"); err == nil && n >= 0 && n <= maxItems {
 		s.Items = &n
 	}
-	if at, ok := rows[0].Time("LastLogonTime"); ok && !at.After(now.Add(plan.AheadAllowed)) {
+	if at, _ := rows[0].Time("LastLogonTime"); !at.IsZero() && !at.After(now.Add(plan.AheadAllowed)) {
 		s.Logon = at
 	}
 	return s, nil
