@@ -8,7 +8,7 @@ import (
 // age is how long something has lasted: at least Least, at most Most.
 type age struct{ Least, Most time.Duration }
 
-// at gives the age at a moment; never under 0, because clocks are set back.
+// at returns the age at a moment; never under 0, because clocks are set back.
 func (s since) at(moment time.Time) age {
 	a := age{max(0, moment.Sub(s.At)), time.Duration(math.MaxInt64)}
 	if !s.Earliest.IsZero() {
@@ -17,17 +17,8 @@ func (s since) at(moment time.Time) age {
 	return a
 }
 
-// over says whether the age has surely reached the window, and whether it may
-// have.
+// over reports whether the age has surely reached the window, and whether it
+// may have.
 func (a age) over(window time.Duration) (surely, perhaps bool) {
 	return a.Least >= window, a.Most >= window
-}
-
-// anyOver says the same of several: whether any surely has, or may have.
-func anyOver(ages []age, window time.Duration) (surely, perhaps bool) {
-	for _, a := range ages {
-		s, p := a.over(window)
-		surely, perhaps = surely || s, perhaps || p
-	}
-	return surely, perhaps
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/hmad/hmad/internal/report"
 )
 
-// reportsOf gives the function that reads the target's reports. It is for one
+// reportsOf returns the function that reads the target's reports. It is for one
 // check, which does not run beside itself.
 func reportsOf(env check.Env) func() ([]report.Arrived, error) {
 	reader := new(report.Reader)

@@ -20,17 +20,17 @@ import (
 // tokens name a signing certificate. It is an identity, not a protection.
 type Thumbprint [sha1.Size]byte
 
-// ThumbprintOf gives the thumbprint of a certificate in DER.
+// ThumbprintOf returns the thumbprint of a certificate in DER.
 func ThumbprintOf(der []byte) Thumbprint { return sha1.Sum(der) }
 
-// String gives the thumbprint as Exchange shows it: 40 hexadecimal capitals.
+// String returns the thumbprint as Exchange shows it: 40 hexadecimal capitals.
 func (t Thumbprint) String() string { return strings.ToUpper(hex.EncodeToString(t[:])) }
 
-// KeyID gives the thumbprint as a token's header has it (x5t, RFC 7515 section
+// KeyID returns the thumbprint as a token's header has it (x5t, RFC 7515 section
 // 4.1.7, and kid of Entra's tokens): base64url without padding.
 func (t Thumbprint) KeyID() string { return base64.RawURLEncoding.EncodeToString(t[:]) }
 
-// MarshalText gives the form of String, also for keys of JSON objects.
+// MarshalText returns the form of String, also for keys of JSON objects.
 func (t Thumbprint) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText reads the form of String.
@@ -108,7 +108,7 @@ func setOf(cs []Certificate) set {
 	return s
 }
 
-// without gives the members of s that other lacks, sorted by thumbprint.
+// without returns the members of s that other lacks, sorted by thumbprint.
 func (s set) without(other set) []Certificate {
 	var out []Certificate
 	for t, c := range s {

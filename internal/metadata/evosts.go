@@ -18,7 +18,7 @@ import (
 
 // EvoSTSMetadata is the check of the stored signing certificates against those
 // that are published.
-var EvoSTSMetadata = &check.Def{
+var EvoSTSMetadata = define(check.Def{
 	Name: "evosts_metadata",
 	Doc: "Does Exchange hold the certificates with which Microsoft signs tokens? It fetches the metadata that Microsoft publishes for the tenant " +
 		"and compares it with the stored copy, as the on-premises report or the directory shows it. A certificate that is published and not yet stored is in order for as long " +
@@ -29,8 +29,9 @@ var EvoSTSMetadata = &check.Def{
 	Timeout: 55 * time.Second,
 	Metrics: []*check.Metric{Certificates, MissingSince, Deadline, WindowSeconds, PageAfterSeconds, entra.CredentialNotAfter},
 	Reasons: evostsReasons,
-	New:     newEvoSTS,
-}
+	Facts:   []*check.Fact{publishedKeys, storedKeys, defaultServer},
+	Steps:   []int{2, 7},
+}, newEvoSTS)
 
 // tokenTimeout bounds getting a token; fetchTimeout bounds each document.
 const tokenTimeout = 10 * time.Second
@@ -39,24 +40,24 @@ const tokenTimeout = 10 * time.Second
 // Entra dates tokens five minutes back, and clocks differ.
 const tokenOld = 10 * time.Minute
 
-// configured says whether a target has what the check needs.
+// configured reports whether a target has what the check needs.
 func configured(t config.Target) bool {
 	return t.Tenant != "" && (t.OnPrem.Report.Configured() || t.OnPrem.LDAP.URL != "")
 }
 
-func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
+func newEvoSTS(t config.Target, env check.Env) (judging, error) {
 	if !configured(t) {
-		return check.Parts{}, nil
+		return nil, nil
 	}
 	client, err := transport.NewClient(t, env)
 	if err != nil {
-		return check.Parts{}, err
+		return nil, err
 	}
 	e := buildEvoSTS(t, env, overHTTP(client))
 	if t.ExchangeOnline.Configured() {
 		credential, err := entra.New(t, env)
 		if err != nil {
-			return check.Parts{}, err
+			return nil, err
 		}
 		e.keyID = keyIDOf(credential)
 		e.expires = func() (string, time.Time, bool) {
@@ -64,7 +65,7 @@ func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
 			return credential.Kind(), notAfter, ok
 		}
 	}
-	return check.Parts{Run: e.run}, nil
+	return e.run, nil
 }
 
 // buildEvoSTS builds the check without a credential; f is its way to documents.
@@ -83,8 +84,8 @@ type signature struct {
 	issued time.Time
 }
 
-// keyIDOf gives the function that gets a token, one that is issued now, and
-// tells which key signed it.
+// keyIDOf returns the function that gets a token, one that is issued now, and
+// returns which key signed it.
 func keyIDOf(from issuer) func(context.Context) (signature, error) {
 	return func(ctx context.Context) (s signature, err error) {
 		token, err := from.Fresh(ctx, policy.TokenRequestOptions{Scopes: []string{entra.ScopeExchangeOnline}})
@@ -116,16 +117,21 @@ type evosts struct {
 // run looks at both sides, writes down what is new in the ledger and judges.
 // What is published is looked at whether or not the stored copy can be read:
 // ages must not wait for it.
-func (e *evosts) run(ctx context.Context) (check.Report, error) {
+func (e *evosts) run(ctx context.Context, v *check.Verdict) {
 	o := e.observe(ctx)
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return check.Report{}, ctx.Err()
+		v.Undecided(ctx.Err())
+		return
 	}
-	v := judge(o)
-	report, err := v.report(evostsReasons)
-	report.Samples = append(samples(o), e.credentialSamples()...)
-	report.Notes = check.Notes(append(timeline(o), o.notes...)...)
-	return report, err
+	judge(v, o)
+	o.facts(v)
+	v.Samples(samples(o)...)
+	v.Samples(e.credentialSamples()...)
+	v.Timeline(timeline(o)...)
+	for _, n := range o.notes {
+		v.Note("%s", n)
+	}
+	v.Repeat(e.repeat(o)...)
 }
 
 // look looks at what is stored and what is published, and keeps nothing.
@@ -146,7 +152,6 @@ func (e *evosts) look(ctx context.Context) observation {
 func (e *evosts) observe(ctx context.Context) observation {
 	o := e.look(ctx)
 	e.lookKeys(ctx, &o)
-	o.notes = append(o.notes, e.repeat(o)...)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return o
 	}
@@ -231,21 +236,21 @@ func (e *evosts) lookKeys(ctx context.Context, o *observation) {
 	case err != nil && len(o.used) > 0:
 		o.note("no token now, the keys of the last 24 hours are compared: %s", err)
 	case err == nil && !fresh:
-		o.note("hmad got no new token, only one of %s: which key signs now is not known", moment(s.issued))
+		o.note("hmad got no new token, only one of %s: which key signs now is not known", check.Moment(s.issued))
 	case err == nil && !o.recognised(t):
 		o.note("hmad's own token is signed with %s, which is neither published nor stored: it says nothing", t)
 	}
 }
 
-// repeat gives what a person needs to look by hand.
+// repeat returns the commands that show both sides by hand.
 func (e *evosts) repeat(o observation) []string {
-	var notes []string
+	var commands []string
 	for _, at := range o.places() {
 		line := "curl -sS -m 20 "
 		if e.target.Proxy != "" {
 			line += "--proxy " + check.ShellWord(e.target.Proxy, maxDetail) + " "
 		}
-		notes = append(notes, line+check.ShellWord(shownURL(at), maxDetail))
+		commands = append(commands, line+check.ShellWord(shownURL(at), maxDetail))
 	}
-	return append(notes, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
+	return append(commands, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
 }

@@ -31,7 +31,7 @@ type answer struct {
 // metadata, unless something below knows better.
 type fetch func(context.Context, request) (answer, error)
 
-// overHTTP gives the fetch over an HTTP client.
+// overHTTP returns the fetch over an HTTP client.
 func overHTTP(client *http.Client) fetch {
 	return func(ctx context.Context, r request) (answer, error) {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
@@ -83,7 +83,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// classed gives err a class and says what it is about, in one line; a class
+// classed returns err with a class and what it is about, in one line; a class
 // that it has already stays. Nil stays nil.
 func classed(class *check.Class, about string, err error) error {
 	if err == nil {

@@ -31,7 +31,7 @@ type jobRun struct {
 	Error  *report.Event // nil: a good run
 }
 
-// runsOf tells the runs of a server from its events, oldest first. A run is
+// runsOf returns the runs of a server by its events, oldest first. A run is
 // good that completed (2015) without an error (2003 to 2012) of that run;
 // errors behind the last completed run are a run of their own that did not
 // complete. Events about other auth servers than the tenant's do not count.
@@ -65,7 +65,7 @@ func runsOf(server string, events []report.Event, all serverNames) []jobRun {
 	return runs
 }
 
-// errorWithin gives the newest error of which an occurrence lies after from
+// errorWithin returns the newest error of which an occurrence lies after from
 // and not after to. Of several that the collector counted as one only the
 // first and the last are known: one that spans the time counts, so that a run
 // is not called good unproven.
@@ -104,7 +104,7 @@ func namesOf(tenant string, all []report.AuthServer) serverNames {
 	return n
 }
 
-// concerns says whether an event may be about the tenant's auth server: it is
+// concerns reports whether an event may be about the tenant's auth server: it is
 // not when it names another one and not the tenant's.
 func (n serverNames) concerns(e report.Event) bool {
 	text := strings.ToLower(e.Message)

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -19,85 +20,93 @@ const (
 	nearLimit = 8
 )
 
-// judge gives the verdict of evosts_metadata.
-func judge(o observation) *verdict {
-	v := new(verdict)
-	if o.heldErr != nil {
-		v.unknown(o.heldErr, evostsReasons...)
-		v.unknown(o.publishedErr)
-		return v
+// judge fills the verdict of evosts_metadata.
+func judge(v *check.Verdict, o observation) {
+	if !o.credential {
+		v.NotApplicable("exchange_online is not configured: hmad gets no token of its own", signingKeyMissing)
 	}
-	if r := judgeServers(v, o); r != nil {
-		v.unknown(nil, check.After(evostsReasons, r)...)
-		return v
+	if o.heldErr != nil {
+		v.Undecided(o.heldErr)
+		if o.publishedErr != nil {
+			v.Undecided(o.publishedErr)
+		}
+		return
+	}
+	if !judgeServers(v, o) {
+		return
 	}
 	judgeDefault(v, o)
 	if o.publishedErr != nil {
-		v.unknown(o.publishedErr, check.After(evostsReasons, defaultEndpointAmbiguous)...)
-		return v
+		v.Undecided(o.publishedErr, realmMismatch, certificateLimit, metadataLongStale, metadataStale)
+		if o.credential {
+			v.Undecided(o.publishedErr, signingKeyMissing)
+		}
+		return
 	}
 	all := o.comparisons()
 	for _, c := range all {
 		judgeRealm(v, o, c)
 		judgeLimit(v, c)
 	}
-	judgeKeys(v, o, all)
+	if o.credential {
+		judgeKeys(v, o, all)
+	}
 	judgeAges(v, o, all)
-	return v
 }
 
-// judgeServers looks whether the tenant has an auth server in use, and gives
-// the reason where it has none: nothing after it makes sense then.
-func judgeServers(v *verdict, o observation) *check.Reason {
-	switch {
-	case len(o.servers) == 0:
-		v.found(authServerMissing, "%s shows no auth server of type %s with the realm %s; it shows %s", o.held.From, report.TypeAzureAD, o.tenant, named(o.held.Servers))
-		return authServerMissing
-	case len(o.enabled()) == 0:
-		v.found(authServerDisabled, "%s is disabled, as %s shows", names(o.servers), o.held.From)
-		return authServerDisabled
+// judgeServers looks whether the tenant has an auth server in use, and reports
+// whether it has: nothing else can be seen without one.
+func judgeServers(v *check.Verdict, o observation) bool {
+	if len(o.servers) == 0 {
+		v.Stop(authServerMissing, []string{o.tenant}, "%s shows no auth server of type %s with the realm %s; it shows %s", o.held.From, report.TypeAzureAD, o.tenant, named(o.held.Servers))
+		return false
 	}
-	return nil
+	v.Clear(authServerMissing)
+	if len(o.enabled()) == 0 {
+		v.Stop(authServerDisabled, namesOfServers(o.servers), "%s is disabled, as %s shows", names(o.servers), o.held.From)
+		return false
+	}
+	v.Clear(authServerDisabled)
+	return true
 }
 
 // judgeDefault looks whether exactly one enabled auth server of any type is
 // the default authorisation endpoint, and whether it is the tenant's.
-func judgeDefault(v *verdict, o observation) {
-	var defaults, others []report.AuthServer
-	for _, s := range o.held.Servers {
-		if s.Enabled && s.Default {
-			defaults = append(defaults, s)
-		}
-	}
-	others = slices.DeleteFunc(slices.Clone(defaults), func(s report.AuthServer) bool {
+func judgeDefault(v *check.Verdict, o observation) {
+	v.Clear(defaultEndpointMissing, defaultEndpointAmbiguous)
+	defaults := defaultsOf(o.held.Servers)
+	others := slices.DeleteFunc(slices.Clone(defaults), func(s report.AuthServer) bool {
 		return slices.ContainsFunc(o.servers, func(t report.AuthServer) bool { return t.Name == s.Name })
 	})
 	switch {
 	case len(defaults) > 1:
-		v.found(defaultEndpointAmbiguous, "%d auth servers are the default: %s", len(defaults), named(defaults))
+		v.Find(defaultEndpointAmbiguous, namesOfServers(append(others, defaults...)), "%d auth servers are the default: %s", len(defaults), named(defaults))
 	case len(defaults) == 0:
-		v.found(defaultEndpointMissing, "no enabled auth server is the default; the tenant's is %s", names(o.enabled()))
+		v.Find(defaultEndpointMissing, namesOfServers(o.enabled()), "no enabled auth server is the default; the tenant's is %s", names(o.enabled()))
 	case len(others) == 1:
-		v.found(defaultEndpointMissing, "the default is %s, not the tenant's %s", named(others), names(o.enabled()))
+		v.Find(defaultEndpointMissing, namesOfServers(o.enabled()), "the default is %s, not the tenant's %s", named(others), names(o.enabled()))
 	}
 }
 
 // judgeRealm compares who publishes with whom the auth server names, as
 // Exchange does before it stores anything (event 2007).
-func judgeRealm(v *verdict, o observation, c comparison) {
+func judgeRealm(v *check.Verdict, o observation, c comparison) {
 	realm := realmOf(c.document.Issuer)
 	issuer := strings.TrimRight(c.server.Issuer, "/")
+	about := []string{c.server.Name}
 	switch {
 	case c.document.Issuer == "":
-		v.unknown(nil, realmMismatch)
+		v.Open(fmt.Sprintf("the metadata at %s names no issuer", c.document.Place()), realmMismatch)
 	case !strings.EqualFold(realm, strings.TrimSpace(c.server.Realm)):
-		v.found(realmMismatch, "%s has the realm %s, and the metadata at %s is of %s", c.server.Name, c.server.Realm, shownURL(c.document.URL), c.document.Issuer)
+		v.Find(realmMismatch, about, "%s has the realm %s, and the metadata at %s is of %s", c.server.Name, c.server.Realm, c.document.Place(), c.document.Issuer)
 	case o.override == "" && issuer != "" && !strings.EqualFold(issuer, strings.TrimRight(c.document.Issuer, "/")):
-		v.found(realmMismatch, "%s has the issuer %s, and the metadata at %s is of %s", c.server.Name, c.server.Issuer, shownURL(c.document.URL), c.document.Issuer)
+		v.Find(realmMismatch, about, "%s has the issuer %s, and the metadata at %s is of %s", c.server.Name, c.server.Issuer, c.document.Place(), c.document.Issuer)
+	default:
+		v.Clear(realmMismatch)
 	}
 }
 
-// realmOf takes the tenant out of an issuer: https://sts.windows.net/<tenant>/
+// realmOf returns the tenant of an issuer: https://sts.windows.net/<tenant>/
 // or id@<tenant>.
 func realmOf(issuer string) string {
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" && u.Scheme != "" {
@@ -108,95 +117,131 @@ func realmOf(issuer string) string {
 	return realm
 }
 
-func judgeLimit(v *verdict, c comparison) {
+func judgeLimit(v *check.Verdict, c comparison) {
+	about := []string{c.server.Name}
 	switch n := len(c.document.Certificates); {
 	case n > maxExchange:
-		v.found(certificateLimit, "%d certificates are published for %s: over %d Exchange stores none", n, c.server.Name, maxExchange)
+		v.Find(certificateLimit, about, "%d certificates are published for %s: over %d Exchange stores none", n, c.server.Name, maxExchange)
 	case n >= nearLimit:
-		v.found(certificateLimit, "%d certificates are published for %s: Exchange stores at most %d", n, c.server.Name, maxExchange)
+		v.Find(certificateLimit, about, "%d certificates are published for %s: Exchange stores at most %d", n, c.server.Name, maxExchange)
+	default:
+		v.Clear(certificateLimit)
 	}
 }
 
 // judgeKeys looks whether the stored copies have the keys that sign tokens
 // now. A key that is neither published nor stored says nothing: an application
 // may have a signing key of its own.
-func judgeKeys(v *verdict, o observation, all []comparison) {
-	if !o.credential {
-		v.unknown(nil, signingKeyMissing)
-		return
-	}
+func judgeKeys(v *check.Verdict, o observation, all []comparison) {
 	for _, c := range all {
-		stored := setOf(c.stored)
 		for _, k := range o.used {
-			_, held := stored[k]
-			_, known := o.known[k]
-			if known && !held {
-				v.found(signingKeyMissing, "tokens are signed with %s, which %s lacks as %s shows", k, c.server.Name, o.held.From)
+			if _, known := o.known[k]; known && !c.holds(k) {
+				v.Find(signingKeyMissing, []string{k.String()}, "tokens are signed with %s, which %s lacks as %s shows", k, c.server.Name, o.held.From)
 			}
 		}
 	}
 	switch {
-	case o.usedNow != nil && !o.recognised(*o.usedNow):
-		v.unknown(nil, signingKeyMissing)
-	case o.usedNow == nil && !v.has(signingKeyMissing): // the keys of the day say nothing of an emergency
-		v.unknown(o.keyErr, signingKeyMissing)
+	case o.usedNow == nil && v.Found(signingKeyMissing):
+	case o.usedNow == nil && o.keyErr != nil: // the keys of the day say nothing of an emergency
+		v.Undecided(o.keyErr, signingKeyMissing)
+	case o.usedNow == nil:
+		v.Open("hmad got no new token: which key signs now is not known", signingKeyMissing)
+	case !o.recognised(*o.usedNow):
+		v.Open(fmt.Sprintf("hmad's own token is signed with %s, which is neither published nor stored: it says nothing of the keys that phones need", *o.usedNow), signingKeyMissing)
+	case len(all) > 0:
+		v.Clear(signingKeyMissing)
 	}
 }
 
 // judgeAges compares how long certificates have been missing with the two
 // windows: surely over one is found, surely within is in order, and between
 // nobody can tell.
-func judgeAges(v *verdict, o observation, all []comparison) {
-	var ages []age
-	for _, c := range all {
-		ages = append(ages, c.ages...)
-	}
-	overPage, perhapsPage := anyOver(ages, o.pageAfter)
-	overWindow, perhapsWindow := anyOver(ages, o.window)
+func judgeAges(v *check.Verdict, o observation, all []comparison) {
+	page, window := missingOver(all, o.pageAfter), missingOver(all, o.window)
 	switch {
-	case overPage:
-		v.found(metadataLongStale, "missing for longer than %s: %s", span(o.pageAfter), missingOver(all, o.pageAfter))
+	case page.surely:
+		v.Find(metadataLongStale, page.thumbprints(), "missing for longer than %s: %s", check.Span(o.pageAfter), page)
+		v.Supersede(metadataLongStale, metadataStale)
 		return
-	case overWindow:
-		v.found(metadataStale, "missing for longer than %s: %s", span(o.window), missingOver(all, o.window))
-	case perhapsWindow:
-		v.unknown(check.Errorf(check.State, "hmad has not watched for long enough to know whether this has been missing for %s: %s",
-			span(o.window), check.Clean(missingOver(all, o.window), maxDetail)), metadataStale)
+	case len(page.lacks) > 0:
+		v.Open(page.unsure(o.pageAfter), metadataLongStale)
+	case len(all) > 0:
+		v.Clear(metadataLongStale)
 	}
-	if perhapsPage {
-		v.unknown(nil, metadataLongStale)
+	switch {
+	case window.surely:
+		v.Find(metadataStale, window.thumbprints(), "missing for longer than %s: %s", check.Span(o.window), window)
+	case len(window.lacks) > 0:
+		v.Undecided(check.Errorf(check.State, "%s", window.unsure(o.window)), metadataStale)
+	case len(all) > 0:
+		v.Clear(metadataStale)
 	}
 }
 
-// missingOver lists what surely or perhaps has been missing for longer.
-func missingOver(all []comparison, window time.Duration) string {
-	var words []string
+// overdue is what has, or may have, been missing for longer than a window: the
+// longest first. Surely: the age of one at least is known to be over it.
+type overdue struct {
+	surely bool
+	lacks  []lack
+}
+
+// lack is a published certificate that an auth server's copy lacks.
+type lack struct {
+	thumbprint Thumbprint
+	server     string
+	age        age
+}
+
+func missingOver(all []comparison, window time.Duration) (o overdue) {
 	for _, c := range all {
 		for i, m := range c.missing {
-			if _, perhaps := c.ages[i].over(window); perhaps {
-				words = append(words, fmt.Sprintf("%s (in %s, for %s)", m.Thumbprint, c.server.Name, c.ages[i]))
+			surely, perhaps := c.ages[i].over(window)
+			if o.surely = o.surely || surely; perhaps {
+				o.lacks = append(o.lacks, lack{m.Thumbprint, c.server.Name, c.ages[i]})
 			}
 		}
 	}
-	return strings.Join(words, ", ")
+	slices.SortStableFunc(o.lacks, func(a, b lack) int { return cmp.Compare(b.age.Least, a.age.Least) })
+	return o
 }
 
-// names lists auth servers; named adds what tells them apart.
-func names(all []report.AuthServer) string {
-	return list(all, func(s report.AuthServer) string { return s.Name })
+// String lists the certificates, each with its auth server and age.
+func (o overdue) String() string {
+	var out []string
+	for _, l := range o.lacks {
+		out = append(out, fmt.Sprintf("%s (in %s, for %s)", l.thumbprint, l.server, l.age))
+	}
+	return check.List(out)
 }
+
+func (o overdue) thumbprints() []string {
+	var out []string
+	for _, l := range o.lacks {
+		out = append(out, l.thumbprint.String())
+	}
+	return out
+}
+
+// unsure returns why nobody can tell whether the window has passed.
+func (o overdue) unsure(window time.Duration) string {
+	return fmt.Sprintf("hmad has not watched for long enough to know whether this has been missing for %s: %s", check.Span(window), check.Clean(o.String(), maxDetail))
+}
+
+// names lists auth servers for people; named adds what tells them apart.
+func names(all []report.AuthServer) string { return check.List(namesOfServers(all)) }
 
 func named(all []report.AuthServer) string {
-	return list(all, func(s report.AuthServer) string { return fmt.Sprintf("%s (%s, realm %s)", s.Name, s.Type, s.Realm) })
+	var out []string
+	for _, s := range all {
+		out = append(out, fmt.Sprintf("%s (%s, realm %s)", s.Name, s.Type, s.Realm))
+	}
+	return check.List(out)
 }
 
-func list(all []report.AuthServer, say func(report.AuthServer) string) string {
-	if len(all) == 0 {
-		return "none"
-	}
-	var words []string
+func namesOfServers(all []report.AuthServer) []string {
+	var out []string
 	for _, s := range all {
-		words = append(words, say(s))
+		out = append(out, s.Name)
 	}
-	return strings.Join(words, ", ")
+	return out
 }

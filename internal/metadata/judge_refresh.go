@@ -24,41 +24,41 @@ func isRefreshCapability(s string) bool { return strings.EqualFold(s, report.Ref
 
 func isMounted(c report.DatabaseCopy) bool { return strings.EqualFold(c.Status, report.Mounted) }
 
-// copiesOf gives the copies of a database.
+// copiesOf returns the copies of a database.
 func (o *traces) copiesOf(database string) []report.DatabaseCopy {
 	return slices.DeleteFunc(slices.Clone(o.copies), func(c report.DatabaseCopy) bool { return !strings.EqualFold(c.Database, database) })
 }
 
-// judgeRefresh gives the verdict of metadata_refresh.
-func judgeRefresh(o traces) *verdict {
-	v := new(verdict)
+// judgeRefresh fills the verdict of metadata_refresh.
+func judgeRefresh(v *check.Verdict, o traces) {
 	judgeArbitration(v, o)
 	judgeRefused(v, o)
 	judgeProven(v, o)
-	judgeRuns(v, o)
-	return v
+	judgeFailing(v, o)
+	judgeOverdue(v, o)
 }
 
 // judgeArbitration looks whether some server runs the job at all.
-func judgeArbitration(v *verdict, o traces) {
+func judgeArbitration(v *check.Verdict, o traces) {
 	if o.mailboxesErr != nil {
-		v.unknown(o.mailboxesErr, arbitrationMailboxMissing, arbitrationMailboxMultiple, databaseNotMounted)
+		v.Undecided(o.mailboxesErr, arbitrationMailboxMissing, arbitrationMailboxMultiple, databaseNotMounted)
 		return
 	}
+	v.Clear(arbitrationMailboxMissing, arbitrationMailboxMultiple)
 	switch n := len(o.mailboxes); {
 	case n == 0:
-		v.found(arbitrationMailboxMissing, "no arbitration mailbox has the capability %s", report.RefreshCapability)
-		v.unknown(nil, databaseNotMounted)
+		v.Find(arbitrationMailboxMissing, nil, "no arbitration mailbox has the capability %s", report.RefreshCapability)
+		v.NotApplicable("no arbitration mailbox has the capability "+report.RefreshCapability, databaseNotMounted)
 		return
 	case n > 1:
-		var names []string
+		var names, places []string
 		for _, m := range o.mailboxes {
-			names = append(names, m.Name+" in "+m.Database)
+			names, places = append(names, m.Name), append(places, m.Name+" in "+m.Database)
 		}
-		v.found(arbitrationMailboxMultiple, "%d have the capability %s: %s", n, report.RefreshCapability, strings.Join(names, ", "))
+		v.Find(arbitrationMailboxMultiple, names, "%d have the capability %s: %s", n, report.RefreshCapability, check.List(places))
 	}
 	if o.copiesErr != nil {
-		v.unknown(o.copiesErr, databaseNotMounted)
+		v.Undecided(o.copiesErr, databaseNotMounted)
 		return
 	}
 	for _, m := range o.mailboxes {
@@ -66,44 +66,50 @@ func judgeArbitration(v *verdict, o traces) {
 	}
 }
 
-func judgeDatabase(v *verdict, o traces, m report.ArbitrationMailbox) {
+func judgeDatabase(v *check.Verdict, o traces, m report.ArbitrationMailbox) {
 	copies := o.copiesOf(m.Database)
-	if len(copies) == 0 {
-		v.unknown(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)
-		return
-	}
-	if !slices.ContainsFunc(copies, isMounted) {
+	switch {
+	case len(copies) == 0:
+		v.Undecided(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)
+	case slices.ContainsFunc(copies, isMounted):
+		v.Clear(databaseNotMounted)
+	default:
 		var seen []string
 		for _, c := range copies {
 			seen = append(seen, c.Status+" on "+c.Server)
 		}
-		v.found(databaseNotMounted, "%s of %s: %s", m.Database, m.Name, strings.Join(seen, ", "))
+		v.Find(databaseNotMounted, []string{m.Database}, "%s of %s: %s", m.Database, m.Name, check.List(seen))
 	}
 }
+
+// someLate is why what some hosts' events would show is left open.
+const someLate = "some hosts' reports are too old, as onprem_report tells: their events are not seen"
 
 // judgeRefused looks for refused tokens that Microsoft's published keys signed.
 // Any other key says nothing: whoever can reach Exchange can send such tokens.
-func judgeRefused(v *verdict, o traces) {
+func judgeRefused(v *check.Verdict, o traces) {
 	n := o.countRefused()
 	switch {
 	case n.genuine >= refusedAtLeast:
-		v.found(tokensRefused, "%d events of refused tokens: %s", n.genuine, strings.Join(n.where, "; "))
+		v.Find(tokensRefused, n.servers(), "%d events of refused tokens: %s", n.genuine, n)
 	case o.oauthErr != nil:
-		v.unknown(o.oauthErr, tokensRefused)
+		v.Undecided(o.oauthErr, tokensRefused)
 	case n.nameless >= refusedAtLeast:
-		v.unknown(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", n.nameless), tokensRefused)
+		v.Undecided(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", n.nameless), tokensRefused)
 	case o.publishedErr != nil:
-		v.unknown(classed(check.Metadata, "tokens are refused, and it is not known which keys are published", o.publishedErr), tokensRefused)
+		v.Undecided(classed(check.Metadata, "tokens are refused, and it is not known which keys are published", o.publishedErr), tokensRefused)
 	case o.lateHosts:
-		v.unknown(nil, tokensRefused)
+		v.Open(someLate, tokensRefused)
+	case o.oauthSeen:
+		v.Clear(tokensRefused)
 	}
 }
 
-// refusals counts the events of refused tokens of late: all, those that do not
-// say which key signed, and those that a published key signed, with where.
+// refusals counts the events of refused tokens within the last hour: all, those
+// that do not say which key signed, and those that a published key signed.
 type refusals struct {
 	all, nameless, genuine int
-	where                  []string
+	signed                 []oauthEvent // by published keys, the most tokens first
 }
 
 func (o *traces) countRefused() (n refusals) {
@@ -121,15 +127,33 @@ func (o *traces) countRefused() (n refusals) {
 		}
 		if published[strings.ToUpper(e.KeyID)] {
 			n.genuine += e.Count
-			n.where = append(n.where, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, moment(e.Time)))
+			n.signed = append(n.signed, e)
 		}
 	}
+	slices.SortStableFunc(n.signed, func(a, b oauthEvent) int { return b.Count - a.Count })
 	return n
+}
+
+func (n refusals) servers() []string {
+	var out []string
+	for _, e := range n.signed {
+		out = append(out, e.server)
+	}
+	return out
+}
+
+// String lists where tokens of published keys were refused.
+func (n refusals) String() string {
+	var out []string
+	for _, e := range n.signed {
+		out = append(out, fmt.Sprintf("%d on %s, key %s, newest %s", e.Count, e.server, e.KeyID, check.Moment(e.Time)))
+	}
+	return strings.Join(out, "; ")
 }
 
 // judgeProven looks for Exchange's own word that its copy is old, standing for
 // longer than the window.
-func judgeProven(v *verdict, o traces) {
+func judgeProven(v *check.Verdict, o traces) {
 	after := o.updated
 	if !after.IsZero() {
 		after = after.Add(settles)
@@ -143,50 +167,75 @@ func judgeProven(v *verdict, o traces) {
 			told = e.Time
 		}
 		if e.asOf.Sub(told) >= o.window {
-			v.found(staleCopyProven, "%s has said so since %s (event %d of MSExchange OAuth); the stored copy was last written %s", e.server, moment(told), oauthNewKeys, moment(o.updated))
+			v.Find(staleCopyProven, []string{e.server}, "%s has said so since %s (event %d of MSExchange OAuth); the stored copy was last written: %s",
+				e.server, check.Moment(told), oauthNewKeys, check.Moment(o.updated))
 			return
 		}
 	}
 	switch {
 	case o.oauthErr != nil:
-		v.unknown(o.oauthErr, staleCopyProven)
+		v.Undecided(o.oauthErr, staleCopyProven)
 	case o.lateHosts:
-		v.unknown(nil, staleCopyProven)
+		v.Open(someLate, staleCopyProven)
+	case o.oauthSeen:
+		v.Clear(staleCopyProven)
 	}
 }
 
-// judgeRuns looks at the job's runs. What is found counts wherever it was
-// found; that nothing is wrong, or that there was no run, is believed only
-// where the events of the server that runs the job were read.
-func judgeRuns(v *verdict, o traces) {
-	asOf, complete, why := o.jobWatched()
-	if v.has(arbitrationMailboxMissing) || v.has(arbitrationMailboxMultiple) || v.has(databaseNotMounted) {
-		why = nil // the cause is found
-	}
-	switch n := len(o.runs); {
+// judgeFailing looks whether the job's last run had an error. One that is found
+// counts on whatever server it was; that there is none is believed only where
+// the events of the server that runs the job were read.
+func judgeFailing(v *check.Verdict, o traces) {
+	n := len(o.runs)
+	switch _, complete, why := o.jobWatched(); {
 	case n > 0 && o.runs[n-1].Error != nil:
 		last := o.runs[n-1]
-		v.found(refreshFailing, "the last run, on %s at %s, had event %d: %s", last.Server, moment(last.At), last.Error.ID, last.Error.Message)
+		v.Find(refreshFailing, []string{last.Server}, "the last run, on %s at %s, had event %d: %s", last.Server, check.Moment(last.At), last.Error.ID, last.Error.Message)
 	case !complete:
-		v.unknown(why, refreshFailing)
-	}
-	good := o.lastGood
-	switch {
-	case !good.At.IsZero() && asOf.Sub(good.At) < o.overdueAfter:
-	case !complete:
-		v.unknown(why, refreshOverdue)
-	case o.watched.From.IsZero():
-		v.unknown(check.Errorf(check.ReportInput, "the report of the server that runs the refresh job does not tell how far back it read the events"), refreshOverdue)
-	case asOf.Sub(o.watched.From) < o.overdueAfter:
-		v.unknown(check.Errorf(check.State, "no good run is among the events of the last %s, which is less than metadata.overdue_after", span(asOf.Sub(o.watched.From))), refreshOverdue)
-	case !good.At.IsZero():
-		v.found(refreshOverdue, "the last good run was on %s at %s, over %s ago", good.Server, moment(good.At), span(o.overdueAfter))
+		leaveRuns(v, why, refreshFailing)
+	case n == 0:
+		v.Open("no run is among the events that the report shows", refreshFailing)
 	default:
-		v.found(refreshOverdue, "no good run is among the events of the last %s", span(asOf.Sub(o.watched.From)))
+		v.Clear(refreshFailing)
 	}
 }
 
-// jobWatched says whether the events of the server that runs the job were
+// judgeOverdue looks how long ago the last good run was. That there was none is
+// believed only where the events of the server that runs the job were read.
+func judgeOverdue(v *check.Verdict, o traces) {
+	asOf, complete, why := o.jobWatched()
+	server, _ := o.refresher()
+	good, reach := o.lastGood, asOf.Sub(o.watched.From)
+	switch {
+	case !good.At.IsZero() && asOf.Sub(good.At) < o.overdueAfter:
+		v.Clear(refreshOverdue)
+	case !complete:
+		leaveRuns(v, why, refreshOverdue)
+	case o.watched.From.IsZero():
+		v.Undecided(check.Errorf(check.ReportInput, "the report of the server that runs the refresh job does not tell how far back it read the events"), refreshOverdue)
+	case reach < o.overdueAfter:
+		v.Undecided(check.Errorf(check.State, "no good run is among the events of the last %s, which is less than metadata.overdue_after", check.Span(reach)), refreshOverdue)
+	case !good.At.IsZero():
+		v.Find(refreshOverdue, []string{server}, "the last good run was on %s at %s, over %s ago", good.Server, check.Moment(good.At), check.Span(o.overdueAfter))
+	default:
+		v.Find(refreshOverdue, []string{server}, "no good run is among the events of the last %s", check.Span(reach))
+	}
+}
+
+// leaveRuns leaves a reason unjudged because the job's events were not read: for
+// want of a server that runs the job, which another finding tells of, or for an
+// error.
+func leaveRuns(v *check.Verdict, why error, r *check.Reason) {
+	for _, cause := range []*check.Reason{arbitrationMailboxMissing, arbitrationMailboxMultiple, databaseNotMounted} {
+		if v.Found(cause) {
+			v.Open("it is not known which server runs the refresh job, for the cause that "+cause.Name+" tells of", r)
+			return
+		}
+	}
+	v.Undecided(why, r)
+}
+
+// jobWatched reports whether the events of the server that runs the job were
 // read, as of when, and why not.
 func (o *traces) jobWatched() (asOf time.Time, complete bool, why error) {
 	asOf = o.now

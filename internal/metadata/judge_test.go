@@ -88,7 +88,7 @@ func TestEveryEnabledAuthServerIsCompared(t *testing.T) {
 	w.now = w.now.Add(9 * time.Hour)
 	r := w.run()
 	require.Equal(t, "metadata_stale", outcome(r))
-	assert.Contains(t, r.Report.Findings[0].Detail, "in EvoSts, for 9h")
+	assert.Contains(t, r.Report.Findings[0].Detail, "in EvoSts, for 9 h")
 	missing, _ := sample(r, Certificates, "EvoSts", "missing")
 	none, _ := sample(r, Certificates, evoSTS, "missing")
 	assert.Equal(t, []float64{1, 0}, []float64{missing, none})
@@ -185,7 +185,7 @@ func TestAKeyCountsForADay(t *testing.T) {
 	assert.Equal(t, "metadata_long_stale error:token", outcome(w.run()))
 }
 
-// directory gives the world a directory beside, or instead of, the report.
+// directory adds a directory beside, or instead of, the report.
 func (w *world) directory(servers []report.AuthServer, err error) {
 	w.check = buildEvoSTS(w.target, w.env(), w.fetch)
 	w.check.sources.directory = func(context.Context) ([]report.AuthServer, error) { return servers, err }
@@ -314,13 +314,16 @@ func TestTimeline(t *testing.T) {
 	r := e.run()
 	lines := timelineOf(r)
 	require.Len(t, lines, 7, strings.Join(lines, "\n"))
-	assert.Equal(t, evoSTS+", stored copy by the report of MBX01 of 2026-11-22 15:30Z", lines[0])
-	assert.Equal(t, "certificate                               published             stored", lines[1])
+	assert.Equal(t, evoSTS+", stored copy by the report of MBX01 of 2026-11-22 15:30 UTC", lines[0])
+	assert.Equal(t, "certificate                               published                stored", lines[1])
 	all := strings.Join(lines, "\n")
-	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00Z  by 2026-11-22 12:00Z  published no more since 2026-11-22 15:30Z")
-	assert.Contains(t, all, ThumbprintOf(stored).String()+"  2026-11-22 12:15Z     by 2026-11-22 15:15Z")
-	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30Z     missing               in order until 2026-11-22 23:30Z, critical from 2026-11-23 04:30Z")
-	assert.True(t, strings.HasPrefix(r.Report.Texts()[len(r.Report.Texts())-2], "curl -sS -m 20 "+testURL))
+	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00 UTC  by 2026-11-22 12:00 UTC  published no more since 2026-11-22 15:30 UTC")
+	assert.Contains(t, all, ThumbprintOf(stored).String()+"  2026-11-22 12:15 UTC     by 2026-11-22 15:15 UTC")
+	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30 UTC     missing                  in order until 2026-11-22 23:30 UTC, critical from 2026-11-23 04:30 UTC")
+	commands := r.Report.Texts(check.Repeat)
+	require.Len(t, commands, 2)
+	assert.Equal(t, "curl -sS -m 20 "+testURL, commands[0])
+	assert.Contains(t, commands[1], "Get-AuthServer | ")
 }
 
 func TestACancelledRunWritesNothingDown(t *testing.T) {
@@ -328,7 +331,9 @@ func TestACancelledRunWritesNothingDown(t *testing.T) {
 	e := buildEvoSTS(w.target, w.env(), w.fetch)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := e.run(ctx)
+	v := EvoSTSMetadata.Judge()
+	e.run(ctx, v)
+	_, err := v.Report()
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, w.memory.values)
 }

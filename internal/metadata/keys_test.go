@@ -49,10 +49,10 @@ func TestAnOldTokenDoesNotSayWhatSignsNow(t *testing.T) {
 			key := ThumbprintOf(w.published[0])
 			e := buildEvoSTS(w.target, w.env(), w.fetch)
 			e.keyID = keyIDOf(&credential{token: jwtOf(fmt.Sprintf(`{"x5t":%q}`, key.KeyID()), noon.Add(-tc.age))})
-			report, err := e.run(t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(report.Unevaluated())), "signing_key_missing"))
-			assert.Equal(t, !tc.want, strings.Contains(strings.Join(report.Texts(), "\n"), "hmad got no new token, only one of 2026-11-22 11:00Z"))
+			r := judged(t, EvoSTSMetadata, e.run)
+			require.NoError(t, r.Err)
+			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(r.Report.Unevaluated())), "signing_key_missing"))
+			assert.Equal(t, !tc.want, strings.Contains(strings.Join(r.Report.Texts(), "\n"), "hmad got no new token, only one of 2026-11-22 11:00 UTC"))
 			assert.Equal(t, noon.Add(-tc.age), loadLedger(w.memory, noon).Used[key])
 		})
 	}
@@ -75,12 +75,12 @@ func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
 	c := &credential{token: jwt(fmt.Sprintf(`{"typ":"JWT","alg":"RS256","x5t":%q,"kid":%q}`, key.KeyID(), key.KeyID()))}
 	e := buildEvoSTS(w.target, w.env(), w.fetch)
 	e.keyID = keyIDOf(c)
-	report, err := e.run(t.Context())
-	require.NoError(t, err)
-	assert.NotContains(t, report.Unevaluated(), signingKeyMissing)
+	r := judged(t, EvoSTSMetadata, e.run)
+	require.NoError(t, r.Err)
+	assert.NotContains(t, r.Report.Unevaluated(), signingKeyMissing)
 	assert.Equal(t, []string{"https://outlook.office365.com/.default"}, c.scopes)
 
-	kept := fmt.Sprintf("%s %+v", w.memory.values[ledgerKey], report)
+	kept := fmt.Sprintf("%s %+v", w.memory.values[ledgerKey], r.Report)
 	assert.Contains(t, kept, key.String())
 	for _, part := range strings.Split(c.token, ".") {
 		assert.NotContains(t, kept, part)
@@ -99,11 +99,11 @@ func TestTokensThatNameNoKey(t *testing.T) {
 			w := newWorld(t)
 			e := buildEvoSTS(w.target, w.env(), w.fetch)
 			e.keyID = keyIDOf(c)
-			report, err := e.run(t.Context())
-			require.Equal(t, check.Token, check.ClassOf(err))
-			assert.Contains(t, report.Unevaluated(), signingKeyMissing)
-			assert.NotContains(t, err.Error(), "planted-token")
-			assert.NotContains(t, report.Unevaluated(), metadataStale, "the rest is judged")
+			r := judged(t, EvoSTSMetadata, e.run)
+			require.Equal(t, check.Token, check.ClassOf(r.Err))
+			assert.Contains(t, r.Report.Unevaluated(), signingKeyMissing)
+			assert.NotContains(t, r.Err.Error(), "planted-token")
+			assert.NotContains(t, r.Report.Unevaluated(), metadataStale, "the rest is judged")
 		})
 	}
 }
@@ -180,10 +180,10 @@ func TestAges(t *testing.T) {
 		since since
 		want  string
 	}{
-		"exact":            {since{noon.Add(-90 * time.Minute), noon.Add(-90 * time.Minute)}, "1h30m"},
-		"an interval":      {since{noon.Add(-time.Hour), noon.Add(-25 * time.Hour)}, "1h to 1d1h"},
-		"open":             {since{At: noon.Add(-time.Hour)}, "at least 1h"},
-		"from a later day": {since{noon.Add(time.Hour), noon.Add(time.Hour)}, "0m"},
+		"exact":            {since{noon.Add(-90 * time.Minute), noon.Add(-90 * time.Minute)}, "1 h 30 min"},
+		"an interval":      {since{noon.Add(-time.Hour), noon.Add(-25 * time.Hour)}, "1 h to 1 d 1 h"},
+		"open":             {since{At: noon.Add(-time.Hour)}, "at least 1 h"},
+		"from a later day": {since{noon.Add(time.Hour), noon.Add(time.Hour)}, "0 s"},
 	} {
 		assert.Equal(t, tc.want, tc.since.at(noon).String(), name)
 	}

@@ -146,7 +146,7 @@ func (l *ledger) clamp(now time.Time) {
 	}
 }
 
-// between gives when something began that was not so at the look before (zero:
+// between returns when something began that was not so at the look before (zero:
 // there was none) and is so now. Looks that are close count as one moment.
 func between(before, now time.Time) since {
 	if now.Sub(before) <= closeLook {
@@ -177,7 +177,7 @@ func (l *ledger) publishedNow(now time.Time, certificates []Certificate) {
 	l.Looked = now
 }
 
-// firstPublished gives when a certificate was published that is new to us: not
+// firstPublished returns when a certificate was published that is new to us: not
 // before the look that did not see it, nor before it was valid.
 func firstPublished(c Certificate, before, now time.Time) since {
 	s := between(before, now)
@@ -213,7 +213,7 @@ func (l *ledger) storedNow(server string, at time.Time, certificates []Certifica
 	}
 }
 
-// lastLook gives when an auth server was last read; zero when never.
+// lastLook returns when an auth server was last read; zero when never.
 func lastLook(hs map[Thumbprint]*held) (last time.Time) {
 	for _, h := range hs {
 		if h.Last.After(last) {
@@ -230,7 +230,7 @@ func (l *ledger) keyUsed(t Thumbprint, issued time.Time) {
 	}
 }
 
-// usedKeys gives the keys that tokens of the last 24 hours named, sorted.
+// usedKeys returns the keys that tokens of the last 24 hours named, sorted.
 func (l *ledger) usedKeys(now time.Time) []Thumbprint {
 	var out []Thumbprint
 	for t, at := range l.Used {
@@ -242,7 +242,7 @@ func (l *ledger) usedKeys(now time.Time) []Thumbprint {
 	return out
 }
 
-// missingSince gives since when a published certificate has been missing in an
+// missingSince returns since when a published certificate has been missing in an
 // auth server's copy: since it was published, or since the copy lost it.
 func (l *ledger) missingSince(server string, t Thumbprint) since {
 	var from since
@@ -255,7 +255,7 @@ func (l *ledger) missingSince(server string, t Thumbprint) since {
 	return from
 }
 
-// publishedKeys gives the certificates that were published at the last good
+// publishedKeys returns the certificates that were published at the last good
 // look, or within a gap's length before it; nil when there was no look.
 func (l *ledger) publishedKeys(now time.Time) []Thumbprint {
 	var out []Thumbprint

@@ -21,7 +21,7 @@ type Published struct {
 	At  time.Time
 }
 
-// Place gives the document's address, fit to be shown.
+// Place returns the document's address, fit to be shown.
 func (p Published) Place() string { return shownURL(p.URL) }
 
 // library fetches documents and keeps the last good copy of each in memory, so
@@ -43,7 +43,7 @@ func newLibrary(f fetch, now func() time.Time) *library {
 	return &library{fetch: f, now: now, kept: map[string]*kept{}}
 }
 
-// published gives the document at the URL, in the format that Exchange expects
+// published returns the document at the URL, in the format that Exchange expects
 // there (domain notes, section 6.2). Of an OpenID configuration it follows the
 // address of the keys.
 func (l *library) published(ctx context.Context, at string) (Published, error) {
@@ -56,7 +56,7 @@ func (l *library) published(ctx context.Context, at string) (Published, error) {
 	return Published{d, at, l.now()}, err
 }
 
-// parserOf tells the format by the URL, as Exchange does.
+// parserOf returns the parser of the format by the URL, as Exchange does.
 func parserOf(at string) func([]byte) (Document, error) {
 	at = strings.ToLower(at)
 	switch {

@@ -27,7 +27,7 @@ type observation struct {
 	servers []report.AuthServer // the tenant's
 
 	published    map[string]Published // by URL
-	publishedErr error                // some document could not be had
+	publishedErr error                // some document could not be fetched
 	known        set                  // published in any document, the OpenID keys included
 
 	credential bool         // there is one
@@ -43,7 +43,7 @@ func (o *observation) note(format string, args ...any) {
 	o.notes = append(o.notes, check.Clean(fmt.Sprintf(format, args...), maxDetail))
 }
 
-// asOf gives the moment of which the stored copy speaks: what is missing in a
+// asOf returns the moment of which the stored copy speaks: what is missing in a
 // report of ten minutes ago had been missing for so long ten minutes ago.
 func (o *observation) asOf() time.Time {
 	if o.held.At.After(o.now) {
@@ -52,7 +52,7 @@ func (o *observation) asOf() time.Time {
 	return o.held.At
 }
 
-// recognised says whether a key is published or stored anywhere.
+// recognised reports whether a key is published or stored anywhere.
 func (o *observation) recognised(k Thumbprint) bool {
 	if _, known := o.known[k]; known {
 		return true
@@ -62,12 +62,12 @@ func (o *observation) recognised(k Thumbprint) bool {
 	})
 }
 
-// enabled gives the tenant's auth servers that are in use.
+// enabled returns the tenant's auth servers that are in use.
 func (o *observation) enabled() []report.AuthServer {
 	return slices.DeleteFunc(slices.Clone(o.servers), func(s report.AuthServer) bool { return !s.Enabled })
 }
 
-// place gives where an auth server's document is: where the config says, else
+// place returns where an auth server's document is: where the config says, else
 // the server's own address, else the tenant's.
 func (o *observation) place(s report.AuthServer) string {
 	at := defaultMetadata
@@ -80,7 +80,7 @@ func (o *observation) place(s report.AuthServer) string {
 	return strings.ReplaceAll(at, "{tenant}", o.tenant)
 }
 
-// places gives the documents to fetch: one for each auth server; where none is
+// places returns the documents to fetch: one for each auth server; where none is
 // known the last ones, else the tenant's own.
 func (o *observation) places() []string {
 	servers := o.enabled()
@@ -109,7 +109,12 @@ type comparison struct {
 	since          since // when the oldest of missing began to be
 }
 
-// comparisons gives one for every enabled auth server whose document is there.
+// holds reports whether the stored copy has a key.
+func (c comparison) holds(k Thumbprint) bool {
+	return slices.ContainsFunc(c.stored, func(s Certificate) bool { return s.Thumbprint == k })
+}
+
+// comparisons returns one for every enabled auth server whose document is there.
 func (o *observation) comparisons() []comparison {
 	var out []comparison
 	for _, s := range o.enabled() {

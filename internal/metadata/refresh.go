@@ -13,7 +13,7 @@ import (
 )
 
 // MetadataRefresh is the check of the job that keeps the stored certificates.
-var MetadataRefresh = &check.Def{
+var MetadataRefresh = define(check.Def{
 	Name: "metadata_refresh",
 	Doc: "Does the job work that copies Microsoft's signing certificates into Active Directory? From the on-premises reports it reads which server runs it " +
 		"(the one with the mounted copy of the database of the arbitration mailbox with the capability OrganizationCapabilityManagement) and the events that the job (MSExchange AuthAdmin) " +
@@ -24,18 +24,19 @@ var MetadataRefresh = &check.Def{
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{LastRefresh, RefreshServer},
 	Reasons: refreshReasons,
-	New:     newRefresh,
-}
+	Facts:   []*check.Fact{refreshServer},
+	Steps:   []int{7},
+}, newRefresh)
 
-func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
+func newRefresh(t config.Target, env check.Env) (judging, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
-		return check.Parts{}, nil
+		return nil, nil
 	}
 	client, err := transport.NewClient(t, env)
 	if err != nil {
-		return check.Parts{}, err
+		return nil, err
 	}
-	return check.Parts{Run: buildRefresh(t, env, overHTTP(client)).run}, nil
+	return buildRefresh(t, env, overHTTP(client)).run, nil
 }
 
 // buildRefresh builds the check; f is its way to documents.
@@ -67,27 +68,28 @@ type goodRun struct {
 	Server string    `json:"server"`
 }
 
-func (r *refresh) run(ctx context.Context) (check.Report, error) {
+func (r *refresh) run(ctx context.Context, v *check.Verdict) {
+	v.Repeat(refreshCommands...)
 	now := r.env.Now()
 	arrived, err := r.reports()
 	if err != nil {
-		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, classed(check.ReportInput, "on-premises report", err)
+		v.Undecided(classed(check.ReportInput, "on-premises report", err))
+		return
 	}
 	evidence := report.EvidenceOf(arrived, now)
 	if err := evidence.Err(); err != nil {
-		return check.Report{Unjudged: check.Unevaluated(refreshReasons...)}, err
+		v.Undecided(err)
+		return
 	}
 	o := traces{now: now, window: r.target.Metadata.Window, overdueAfter: r.target.Metadata.OverdueAfter, lateHosts: len(evidence.Reports) < len(hostsOf(arrived))}
 	o.read(r.target.Tenant, evidence)
 	r.lookPublished(ctx, &o)
 	o.lastGood, o.watched = r.remember(o), r.watch(o)
-	v := judgeRefresh(o)
-	report, err := v.report(refreshReasons)
-	report.Samples, report.Notes = o.samples(), check.Notes(o.lines()...)
-	return report, err
+	judgeRefresh(v, o)
+	o.tell(v)
 }
 
-// lookPublished gives the keys that are published, as evosts_metadata has them
+// lookPublished fills in the keys that are published, as evosts_metadata has them
 // in the memory. Where it has seen none, as in a single look, they are fetched if
 // the verdict hangs on them; the memory is left to evosts_metadata.
 func (r *refresh) lookPublished(ctx context.Context, o *traces) {
@@ -99,7 +101,7 @@ func (r *refresh) lookPublished(ctx context.Context, o *traces) {
 	o.published, o.publishedErr = seen.ledger.publishedKeys(o.now), seen.publishedErr
 }
 
-// remember gives the last good run, seen now or before.
+// remember returns the last good run, seen now or before.
 func (r *refresh) remember(o traces) goodRun {
 	var last goodRun
 	r.env.Memory.Get(lastGoodKey, &last)
@@ -127,7 +129,7 @@ type watched struct {
 	To     time.Time `json:"to"`
 }
 
-// watch gives the time up to now of which the events of the server that runs
+// watch returns the time up to now of which the events of the server that runs
 // the job were read without a gap.
 func (r *refresh) watch(o traces) watched {
 	server, _ := o.refresher()
@@ -150,7 +152,7 @@ func (r *refresh) watch(o traces) watched {
 	return seen
 }
 
-// hostsOf gives the hosts of which there is a report of any age.
+// hostsOf returns the hosts of which there is a report of any age.
 func hostsOf(arrived []report.Arrived) []string {
 	var out []string
 	for _, a := range arrived {
@@ -161,7 +163,7 @@ func hostsOf(arrived []report.Arrived) []string {
 	return out
 }
 
-// traces is what the reports tell of the refresh job and of refused tokens.
+// traces is what the reports show of the refresh job and of refused tokens.
 type traces struct {
 	now                  time.Time
 	window, overdueAfter time.Duration
@@ -172,13 +174,14 @@ type traces struct {
 	copies       []report.DatabaseCopy
 	copiesErr    error
 
-	servers  []report.AuthServer // the tenant's, where readable
-	runs     []jobRun            // of every server, oldest first
-	updated  time.Time           // when the stored copy was last written
-	jobSeen  map[string]watched  // by server: its job events were read
-	jobErr   map[string]error    // by server: they could not be read
-	oauth    []oauthEvent
-	oauthErr error
+	servers   []report.AuthServer // the tenant's, where readable
+	runs      []jobRun            // of every server, oldest first
+	updated   time.Time           // when the stored copy was last written
+	jobSeen   map[string]watched  // by server: its job events were read
+	jobErr    map[string]error    // by server: they could not be read
+	oauth     []oauthEvent
+	oauthSeen bool // some server's were read
+	oauthErr  error
 
 	published    []Thumbprint
 	publishedErr error // why nothing is known of them
@@ -238,6 +241,7 @@ func (o *traces) readOAuth(r report.Report, names serverNames) {
 		o.oauthErr = joined(o.oauthErr, err)
 		return
 	}
+	o.oauthSeen = true
 	for _, e := range events {
 		if names.concerns(e) {
 			o.oauth = append(o.oauth, oauthEvent{e, r.Host, o.asOf(r)})
@@ -258,7 +262,7 @@ func (o *traces) asOf(r report.Report) time.Time {
 	return r.GeneratedAt
 }
 
-// refresher gives the server that runs the job and its database: that of the
+// refresher returns the server that runs the job and its database: that of the
 // only mailbox's mounted copy. Empty where there is no such server.
 func (o *traces) refresher() (server, database string) {
 	if len(o.mailboxes) != 1 {
@@ -273,44 +277,40 @@ func (o *traces) refresher() (server, database string) {
 	return "", database
 }
 
-func (o *traces) samples() []check.Sample {
-	var out []check.Sample
-	if !o.lastGood.At.IsZero() {
-		out = append(out, check.Sample{Metric: LastRefresh, Value: unix(o.lastGood.At)})
-	}
-	if server, database := o.refresher(); server != "" {
-		out = append(out, check.Sample{Metric: RefreshServer, Value: 1, Labels: []string{check.Clean(server, 200), check.Clean(database, 200)}})
-	}
-	return out
-}
-
-// maxRuns bounds the runs that the notes show.
+// maxRuns bounds the runs that the timeline shows.
 const maxRuns = 12
 
-// lines tells the story of the job: who runs it, its last runs, the last time
-// the stored copy was written.
-func (o *traces) lines() []string {
-	var out []string
-	add := func(format string, args ...any) {
-		out = append(out, TimelinePrefix+check.Clean(fmt.Sprintf(format, args...), maxDetail))
+// refreshCommands show by hand who runs the job, and its events.
+var refreshCommands = []string{
+	"$x = Get-Mailbox -Arbitration | ? {$_.PersistedCapabilities -like 'OrganizationCapabilityManagement'}; Get-MailboxDatabaseCopyStatus $x.Database.Name",
+	"Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='MSExchange AuthAdmin'} -MaxEvents 50 | Format-Table TimeCreated,Id,Message -Wrap",
+}
+
+// tell records who runs the job, its last runs, and when the stored copy was
+// last written.
+func (o *traces) tell(v *check.Verdict) {
+	if !o.lastGood.At.IsZero() {
+		v.Sample(LastRefresh, unix(o.lastGood.At))
+	}
+	line := func(format string, args ...any) {
+		v.Timeline(check.Clean(fmt.Sprintf(format, args...), maxDetail))
 	}
 	if server, database := o.refresher(); server != "" {
-		add("%-17s  %s runs the job: it has the mounted copy of %s", "now", server, database)
+		v.Sample(RefreshServer, 1, check.Clean(server, 200), check.Clean(database, 200))
+		v.Fact(refreshServer, "", server)
+		line("%-20s  %s runs the job: it has the mounted copy of %s", "now", server, database)
 	}
 	for _, r := range o.runs[max(0, len(o.runs)-maxRuns):] {
 		if r.Error == nil {
-			add("%-17s  %s: a good run", moment(r.At), r.Server)
+			line("%-20s  %s: a good run", check.Moment(r.At), r.Server)
 		} else {
-			add("%-17s  %s: a bad run: event %d, %s", moment(r.At), r.Server, r.Error.ID, r.Error.Message)
+			line("%-20s  %s: a bad run: event %d, %s", check.Moment(r.At), r.Server, r.Error.ID, r.Error.Message)
 		}
 	}
 	if !o.updated.IsZero() {
-		add("%-17s  the stored copy was last written", moment(o.updated))
+		line("%-20s  the stored copy was last written", check.Moment(o.updated))
 	}
 	if o.lateHosts {
-		out = append(out, "some hosts' reports are too old: their events are not seen")
+		v.Note(someLate)
 	}
-	return append(out,
-		"$x = Get-Mailbox -Arbitration | ? {$_.PersistedCapabilities -like 'OrganizationCapabilityManagement'}; Get-MailboxDatabaseCopyStatus $x.Database.Name",
-		"Get-WinEvent -FilterHashtable @{LogName='Application'; ProviderName='MSExchange AuthAdmin'} -MaxEvents 50 | Format-Table TimeCreated,Id,Message -Wrap")
 }

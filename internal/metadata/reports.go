@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 // OnPremReport is the check of the on-premises reports themselves.
-var OnPremReport = &check.Def{
+var OnPremReport = define(check.Def{
 	Name: "onprem_report",
 	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals old, or over two hours), " +
 		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
@@ -27,8 +28,8 @@ var OnPremReport = &check.Def{
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{ReportTime, intake.Pushes, entra.CredentialNotAfter},
 	Reasons: reportReasons,
-	New:     newOnPremReport,
-}
+	Facts:   []*check.Fact{collectorVersion},
+}, newOnPremReport)
 
 const (
 	// hostsKey is the place in the memory of the hosts that reported.
@@ -40,11 +41,11 @@ const (
 	maxSkew = time.Minute
 )
 
-func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
+func newOnPremReport(t config.Target, env check.Env) (judging, error) {
 	if !t.OnPrem.Report.Configured() {
-		return check.Parts{}, nil
+		return nil, nil
 	}
-	return check.Parts{Run: (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run}, nil
+	return (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run, nil
 }
 
 // onPremReport is the check for one target.
@@ -54,26 +55,26 @@ type onPremReport struct {
 	reports  func() ([]report.Arrived, error)
 }
 
-func (p *onPremReport) run(context.Context) (check.Report, error) {
+func (p *onPremReport) run(_ context.Context, v *check.Verdict) {
 	now := p.env.Now()
-	listener := p.listenerSamples()
+	v.Samples(p.listenerSamples()...)
+	v.Repeat("Get-ScheduledTask *hmad* | Get-ScheduledTaskInfo")
 	arrived, err := p.reports()
 	if err != nil {
-		return check.Report{Unjudged: check.Unevaluated(reportReasons...), Samples: listener}, classed(check.ReportInput, "on-premises report", err)
+		v.Undecided(classed(check.ReportInput, "on-premises report", err))
+		return
 	}
-	v := judgeReports(arrived, p.expected(arrived, now), now)
-	report, err := v.report(reportReasons)
-	report.Samples = append(report.Samples, listener...)
+	judgeReports(v, arrived, p.expected(arrived, now), now)
 	for _, a := range arrived {
 		if a.Host != "" {
-			report.Samples = append(report.Samples, check.Sample{Metric: ReportTime, Value: unix(a.GeneratedAt), Labels: []string{a.Host}})
-			report.Notes = append(report.Notes, check.Notes(describe(a, now))...)
+			v.Sample(ReportTime, unix(a.GeneratedAt), a.Host)
+			v.Fact(collectorVersion, a.Host, a.Collector)
+			v.Note("%s", describe(a, now))
 			if advice := a.IntervalAdvice(); advice != "" {
-				report.Notes = append(report.Notes, check.Notes(advice)...)
+				v.Note("%s", advice)
 			}
 		}
 	}
-	return report, err
 }
 
 // listenerSamples returns the end of the certificate by which the target's
@@ -86,7 +87,7 @@ func (p *onPremReport) listenerSamples() []check.Sample {
 	return []check.Sample{{Metric: entra.CredentialNotAfter, Value: unix(notAfter), Labels: []string{"report_listener"}}}
 }
 
-// expected gives the hosts that should report: those of the config, else those
+// expected returns the hosts that should report: those of the config, else those
 // that did within seven days.
 func (p *onPremReport) expected(arrived []report.Arrived, now time.Time) []string {
 	if len(p.settings.Hosts) > 0 {
@@ -103,54 +104,110 @@ func (p *onPremReport) expected(arrived []report.Arrived, now time.Time) []strin
 	return slices.Sorted(maps.Keys(last))
 }
 
-// judgeReports gives the verdict of onprem_report: every host is judged by
+// judgeReports fills the verdict of onprem_report: every host is judged by
 // itself, and one finding a reason names them all.
-func judgeReports(arrived []report.Arrived, expected []string, now time.Time) *verdict {
-	about := map[*check.Reason][]string{}
-	add := func(r *check.Reason, format string, args ...any) {
-		about[r] = append(about[r], fmt.Sprintf(format, args...))
-	}
+func judgeReports(v *check.Verdict, arrived []report.Arrived, expected []string, now time.Time) {
 	present := hostsOf(arrived)
+	judgeMissing(v, arrived, expected, present)
+	if len(arrived) == 0 {
+		v.Open("no report has arrived", reportInvalid)
+	} else {
+		settle(v, reportInvalid, invalid(arrived, now))
+	}
+	if len(present) == 0 {
+		v.Open("no report has arrived that can be read", reportClockSkew, reportLate, reportSectionFailed)
+		return
+	}
+	settle(v, reportClockSkew, ahead(arrived, now))
+	settle(v, reportLate, behind(arrived, now))
+	settle(v, reportSectionFailed, lacking(arrived))
+}
+
+// fault is what is wrong with a host's report; by weight, the worst have most.
+type fault struct {
+	host, what string
+	weight     time.Duration
+}
+
+// settle finds a reason with all its faults, or clears it.
+func settle(v *check.Verdict, r *check.Reason, faults []fault) {
+	if len(faults) == 0 {
+		v.Clear(r)
+		return
+	}
+	slices.SortStableFunc(faults, func(a, b fault) int { return cmp.Compare(b.weight, a.weight) })
+	var hosts, words []string
+	for _, f := range faults {
+		hosts, words = append(hosts, f.host), append(words, f.what)
+	}
+	v.Find(r, hosts, "%s", strings.Join(words, "; "))
+}
+
+// judgeMissing compares the hosts that should report with those that do.
+func judgeMissing(v *check.Verdict, arrived []report.Arrived, expected, present []string) {
+	var missing []fault
 	for _, host := range expected {
 		if !slices.ContainsFunc(present, func(h string) bool { return report.SameHost(h, host) }) {
-			add(reportMissing, "%s", host)
+			missing = append(missing, fault{host: host, what: host})
 		}
 	}
-	if len(arrived) == 0 && len(expected) == 0 {
-		add(reportMissing, "no report of any host has arrived")
+	switch {
+	case len(expected) > 0:
+		settle(v, reportMissing, missing)
+	case len(arrived) == 0:
+		v.Find(reportMissing, nil, "no report of any host has arrived")
+	default:
+		v.Open("no host is expected: onprem.report.hosts names none, and none has reported yet", reportMissing)
 	}
+}
+
+// invalid returns the files that cannot be read. One that is just being written
+// has its earlier copy.
+func invalid(arrived []report.Arrived, now time.Time) (all []fault) {
 	for _, a := range arrived {
-		// A file that is just being written has its earlier copy.
 		if a.Err != nil && (a.Host == "" || !errors.Is(a.Err, report.ErrTruncated) || a.Late(now)) {
-			add(reportInvalid, "%s", a.Err)
+			all = append(all, fault{host: cmp.Or(a.Host, a.File), what: a.Err.Error()})
 		}
+	}
+	return all
+}
+
+// ahead returns the hosts whose reports are dated in the future.
+func ahead(arrived []report.Arrived, now time.Time) (all []fault) {
+	for _, a := range arrived {
+		if skew := a.GeneratedAt.Sub(now); a.Host != "" && skew > maxSkew {
+			all = append(all, fault{a.Host, fmt.Sprintf("%s's is dated %s ahead", a.Host, check.Span(skew)), skew})
+		}
+	}
+	return all
+}
+
+// behind returns the hosts whose last reports are too old.
+func behind(arrived []report.Arrived, now time.Time) (all []fault) {
+	for _, a := range arrived {
+		if a.Host != "" && a.Late(now) {
+			what := fmt.Sprintf("%s's is of %s, and comes every %s", a.Host, check.Moment(a.GeneratedAt), check.Span(a.Interval))
+			all = append(all, fault{a.Host, what, now.Sub(a.GeneratedAt)})
+		}
+	}
+	return all
+}
+
+// lacking returns the hosts of whose reports a part is bad.
+func lacking(arrived []report.Arrived) (all []fault) {
+	for _, a := range arrived {
 		if a.Host == "" {
 			continue
 		}
-		if skew := a.GeneratedAt.Sub(now); skew > maxSkew {
-			add(reportClockSkew, "%s's is dated %s ahead", a.Host, skew.Round(time.Second))
-		}
-		if a.Late(now) {
-			add(reportLate, "%s's is of %s, and comes every %s", a.Host, moment(a.GeneratedAt), span(a.Interval))
-		}
 		for _, why := range badSections(a.Report) {
-			add(reportSectionFailed, "%s", why)
+			all = append(all, fault{host: a.Host, what: why})
 		}
 	}
-	v := new(verdict)
-	for _, r := range reportReasons {
-		if len(about[r]) > 0 {
-			v.found(r, "%s", strings.Join(about[r], "; "))
-		}
-	}
-	if len(present) == 0 {
-		v.unknown(nil, reportClockSkew, reportLate, reportSectionFailed)
-	}
-	return v
+	return all
 }
 
-// badSections tells of every section that failed at the collector, is missing
-// or cannot be read: each names its host and itself.
+// badSections returns what is wrong with each section that failed at the
+// collector, is missing or cannot be read, with the names of host and section.
 func badSections(r report.Report) []string {
 	bad := map[string]string{}
 	for name, err := range r.Unreadable() {
@@ -168,8 +225,8 @@ func badSections(r report.Report) []string {
 	return out
 }
 
-// describe says of a report what a person wants to see of it.
+// describe returns a line about a report.
 func describe(a report.Arrived, now time.Time) string {
 	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d failed",
-		a.Host, moment(a.GeneratedAt), span(max(0, now.Sub(a.GeneratedAt))), a.Collector, span(a.Interval), a.Took.Round(time.Millisecond), len(a.Sections), len(badSections(a.Report))), maxDetail)
+		a.Host, check.Moment(a.GeneratedAt), check.Span(max(0, now.Sub(a.GeneratedAt))), a.Collector, check.Span(a.Interval), check.Span(a.Took), len(a.Sections), len(badSections(a.Report))), maxDetail)
 }

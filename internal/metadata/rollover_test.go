@@ -246,5 +246,5 @@ func TestPendingIsPassedWithADeadline(t *testing.T) {
 		assert.True(t, there)
 		assert.Equal(t, want, got, set)
 	}
-	assert.Contains(t, timelineOf(r), ThumbprintOf(der).String()+"  2026-11-22 12:15Z     missing               in order until 2026-11-22 20:15Z, critical from 2026-11-23 01:15Z")
+	assert.Contains(t, timelineOf(r), ThumbprintOf(der).String()+"  2026-11-22 12:15 UTC     missing                  in order until 2026-11-22 20:15 UTC, critical from 2026-11-23 01:15 UTC")
 }

@@ -29,7 +29,7 @@ var (
 		Help: "Unix time at which the host made the last on-premises report that hmad could read."}
 )
 
-// samples gives the counts and times of every enabled auth server. What could
+// samples returns the counts and times of every enabled auth server. What could
 // not be seen is absent.
 func samples(o observation) []check.Sample {
 	out := []check.Sample{{Metric: WindowSeconds, Value: o.window.Seconds()}, {Metric: PageAfterSeconds, Value: o.pageAfter.Seconds()}}

@@ -41,7 +41,7 @@ func newSources(t config.Target, env check.Env) sources {
 	return s
 }
 
-// read gives the stored copy, from the report where it is fresh, else from the
+// read returns the stored copy, from the report where it is fresh, else from the
 // directory. Notes say what else was seen: a source that failed, and where the
 // two disagree about the tenant's auth servers.
 func (s sources) read(ctx context.Context, tenant string) (holding, []string, error) {
@@ -71,7 +71,7 @@ func (s sources) readDirectory(ctx context.Context) (holding, error) {
 	return holding{servers, s.now(), "the directory"}, classed(check.LDAP, "directory", err)
 }
 
-// readReports gives the auth servers of the newest fresh report that has them.
+// readReports returns the auth servers of the newest fresh report that has them.
 func (s sources) readReports() (holding, error) {
 	if s.reports == nil {
 		return holding{}, nil

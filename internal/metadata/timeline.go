@@ -10,40 +10,36 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// TimelinePrefix begins every note that is a line of the timeline, so that a
-// page or a command can set the lines apart. They are meant for a fixed pitch.
-const TimelinePrefix = "timeline: "
-
-// String gives the age as a person says it.
+// String returns the age in words: "8 h", "1 h to 1 d 1 h", "at least 1 h".
 func (a age) String() string {
 	switch {
 	case a.Most == a.Least:
-		return span(a.Least)
+		return check.Span(a.Least)
 	case a.Most == math.MaxInt64:
-		return "at least " + span(a.Least)
+		return "at least " + check.Span(a.Least)
 	default:
-		return span(a.Least) + " to " + span(a.Most)
+		return check.Span(a.Least) + " to " + check.Span(a.Most)
 	}
 }
 
-// String gives the moment, or the latest of an interval.
+// String returns the moment, or the latest of an interval: "by …".
 func (s since) String() string {
 	switch {
 	case s.At.IsZero():
 		return "unknown"
 	case s.Earliest.Equal(s.At):
-		return moment(s.At)
+		return check.Moment(s.At)
 	default:
-		return "by " + moment(s.At)
+		return "by " + check.Moment(s.At)
 	}
 }
 
-// timeline tells the story of every certificate: when it was published, when
+// timeline returns a line for every certificate: when it was published, when
 // it was stored, what is missing and until when that is in order.
 func timeline(o observation) []string {
 	var lines []string
 	add := func(format string, args ...any) {
-		lines = append(lines, TimelinePrefix+strings.TrimRight(fmt.Sprintf(format, args...), " "))
+		lines = append(lines, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
 	if o.publishedErr != nil {
 		add("what is published now could not be seen; below is what was seen before")
@@ -56,7 +52,7 @@ func timeline(o observation) []string {
 		}
 	}
 	for _, s := range o.servers {
-		add("%s, stored copy by %s of %s", check.Clean(s.Name, 100), o.held.From, moment(o.held.At))
+		add("%s, stored copy by %s of %s", check.Clean(s.Name, 100), o.held.From, check.Moment(o.held.At))
 		add(row, "certificate", "published", "stored", "")
 		for _, r := range o.rows(s.Name, setOf(certificatesOf(s))) {
 			add(row, r[0], r[1], r[2], r[3])
@@ -66,9 +62,9 @@ func timeline(o observation) []string {
 }
 
 // row is a line of the timeline: thumbprint, published, stored, what of it.
-const row = "%-40s  %-20s  %-20s  %s"
+const row = "%-40s  %-23s  %-23s  %s"
 
-// rows gives the cells of every certificate that is published or stored,
+// rows returns the cells of every certificate that is published or stored,
 // oldest first.
 func (o *observation) rows(server string, stored set) [][4]string {
 	type entry struct {
@@ -117,26 +113,26 @@ func (o *observation) storedCell(server string, t Thumbprint, stored bool) strin
 func (o *observation) remark(server string, t Thumbprint, stored bool, s *sighting) string {
 	switch {
 	case stored && !s.Gone.IsZero():
-		return "published no more since " + moment(s.Gone)
+		return "published no more since " + check.Moment(s.Gone)
 	case stored || o.heldErr != nil:
 		return ""
 	}
 	before := ""
 	if h := o.ledger.Stored[server][t]; h != nil {
-		before = "stored until " + moment(h.Last) + ", "
+		before = "stored until " + check.Moment(h.Last) + ", "
 	}
 	from := o.ledger.missingSince(server, t)
 	warn, page := from.At.Add(o.window), from.At.Add(o.pageAfter)
 	surely, perhaps := from.at(o.asOf()).over(o.window)
 	switch {
 	case surely:
-		return before + fmt.Sprintf("overdue since %s, critical from %s", moment(warn), moment(page))
+		return before + fmt.Sprintf("overdue since %s, critical from %s", check.Moment(warn), check.Moment(page))
 	case perhaps:
-		return before + fmt.Sprintf("perhaps overdue: hmad cannot tell before %s", moment(warn))
+		return before + fmt.Sprintf("perhaps overdue: hmad cannot tell before %s", check.Moment(warn))
 	default:
 		if !from.Earliest.IsZero() {
 			warn, page = from.Earliest.Add(o.window), from.Earliest.Add(o.pageAfter)
 		}
-		return before + fmt.Sprintf("in order until %s, critical from %s", moment(warn), moment(page))
+		return before + fmt.Sprintf("in order until %s, critical from %s", check.Moment(warn), check.Moment(page))
 	}
 }

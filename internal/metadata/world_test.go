@@ -193,7 +193,7 @@ func (w *world) authServers() []map[string]any {
 	return all
 }
 
-// wholeSections gives every section of a good report.
+// wholeSections returns every section of a good report.
 func wholeSections(t testing.TB) (sections map[string]any) {
 	data, err := os.ReadFile("../report/testdata/reports/ex01.json")
 	require.NoError(t, err)
@@ -239,28 +239,45 @@ func (w *world) run() check.Result {
 			}
 		}
 	}
-	report, err := w.check.run(w.t.Context())
-	requireDeclared(w.t, EvoSTSMetadata, report)
-	return check.Result{Report: report, Err: err}
+	return judged(w.t, EvoSTSMetadata, w.check.run)
 }
 
-// requireDeclared holds that a report carries only what its Def declares.
-func requireDeclared(t testing.TB, d *check.Def, r check.Report) {
-	for _, f := range r.Findings {
-		require.Contains(t, d.Reasons, f.Reason)
+// judged runs a check of the Def once.
+func judged(t testing.TB, d *check.Def, judge judging) check.Result {
+	v := d.Judge()
+	judge(t.Context(), v)
+	report, err := v.Report()
+	r := check.Result{Report: report, Err: err}
+	requireWhole(t, r)
+	return r
+}
+
+// built builds a check of the Def for the world's target and runs it once.
+func (w *world) built(d *check.Def, env check.Env) check.Result {
+	parts, err := d.New(w.target, env)
+	require.NoError(w.t, err)
+	report, err := parts.Run(w.t.Context())
+	r := check.Result{Report: report, Err: err}
+	requireWhole(w.t, r)
+	return r
+}
+
+// requireWhole holds that a run judged every reason or says why it did not, and
+// that its notes are lines.
+func requireWhole(t testing.TB, r check.Result) {
+	if r.Err != nil {
+		require.NotEqual(t, check.Internal, check.ClassOf(r.Err), r.Err)
+	}
+	for _, f := range r.Report.Findings {
 		require.NotEmpty(t, f.Detail)
-		require.NotContains(t, r.Unevaluated(), f.Reason)
 	}
-	for _, u := range r.Unevaluated() {
-		require.Contains(t, d.Reasons, u)
+	for _, u := range r.Report.Unjudged {
+		require.NotEmpty(t, u.Why, u.Reason.Name)
 	}
-	for _, s := range r.Samples {
-		require.Contains(t, d.Metrics, s.Metric)
-		require.Len(t, s.Labels, len(s.Metric.Labels))
-	}
-	for _, n := range r.Texts() {
+	for _, n := range r.Report.Texts() {
 		require.NotContains(t, n, "\n")
 	}
+	require.NotEmpty(t, r.Report.Texts(check.Repeat), "a command repeats every question")
 }
 
 // outcome words a result: its reasons, then the class of its error.
@@ -286,7 +303,7 @@ func reasonNames(rs []*check.Reason) []string {
 	return ns
 }
 
-// sample gives the value of a family with these labels, or false.
+// sample returns the value of a family with these labels, or false.
 func sample(r check.Result, m *check.Metric, labels ...string) (float64, bool) {
 	for _, s := range r.Report.Samples {
 		if s.Metric == m && slices.Equal(s.Labels, labels) {
@@ -296,7 +313,7 @@ func sample(r check.Result, m *check.Metric, labels ...string) (float64, bool) {
 	return 0, false
 }
 
-// timelineOf gives the timeline of a result.
+// timelineOf returns the timeline of a result.
 func timelineOf(r check.Result) []string {
 	return r.Report.Texts(check.Timeline)
 }
