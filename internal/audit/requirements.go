@@ -1,22 +1,24 @@
 package audit
 
-// The sections of a report, by the names that its JSON gives them.
+import "github.com/hmad/hmad/internal/report"
+
+// The sections of a report that requirements read.
 const (
-	sectionRules         = "deviceAccessRules"
-	sectionSettings      = "activeSyncSettings"
-	sectionOrganization  = "organizationConfig"
-	sectionTransport     = "transportConfig"
-	sectionWebConfig     = "webConfig"
-	sectionIIS           = "iis"
-	sectionServers       = "exchangeServers"
-	sectionHybrid        = "hybridConfiguration"
-	sectionConnectors    = "intraOrganizationConnectors"
-	sectionRelationships = "organizationRelationships"
-	sectionDirectories   = "virtualDirectories"
-	sectionAuthConfig    = "authConfig"
-	sectionCertificates  = "exchangeCertificates"
-	sectionOverrides     = "settingOverrides"
-	sectionAuthServers   = "authServers"
+	sectionRules         = report.SectionAccessRules
+	sectionSettings      = report.SectionActiveSync
+	sectionOrganization  = report.SectionOrganization
+	sectionTransport     = report.SectionTransport
+	sectionWebConfig     = report.SectionWebConfig
+	sectionIIS           = report.SectionIIS
+	sectionServers       = report.SectionServers
+	sectionHybrid        = report.SectionHybrid
+	sectionConnectors    = report.SectionConnectors
+	sectionRelationships = report.SectionRelationships
+	sectionDirectories   = report.SectionDirectories
+	sectionAuthConfig    = report.SectionAuthConfig
+	sectionCertificates  = report.SectionCertificates
+	sectionOverrides     = report.SectionOverrides
+	sectionAuthServers   = report.SectionAuthServers
 )
 
 const (

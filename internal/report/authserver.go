@@ -38,7 +38,7 @@ type AuthServer struct {
 // AuthServers reads Get-AuthServer. That there are some and none shows a
 // certificate is taken for a missing right, as where the directory is read.
 func (r Report) AuthServers() ([]AuthServer, error) {
-	all, err := rowsOf(r, sectionAuthServers, func(w *powershell.Fields) AuthServer {
+	all, err := rowsOf(r, SectionAuthServers, func(w *powershell.Fields) AuthServer {
 		return AuthServer{
 			Name: w.Need("name"), Type: w.Need("type"),
 			Enabled: w.Flag("enabled"), Default: w.Flag("isDefaultAuthorizationEndpoint"),
@@ -51,7 +51,7 @@ func (r Report) AuthServers() ([]AuthServer, error) {
 	})
 	filled := func(a AuthServer) bool { return len(a.Certificates) > 0 }
 	if err == nil && len(all) > 0 && !slices.ContainsFunc(all, filled) {
-		return nil, check.Errorf(check.ReportInput, "%s: section %s: no auth server shows a certificate", r.Host, sectionAuthServers)
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: no auth server shows a certificate", r.Host, SectionAuthServers)
 	}
 	return all, err
 }
@@ -81,7 +81,7 @@ type AuthConfig struct {
 
 // AuthConfig reads Get-AuthConfig.
 func (r Report) AuthConfig() (AuthConfig, error) {
-	return rowOf(r, sectionAuthConfig, func(w *powershell.Fields) AuthConfig {
+	return rowOf(r, SectionAuthConfig, func(w *powershell.Fields) AuthConfig {
 		return AuthConfig{
 			CurrentThumbprint: upper(w.Text("currentCertificateThumbprint")), NextThumbprint: upper(w.Text("nextCertificateThumbprint")),
 			PreviousThumbprint: upper(w.Text("previousCertificateThumbprint")), NextEffective: w.Time("nextCertificateEffectiveDate"),
@@ -104,7 +104,7 @@ type ExchangeCertificate struct {
 // ExchangeCertificates reads Get-ExchangeCertificate of the reporting server:
 // those certificates that AuthConfig names.
 func (r Report) ExchangeCertificates() ([]ExchangeCertificate, error) {
-	return rowsOf(r, sectionCertificates, func(w *powershell.Fields) ExchangeCertificate {
+	return rowsOf(r, SectionCertificates, func(w *powershell.Fields) ExchangeCertificate {
 		return ExchangeCertificate{
 			Server: w.Need("server"), Thumbprint: upper(w.Need("thumbprint")), Subject: w.Text("subject"),
 			NotBefore: w.Time("notBefore"), NotAfter: w.NeedTime("notAfter"),
@@ -127,7 +127,7 @@ type ArbitrationMailbox struct {
 // Arbitration reads Get-Mailbox -Arbitration: those mailboxes whose
 // capabilities name RefreshCapability.
 func (r Report) Arbitration() ([]ArbitrationMailbox, error) {
-	return rowsOf(r, sectionArbitration, func(w *powershell.Fields) ArbitrationMailbox {
+	return rowsOf(r, SectionArbitration, func(w *powershell.Fields) ArbitrationMailbox {
 		return ArbitrationMailbox{Name: w.Need("name"), Database: w.Text("database"), Capabilities: w.Texts("persistedCapabilities")}
 	})
 }
@@ -146,7 +146,7 @@ type DatabaseCopy struct {
 // DatabaseCopies reads Get-MailboxDatabaseCopyStatus of the databases that
 // Arbitration names.
 func (r Report) DatabaseCopies() ([]DatabaseCopy, error) {
-	return rowsOf(r, sectionDatabaseCopies, func(w *powershell.Fields) DatabaseCopy {
+	return rowsOf(r, SectionDatabaseCopies, func(w *powershell.Fields) DatabaseCopy {
 		return DatabaseCopy{Name: w.Text("name"), Database: w.Need("databaseName"), Server: w.Need("mailboxServer"), Status: w.Need("status")}
 	})
 }

@@ -173,14 +173,14 @@ func TestTheCollectorWritesTheKeysOfTheSample(t *testing.T) {
 		require.NotNil(t, end)
 		return after[:end[1]]
 	}
-	elsewhere := map[string]string{sectionDirectories: "filter ConvertTo-DirectoryRow", sectionAuthAdminEvents: "[pscustomobject]@{\n            time",
-		sectionOAuthEvents: "[pscustomobject]@{\n            time"}
+	elsewhere := map[string]string{SectionDirectories: "filter ConvertTo-DirectoryRow", SectionAuthAdminEvents: "[pscustomobject]@{\n            time",
+		SectionOAuthEvents: "[pscustomobject]@{\n            time"}
 	for _, name := range SectionNames() {
 		from, ok := elsewhere[name]
 		if !ok {
 			from = "Add-Section '" + name + "'"
 		}
-		if name == sectionMigrationEndpoints {
+		if name == SectionMigrationEndpoints {
 			continue // the sample has no row of it
 		}
 		rows := []map[string]any{}
@@ -268,7 +268,7 @@ func TestTheCollectorTellsWhatItDoesNotKnow(t *testing.T) {
 
 func TestTheCollectorTellsHowFarItRead(t *testing.T) {
 	script := collector(t)
-	for _, name := range []string{sectionAuthAdminEvents, sectionOAuthEvents} {
+	for _, name := range []string{SectionAuthAdminEvents, SectionOAuthEvents} {
 		_, after, found := strings.Cut(script, "Add-Section '"+name+"' -Local {")
 		require.True(t, found)
 		next, _, _ := strings.Cut(after, "Add-Section")

@@ -26,17 +26,17 @@ type Event struct {
 // AuthAdminEvents reads the events of MSExchange AuthAdmin, the job that
 // refreshes the stored certificates, of the last 26 hours.
 func (r Report) AuthAdminEvents() ([]Event, error) {
-	return rowsOf(r, sectionAuthAdminEvents, readEvent)
+	return rowsOf(r, SectionAuthAdminEvents, readEvent)
 }
 
 // AuthAdminSince gives from when on the log was read for AuthAdminEvents, up to
 // the report: later than 26 hours before where a full log has dropped its oldest
 // records. The zero time says that the collector does not tell.
-func (r Report) AuthAdminSince() time.Time { return r.Sections[sectionAuthAdminEvents].Since }
+func (r Report) AuthAdminSince() time.Time { return r.Sections[SectionAuthAdminEvents].Since }
 
 // OAuthEvents reads the events of MSExchange OAuth, which judges the tokens
 // that arrive, of the last 26 hours.
-func (r Report) OAuthEvents() ([]Event, error) { return rowsOf(r, sectionOAuthEvents, readEvent) }
+func (r Report) OAuthEvents() ([]Event, error) { return rowsOf(r, SectionOAuthEvents, readEvent) }
 
 func readEvent(w *powershell.Fields) Event {
 	e := Event{Time: w.NeedTime("time"), First: w.Time("first"), ID: w.Number("id"), Level: w.Text("level"),

@@ -8,12 +8,6 @@ import (
 	"github.com/hmad/hmad/internal/powershell"
 )
 
-// The sections about the leg from the cloud to Exchange.
-const (
-	sectionFrontEnd     = "frontEndRequests"
-	sectionPartnerships = "partnerships"
-)
-
 const (
 	maxSlots   = 5000      // rows of one report: 24 hours of 5 minutes with 17 statuses each
 	maxSlot    = time.Hour // the longest slot
@@ -46,7 +40,7 @@ type RequestCount struct {
 //
 // Counts outside since and until, by more than a slot, are an error.
 func (r Report) FrontEndRequests() (FrontEndRequests, error) {
-	return rowOf(r, sectionFrontEnd, readFrontEnd)
+	return rowOf(r, SectionFrontEnd, readFrontEnd)
 }
 
 func readFrontEnd(w *powershell.Fields) FrontEndRequests {
@@ -104,7 +98,7 @@ type CloudPartnership struct {
 //	"partnerships": [{"mailbox": "jane@contoso.com", "deviceId": "…", "deviceAccessState": "Allowed",
 //	                  "firstSyncTime": "…"|null, "lastSyncAttemptTime": "…"|null, "lastSuccessSync": "…"|null}, …]
 func (r Report) Partnerships() ([]CloudPartnership, error) {
-	all, err := rowsOf(r, sectionPartnerships, func(w *powershell.Fields) CloudPartnership {
+	all, err := rowsOf(r, SectionPartnerships, func(w *powershell.Fields) CloudPartnership {
 		return CloudPartnership{Mailbox: w.Need("mailbox"), DeviceID: w.Text("deviceId"), AccessState: w.Text("deviceAccessState"),
 			First: w.Time("firstSyncTime"), Attempt: w.Time("lastSyncAttemptTime"), Success: w.Time("lastSuccessSync")}
 	})

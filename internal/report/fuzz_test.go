@@ -51,12 +51,12 @@ func FuzzSections(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for name, read := range accessors() {
-			if _, err := read(withSection(name, string(data))); err != nil {
+		for _, p := range parts() {
+			if _, err := p.read(withSection(p.name, string(data))); err != nil {
 				checktest.OneLine(t, err)
 			}
 		}
-		events, _ := withSection(sectionOAuthEvents, string(data)).OAuthEvents()
+		events, _ := withSection(SectionOAuthEvents, string(data)).OAuthEvents()
 		for _, e := range events {
 			if e.Count < 1 || e.First.After(e.Time) || check.Redact(e.Message) != e.Message {
 				t.Errorf("got %+v", e)

@@ -19,7 +19,7 @@ type OrganizationConfig struct {
 
 // OrganizationConfig reads Get-OrganizationConfig.
 func (r Report) OrganizationConfig() (OrganizationConfig, error) {
-	return rowOf(r, sectionOrganization, func(w *powershell.Fields) OrganizationConfig {
+	return rowOf(r, SectionOrganization, func(w *powershell.Fields) OrganizationConfig {
 		return OrganizationConfig{
 			Name: w.Text("name"), GUID: w.Text("guid"),
 			OAuth2ClientProfileEnabled: w.Flag("oAuth2ClientProfileEnabled"),
@@ -42,7 +42,7 @@ type ActiveSyncSettings struct {
 
 // ActiveSyncSettings reads Get-ActiveSyncOrganizationSettings.
 func (r Report) ActiveSyncSettings() (ActiveSyncSettings, error) {
-	return rowOf(r, sectionActiveSync, func(w *powershell.Fields) ActiveSyncSettings {
+	return rowOf(r, SectionActiveSync, func(w *powershell.Fields) ActiveSyncSettings {
 		return ActiveSyncSettings{DefaultAccessLevel: w.Need("defaultAccessLevel")}
 	})
 }
@@ -57,7 +57,7 @@ type DeviceAccessRule struct {
 
 // DeviceAccessRules reads Get-ActiveSyncDeviceAccessRule.
 func (r Report) DeviceAccessRules() ([]DeviceAccessRule, error) {
-	return rowsOf(r, sectionAccessRules, func(w *powershell.Fields) DeviceAccessRule {
+	return rowsOf(r, SectionAccessRules, func(w *powershell.Fields) DeviceAccessRule {
 		return DeviceAccessRule{
 			Name: w.Text("name"), Characteristic: w.Need("characteristic"),
 			QueryString: w.Need("queryString"), AccessLevel: w.Need("accessLevel"),
@@ -70,7 +70,7 @@ type TransportConfig struct{ MaxSendSize, MaxReceiveSize powershell.Size }
 
 // TransportConfig reads Get-TransportConfig.
 func (r Report) TransportConfig() (TransportConfig, error) {
-	return rowOf(r, sectionTransport, func(w *powershell.Fields) TransportConfig {
+	return rowOf(r, SectionTransport, func(w *powershell.Fields) TransportConfig {
 		return TransportConfig{MaxSendSize: w.Size("maxSendSize"), MaxReceiveSize: w.Size("maxReceiveSize")}
 	})
 }
@@ -85,7 +85,7 @@ type HybridConfiguration struct {
 // HybridConfiguration reads Get-HybridConfiguration. The list is empty where
 // the wizard never ran, and has one element otherwise.
 func (r Report) HybridConfiguration() ([]HybridConfiguration, error) {
-	return rowsOf(r, sectionHybrid, func(w *powershell.Fields) HybridConfiguration {
+	return rowsOf(r, SectionHybrid, func(w *powershell.Fields) HybridConfiguration {
 		h := HybridConfiguration{ServiceInstance: -1, Features: w.Texts("features"), Domains: w.Texts("domains")}
 		if w.Row.Has("serviceInstance") {
 			h.ServiceInstance = w.Number("serviceInstance")
@@ -105,7 +105,7 @@ type IntraOrganizationConnector struct {
 
 // IntraOrganizationConnectors reads Get-IntraOrganizationConnector.
 func (r Report) IntraOrganizationConnectors() ([]IntraOrganizationConnector, error) {
-	return rowsOf(r, sectionConnectors, func(w *powershell.Fields) IntraOrganizationConnector {
+	return rowsOf(r, SectionConnectors, func(w *powershell.Fields) IntraOrganizationConnector {
 		return IntraOrganizationConnector{
 			Name: w.Need("name"), Enabled: w.Flag("enabled"), DomainNames: w.Texts("targetAddressDomains"),
 			DiscoveryEndpoint: w.Text("discoveryEndpoint"), SharingURL: w.Text("targetSharingEpr"),
@@ -125,7 +125,7 @@ type OrganizationRelationship struct {
 
 // OrganizationRelationships reads Get-OrganizationRelationship.
 func (r Report) OrganizationRelationships() ([]OrganizationRelationship, error) {
-	return rowsOf(r, sectionRelationships, func(w *powershell.Fields) OrganizationRelationship {
+	return rowsOf(r, SectionRelationships, func(w *powershell.Fields) OrganizationRelationship {
 		return OrganizationRelationship{
 			Name: w.Need("name"), Enabled: w.Flag("enabled"), DomainNames: w.Texts("domainNames"),
 			SharingURL: w.Text("targetSharingEpr"), AutodiscoverURL: w.Text("targetAutodiscoverEpr"),
@@ -140,7 +140,7 @@ type MigrationEndpoint struct{ Name, Type, RemoteServer string }
 // MigrationEndpoints reads Get-MigrationEndpoint. The section is missing where
 // the collector's account has no right to the cmdlet.
 func (r Report) MigrationEndpoints() ([]MigrationEndpoint, error) {
-	return rowsOf(r, sectionMigrationEndpoints, func(w *powershell.Fields) MigrationEndpoint {
+	return rowsOf(r, SectionMigrationEndpoints, func(w *powershell.Fields) MigrationEndpoint {
 		return MigrationEndpoint{Name: w.Need("identity"), Type: w.Text("endpointType"), RemoteServer: w.Text("remoteServer")}
 	})
 }
@@ -156,7 +156,7 @@ type SettingOverride struct {
 
 // SettingOverrides reads Get-SettingOverride.
 func (r Report) SettingOverrides() ([]SettingOverride, error) {
-	return rowsOf(r, sectionOverrides, func(w *powershell.Fields) SettingOverride {
+	return rowsOf(r, SectionOverrides, func(w *powershell.Fields) SettingOverride {
 		return SettingOverride{
 			Name: w.Need("name"), Component: w.Text("componentName"), Section: w.Text("sectionName"),
 			Parameters: w.Texts("parameters"), Servers: w.Texts("server"),

@@ -142,7 +142,7 @@ func (w wire) sections() (map[string]Section, error) {
 			return nil, errors.New("sections: want names of letters and digits, each with ok")
 		}
 		all[name] = s.section()
-		if t := all[name]; name == sectionPartnerships && t.Error != "" {
+		if t := all[name]; name == SectionPartnerships && t.Error != "" {
 			t.Error = withheld
 			all[name] = t
 		}

@@ -18,49 +18,17 @@ import (
 
 const orgGUID = "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"
 
-// reader hides the type of an accessor.
-func reader[T any](read func(Report) (T, error)) func(Report) (any, error) {
-	return func(r Report) (any, error) { return read(r) }
-}
-
-// accessors has one accessor for each section.
-func accessors() map[string]func(Report) (any, error) {
-	return map[string]func(Report) (any, error){
-		sectionAuthServers:        reader(Report.AuthServers),
-		sectionArbitration:        reader(Report.Arbitration),
-		sectionDatabaseCopies:     reader(Report.DatabaseCopies),
-		sectionOrganization:       reader(Report.OrganizationConfig),
-		sectionActiveSync:         reader(Report.ActiveSyncSettings),
-		sectionAccessRules:        reader(Report.DeviceAccessRules),
-		sectionDirectories:        reader(Report.VirtualDirectories),
-		sectionServers:            reader(Report.ExchangeServers),
-		sectionTransport:          reader(Report.TransportConfig),
-		sectionAuthConfig:         reader(Report.AuthConfig),
-		sectionCertificates:       reader(Report.ExchangeCertificates),
-		sectionHybrid:             reader(Report.HybridConfiguration),
-		sectionConnectors:         reader(Report.IntraOrganizationConnectors),
-		sectionRelationships:      reader(Report.OrganizationRelationships),
-		sectionMigrationEndpoints: reader(Report.MigrationEndpoints),
-		sectionOverrides:          reader(Report.SettingOverrides),
-		sectionAuthAdminEvents:    reader(Report.AuthAdminEvents),
-		sectionOAuthEvents:        reader(Report.OAuthEvents),
-		sectionLocalServer:        reader(Report.LocalServer),
-		sectionWebConfig:          reader(Report.WebConfig),
-		sectionIIS:                reader(Report.IIS),
-		sectionPartnerships:       reader(Report.Partnerships),
-		sectionFrontEnd:           reader(Report.FrontEndRequests),
-	}
-}
-
-func TestEverySectionHasAnAccessor(t *testing.T) {
-	all := accessors()
-	for _, name := range SectionNames() {
-		require.Contains(t, all, name)
-		_, err := all[name](Report{})
+func TestEverySectionIsReadByItsOwnMethod(t *testing.T) {
+	for _, p := range parts() {
+		_, err := p.read(Report{})
 		require.ErrorIs(t, err, ErrMissing)
-		assert.ErrorContains(t, err, "section "+name+":", "the accessor reads its own section")
+		assert.ErrorContains(t, err, "section "+p.name+":")
 	}
-	assert.Len(t, all, len(SectionNames()))
+}
+
+func partNamed(name string) part {
+	all := parts()
+	return all[slices.IndexFunc(all, func(p part) bool { return p.name == name })]
 }
 
 func TestTheSampleSections(t *testing.T) {
@@ -79,46 +47,46 @@ func TestTheSampleSections(t *testing.T) {
 	const mail = "https://mail.contoso.com"
 	mapiAuth := []string{"Ntlm", "OAuth", "Negotiate"}
 	for name, want := range map[string]any{
-		sectionArbitration: []ArbitrationMailbox{{Name: "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}", Database: "DB01",
+		SectionArbitration: []ArbitrationMailbox{{Name: "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}", Database: "DB01",
 			Capabilities: []string{"OrganizationCapabilityUMGrammarReady", RefreshCapability}}},
-		sectionDatabaseCopies: []DatabaseCopy{{`DB01\EX01`, "DB01", "EX01", Mounted}, {`DB01\EX02`, "DB01", "EX02", "Healthy"}},
-		sectionOrganization:   OrganizationConfig{Name: "Contoso", GUID: orgGUID, OAuth2ClientProfileEnabled: true},
-		sectionActiveSync:     ActiveSyncSettings{AccessBlock},
-		sectionAccessRules: []DeviceAccessRule{
+		SectionDatabaseCopies: []DatabaseCopy{{`DB01\EX01`, "DB01", "EX01", Mounted}, {`DB01\EX02`, "DB01", "EX02", "Healthy"}},
+		SectionOrganization:   OrganizationConfig{Name: "Contoso", GUID: orgGUID, OAuth2ClientProfileEnabled: true},
+		SectionActiveSync:     ActiveSyncSettings{AccessBlock},
+		SectionAccessRules: []DeviceAccessRule{
 			{"OutlookService (DeviceType)", "DeviceType", "OutlookService", AccessAllow},
 			{"Outlook for iOS and Android (DeviceModel)", "DeviceModel", "Outlook for iOS and Android", AccessBlock}},
-		sectionDirectories: []VirtualDirectory{
+		SectionDirectories: []VirtualDirectory{
 			vdir(KindActiveSync, "Microsoft-Server-ActiveSync (Default Web Site)", "/Microsoft-Server-ActiveSync", mail, "None", nil, nil),
 			vdir(KindMapi, "mapi (Default Web Site)", "/mapi", mail, "Require", mapiAuth, mapiAuth),
 			vdir(KindWebServices, "EWS (Default Web Site)", "/EWS/Exchange.asmx", mail, "Require", []string{"Ntlm", "WindowsIntegrated", "WSSecurity", "OAuth"}, nil),
 			vdir(KindOAB, "OAB (Default Web Site)", "/OAB", mail, "Require", []string{"WindowsIntegrated", "OAuth"}, nil),
 			vdir(KindAutodiscover, "Autodiscover (Default Web Site)", "", "", "None", []string{"Basic", "Ntlm", "WindowsIntegrated", "WSSecurity", "OAuth"}, nil)},
-		sectionServers: []ExchangeServer{
+		SectionServers: []ExchangeServer{
 			{"EX01", "EX01.contoso.com", "Version 15.2 (Build 1748.10)", "Enterprise", []string{"Mailbox", "ClientAccess"}, "contoso.com/Configuration/Sites/HQ", ""},
 			{"EX02", "EX02.contoso.com", "Version 15.2 (Build 1748.10)", "Enterprise", []string{"Mailbox", "ClientAccess"}, "contoso.com/Configuration/Sites/HQ", "http://proxy.contoso.com:8080/"}},
-		sectionTransport:  TransportConfig{MaxSendSize: powershell.Size{Bytes: 36700160}, MaxReceiveSize: powershell.Size{Unlimited: true}},
-		sectionAuthConfig: AuthConfig{CurrentThumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567", ServiceName: "00000002-0000-0ff1-ce00-000000000000"},
-		sectionCertificates: []ExchangeCertificate{{Server: "EX01", Thumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567",
+		SectionTransport:  TransportConfig{MaxSendSize: powershell.Size{Bytes: 36700160}, MaxReceiveSize: powershell.Size{Unlimited: true}},
+		SectionAuthConfig: AuthConfig{CurrentThumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567", ServiceName: "00000002-0000-0ff1-ce00-000000000000"},
+		SectionCertificates: []ExchangeCertificate{{Server: "EX01", Thumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567",
 			Subject: "CN=Microsoft Exchange Server Auth Certificate", NotBefore: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC),
 			NotAfter: time.Date(2029, 2, 4, 10, 0, 0, 0, time.UTC), Services: []string{"SMTP"}, HasPrivateKey: true}},
-		sectionHybrid: []HybridConfiguration{{0, []string{"FreeBusy", "MoveMailbox", "Mailtips", "SecureMail"}, []string{"contoso.com"}}},
-		sectionConnectors: []IntraOrganizationConnector{{"HybridIOC - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
+		SectionHybrid: []HybridConfiguration{{0, []string{"FreeBusy", "MoveMailbox", "Mailtips", "SecureMail"}, []string{"contoso.com"}}},
+		SectionConnectors: []IntraOrganizationConnector{{"HybridIOC - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
 			"https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc", ""}},
-		sectionRelationships: []OrganizationRelationship{{"On-premises to O365 - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
+		SectionRelationships: []OrganizationRelationship{{"On-premises to O365 - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
 			"", "https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc/WSSecurity"}},
-		sectionMigrationEndpoints: []MigrationEndpoint{},
-		sectionOverrides:          []SettingOverride{{"EnableExchangeHybrid3PAppFeature", "Global", "ExchangeOnpremAsThirdPartyAppId", []string{"Enabled=true"}, nil}},
-		sectionAuthAdminEvents: []Event{
+		SectionMigrationEndpoints: []MigrationEndpoint{},
+		SectionOverrides:          []SettingOverride{{"EnableExchangeHybrid3PAppFeature", "Global", "ExchangeOnpremAsThirdPartyAppId", []string{"Enabled=true"}, nil}},
+		SectionAuthAdminEvents: []Event{
 			{at(22, 6, 2, 11), at(22, 6, 2, 11), 2015, "Information", "MSExchange AuthAdmin", "The AuthAdmin servicelet completed a run.", 1, ""},
 			{at(21, 22, 4, 12), at(21, 22, 4, 12), 2013, "Information", "MSExchange AuthAdmin", "The trusted issuer EvoSts was updated.", 1, ""}},
-		sectionOAuthEvents: []Event{{at(22, 9, 11, 40), at(22, 8, 0, 3), 2006, "Warning", "MSExchange OAuth",
+		SectionOAuthEvents: []Event{{at(22, 9, 11, 40), at(22, 8, 0, 3), 2006, "Warning", "MSExchange OAuth",
 			"Failed to authenticate a token: invalid signature.", 12, "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567"}},
-		sectionLocalServer: LocalServer{`C:\Program Files\Microsoft\Exchange Server\V15\`, "15.02.1748.039"},
-		sectionWebConfig:   WebConfig{`C:\Program Files\Microsoft\Exchange Server\V15\FrontEnd\HttpProxy\Sync\web.config`, 10240},
-		sectionIIS:         IIS{"Default Web Site/Microsoft-Server-ActiveSync", []string{"Ssl", "Ssl128"}},
+		SectionLocalServer: LocalServer{`C:\Program Files\Microsoft\Exchange Server\V15\`, "15.02.1748.039"},
+		SectionWebConfig:   WebConfig{`C:\Program Files\Microsoft\Exchange Server\V15\FrontEnd\HttpProxy\Sync\web.config`, 10240},
+		SectionIIS:         IIS{"Default Web Site/Microsoft-Server-ActiveSync", []string{"Ssl", "Ssl128"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := accessors()[name](r)
+			got, err := partNamed(name).read(r)
 			require.NoError(t, err)
 			assert.Empty(t, cmp.Diff(want, got))
 		})
@@ -151,7 +119,7 @@ func TestWhatPowerShellDoesToASection(t *testing.T) {
 		"a list wrapped in an object": `{"value": [` + one + `], "Count": 1}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := withSection(sectionAuthServers, data).AuthServers()
+			got, err := withSection(SectionAuthServers, data).AuthServers()
 			require.NoError(t, err, row)
 			assert.Empty(t, cmp.Diff([]AuthServer{{Name: "EvoSts", Type: "AzureAD", Enabled: true, Default: true,
 				DomainNames: []string{"contoso.com", "contoso.test"}, Certificates: [][]byte{{1, 2, 3, 4}}}}, got))
@@ -161,7 +129,7 @@ func TestWhatPowerShellDoesToASection(t *testing.T) {
 
 // What is absent is not «none»: that is an empty list.
 func TestWhatIsAbsentIsNotNone(t *testing.T) {
-	none, err := withSection(sectionAuthServers, `[]`).AuthServers()
+	none, err := withSection(SectionAuthServers, `[]`).AuthServers()
 	require.NoError(t, err)
 	assert.Empty(t, none)
 	const server = `{"name": "EvoSts", "type": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": true%s}`
@@ -173,28 +141,28 @@ func TestWhatIsAbsentIsNotNone(t *testing.T) {
 		"null certificates":  {fmt.Sprintf(server, `, "certificateStrings": null`), "row 0: certificateStrings: missing"},
 		"none shows one":     {"[" + fmt.Sprintf(server, `, "certificateStrings": []`) + "," + fmt.Sprintf(server, `, "certificateStrings": []`) + "]", "no auth server shows a certificate"},
 	} {
-		got, err := withSection(sectionAuthServers, c.data).AuthServers()
+		got, err := withSection(SectionAuthServers, c.data).AuthServers()
 		require.ErrorContains(t, err, c.want, name)
 		assert.Equal(t, check.ReportInput, check.ClassOf(err), name)
 		assert.Nil(t, got, name)
 	}
-	_, err = withSection(sectionAccessRules, `null`).DeviceAccessRules()
+	_, err = withSection(SectionAccessRules, `null`).DeviceAccessRules()
 	assert.ErrorContains(t, err, "its data is null")
 }
 
 func TestSSLFlags(t *testing.T) {
 	for flags, want := range map[string]bool{`["Ssl","Ssl128"]`: true, `"Ssl, Ssl128"`: true, `"ssl"`: true, `"None"`: false, `"SslNegotiateCert"`: false} {
-		i, err := withSection(sectionIIS, `{"location":"Default Web Site","sslFlags":`+flags+`}`).IIS()
+		i, err := withSection(SectionIIS, `{"location":"Default Web Site","sslFlags":`+flags+`}`).IIS()
 		require.NoError(t, err, flags)
 		assert.Equal(t, want, i.RequiresTLS(), flags)
 	}
-	_, err := withSection(sectionIIS, `{"location":"Default Web Site","sslFlags":[]}`).IIS()
+	_, err := withSection(SectionIIS, `{"location":"Default Web Site","sslFlags":[]}`).IIS()
 	assert.ErrorContains(t, err, "sslFlags: missing")
 }
 
 func TestEvents(t *testing.T) {
 	event := func(more string) (Event, error) {
-		all, err := withSection(sectionOAuthEvents, `{"time":"2026-11-22T09:15:00Z","id":2006,"level":"Warning","source":"MSExchange OAuth"`+more+`}`).OAuthEvents()
+		all, err := withSection(SectionOAuthEvents, `{"time":"2026-11-22T09:15:00Z","id":2006,"level":"Warning","source":"MSExchange OAuth"`+more+`}`).OAuthEvents()
 		if err != nil {
 			return Event{}, err
 		}
@@ -241,7 +209,7 @@ func TestMessagesShowNoSecrets(t *testing.T) {
 
 func TestAServiceInstanceThatIsNotTold(t *testing.T) {
 	for data, want := range map[string]int{`0`: 0, `"1"`: 1, `null`: -1} {
-		got, err := withSection(sectionHybrid, `[{"serviceInstance": `+data+`, "features": [], "domains": []}]`).HybridConfiguration()
+		got, err := withSection(SectionHybrid, `[{"serviceInstance": `+data+`, "features": [], "domains": []}]`).HybridConfiguration()
 		require.NoError(t, err, data)
 		assert.Equal(t, want, got[0].ServiceInstance, data)
 	}

@@ -21,7 +21,7 @@ type ExchangeServer struct {
 
 // ExchangeServers reads Get-ExchangeServer: all servers of the organisation.
 func (r Report) ExchangeServers() ([]ExchangeServer, error) {
-	return rowsOf(r, sectionServers, func(w *powershell.Fields) ExchangeServer {
+	return rowsOf(r, SectionServers, func(w *powershell.Fields) ExchangeServer {
 		return ExchangeServer{
 			Name: w.Need("name"), FQDN: w.Text("fqdn"), Version: w.Need("adminDisplayVersion"), Edition: w.Text("edition"),
 			Roles: w.Texts("serverRole"), Site: w.Text("site"), Proxy: w.Text("internetWebProxy"),
@@ -54,7 +54,7 @@ type VirtualDirectory struct {
 // VirtualDirectories reads Get-ActiveSyncVirtualDirectory and its kin for
 // Mapi, WebServices, OAB and Autodiscover, of all servers.
 func (r Report) VirtualDirectories() ([]VirtualDirectory, error) {
-	return rowsOf(r, sectionDirectories, func(w *powershell.Fields) VirtualDirectory {
+	return rowsOf(r, SectionDirectories, func(w *powershell.Fields) VirtualDirectory {
 		return VirtualDirectory{
 			Kind: w.Need("kind"), Server: w.Need("server"), Name: w.Text("name"),
 			InternalURL: w.Text("internalUrl"), ExternalURL: w.Text("externalUrl"),
@@ -72,7 +72,7 @@ type LocalServer struct {
 
 // LocalServer reads the reporting server's own build.
 func (r Report) LocalServer() (LocalServer, error) {
-	return rowOf(r, sectionLocalServer, func(w *powershell.Fields) LocalServer {
+	return rowOf(r, SectionLocalServer, func(w *powershell.Fields) LocalServer {
 		return LocalServer{InstallPath: w.Text("installPath"), Build: w.Need("build")}
 	})
 }
@@ -86,7 +86,7 @@ type WebConfig struct {
 
 // WebConfig reads FrontEnd\HttpProxy\Sync\web.config of the reporting server.
 func (r Report) WebConfig() (WebConfig, error) {
-	return rowOf(r, sectionWebConfig, func(w *powershell.Fields) WebConfig {
+	return rowOf(r, SectionWebConfig, func(w *powershell.Fields) WebConfig {
 		return WebConfig{Path: w.Text("path"), MaxRequestLength: w.Number("maxRequestLength")}
 	})
 }
@@ -104,7 +104,7 @@ func (i IIS) RequiresTLS() bool {
 
 // IIS reads system.webServer/security/access/@sslFlags of the reporting server.
 func (r Report) IIS() (IIS, error) {
-	return rowOf(r, sectionIIS, func(w *powershell.Fields) IIS {
+	return rowOf(r, SectionIIS, func(w *powershell.Fields) IIS {
 		i := IIS{Location: w.Text("location"), SSLFlags: w.Texts("sslFlags")}
 		if len(i.SSLFlags) == 0 {
 			w.Fail("sslFlags", errors.New("missing"))
