@@ -29,13 +29,13 @@ const (
 	maxDirectory = 512 << 10
 
 	maxAuthServers   = 100              // objects; an organisation has a handful
-	directoryTimeout = 30 * time.Second // of one reading, where the caller gives no shorter time
+	directoryTimeout = 30 * time.Second // of one reading, unless the caller sets a shorter one
 	maxPassword      = 4096
 )
 
 // exchangeContainer is where Exchange keeps its configuration, below the
-// configuration partition. Reading from here on meets no referral: the
-// partition's only subordinate, the schema, lies beside it.
+// configuration partition. A search from here on meets no referral: the
+// partition's only subordinate, the schema, is a sibling.
 const exchangeContainer = "CN=Microsoft Exchange,CN=Services,"
 
 // AuthServers reads the auth server objects from a domain controller, sorted
@@ -64,7 +64,7 @@ type directory struct {
 	conn   *boundedConn
 	ldap   *ldap.Conn
 	stop   func() bool
-	secret string // taken out of errors, should the server echo it
+	secret string // removed from errors, in case the server echoes it
 }
 
 // openDirectory connects, secures the connection and binds.
@@ -97,7 +97,7 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 		return nil, err
 	}
 	if err := d.ldap.Bind(cfg.BindDN, password); err != nil {
-		err = fmt.Errorf("it does not let %s in: %w", check.Line(cfg.BindDN, 200), d.cause(err))
+		err = fmt.Errorf("it refuses %s: %w", check.Line(cfg.BindDN, 200), d.cause(err))
 		d.close()
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (d *directory) secure(atOnce bool, trust *tls.Config) error {
 	return nil
 }
 
-// start hands the connection to the LDAP library. Its own timeout comes
-// after ours, for waits that the connection's end would not end.
+// start hands the connection to the LDAP library. The library's own timeout is
+// later than ours, for waits that closing the connection would not end.
 func (d *directory) start(conn net.Conn, secured bool) {
 	d.ldap = ldap.NewConn(conn, secured)
 	deadline, _ := d.ctx.Deadline()
@@ -138,8 +138,8 @@ func (d *directory) close() {
 	}
 }
 
-// cause gives the error that lies behind err: our own end of patience shows in
-// the library as a broken connection.
+// cause returns the error behind err: after our own deadline the library
+// reports a broken connection.
 func (d *directory) cause(err error) error {
 	var answer *ldap.Error
 	switch {
@@ -179,7 +179,7 @@ func (b *boundedConn) Read(p []byte) (int, error) {
 
 func (b *boundedConn) exceeded() bool { return b.left.Load() <= 0 }
 
-// hostAndPort gives the URL's host with the scheme's port where it names none.
+// hostAndPort returns the URL's host with the scheme's port where it names none.
 func hostAndPort(u *url.URL) string {
 	port := u.Port()
 	switch {

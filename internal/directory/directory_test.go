@@ -25,7 +25,7 @@ const (
 	orgGUID = "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"
 )
 
-func TestReadDirectoryOfARealServer(t *testing.T) {
+func TestAuthServersOfARealServer(t *testing.T) {
 	s := startSlapd(t)
 	env := checktest.Env(time.Now)
 	first, second := s.certificates[0].Cert.Raw, s.certificates[1].Cert.Raw
@@ -72,7 +72,7 @@ func TestReadDirectoryOfARealServer(t *testing.T) {
 		edit func(*config.LDAP)
 		want string
 	}{
-		"a wrong password":                   {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "wrong-planted-password") }, "does not let cn=reader,dc=contoso,dc=test in: wrong name or password"},
+		"a wrong password":                   {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "wrong-planted-password") }, "refuses cn=reader,dc=contoso,dc=test: wrong name or password"},
 		"an empty password":                  {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "\n") }, "is empty"},
 		"no password file":                   {func(c *config.LDAP) { c.PasswordFile += "x" }, "password_file: "},
 		"a referral":                         {func(c *config.LDAP) { c.BaseDN = below("Elsewhere") }, "refers us to another server"},
@@ -171,7 +171,7 @@ func flood(conn net.Conn, chunk []byte) {
 	}
 }
 
-func TestReadDirectoryOfAServerThatMisbehaves(t *testing.T) {
+func TestAServerThatMisbehaves(t *testing.T) {
 	ca := checktest.NewCA(t)
 	for name, c := range map[string]struct {
 		serve func(net.Conn)
@@ -182,7 +182,7 @@ func TestReadDirectoryOfAServerThatMisbehaves(t *testing.T) {
 			lets(conn, 0, "")
 			io.Copy(io.Discard, conn)
 		}, "did not answer in time"},
-		"is gone before the bind":      {func(conn net.Conn) { conn.(*tls.Conn).Handshake() }, "does not let"},
+		"is gone before the bind":      {func(conn net.Conn) { conn.(*tls.Conn).Handshake() }, "refuses"},
 		"is gone in the mid of search": {func(conn net.Conn) { lets(conn, 0, ""); ber.ReadPacket(conn); conn.Write(entry()) }, "search below"},
 		"is gone in the mid of a packet": {func(conn net.Conn) {
 			lets(conn, 0, "")
@@ -212,7 +212,7 @@ func TestReadDirectoryOfAServerThatMisbehaves(t *testing.T) {
 			lets(conn, 53, "no simple bind with "+bindPassword)
 			io.Copy(io.Discard, conn)
 		}, "no simple bind with (secret)"},
-		"speaks something else": {func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "does not let"},
+		"speaks something else": {func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "refuses"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
@@ -268,7 +268,7 @@ func startTLSAnswer(conn net.Conn, code int64) {
 	conn.Write(p.Bytes())
 }
 
-func TestReadDirectoryEndsWithItsContext(t *testing.T) {
+func TestTheReadingEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg := pretender(t, checktest.NewCA(t), func(conn net.Conn) {
 		lets(conn, 0, "")

@@ -21,7 +21,7 @@ import (
 const authServerFilter = "(|(objectClass=msExchAuthAuthServer)(msExchAuthAuthServerType=*))"
 
 // The attributes of an auth server object (reported, not documented).
-// msExchAuthAppSecret lies beside them and is never asked for.
+// msExchAuthAppSecret is never asked for.
 const (
 	attrType        = "msExchAuthAuthServerType"
 	attrFlags       = "msExchAuthFlags"
@@ -91,9 +91,9 @@ func (d *directory) search(base string, scope int, filter string, attributes ...
 	return found.Entries, nil
 }
 
-// readAuthServers reads the objects. That none is there, or that none shows a
-// certificate, is more likely a missing right than the truth: a directory
-// hides what one may not read.
+// readAuthServers reads the objects. No object, or none with a certificate, is
+// an error: a directory hides what an account may not read, so a missing right is
+// more likely than an empty answer.
 func readAuthServers(entries []*ldap.Entry) ([]report.AuthServer, error) {
 	var servers []report.AuthServer
 	certificates := 0

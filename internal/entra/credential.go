@@ -1,6 +1,5 @@
 // Package entra gets tokens of the target's tenant from Microsoft Entra ID, and
-// reads who signed them and when. No secret and no token ever stands in an
-// error of it.
+// reads who signed them and when. No error of it holds a secret or a token.
 package entra
 
 import (
@@ -47,10 +46,10 @@ const (
 )
 
 // Credential gets tokens of the target's tenant with the one credential that
-// the config names. It keeps tokens until shortly before they expire, and
-// takes a changed certificate or secret file into use at the next token.
-// Several goroutines may use it at once. Its errors are of class token and name
-// Microsoft's error code, never a secret.
+// the config names. It keeps tokens until shortly before they expire, and reads
+// a changed certificate or secret file before the next token. It is safe for
+// concurrent use. Its errors are of class token and name Microsoft's error code,
+// never a secret.
 type Credential struct {
 	settings config.ExchangeOnline
 	tenant   string
@@ -61,7 +60,7 @@ type Credential struct {
 	read     [sha256.Size]byte // of the file that source was built from
 	source   azcore.TokenCredential
 	notAfter time.Time
-	secret   string // kept to take it out of errors that echo it
+	secret   string // removed from errors, in case Entra echoes it
 }
 
 // New builds the target's credential, reading its file but asking
@@ -78,7 +77,7 @@ func New(t config.Target, env check.Env) (*Credential, error) {
 	return c, c.load()
 }
 
-// Kind says what kind of credential it is: KindCertificate, ...
+// Kind returns the kind of the credential: KindCertificate, ...
 func (c *Credential) Kind() string {
 	switch e := c.settings; {
 	case e.CertificateFile != "":
@@ -92,8 +91,8 @@ func (c *Credential) Kind() string {
 	}
 }
 
-// NotAfter says when the credential's certificate expires; false where it has
-// none.
+// NotAfter returns when the credential's certificate expires; false without a
+// certificate.
 func (c *Credential) NotAfter() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,24 +116,24 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	return token, nil
 }
 
-// Fresh gets a token that the authority issues now, none that was kept: what
-// the caller wants to know is how it is signed at present. A managed identity's
-// tokens are kept by the platform as well, for up to a day: see IssuedAt.
+// Fresh gets a token that the authority issues now, never a kept one: the caller
+// wants to know which key signs at present. For a managed identity the platform
+// keeps tokens too, for up to a day: see IssuedAt.
 func (c *Credential) Fresh(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c.Forget()
 	return c.GetToken(ctx, o)
 }
 
-// Forget throws away every token that is kept, so that the next is asked for.
+// Forget discards all kept tokens, so that the next one comes from Entra.
 func (c *Credential) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.source = nil // load builds it anew
 }
 
-// load builds the credential anew where its file has changed. A file that
-// cannot be used is an error, though an older copy would still do: else nobody
-// sees it until the next start.
+// load builds the credential again when its file has changed. A file that cannot
+// be used is an error, although the older copy would still work: otherwise nobody
+// would notice before the next start.
 func (c *Credential) load() error {
 	data, err := c.file()
 	if err != nil {
@@ -151,8 +150,7 @@ func (c *Credential) load() error {
 	return nil
 }
 
-// file reads what the credential is made from; nothing where azidentity reads
-// it itself.
+// file reads the credential's file; nothing where azidentity reads it itself.
 func (c *Credential) file() ([]byte, error) {
 	setting, name := "exchange_online.certificate_file", c.settings.CertificateFile
 	if name == "" {
@@ -213,8 +211,8 @@ func (c *Credential) buildCertificate(data []byte, o *azidentity.ClientCertifica
 	return nil
 }
 
-// parseCertificate reads the certificate and its RSA key from PEM, and puts the
-// traps of azidentity's own parser into words.
+// parseCertificate reads the certificate and its RSA key from PEM, with clear
+// errors for what azidentity's own parser rejects without a reason.
 func parseCertificate(data []byte) ([]*x509.Certificate, *rsa.PrivateKey, error) {
 	switch {
 	case bytes.Contains(data, []byte("ENCRYPTED PRIVATE KEY")) || bytes.Contains(data, []byte("Proc-Type: 4,ENCRYPTED")):
@@ -239,9 +237,9 @@ func parseCertificate(data []byte) ([]*x509.Certificate, *rsa.PrivateKey, error)
 	return nil, nil, errors.New("the key belongs to none of the certificates")
 }
 
-// KeyID gives the id of the key that signed a token: x5t of the JWT's header,
-// else kid (RFC 7515 sections 4.1.7 and 4.1.4), as it stands there; see
-// Thumbprint. Nothing of the token is in the error.
+// KeyID returns the id of the key that signed a token: x5t of the JWT's header,
+// else kid (RFC 7515 sections 4.1.7 and 4.1.4); see report.Thumbprint.
+// No error holds any part of the token.
 func KeyID(token string) (string, error) {
 	head, _, ok := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(head)
@@ -258,9 +256,9 @@ func KeyID(token string) (string, error) {
 	return check.Line(h.X5t, 200), nil
 }
 
-// IssuedAt gives when a token was issued, by its claim iat (RFC 7519 section
-// 4.1.6). Entra writes five minutes before the true time. Nothing of the token
-// is in the error.
+// IssuedAt returns when a token was issued, by its claim iat (RFC 7519 section
+// 4.1.6). Entra writes five minutes before the true time. No error holds any
+// part of the token.
 func IssuedAt(token string) (time.Time, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) < 2 || len(parts[1]) > maxTokenBody {

@@ -24,12 +24,12 @@ var aadsts = regexp.MustCompile(`AADSTS[0-9]{1,9}`)
 var ErrUnreachable = errors.New("the token endpoint cannot be reached")
 
 // tokenClient is the way to Entra. azidentity makes one text of whatever fails,
-// so the last request that was lost is noted beside it, in the call's context.
+// so the error of the last request is also kept in the call's context.
 type tokenClient struct{ *http.Client }
 
 type lostKey struct{}
 
-// lostRequest is how the last request of a call for a token was lost.
+// lostRequest keeps the error of the last request of a call for a token.
 type lostRequest struct {
 	mu  sync.Mutex
 	err error // nil: it was answered
@@ -56,9 +56,9 @@ func (c tokenClient) Do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// tokenError puts an error of azidentity in one line without secrets: how the
-// last request was lost, or Entra's code and the first line of its description.
-// The class is token, or timeout where the caller's time is over.
+// tokenError words an error of azidentity in one line without secrets: the
+// network's error, or Entra's code and the first line of its description. The
+// class is token, or timeout after the caller's deadline.
 func tokenError(ctx context.Context, err, lost error, secret string) error {
 	var failed *azidentity.AuthenticationFailedError
 	var at *url.Error

@@ -61,7 +61,7 @@ func (a *adminAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h(w, r)
 }
 
-// requests gives what was asked so far.
+// requests returns what was asked so far.
 func (a *adminAPI) requests() []asked {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -158,7 +158,7 @@ func (c *office) invoke(t testing.TB, env check.Env) {
 	t.Cleanup(c.Close)
 }
 
-// anotherTarget gives the same office as another target of its tenant asks it.
+// anotherTarget returns the same office as another target of its tenant asks it.
 func (c *office) anotherTarget(t testing.TB) *office {
 	other := *c
 	other.invoke(t, c.env)
@@ -170,7 +170,7 @@ func (c *office) devices(o Options) (Rows, error) {
 	return c.Invoke(context.Background(), "Get-MobileDeviceStatistics", map[string]any{"Mailbox": janeGUID}, o)
 }
 
-// says gives an answer of the API; headers are pairs.
+// says returns an answer of the API; headers are pairs.
 func says(status int, body string, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8")

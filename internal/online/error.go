@@ -14,7 +14,7 @@ import (
 	"github.com/hmad/hmad/internal/powershell"
 )
 
-// Kind says what a failed cmdlet call means for the caller.
+// Kind is what a failed cmdlet call means for the caller.
 type Kind string
 
 // The kinds.
@@ -43,7 +43,7 @@ func (k Kind) class() *check.Class {
 }
 
 // CmdletError is a cmdlet call that failed. Its text is one line of hmad's own
-// words: what Exchange says may name people, and is not kept.
+// words: Exchange's texts may name people, and are not kept.
 type CmdletError struct {
 	Cmdlet     string
 	Kind       Kind
@@ -70,7 +70,7 @@ func (e *CmdletError) Error() string {
 	return fmt.Sprintf("%s: Exchange Online answers %d: %s (%s)", e.Cmdlet, e.Status, e.Text, strings.Join(what, ", "))
 }
 
-// Unwrap gives the network's error where the call failed below HTTP.
+// Unwrap returns the network's error of a call that failed below HTTP.
 func (e *CmdletError) Unwrap() error { return e.cause }
 
 func failed(class *check.Class, e *CmdletError) error { return &check.Error{Class: class, Err: e} }
@@ -90,7 +90,7 @@ type wireFault struct {
 	} `json:"innererror"`
 }
 
-// texts gives what the fault says.
+// texts returns the texts of the fault.
 func (f wireFault) texts() []string {
 	all := []string{f.Inner.Internal.Message}
 	for _, d := range f.Details[:min(len(f.Details), 10)] {
@@ -100,7 +100,7 @@ func (f wireFault) texts() []string {
 	return append(all, f.Message)
 }
 
-// types gives the full names of the .NET exceptions, nearest to the cause
+// types returns the full names of the .NET exceptions, nearest to the cause
 // first.
 func (f wireFault) types() []string {
 	all := []string{f.Inner.Internal.Type}
@@ -131,7 +131,7 @@ func (q question) refused(a answer) *CmdletError {
 		return q.fault(*w.Error, a)
 	case tooManyRequests(string(body[:min(len(body), 4096)])): // plain text, whatever the status
 		return q.fault(wireFault{Message: string(body[:min(len(body), 4096)])}, a)
-	default: // a gateway's page, or the run of NUL bytes that stands for a missing role
+	default: // a gateway's page, or the NUL bytes that Exchange sends for a missing role
 		return q.fault(wireFault{}, a)
 	}
 }
@@ -151,7 +151,7 @@ func (q question) fault(f wireFault, a answer) *CmdletError {
 	return e
 }
 
-// hint says what an answer means.
+// hint returns what an answer means for the operator; empty where nothing is known.
 func (q question) hint(a answer, kind Kind) string {
 	switch {
 	case kind == Access:
@@ -182,7 +182,7 @@ func statusText(status int) string {
 
 var recipientNoun = regexp.MustCompile(`-.*(Mailbox|MobileDevice|Recipient|User|Contact|Group)`)
 
-// roleFor gives the least role that should hold a cmdlet.
+// roleFor returns the least role that should hold a cmdlet.
 func roleFor(cmdlet string) string {
 	if recipientNoun.MatchString(cmdlet) {
 		return "View-Only Recipients"
@@ -194,13 +194,13 @@ func roleFor(cmdlet string) string {
 var transientTypes = []string{"DCOverloadedException", "SuitabilityDirectoryException", "ServerInMMException", "ADServerSettingsChangedException",
 	"TransientException", "CmdletProxyNotAvailableFailure", "CmdletProxyNotAvailableException", "ServerBusyException", "BackendCommunicationException"}
 
-// kindOf classifies an error. The status tells little: nearly everything is
-// 400 or 403. The .NET type tells most.
+// kindOf classifies an error. The status says little: nearly everything is
+// 400 or 403. The .NET type says most.
 func kindOf(status int, types, texts []string) (Kind, string) {
 	known := ""
 	for _, full := range types {
 		name := shortType(full)
-		if known == "" && name != "ODataServiceException" { // which stands around all others
+		if known == "" && name != "ODataServiceException" { // which wraps all others
 			known = name
 		}
 		if k := kindOfType(name); k != "" && status != http.StatusTooManyRequests && status != http.StatusUnauthorized {
@@ -216,7 +216,7 @@ func kindOf(status int, types, texts []string) (Kind, string) {
 // typeForm is a .NET exception's name, its namespaces before it.
 var typeForm = regexp.MustCompile(`^(?:[A-Za-z0-9_]+[.+])*([A-Z][A-Za-z0-9]{0,100}(?:Exception|Failure|NotFound))$`)
 
-// shortType gives the last part of an exception's name, or nothing.
+// shortType returns the last part of an exception's name, or nothing.
 func shortType(full string) string {
 	full, _, _ = strings.Cut(full, ",") // the assembly
 	m := typeForm.FindStringSubmatch(strings.TrimSpace(full))

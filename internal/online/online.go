@@ -1,6 +1,6 @@
 // Package online is a client of Exchange Online's admin API, which runs reading
-// cmdlets in the target's tenant. No token, no address and no identity that was
-// asked for ever stands in an error of it.
+// cmdlets in the target's tenant. No error of it holds a token, an address or an
+// identity that was asked for.
 package online
 
 import (
@@ -24,7 +24,7 @@ import (
 const (
 	pageSize     = 1000             // rows asked for in one answer: the module's own, and the most
 	defaultPages = 10               // of one answer, where the caller does not say
-	maxPages     = 500              // whatever the caller says
+	maxPages     = 500              // the most that a caller may ask for
 	askTimeout   = 90 * time.Second // one request, its answer included
 )
 
@@ -32,51 +32,50 @@ const (
 // than Client can stand behind it.
 type Invoker interface {
 	// Invoke runs a read-only cmdlet. Its errors are *CmdletError within a
-	// *check.Error, or the context's own where that was cancelled; they hold
-	// no token, no address and no identity that was asked for. It tells the
-	// tenant's budget of refusals for being too many, and asks nothing while
-	// that pauses; for what is asked the caller spends it, and Invoke itself
-	// for a question that it has to ask again.
+	// *check.Error, or the context's own after a cancellation.
+	//
+	// The caller spends the tenant's budget for each question. Invoke spends it
+	// for a repeated question, reports refusals for too many calls to it, and
+	// asks nothing during the pause that follows.
 	Invoke(ctx context.Context, cmdlet string, params map[string]any, o Options) (Rows, error)
 }
 
 // Options say how a question is asked. The zero value will do.
 type Options struct {
-	// Anchor is the mailbox that the question is about, by GUID or address,
-	// which routes it to its server: X-AnchorMailbox. A value with a prefix
-	// ("MBX:...") is sent as it is; empty stands for the organisation.
+	// Anchor is the mailbox that the question is about, by GUID or address; it
+	// routes the question to the mailbox's server (X-AnchorMailbox). A value
+	// with a prefix ("MBX:...") is sent unchanged; empty is the organisation.
 	Anchor string
 	// MaxPages bounds the answer, in pages of 1000 rows; 0: 10.
 	MaxPages int
-	// Select names the properties that the rows shall have; empty: all.
+	// Select names the properties of the rows; empty: all.
 	Select []string
-	// Each, where set, is handed every row as it comes, and Rows.Rows stays
-	// empty: for answers that are too many to keep. Its error ends the call.
+	// Each, if set, gets every row as it arrives, and Rows.Rows stays empty:
+	// for answers too large to keep. Its error ends the call.
 	Each func(powershell.Row) error
-	// Pace, where set, is waited for before each further page: a page costs
-	// the tenant as much as a call.
+	// Pace, if set, is called before each further page and may wait: a page
+	// costs the tenant as much as a call.
 	Pace func(context.Context) error
 }
 
 // Rows is the answer to one question.
 type Rows struct {
 	Rows []powershell.Row
-	// Incomplete: there is more that could not be had, or was not asked for
-	// because of MaxPages.
+	// Incomplete: further pages failed, or were not asked for because of MaxPages.
 	Incomplete bool
-	Why        string // it is incomplete; one line
+	Why        string // why it is incomplete, one line
 	Requests   int    // sent for this answer
 }
 
 // Client is the Invoker of Exchange Online's admin REST API, InvokeCommand,
 // which Microsoft's PowerShell module uses for every cmdlet and does not
-// document or support for others. It only reads: cmdlets other than Get- and
-// Test- never reach the wire. Several goroutines may use it at once.
+// document or support for others. It only reads: it sends no cmdlets but Get- and
+// Test-. It is safe for concurrent use.
 //
-// It does not retry, but for a token that was refused: the next attempt is the
-// caller's, within the budget. After an answer that says «too many» every call
-// of the tenant, whichever target it is for, fails at once until the time that
-// the answer gave is over.
+// It retries once, and only after a refused token: any other attempt is the
+// caller's, within the budget. After a refusal for too many calls, every call of
+// the tenant, for whichever target, fails at once until the time that the answer
+// named is over.
 type Client struct {
 	tenant     string
 	home       *url.URL // where InvokeCommand is
@@ -88,7 +87,7 @@ type Client struct {
 	connection string // connection-id, one for the life of this Client
 
 	mu      sync.Mutex
-	renewed time.Time // when a token was last thrown away
+	renewed time.Time // when a token was last discarded
 }
 
 // New builds the client of the target's tenant, asking nothing. Its
@@ -117,7 +116,7 @@ func New(t config.Target, env check.Env) (*Client, error) {
 	}, nil
 }
 
-// Close ends connections that wait for the next call. Calls go on to work.
+// Close closes idle connections. Later calls still work.
 func (o *Client) Close() { o.client.CloseIdleConnections() }
 
 // Invoke implements Invoker.
@@ -177,13 +176,13 @@ func (r Rows) cut(why string) Rows {
 	return r
 }
 
-// without gives what there is when page n could not be had: nothing but the
-// error for the first, else an incomplete answer. Continuations often fail: the
-// page lies on one server, and the request reaches another.
+// without returns the answer when page n failed: the error for the first page,
+// otherwise an incomplete answer. Later pages often fail: the page is kept by one
+// server, and the request reaches another.
 func (r Rows) without(ctx context.Context, n int, err error) (Rows, error) {
 	var e *CmdletError
 	if n == 1 || ctx.Err() != nil || !errors.As(err, &e) {
 		return r, err
 	}
-	return r.cut(fmt.Sprintf("page %d could not be had: %s", n, e.Text)), nil
+	return r.cut(fmt.Sprintf("page %d could not be read: %s", n, e.Text)), nil
 }

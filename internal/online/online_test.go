@@ -20,7 +20,7 @@ import (
 	"github.com/hmad/hmad/internal/powershell"
 )
 
-// failure gives the CmdletError within err, which must be there, one line and
+// failure returns the CmdletError within err, which must be there, one line and
 // without what must not be shown.
 func failure(t *testing.T, err error) *CmdletError {
 	t.Helper()
@@ -175,7 +175,7 @@ func TestPaging(t *testing.T) {
 		incomplete string // part of the warning; empty: complete
 	}{
 		"three pages":              {answers: []http.HandlerFunc{says(200, value(page("1"), row("1"))), says(200, value(page("2"), row("2"))), says(200, value("", row("3")))}, rows: 3, requests: 3},
-		"an expired page":          {answers: []http.HandlerFunc{says(200, value(page("1"), row("1"))), expired}, rows: 1, requests: 2, incomplete: "page 2 could not be had: Expired or Invalid pagination request"},
+		"an expired page":          {answers: []http.HandlerFunc{says(200, value(page("1"), row("1"))), expired}, rows: 1, requests: 2, incomplete: "page 2 could not be read: Expired or Invalid pagination request"},
 		"a page too many":          {answers: []http.HandlerFunc{says(200, value(page("1"), row("1")))}, max: 3, rows: 3, requests: 3, incomplete: "more pages than were asked for"},
 		"pages without end":        {answers: []http.HandlerFunc{says(200, value(page("1"), row("1")))}, rows: 10, requests: 10, incomplete: "more pages"},
 		"another host":             {answers: []http.HandlerFunc{says(200, value("https://evil.contoso.test"+page("1"), row("1")))}, rows: 1, requests: 1, incomplete: "at another host"},

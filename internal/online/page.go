@@ -14,7 +14,7 @@ import (
 const (
 	maxPageRows = 5000 // of one page; 1000 are asked for
 	maxColumns  = 500  // properties of one row; a mailbox has about 200
-	maxTexts    = 20   // errors beside a value that are read
+	maxTexts    = 20   // error texts of a page that are read
 )
 
 // page is one answer of InvokeCommand.
@@ -47,16 +47,16 @@ func (q question) page(body []byte) (page, *CmdletError) {
 	return w.page, nil
 }
 
-// wirePage is a page as it stands on the wire.
+// wirePage is a page as it is sent.
 type wirePage struct {
 	page
 	fault *wireFault // an error within a 200
 }
 
 // decodePage reads a page. An empty body, and a value that is missing, null or
-// empty, are an answer without rows. Keys with an @ in them say the types of
-// others and are passed over, but for the two that are the envelope's own.
-// Exchange's warnings are free text, which is not kept.
+// empty, are an answer without rows. Keys with an @ name the types of others and
+// are skipped, except the envelope's own two. Exchange's warnings are free text
+// and are not kept.
 func decodePage(body []byte, keep map[string]bool) (w wirePage, err error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return w, nil

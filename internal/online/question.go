@@ -49,7 +49,7 @@ type question struct {
 }
 
 // newQuestion refuses whatever is not known to read only, before anything is
-// sent. The question has its cmdlet's name beside an error too.
+// sent. With an error, too, the question has its cmdlet's name.
 func newQuestion(tenant, cmdlet string, params map[string]any, o Options) (question, error) {
 	q := question{cmdlet: cmdlet}
 	if !cmdletForm.MatchString(cmdlet) {
@@ -125,7 +125,7 @@ func abbreviates(name string, full []string) bool {
 	return slices.ContainsFunc(full, func(f string) bool { return strings.HasPrefix(f, strings.ToLower(name)) })
 }
 
-// validIdentity says whether s can name one object: no wildcard, no white
+// validIdentity reports whether s can name one object: no wildcard, no white
 // space around it, nothing unprintable.
 func validIdentity(s string) bool {
 	return s != "" && !strings.EqualFold(s, "$null") && len(s) <= maxIdentity && s == check.Line(s, maxIdentity) && !strings.Contains(s, "*")
@@ -165,8 +165,8 @@ func (o *Client) first(properties []string) string {
 	return u.String()
 }
 
-// follow judges where an answer says that it goes on. The token goes to the
-// configured host and nowhere else.
+// follow checks the URL of the next page. The token is sent to the configured
+// host only.
 func (o *Client) follow(next string) (string, error) {
 	if len(next) > maxNextLink {
 		return "", errors.New("the next page's URL is too long")

@@ -6,9 +6,9 @@ import "strings"
 // status.
 const concurrencyText = "maximum number of concurrent requests"
 
-// knownTexts are what is shown of Exchange's own words, as they stand here: they
-// help to mend and name nobody. The rest is free text, in which the names of
-// people stand in every form that there is, so nothing else of it is kept.
+// knownTexts are the only words of Exchange that are shown: they help to mend
+// and name nobody. Any other text may hold people's names in any form, and is
+// not kept.
 var knownTexts = []string{
 	concurrencyText,
 	"Expired or Invalid pagination request",
@@ -20,7 +20,7 @@ var knownTexts = []string{
 	"The request body is not valid",
 }
 
-// knownText gives the first of the known texts that stands in one of these.
+// knownText returns the first known text that one of these contains.
 func knownText(texts []string) string {
 	for _, known := range knownTexts {
 		for _, s := range texts {

@@ -24,8 +24,8 @@ const (
 	maxPage  = 16 << 20  // bytes of a page, decompressed; 1000 devices make about 4 MB
 	maxError = 256 << 10 // bytes of an error's body that are read
 
-	// renewEvery is how often a refused token may be thrown away: where a role
-	// is missing every token is refused, and Entra must not hear of each.
+	// renewEvery is how often a refused token may be discarded: without the
+	// role every token is refused, and Entra must not be asked each time.
 	renewEvery = time.Minute
 )
 
@@ -68,7 +68,7 @@ func (o *Client) ask(ctx context.Context, q question, at string, requests *int) 
 	}
 }
 
-// read makes a page or an error of an answer, and tells the budget.
+// read makes a page or an error of an answer, and reports the outcome to the budget.
 func (o *Client) read(q question, a answer, began time.Time) (page, error) {
 	var e *CmdletError
 	if a.status == http.StatusOK || a.status == http.StatusNoContent {
@@ -102,8 +102,8 @@ func (o *Client) token(ctx context.Context, q question, claims string) (string, 
 	return t.Token, nil
 }
 
-// renew throws the token away that an attempt begun at began carried, and says
-// whether another attempt makes sense.
+// renew discards the token of an attempt that began then, and reports whether
+// another attempt makes sense.
 func (o *Client) renew(began time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -122,7 +122,7 @@ func (o *Client) renew(began time.Time) bool {
 // claimsForm finds the claims of a challenge of continuous access evaluation.
 var claimsForm = regexp.MustCompile(`(?i)\bclaims="([A-Za-z0-9+/_=-]+)"`)
 
-// claimsOf gives the claims that a 401 wants the next token to satisfy, JSON;
+// claimsOf returns the claims that a 401 wants the next token to satisfy, JSON;
 // empty where it wants none (learn.microsoft.com, claims challenge: base64 in
 // the Bearer challenge beside error="insufficient_claims").
 func claimsOf(h http.Header) string {
@@ -170,7 +170,7 @@ func (o *Client) send(ctx context.Context, q question, at, token string) (a answ
 	return a, nil
 }
 
-// header gives a request's fields. The transport asks for gzip by itself.
+// header returns a request's fields. The transport asks for gzip by itself.
 func (o *Client) header(q question, token string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{

@@ -29,9 +29,9 @@ func (r Report) AuthAdminEvents() ([]Event, error) {
 	return rowsOf(r, SectionAuthAdminEvents, readEvent)
 }
 
-// AuthAdminSince gives from when on the log was read for AuthAdminEvents, up to
+// AuthAdminSince returns from when on the log was read for AuthAdminEvents, up to
 // the report: later than 26 hours before where a full log has dropped its oldest
-// records. The zero time says that the collector does not tell.
+// records. Zero: the collector did not say.
 func (r Report) AuthAdminSince() time.Time { return r.Sections[SectionAuthAdminEvents].Since }
 
 // OAuthEvents reads the events of MSExchange OAuth, which judges the tokens
@@ -53,8 +53,8 @@ func readEvent(w *powershell.Fields) Event {
 
 // Thumbprint reads a key id as Microsoft's tokens carry it (x5t, and kid of
 // v1.0 tokens: the SHA-1 of the certificate in base64url, RFC 7515 section
-// 4.1.7), or a thumbprint in hex, and gives the thumbprint in upper-case hex.
-// It gives false for anything else.
+// 4.1.7), or a thumbprint in hex, and returns the thumbprint in upper-case hex;
+// false for anything else.
 func Thumbprint(keyID string) (string, bool) {
 	keyID = strings.TrimSpace(keyID)
 	if raw, err := hex.DecodeString(keyID); err == nil && len(raw) == 20 {
@@ -72,8 +72,8 @@ const (
 	maxLong    = 8000 // bytes of it that are looked at
 )
 
-// shown makes a message of others one line without secrets. What is very long
-// is cut between words first, so that no half of a secret escapes.
+// shown makes a message from outside one line without secrets. A very long one
+// is first cut between words, so that no part of a secret remains.
 func shown(s string) string {
 	if len(s) > maxLong {
 		s = s[:max(0, strings.LastIndexAny(s[:maxLong], " \t\r\n"))]

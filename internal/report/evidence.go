@@ -44,7 +44,8 @@ func (r Report) IntervalAdvice() string {
 	if r.Interval <= MaxInterval {
 		return ""
 	}
-	return fmt.Sprintf("%s reports every %s, and hmad judges by a report for two hours at most: set the scheduled task and -IntervalMinutes to %s or less, so that one lost report does not stop it",
+	return fmt.Sprintf("%s reports every %s, and hmad judges by a report for two hours at most: "+
+		"set the scheduled task and -IntervalMinutes to %s or less, so that one lost report does not stop it",
 		r.Host, check.Span(r.Interval), check.Span(MaxInterval))
 }
 
@@ -55,8 +56,8 @@ type Evidence struct {
 	Failed  error    // why the folder could not be read; nil: it was
 }
 
-// EvidenceOf sorts what arrived into evidence and what is lacking. Each of the
-// expected hosts is lacking of which nothing arrived.
+// EvidenceOf sorts the reports of a folder. An expected host without any report
+// is among Lacking.
 func EvidenceOf(arrived []Arrived, now time.Time, expected ...string) Evidence {
 	var e Evidence
 	for _, a := range arrived {
@@ -109,9 +110,9 @@ func (e Evidence) Err() error {
 	return check.Errorf(check.ReportInput, "no on-premises report is evidence of now: %s", check.Line(strings.Join(why, "; "), maxWhy))
 }
 
-// Newest reads what a report says of the whole organisation, from the newest that
-// has it in order. Otherwise it returns the newest report's error, but one that
-// the collector has not told itself (ErrUnread) before all others.
+// Newest reads a fact of the whole organisation from the newest report that has
+// it. If none has, the error is the newest report's; an error other than
+// ErrUnread, which the check onprem_report does not show by itself, goes first.
 func Newest[T any](e Evidence, read func(Report) (T, error)) (T, error) {
 	err := e.Err()
 	for _, r := range e.Reports {

@@ -47,7 +47,7 @@ func (r Report) ActiveSyncSettings() (ActiveSyncSettings, error) {
 	})
 }
 
-// DeviceAccessRule lets in or keeps out devices.
+// DeviceAccessRule allows, blocks or quarantines devices.
 type DeviceAccessRule struct {
 	Name           string
 	Characteristic string // DeviceType, DeviceModel, DeviceOS, UserAgent, XMSWLHeader
@@ -77,7 +77,7 @@ func (r Report) TransportConfig() (TransportConfig, error) {
 
 // HybridConfiguration is what the Hybrid Configuration Wizard left.
 type HybridConfiguration struct {
-	ServiceInstance int // 0 worldwide, 1 21Vianet; -1: not told
+	ServiceInstance int // 0 worldwide, 1 21Vianet; -1: not known
 	Features        []string
 	Domains         []string
 }

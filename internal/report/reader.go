@@ -14,12 +14,12 @@ import (
 // MaxFiles bounds the reports of a folder: one file per Exchange server.
 const MaxFiles = 256
 
-// Arrived is one host's report as it lies in the folder.
+// Arrived is one file of the folder of reports.
 type Arrived struct {
 	Report        // the newest good copy; Host is empty where there was none yet
 	File   string // base name
-	// Err says why the file as it lies there now cannot be used; Report is then
-	// an earlier copy. ErrTruncated is normal for a moment while the collector
+	// Err is why the file's present content cannot be used; Report is then an
+	// earlier copy. ErrTruncated is normal for a moment while the collector
 	// writes without a rename.
 	Err error
 }
@@ -36,7 +36,7 @@ func ReadFolder(env check.Env, folder string) ([]Arrived, error) {
 	return new(Reader).Read(env, folder)
 }
 
-// Read gives every host's report in the folder, sorted by file: of files of
+// Read returns every host's report in the folder, sorted by file: of files of
 // one host the newest, the others with an error. Only files that end in .json
 // are looked at; folder may also be a single file. An error, of class report,
 // means that the folder itself is not there or cannot be read.
@@ -48,7 +48,8 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 		case one.Host != "":
 			return []Arrived{one}, nil
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, there is no %s: docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", folder)
+			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, there is no %s: "+
+				"docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", folder)
 		default:
 			return nil, check.Errorf(check.ReportInput, "the reports in %s cannot be read: %w", folder, err)
 		}
@@ -66,7 +67,7 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 	return all, nil
 }
 
-// read reads one file, or gives its last good copy with the reason.
+// read reads one file, or returns its last good copy with the reason.
 func (d *Reader) read(env check.Env, file string) Arrived {
 	a := Arrived{File: path.Base(strings.ReplaceAll(file, `\`, "/"))}
 	data, err := env.ReadFile(file, MaxSize)
@@ -84,8 +85,8 @@ func (d *Reader) read(env check.Env, file string) Arrived {
 	return a
 }
 
-// onePerHost marks all but the newest report of each host: a stale copy beside
-// the true file must not pass for a second server.
+// onePerHost marks all but the newest report of each host: a stale copy of the
+// file must not pass for a second server.
 func onePerHost(all []Arrived) {
 	newest := map[string]int{}
 	for i, a := range all {

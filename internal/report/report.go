@@ -28,7 +28,7 @@ const MaxSize = 8 << 20
 
 const (
 	maxSections = 100            // of one report; the collector writes about 20
-	maxInterval = 24 * time.Hour // between two reports of a host, as the collector has it
+	maxInterval = 24 * time.Hour // between two reports of a host, as older collectors allow
 )
 
 var (
@@ -59,7 +59,7 @@ type Section struct {
 	OK    bool
 	Error string // one line without secrets, where not OK
 	Data  json.RawMessage
-	Since time.Time // of a log: from when on it was read, up to the report; zero: not told
+	Since time.Time // of a log: from when on it was read, up to the report; zero: not known
 }
 
 // Decode reads a report's envelope; the sections are read by the methods
@@ -106,7 +106,7 @@ var hostForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9
 // sectionForm is that of a section's name.
 var sectionForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
-// withheld stands for the error of a section about mailboxes: Exchange's text may
+// withheld replaces the error of a section about mailboxes: Exchange's text may
 // name one in any form.
 const withheld = "its error, in the report itself, may name a mailbox and is not shown"
 
@@ -159,7 +159,7 @@ func (s wireSection) section() Section {
 	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since}
 }
 
-// section gives the data of a section, or why there is none, as an error of
+// section returns the data of a section, or why there is none, as an error of
 // class report.
 func (r Report) section(name string) (json.RawMessage, error) {
 	s, ok := r.Sections[name]
@@ -199,7 +199,7 @@ func utf8JSON(data []byte) ([]byte, error) {
 	return data, nil
 }
 
-// jsonError says where JSON goes wrong, in one line without its values.
+// jsonError returns where JSON is wrong, in one line without its values.
 func jsonError(err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError

@@ -6,7 +6,7 @@ import (
 )
 
 // rowsOf reads a section whose data is a list of objects, in the report's order.
-// An empty list says that there is none; null says nothing, and is an error.
+// An empty list means that there is none; null means nothing, and is an error.
 func rowsOf[T any](r Report, section string, read func(*powershell.Fields) T) ([]T, error) {
 	data, err := r.section(section)
 	if err != nil {

@@ -94,10 +94,10 @@ func (r Report) WebConfig() (WebConfig, error) {
 // IIS is how the reporting server's front-end ActiveSync directory wants TLS.
 type IIS struct {
 	Location string   // whose setting is in force: "Default Web Site/Microsoft-Server-ActiveSync"
-	SSLFlags []string // None, Ssl, Ssl128, SslNegotiateCert, ...; without Ssl, plain HTTP is let in
+	SSLFlags []string // None, Ssl, Ssl128, SslNegotiateCert, ...; without Ssl, plain HTTP is accepted
 }
 
-// RequiresTLS says whether plain HTTP is refused: the flag Ssl stands.
+// RequiresTLS reports whether plain HTTP is refused: the flag Ssl is set.
 func (i IIS) RequiresTLS() bool {
 	return slices.ContainsFunc(i.SSLFlags, func(f string) bool { return strings.EqualFold(f, "Ssl") })
 }

@@ -35,7 +35,7 @@ const (
 var ErrTooLarge = fmt.Errorf("the answer is over %d bytes", MaxBody)
 
 // NewClient builds a client towards Microsoft whose only way out is the
-// target's: its resolver, connect_to and proxy, its ca_file beside the system's
+// target's: its resolver, connect_to and proxy, its ca_file with the system's
 // roots, its User-Agent. Every request has a connection of its own. Redirects
 // go to the same host by https only, at most 5; anything else is an error. An
 // answer has 30 seconds and MaxBody bytes. Errors of the resolver and the
@@ -104,7 +104,7 @@ type limitedBody struct {
 	left int64
 }
 
-// Read gives ErrTooLarge once a byte over the limit arrives.
+// Read returns ErrTooLarge once a byte over the limit arrives.
 func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left == 0 {
 		n, err := l.ReadCloser.Read(p[:min(1, len(p))])
@@ -162,7 +162,7 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return DialHost(ctx, d.env, network, addr)
 }
 
-// refused names a proxy's refusal, which http.Transport tells as a bare status.
+// refused words a proxy's refusal, of which http.Transport keeps only the status.
 func (d dialer) refused(_ context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -235,7 +235,7 @@ func parseProxy(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// publicRoots gives the system's roots and those of file: Microsoft's
+// publicRoots returns the system's roots and those of file: Microsoft's
 // certificates are public, a private CA may stand in for it.
 func publicRoots(file string, env check.Env) (*x509.CertPool, error) {
 	if file == "" {

@@ -1,5 +1,5 @@
-// Package intake receives on-premises reports by HTTPS. No token, password or
-// key ever stands in an answer or an error of it.
+// Package intake receives on-premises reports by HTTPS. No answer and no error of
+// it holds a token, password or key.
 package intake
 
 import (
@@ -34,7 +34,8 @@ const (
 // Pushes counts what a Server answered. Its check and target are those of the
 // Env's Meter.
 var Pushes = &check.Metric{Name: "hmad_onprem_report_pushes_total", Kind: check.Counter, Labels: []string{"code"},
-	Help: "Pushed on-premises reports by the HTTP status that answered them: 204 taken, 401 token or certificate wrong, 409 not newer than the last one of its host, 413 too large, 422 not a usable report, 429 too many."}
+	Help: "Pushed on-premises reports by the HTTP status that answered them: 204 taken, 401 token or certificate wrong, " +
+		"409 not newer than the last one of its host, 413 too large, 422 not a usable report, 429 too many."}
 
 // Server takes pushed reports: POST /api/v1/onprem-report with a report as JSON,
 // plain or gzip. It answers 204, or one line of text with the status that fits.
@@ -42,7 +43,7 @@ var Pushes = &check.Metric{Name: "hmad_onprem_report_pushes_total", Kind: check.
 // A push shows the bearer token (RFC 6750) or a client certificate that the
 // listener has verified. A report is taken only if it is newer than the last
 // one of its host, which also keeps replayed ones out, and at most ten minutes
-// ahead of our clock. Neither body nor header stands in any answer.
+// ahead of our clock. No answer repeats the body or a header.
 type Server struct {
 	cfg   config.Report
 	env   check.Env
@@ -178,7 +179,7 @@ func (in *Server) accept(data []byte) error {
 	return in.put(r.FileName(), data)
 }
 
-// kept gives the time of the report kept under name, zero where there is none
+// kept returns the time of the report kept under name, zero where there is none
 // that can be read; a new host is refused where the folder is full.
 func (in *Server) kept(name string) (time.Time, error) {
 	data, err := in.env.ReadFile(filepath.Join(in.env.Reports, name), report.MaxSize)

@@ -29,7 +29,7 @@ const (
 	maxConnections = 64
 )
 
-// admit lets in who shows the bearer token or a verified client certificate.
+// admit accepts a sender with the bearer token or a verified client certificate.
 func (in *Server) admit(w http.ResponseWriter, r *http.Request) error {
 	if in.cfg.ClientCAFile != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		return nil
@@ -58,7 +58,7 @@ func (in *Server) authorise(shown proof) error {
 	if err != nil {
 		return err
 	}
-	// Hashes have one length: comparing them tells nothing of the token's.
+	// Hashes have one length: comparing them does not disclose the token's.
 	good := sha256.Sum256(want)
 	if subtle.ConstantTimeCompare(shown[:], good[:]) != 1 {
 		return refuse(http.StatusUnauthorized, "want the bearer token")
@@ -101,7 +101,7 @@ func (in *Server) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // strangers' handshakes are no news
+		ErrorLog:          log.New(io.Discard, "", 0), // strangers' failed handshakes are not logged
 	}
 	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

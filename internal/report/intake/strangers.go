@@ -27,7 +27,7 @@ type strangers struct {
 // proof is the hash of a token. The zero proof is nobody's.
 type proof [32]byte
 
-// allow says whether a push may be looked at: that of a known sender always,
+// allow reports whether a push may be looked at: that of a known sender always,
 // that of a stranger within its address's rate.
 func (s *strangers) allow(r *http.Request, shown proof, now time.Time) bool {
 	s.mu.Lock()
@@ -57,8 +57,8 @@ func (s *strangers) judged(shown proof, good bool) {
 	}
 }
 
-// network gives the address of a peer, of IPv6 its network of 64 bits, which is
-// one subscriber's (RFC 6177). The zero value stands for any that is not read.
+// network returns the address of a peer, of IPv6 its network of 64 bits, which is
+// one subscriber's (RFC 6177). The zero value is any that cannot be read.
 func network(remote string) netip.Prefix {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
