@@ -155,7 +155,8 @@ func (q question) fault(f wireFault, a answer) *CmdletError {
 func (q question) hint(a answer, kind Kind) string {
 	switch {
 	case kind == Access:
-		return fmt.Sprintf("the app has no role with this cmdlet: %s should hold it, and Get-ManagementRole -Cmdlet %s names those that do", roleFor(q.cmdlet), q.cmdlet)
+		return fmt.Sprintf("the app has no role with this cmdlet: %s should hold it, and Get-ManagementRole -Cmdlet %s names those that do",
+			roleFor(q.cmdlet), q.cmdlet)
 	case kind == Token:
 		return "the token is refused: the app needs the application permission Exchange.ManageAsApp with admin consent"
 	case kind == NotFound:

@@ -93,7 +93,8 @@ func (e *Authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // verify judges the client's proof.
 func (e *Authority) verify(form url.Values, endpoint string) error {
-	if form.Get("grant_type") != "client_credentials" || form.Get("client_id") != ClientID || !strings.Contains(form.Get("scope"), "https://outlook.office365.com/.default") {
+	if form.Get("grant_type") != "client_credentials" || form.Get("client_id") != ClientID ||
+		!strings.Contains(form.Get("scope"), "https://outlook.office365.com/.default") {
 		return fmt.Errorf("unexpected form")
 	}
 	if form.Get("client_secret") == ClientSecret {
