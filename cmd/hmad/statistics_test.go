@@ -72,7 +72,7 @@ func TestStatisticsForWhichTheRoleIsMissing(t *testing.T) {
 	var r result
 	require.Eventually(t, func() bool {
 		r = e.runNow(t, hmadsync.MailboxSync.Name)
-		return regexp.MustCompile(`the statistics of 1 of 2 watched mailboxes could not be had.*no role with this cmdlet`).MatchString(join(r.Notes))
+		return regexp.MustCompile(`the statistics of 1 of 2 watched mailboxes are missing.*no role with this cmdlet`).MatchString(join(r.Notes))
 	}, waitLimit, betweenRuns)
 	assert.Equal(t, "passed", r.Outcome, "%+v", r)
 	assert.NotContains(t, join(r.Notes), "contoso.test")

@@ -1,8 +1,8 @@
 package sync
 
-// Columns gives the properties that hmad asks of a cmdlet's rows; nil: all of
-// them. Of a device there are many more, and they are personal data (IMEI, phone
-// number): whoever asks these cmdlets asks for no others.
+// Columns returns the properties that hmad asks for in a cmdlet's rows; nil: all
+// of them. A device has many more, and some are personal data (IMEI, phone
+// number), so every caller of these cmdlets asks for these columns only.
 func Columns(cmdlet string) []string {
 	switch cmdlet {
 	case getDevices:

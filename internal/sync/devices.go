@@ -8,8 +8,8 @@ import (
 )
 
 // readDevices reads the rows of Get-MobileDeviceStatistics for one mailbox and
-// gives Outlook's partnerships. Rows of which one belongs to another mailbox
-// are refused altogether.
+// returns Outlook's partnerships. If any row belongs to another mailbox, all are
+// refused.
 func readDevices(rows []powershell.Row, key, tenant string, asked plan.Location) ([]plan.Partnership, error) {
 	var all []plan.Partnership
 	var one string
@@ -31,8 +31,9 @@ func readDevices(rows []powershell.Row, key, tenant string, asked plan.Location)
 	return all, nil
 }
 
-// ownerOf reads a device's Identity, OWNER\ExchangeActiveSyncDevices\DEVICE, in
-// the directory with slashes.
+// ownerOf returns the owner in a device's Identity, which is
+// OWNER\ExchangeActiveSyncDevices\DEVICE, with slashes where it comes from the
+// directory.
 func ownerOf(identity string) (string, bool) {
 	const folder = "exchangeactivesyncdevices"
 	for i := 2; i+len(folder) <= len(identity); i++ {
@@ -43,8 +44,9 @@ func ownerOf(identity string) (string, bool) {
 	return "", false
 }
 
-// mayOwn says whether an owner can be the mailbox that was asked for: its GUID
-// or that of the tenant, its address, or a name, of which nothing can be told.
+// mayOwn reports whether a device's owner can be the mailbox that was asked for. A
+// GUID must be that of the mailbox or of the tenant, an address the mailbox's
+// own. A name proves nothing either way and is accepted.
 func mayOwn(owner, key, tenant string, asked plan.Location) bool {
 	last, named := "", false
 	for part := range strings.FieldsFuncSeq(owner, func(c rune) bool { return c == '\\' || c == '/' }) {
@@ -56,5 +58,5 @@ func mayOwn(owner, key, tenant string, asked plan.Location) bool {
 	return named && (!strings.Contains(last, "@") || strings.EqualFold(last, key))
 }
 
-// leafOf gives the last part of a device's owner: the mailbox's own name.
+// leafOf returns the last part of a device's owner: the mailbox's own name.
 func leafOf(owner string) string { return owner[strings.LastIndexAny(owner, `\/`)+1:] }

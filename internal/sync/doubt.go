@@ -8,34 +8,34 @@ import (
 	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// doubtFloor is how many answers must be missing to say something of a fleet,
-// however small.
+// doubtFloor is the least number of missing answers that puts a fleet in doubt.
 const doubtFloor = 3
 
-// many says whether n of so many are too many to pass over, from a floor on.
+// many reports whether n, if it is at least floor, is more than a fifth of of.
 func many(n, of, floor int) bool { return n >= floor && float64(n) > unknownShare*float64(of) }
 
-// doubt returns why the answers that came do not tell how the fleet is; empty:
-// they do, as far as it has been asked.
+// doubt returns why the fleet cannot be judged by the answers that came; empty: it
+// can, as far as it has been asked.
 func doubt(c plan.Counts) string {
 	failed, tried := c.States[plan.Error], c.Mailboxes-c.States[plan.Unchecked]
 	switch {
 	case many(failed, tried, doubtFloor) || 2*failed > tried:
 		return fmt.Sprintf("%d of %d mailboxes could not be asked", failed, tried)
 	case many(c.Lost, c.Active+c.Lost, doubtFloor):
-		return fmt.Sprintf("%d mailboxes synchronised in the last %d days and count no more: they are silent for over %d days, or Exchange Online has no phone or no mailbox of theirs; %d others count",
+		return fmt.Sprintf("%d mailboxes that synchronised in the last %d days no longer count: silent for over %d days, or without a phone or a mailbox in "+
+			"Exchange Online; %d others count",
 			c.Lost, plan.LostWithin/(24*time.Hour), plan.InactiveAfter/(24*time.Hour), c.Active)
 	case c.Known() && c.Active == 0 && !many(c.States[plan.Unknown], tried, unknownFloor):
-		return fmt.Sprintf("none of %d mailboxes asked synchronises: %d inactive, %d not provisioned, %d of the cloud",
+		return fmt.Sprintf("none of the %d mailboxes that were asked synchronises: %d inactive, %d not provisioned, %d of the cloud",
 			tried, c.States[plan.Inactive], c.States[plan.NotProvisioned], c.States[plan.Cloud])
 	default:
 		return ""
 	}
 }
 
-// undecided gives the error of a run that has asked and cannot tell; failure is
-// that of the last visit without an answer. The watch list is judged one by one:
-// where it is all there is, what its answers say is enough.
+// undecided returns the error of a run that has asked and cannot judge; failure is
+// the error of the last visit without an answer. The mailboxes of the watch list
+// are judged one by one, so a fleet that consists of them is never in doubt.
 func (o observation) undecided(failure error) error {
 	unheard := 0
 	for _, w := range o.watched {
@@ -50,7 +50,8 @@ func (o observation) undecided(failure error) error {
 	case o.counts.Mailboxes == len(o.watched):
 		return nil
 	case o.counts.Mailboxes == o.counts.States[plan.Unchecked]:
-		return check.Errorf(check.State, "nothing is known yet of %d mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", o.counts.Mailboxes)
+		return check.Errorf(check.State, "nothing is known yet of %d mailboxes: `hmad run` asks them in turn, `hmad check` only those of sync.watch",
+			o.counts.Mailboxes)
 	case why != "" && o.counts.States[plan.Error] > 0:
 		return because(failure, "%s", why)
 	case why != "":
@@ -60,9 +61,9 @@ func (o observation) undecided(failure error) error {
 	}
 }
 
-// because words an error with its cause, whose class it has.
+// because returns an error with its cause, in the cause's class.
 func because(cause error, format string, args ...any) error {
-	if cause == nil { // of an earlier process
+	if cause == nil { // it was seen by an earlier process
 		return check.Errorf(check.State, format, args...)
 	}
 	return check.Errorf(check.ClassOf(cause), "%s; the last failure: %w", fmt.Sprintf(format, args...), cause)

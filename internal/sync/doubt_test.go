@@ -41,18 +41,18 @@ func TestWhatCannotBeToldOfAFleet(t *testing.T) {
 			"3 of 14 mailboxes could not be asked; the last failure: no role", check.Permission, fleetReasons},
 		"two of a small fleet could not": {plan.Counts{Mailboxes: 5, Active: 3, States: map[plan.State]int{plan.Fresh: 3, plan.Error: 2}}, nil, "", nil, nil},
 		"most of a small fleet counts no more": {plan.Counts{Mailboxes: 25, Active: 6, Lost: 19, States: map[plan.State]int{plan.Fresh: 6, plan.NotProvisioned: 19}}, nil,
-			"19 mailboxes synchronised in the last 28 days and count no more: they are silent for over 14 days, or Exchange Online has no phone or no mailbox of theirs; 6 others count", check.State, fleetReasons},
+			"19 mailboxes that synchronised in the last 28 days no longer count: silent for over 14 days, or without a phone or a mailbox in Exchange Online; 6 others count", check.State, fleetReasons},
 		"over a fifth stale, as many not asked": {plan.Counts{Mailboxes: 1000, Active: 750, States: map[plan.State]int{plan.Fresh: 500, plan.Stale: 250, plan.Error: 250}}, nil,
 			"250 of 1000 mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{syncFailing, syncUnknown}},
 		"none is provisioned": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.NotProvisioned: 1000}}, nil,
-			"none of 1000 mailboxes asked synchronises: 0 inactive, 1000 not provisioned, 0 of the cloud", check.State, fleetReasons},
+			"none of the 1000 mailboxes that were asked synchronises: 0 inactive, 1000 not provisioned, 0 of the cloud", check.State, fleetReasons},
 		"all are inactive": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.Inactive: 1000}}, nil,
-			"none of 1000 mailboxes asked synchronises: 1000 inactive, 0 not provisioned, 0 of the cloud", check.State, fleetReasons},
+			"none of the 1000 mailboxes that were asked synchronises: 1000 inactive, 0 not provisioned, 0 of the cloud", check.State, fleetReasons},
 		"many synchronised lately and count no more": {plan.Counts{Mailboxes: 1000, Active: 790, Lost: 210, States: map[plan.State]int{plan.Fresh: 790, plan.NotProvisioned: 210}}, nil,
-			"210 mailboxes synchronised in the last 28 days and count no more: they are silent for over 14 days, or Exchange Online has no phone or no mailbox of theirs; 790 others count", check.State, fleetReasonsButStopped},
+			"210 mailboxes that synchronised in the last 28 days no longer count: silent for over 14 days, or without a phone or a mailbox in Exchange Online; 790 others count", check.State, fleetReasonsButStopped},
 		"a few of them": {plan.Counts{Mailboxes: 1000, Active: 810, Lost: 190, States: map[plan.State]int{plan.Fresh: 810, plan.NotProvisioned: 190}}, nil, "", nil, nil},
 		"nothing asked yet": {plan.Counts{Mailboxes: 1000, States: map[plan.State]int{plan.Unchecked: 1000}}, nil,
-			"nothing is known yet of 1000 mailboxes: the sweep of `hmad run` asks them in turn, `hmad check` those of sync.watch", check.State, fleetReasons},
+			"nothing is known yet of 1000 mailboxes: `hmad run` asks them in turn, `hmad check` only those of sync.watch", check.State, fleetReasons},
 		"little asked yet": {plan.Counts{Mailboxes: 1000, Active: 3, States: map[plan.State]int{plan.Unchecked: 997, plan.Fresh: 3}}, nil, "", nil, fleetReasons},
 		"a watched one could not be asked": {plan.Counts{Mailboxes: 1000, Active: 999, States: map[plan.State]int{plan.Fresh: 999, plan.Error: 1}}, []plan.State{plan.Fresh, plan.Error},
 			"1 of 2 watched mailboxes could not be asked; the last failure: no role", check.Permission, []*check.Reason{watchedStale, watchedNotProvisioned, watchedInCloud}},
@@ -100,7 +100,7 @@ func TestAFleetThatIsLostIsNotWell(t *testing.T) {
 			for _, a := range addresses(lostFleet) {
 				o.rows[a], o.rows[guidOf(a)] = []powershell.Row{}, nil
 			}
-		}, "count no more"},
+		}, "no longer count"},
 		"not found": {30 * time.Hour, func(o *office) {
 			o.fail = func(q question) error {
 				if q.cmdlet == getDevices {
@@ -108,7 +108,7 @@ func TestAFleetThatIsLostIsNotWell(t *testing.T) {
 				}
 				return nil
 			}
-		}, "count no more"},
+		}, "no longer count"},
 		"three in four that nobody can ask": {60 * time.Hour, func(o *office) {
 			o.fail = func(q question) error {
 				if i := slices.IndexFunc(addresses(lostFleet), func(a string) bool { return guidOf(a) == q.who }); i%4 != 0 {
@@ -117,8 +117,8 @@ func TestAFleetThatIsLostIsNotWell(t *testing.T) {
 				return nil
 			}
 		}, "an exception nobody knows"},
-		"an outage that grows old": {15 * day, func(o *office) { o.stop = time.Now() }, "count no more"},
-		"and older":                {29 * day, func(o *office) { o.stop = time.Now() }, "none of 30 mailboxes asked synchronises"},
+		"an outage that grows old": {15 * day, func(o *office) { o.stop = time.Now() }, "no longer count"},
+		"and older":                {29 * day, func(o *office) { o.stop = time.Now() }, "none of the 30 mailboxes that were asked synchronises"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

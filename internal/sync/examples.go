@@ -11,19 +11,19 @@ import (
 // namedInDetail is how many mailboxes a finding's detail names at most.
 const namedInDetail = 5
 
-// example is a mailbox that may be named beside a verdict on its fleet.
+// example is a mailbox that a finding about the fleet may name.
 type example struct {
 	key    string
 	synced time.Time // zero: never
 }
 
-// extremes are the examples of a fleet, the utmost first, namedInDetail each.
+// extremes are the examples of a fleet, at most namedInDetail of each kind.
 type extremes struct {
-	longest map[plan.State][]example // without a sync, of those stale and those failing
-	newest  []example                // syncs of any mailbox
+	longest map[plan.State][]example // without a sync, of those stale and those failing; longest first
+	newest  []example                // that synchronised last, of all; newest first
 }
 
-// extremesOf looks at each mailbox once; O(n).
+// extremesOf returns the fleet's extremes. It looks at every mailbox.
 func extremesOf(p *plan.Planner, now time.Time) extremes {
 	out := extremes{longest: map[plan.State][]example{}}
 	for m := range p.All(now) {
@@ -38,7 +38,7 @@ func extremesOf(p *plan.Planner, now time.Time) extremes {
 	return out
 }
 
-// keep puts an example in its place among the first few.
+// keep inserts an example by order and returns the first namedInDetail.
 func keep(few []example, e example, order func(a, b example) int) []example {
 	i, _ := slices.BinarySearchFunc(few, e, order)
 	if i == namedInDetail {

@@ -9,37 +9,37 @@ import (
 	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// The families of single mailboxes: one row each in the Store's table.
+// The families of single mailboxes: a mailbox has one row in the Store's table.
 var (
 	MailboxSuccess = &check.Metric{Name: "hmad_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Unix time at which a phone last synchronised with the mailbox's part in the cloud, as Exchange Online said when it was last asked (the leg phone to cloud)."}
+		Help: "Unix time at which a phone last synchronised with the mailbox's part in the cloud, by Exchange Online's last answer (the leg phone to cloud)."}
 	MailboxAttempt = &check.Metric{Name: "hmad_mailbox_last_sync_attempt_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time of that phone's last attempt to synchronise, successful or not."}
 	MailboxChecked = &check.Metric{Name: "hmad_mailbox_checked_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time at which Exchange Online last answered about the mailbox."}
 	MailboxDevices = &check.Metric{Name: "hmad_mailbox_devices", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Partnerships of Outlook for iOS and Android with the mailbox, old ones too."}
+		Help: "Partnerships of Outlook for iOS and Android with the mailbox, old ones included."}
 	mailboxFamilies = []*check.Metric{MailboxSuccess, MailboxAttempt, MailboxChecked, MailboxDevices}
 )
 
-// autoAll is up to how many mailboxes export auto shows all.
+// autoAll is the size of a fleet up to which export auto shows all mailboxes.
 const autoAll = 5000
 
-// gauges shows mailboxes in the Store's table, within the cap.
+// gauges shows mailboxes in the Store's table, up to sync.max_series.
 type gauges struct {
 	table  check.Table
 	names  names
 	export string
 	rows   int                 // at most
 	shown  map[string]struct{} // mailboxes that have a row
-	swept  bool
+	clean  bool                // rows of an earlier build are gone
 }
 
 func newGauges(table check.Table, s config.Sync) *gauges {
 	return &gauges{table: table, names: names{mode: s.MailboxLabel}, export: s.Export, rows: s.MaxSeries / len(mailboxFamilies), shown: map[string]struct{}{}}
 }
 
-// update shows the news of a mailbox that is shown.
+// update brings the row of a mailbox up to date, if it has one.
 func (g *gauges) update(m plan.Mailbox) {
 	if _, ok := g.shown[m.Key]; ok {
 		g.set(m)
@@ -54,8 +54,8 @@ func (g *gauges) set(m plan.Mailbox) {
 	g.table.Set(g.names.of(m.Key), momentValue(m.Success), momentValue(m.Attempt), momentValue(m.Checked), devices)
 }
 
-// momentValue returns a moment as a series has it; never, or a date that Exchange
-// writes for it, is no series.
+// momentValue returns a moment as a series' value; NaN, which is no series, for
+// the zero time and for dates before 1970.
 func momentValue(t time.Time) float64 {
 	if t.Unix() <= 0 {
 		return math.NaN()
@@ -63,13 +63,13 @@ func momentValue(t time.Time) float64 {
 	return float64(t.Unix())
 }
 
-// show gives a mailbox its row.
+// show makes a mailbox's row.
 func (g *gauges) show(m plan.Mailbox) {
 	g.shown[m.Key] = struct{}{}
 	g.set(m)
 }
 
-// hide takes a mailbox out of the table.
+// hide removes a mailbox's row, if it has one.
 func (g *gauges) hide(key string) {
 	if _, ok := g.shown[key]; ok {
 		delete(g.shown, key)
@@ -77,7 +77,7 @@ func (g *gauges) hide(key string) {
 	}
 }
 
-// The ranks of mailboxes for the table, those to be shown first at first.
+// The ranks of mailboxes in the table. Lower ranks are shown first.
 const (
 	rankWatched = iota
 	rankFailing
@@ -99,8 +99,8 @@ func rankOf(m plan.Mailbox) int {
 	}
 }
 
-// choose shows the mailboxes that are to be shown, as many as the cap allows,
-// and takes the others out.
+// choose shows the mailboxes of the ranks that sync.export selects, as many as
+// there may be rows, and hides the others.
 func (g *gauges) choose(p *plan.Planner, now time.Time) {
 	if g.names.mode == config.LabelNone {
 		g.table.Keep(func(string) bool { return false })
@@ -127,15 +127,15 @@ func (g *gauges) choose(p *plan.Planner, now time.Time) {
 		}
 	}
 	g.table.Dropped(dropped)
-	g.sweepOnce()
+	g.dropForeign()
 }
 
-// sweepOnce removes what an earlier build of the check has left.
-func (g *gauges) sweepOnce() {
-	if g.swept {
+// dropForeign removes, once, the rows that an earlier build of the check left.
+func (g *gauges) dropForeign() {
+	if g.clean {
 		return
 	}
-	g.swept = true
+	g.clean = true
 	names := make(map[string]bool, len(g.shown))
 	for key := range g.shown {
 		names[g.names.of(key)] = true

@@ -10,34 +10,34 @@ import (
 	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// Floors below which nothing is said of the fleet.
+// Limits of the verdicts on a fleet.
 const (
-	stopActive   = 100 // mailboxes that synchronise at all
-	stopShare    = 0.1 // of the samples that should have moved may move in a stop
-	unknownShare = 0.2
+	stopActive   = 100 // active mailboxes, below which sync_stopped is not judged
+	stopShare    = 0.1 // of the samples that usually move, which may still move in a stop
+	unknownShare = 0.2 // see many
 	unknownFloor = 20
 	behindShare  = 0.1
 	behindFloor  = 10
 )
 
-// Rules are what the config says of judging a fleet.
+// Rules are the config's settings for judging a fleet.
 type Rules struct {
-	Share float64 // of fresh, stale and failing mailboxes at which sync_stale and sync_failing stand
-	Floor int     // and how many they must be at least
+	Share float64 // of the active mailboxes, from which sync_stale and sync_failing are found
+	Floor int     // and the least number of them
 	Watch []Watched
-	Name  func(key string) string // of a mailbox as the label mode has it; empty, or nil: none is named
+	Name  func(key string) string // a mailbox's name by the label mode; "", or a nil Name: it is not named
 }
 
 // Watched is an entry of the watch list.
 type Watched struct {
 	Key        string
-	Name       string // as the label mode has it
+	Name       string // by the label mode
 	StaleAfter time.Duration
 	Severity   check.Severity
 }
 
-// Judge returns the findings of what the planner knows, and the reasons of which
-// it does not know enough.
+// Judge returns the findings about the planner's fleet, and the reasons that could
+// not be judged.
 func Judge(p *plan.Planner, now time.Time, r Rules) (found []check.Finding, unevaluated []*check.Reason) {
 	return judge(observe(p, now, r))
 }
@@ -54,15 +54,15 @@ func observe(p *plan.Planner, now time.Time, r Rules) observation {
 	return o
 }
 
-// observation is all that the verdict of mailbox_sync follows from.
+// observation is all that the verdict of mailbox_sync depends on.
 type observation struct {
 	counts   plan.Counts
 	rules    Rules
 	movement plan.Movement
 	extremes extremes
 	watched  []seenWatched
-	partial  bool // the tenant's inventory was never read whole: the fleet is larger than is known
-	halted   bool // the sweep pauses for a trouble of hmad's own, which the run's error tells
+	partial  bool // the tenant's inventory was never read completely, so mailboxes may be missing
+	halted   bool // the sweep pauses for an error, which is the run's error too
 }
 
 // seenWatched is an entry of the watch list and what is known of it.
@@ -72,13 +72,12 @@ type seenWatched struct {
 	success time.Time
 }
 
-// judge gives the findings of what is known, and the reasons that could not be
-// judged.
+// judge returns the findings, and the reasons that could not be judged.
 func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
 	v := &fleetVerdict{seen: o, unsure: o.partial || doubt(o.counts) != ""}
 	v.stopped()
 	v.share(syncFailing, "fail", plan.Failing)
-	if v.stands(syncFailing) { // one fault shows one reason: those that fail have been counted
+	if v.stands(syncFailing) { // one fault shows one reason: the failing ones have theirs
 		v.share(syncStale, "are stale", plan.Stale)
 	} else {
 		v.share(syncStale, "are stale or failing", plan.Stale, plan.Failing)
@@ -91,7 +90,7 @@ func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
 
 type fleetVerdict struct {
 	seen        observation
-	unsure      bool // what is known may make a fleet look better than it is
+	unsure      bool // the fleet may be worse than what is known of it
 	found       []check.Finding
 	unevaluated []*check.Reason
 }
@@ -104,7 +103,8 @@ func (v *fleetVerdict) stands(r *check.Reason) bool {
 	return slices.ContainsFunc(v.found, func(f check.Finding) bool { return f.Reason == r })
 }
 
-// stopped: hardly any of the samples moved where many always do.
+// stopped judges sync_stopped: hardly any sample moved, at an hour at which many
+// usually do.
 func (v *fleetVerdict) stopped() {
 	small := v.seen.counts.Active < stopActive
 	if small && v.seen.counts.Known() && !v.unsure {
@@ -116,14 +116,14 @@ func (v *fleetVerdict) stopped() {
 		return
 	}
 	if s.Enough() && float64(s.Moved) <= stopShare*s.Expected {
-		v.find(syncStopped, "of %d mailboxes asked in rotation %d had synchronised within %s before; at this hour %.0f usually have; the newest sync that hmad knows of is of %s%s",
-			s.Asked, s.Moved, span(plan.MovedWithin), s.Expected, moment(v.seen.counts.Newest), v.naming("the last to synchronise", v.seen.extremes.newest))
+		v.find(syncStopped, "of %d mailboxes asked in rotation, %d had synchronised in the %s before; at this hour %.0f usually have; the newest sync known: %s%s",
+			s.Asked, s.Moved, check.Span(plan.MovedWithin), s.Expected, check.Moment(v.seen.counts.Newest), v.naming("the last to synchronise", v.seen.extremes.newest))
 	}
 }
 
-// share judges how large a part of the active mailboxes is in these states.
-// What was fresh when last asked counts as fresh: hmad's own lag must not make
-// a share larger.
+// share judges the share of the active mailboxes that are in these states. A
+// mailbox that was fresh when last asked counts as active, however long ago that
+// was: hmad's own lag must not make a share larger.
 func (v *fleetVerdict) share(r *check.Reason, words string, in ...plan.State) {
 	if !v.seen.counts.Known() {
 		v.unevaluated = append(v.unevaluated, r)
@@ -138,14 +138,15 @@ func (v *fleetVerdict) share(r *check.Reason, words string, in ...plan.State) {
 		}
 	}
 	if n >= v.seen.rules.Floor && float64(n) >= v.seen.rules.Share*float64(v.seen.counts.Active) {
-		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync that hmad knows of is of %s%s",
-			n, v.seen.counts.Active, words, percent(n, v.seen.counts.Active), moment(v.seen.counts.Newest), v.naming("longest without a sync", longest))
+		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync known: %s%s",
+			n, v.seen.counts.Active, words, percent(n, v.seen.counts.Active), check.Moment(v.seen.counts.Newest), v.naming("longest without a sync", longest))
 	} else if v.unsure {
 		v.unevaluated = append(v.unevaluated, r)
 	}
 }
 
-// naming names examples, where names may show.
+// naming returns the end of a detail that names examples; empty where the label
+// mode hides names.
 func (v *fleetVerdict) naming(words string, of []example) string {
 	if v.seen.rules.Name == nil {
 		return ""
@@ -153,7 +154,7 @@ func (v *fleetVerdict) naming(words string, of []example) string {
 	var named []string
 	for _, e := range of {
 		if name := v.seen.rules.Name(e.key); name != "" {
-			named = append(named, fmt.Sprintf("%s (%s)", name, moment(e.synced)))
+			named = append(named, fmt.Sprintf("%s (%s)", name, check.Moment(e.synced)))
 		}
 	}
 	if len(named) == 0 {
@@ -172,7 +173,7 @@ func (v *fleetVerdict) unknown() {
 	}
 	switch {
 	case len(names) > 0:
-		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", several(names))
+		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", check.List(names))
 	case !v.seen.counts.Known():
 		v.unevaluated = append(v.unevaluated, syncUnknown)
 	case many(n, asked, unknownFloor):
@@ -182,8 +183,8 @@ func (v *fleetVerdict) unknown() {
 	}
 }
 
-// watchList judges each watched mailbox; one that could not be asked leaves its
-// reasons open, unless another is found.
+// watchList judges each watched mailbox. One that could not be asked leaves its
+// reasons open, unless they are found of another mailbox.
 func (v *fleetVerdict) watchList() {
 	found := map[*check.Reason][]string{}
 	open := map[*check.Reason]bool{}
@@ -194,7 +195,8 @@ func (v *fleetVerdict) watchList() {
 		}
 		switch w.state {
 		case plan.Stale, plan.Failing, plan.Inactive:
-			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)", w.entry.Name, w.state, moment(w.success), span(w.entry.StaleAfter)))
+			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)",
+				w.entry.Name, w.state, check.Moment(w.success), check.Span(w.entry.StaleAfter)))
 		case plan.NotProvisioned:
 			found[watchedNotProvisioned] = append(found[watchedNotProvisioned], w.entry.Name)
 		case plan.Cloud:
@@ -206,7 +208,7 @@ func (v *fleetVerdict) watchList() {
 	for _, r := range []*check.Reason{watchedStaleCritical, watchedStale, watchedNotProvisioned, watchedInCloud} {
 		switch {
 		case len(found[r]) > 0:
-			v.find(r, "%s", several(found[r]))
+			v.find(r, "%s", check.List(found[r]))
 		case open[r]:
 			v.unevaluated = append(v.unevaluated, r)
 		}
@@ -219,16 +221,8 @@ func (v *fleetVerdict) behind() {
 		return
 	}
 	if n := v.seen.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.seen.counts.Mailboxes) {
-		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.seen.counts.Mailboxes, span(v.seen.counts.Lag))
+		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.seen.counts.Mailboxes, check.Span(v.seen.counts.Lag))
 	}
-}
-
-// several joins names, the first few of them in full.
-func several(names []string) string {
-	if len(names) > namedInDetail {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:namedInDetail], ", "), len(names)-namedInDetail)
-	}
-	return strings.Join(names, ", ")
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(max(of, 1))) }

@@ -87,14 +87,14 @@ func TestVerdictsOnAFleet(t *testing.T) {
 
 func TestDetailsNameAFewMailboxes(t *testing.T) {
 	o := healthy()
-	for i, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+	for i, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
 		o.watched = append(o.watched, seenWatched{entry: Watched{Name: name, StaleAfter: 4 * time.Hour}, state: plan.Stale, success: monday.Add(-time.Duration(i) * day)})
 	}
 	found, _ := judge(o)
 	assert.Equal(t, []string{"watched_mailbox_stale"}, reasons(check.Report{Findings: found}))
-	assert.Contains(t, found[0].Detail, "a is stale, last synchronised 2026-11-23 10:00Z (stale_after 4h)")
+	assert.Contains(t, found[0].Detail, "a is stale, last synchronised 2026-11-23 10:00 UTC (stale_after 4 h)")
 	assert.Contains(t, found[0].Detail, "and 2 more")
-	assert.NotContains(t, found[0].Detail, "g is stale")
+	assert.NotContains(t, found[0].Detail, "i is stale")
 }
 
 func TestEveryReasonHelps(t *testing.T) {

@@ -10,19 +10,19 @@ import (
 
 const maxLocations = 20 // of one mailbox
 
-// errForeign is the error of rows that belong to another mailbox, or cannot be
-// shown to belong to the one that was asked for.
+// errForeign is the error of rows that belong to another mailbox, or that do not
+// show that they belong to the one that was asked for.
 var errForeign = errors.New("the answer is another mailbox's")
 
-// errCut is the error of an answer of which a part is missing.
-var errCut = errors.New("the answer is not whole")
+// errCut is the error of an answer that is not complete.
+var errCut = errors.New("the answer is not complete")
 
-// readLocation reads the rows of Get-MailboxLocation for one user. The part in
-// the cloud of a mailbox on premises has the type ComponentShared; a Primary
-// is a mailbox of the cloud itself. Neither: there is none.
+// readLocation reads the rows of Get-MailboxLocation for one user. A row of type
+// ComponentShared is the part in the cloud of a mailbox on premises; Primary is a
+// mailbox of the cloud itself. Without either, the zero Location is returned.
 func readLocation(rows []powershell.Row, tenant string) (l plan.Location, cloud bool, err error) {
 	if len(rows) > maxLocations {
-		return l, false, errForeign // a name that Exchange did not know makes it answer with everybody
+		return l, false, errForeign // asked for a name that it does not know, Exchange may answer with every mailbox
 	}
 	for _, r := range rows {
 		kind := strings.ToLower(r.String("MailboxLocationType"))
@@ -44,8 +44,8 @@ func readLocation(rows []powershell.Row, tenant string) (l plan.Location, cloud 
 	return l, cloud, nil
 }
 
-// locationOf reads a row's MailboxGuid, or else its Identity, which is
-// TenantGuid\MailboxGuid; both together must agree.
+// locationOf returns the GUID of a row: its MailboxGuid, or else that in its
+// Identity, which is TenantGuid\MailboxGuid. Where both are there they must agree.
 func locationOf(r powershell.Row, tenant string) (plan.Location, bool) {
 	identity := r.String("Identity")
 	if identity == "" {

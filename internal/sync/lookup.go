@@ -14,16 +14,16 @@ import (
 // Found is what is known of one mailbox.
 type Found struct {
 	Target  string
-	Name    string // as the label mode has it; empty in mode none
-	Watched bool   // and asked in every run besides
+	Name    string // by the label mode; empty in mode none
+	Watched bool   // so it is also asked in every run
 	Mailbox plan.Mailbox
 }
 
 // ErrNoMailbox is the error of a lookup that finds nothing.
 var ErrNoMailbox = errors.New("no such mailbox in the fleet")
 
-// Lookup finds a mailbox of a target by its address or by the hash that labels
-// show, in the records that the Store keeps.
+// Lookup returns a mailbox of a target, by its address or by the hash that labels
+// show, from the records in the Store. Its error is ErrNoMailbox.
 func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Time, query string) (Found, error) {
 	query = strings.ToLower(strings.TrimSpace(query))
 	n := names{mode: t.Sync.MailboxLabel}
@@ -44,7 +44,7 @@ func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Ti
 	return out, err
 }
 
-// staleAfterOf gives a mailbox's stale_after: its own where it is watched.
+// staleAfterOf returns a mailbox's stale_after: its own where it is watched.
 func staleAfterOf(s config.Sync, key string) time.Duration {
 	for _, w := range s.Watch {
 		if strings.EqualFold(w.Mailbox, key) {

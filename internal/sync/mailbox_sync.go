@@ -19,34 +19,38 @@ import (
 // MailboxSync is the check of the leg from the phones to the cloud.
 var MailboxSync = &check.Def{
 	Name: "mailbox_sync",
-	Doc: "When did phones last synchronise? It asks Exchange Online, mailbox by mailbox, where the part of the mailbox in the cloud is (Get-MailboxLocation) and when Outlook's partnerships " +
-		"last synchronised with it (Get-MobileDeviceStatistics). A mailbox is asked when the answer can change the verdict, within a budget of calls (`exchange_online.rate`); " +
-		"a rotating sample shows within minutes when all phones stop, and the watch list is asked in every run; what its mailboxes hold in the cloud (Get-MailboxStatistics) is asked hourly, for the gauges alone. " +
-		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green while mail goes stale: that is what `onprem_sync`, `tls_offload` and `evosts_metadata` see.",
+	Doc: "When did phones last synchronise? hmad asks Exchange Online, mailbox by mailbox, where the mailbox's part in the cloud is " +
+		"(Get-MailboxLocation) and when Outlook's partnerships " +
+		"last synchronised with it (Get-MobileDeviceStatistics). A mailbox is asked when the answer can change the verdict, within a budget of calls " +
+		"(`exchange_online.rate`). " +
+		"A rotating sample shows within minutes that all phones have stopped. The watch list is asked in every run; hourly also what its mailboxes hold in " +
+		"the cloud (Get-MailboxStatistics), for the gauges only. " +
+		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green although phones show " +
+		"old mail: `onprem_sync`, `tls_offload` and `evosts_metadata` see that.",
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
 	Needs:   "exchange_online, and " + mailboxSources,
-	Metrics: append([]*check.Metric{Mailboxes, SyncedWithin, NewestSync, OverdueMailboxes, SweepLag, AskedRatio, SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
+	Metrics: append([]*check.Metric{Mailboxes, SyncedWithin, NewestSync, OverdueMailboxes, SweepLag, AskedRatio,
+		SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
 		online.Requests, online.RequestDuration, entra.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
 	New:     newMailboxSync,
 }
 
-// mailboxSources are the settings of which one says which mailboxes there are.
+// mailboxSources are the settings that name mailboxes; one of them must be set.
 const mailboxSources = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
 
 // FleetName is the name of the fleet of mailboxes in the Store.
 const FleetName = "mailboxes"
 
-// Where the baseline of mailbox_sync lies in the target's memory, and the
-// samples that are compared with it.
+// The keys of the plan's History in the target's memory.
 const (
 	keyOfHours = "sync_hours"
 	keyOfPulse = "sync_pulse"
 )
 
 // mailboxSync is the check for one target. Its runs do not overlap; its
-// Background works beside them.
+// Background works at the same time.
 type mailboxSync struct {
 	settings   config.Sync
 	env        check.Env
@@ -54,7 +58,7 @@ type mailboxSync struct {
 	members    *members
 	rules      Rules
 	stats      *statistics           // from begin on
-	credential func() []check.Sample // of hmad's own credential
+	credential func() []check.Sample // of hmad's own credential for the tenant
 }
 
 func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
@@ -70,16 +74,17 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	return check.Parts{Begin: m.begin, Run: m.run, Background: m.background}, nil
 }
 
-// buildMailboxSync builds the check over any way to run cmdlets.
+// buildMailboxSync returns the check with this way to run cmdlets.
 func buildMailboxSync(t config.Target, env check.Env, invoker online.Invoker) *mailboxSync {
-	settings := plan.Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery, Seed: uint64(env.Now().UnixNano())}
+	settings := plan.Settings{StaleAfter: t.Sync.StaleAfter, Budget: env.Budget, SampleRate: t.Sync.SampleRate, AskEvery: t.Sync.AskEvery,
+		Seed: uint64(env.Now().UnixNano())}
 	s := newSweep(invoker, t.Tenant, env, settings, newGauges(tableOf(env, mailboxFamilies...), t.Sync))
 	return &mailboxSync{settings: t.Sync, env: env, sweep: s, members: &members{sweep: s, invoker: invoker, settings: t.Sync, env: env, most: maxMailboxes},
 		credential: func() []check.Sample { return nil }, rules: Rules{Share: t.Sync.StaleShare / 100, Floor: t.Sync.StaleCount}}
 }
 
-// fleetOf gives the fleet's records; nowhere to keep them is as good for a check
-// that runs once.
+// fleetOf returns the fleet's records. A check that runs once may have nowhere to
+// keep them.
 func fleetOf(env check.Env) check.Fleet {
 	if env.Fleet == nil {
 		return nowhere{}
@@ -104,14 +109,15 @@ func (nowhere) Set(string, ...float64)    {}
 func (nowhere) Keep(func(string) bool)    {}
 func (nowhere) Dropped(int)               {}
 
-// begin takes up what is known, and shows it. The file of mailboxes is left to
-// the first run: its disk may not answer.
+// begin loads what is known, and shows it. The file of mailboxes is left to the
+// first run, because its disk may not answer.
 func (m *mailboxSync) begin() {
 	m.sweep.gauges.names = newNames(m.settings.MailboxLabel, m.env.Memory)
 	m.rules.Name = m.sweep.gauges.names.of
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
-		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.sweep.gauges.names.of(key), unnamed), StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
+		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.sweep.gauges.names.of(key), unnamed),
+			StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
 	var h plan.History
 	m.env.Memory.Get(keyOfHours, &h.Hours)
@@ -124,12 +130,12 @@ func (m *mailboxSync) begin() {
 
 // background sweeps the fleet until the context ends.
 func (m *mailboxSync) background(ctx context.Context) error {
-	var beside sync.WaitGroup
-	defer beside.Wait()
+	var others sync.WaitGroup
+	defer others.Wait()
 	if m.settings.Inventory {
-		beside.Go(func() { m.members.inventory(ctx) })
+		others.Go(func() { m.members.inventory(ctx) })
 	}
-	beside.Go(func() { m.stats.work(ctx) })
+	others.Go(func() { m.stats.work(ctx) })
 	m.sweep.work(ctx, (*plan.Planner).Next)
 	return ctx.Err()
 }
@@ -154,7 +160,8 @@ func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
 	return m.report(err)
 }
 
-// withMargin leaves the last tenth of the time for judging.
+// withMargin returns a context that ends early and leaves the last tenth of the
+// time for judging.
 func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -163,7 +170,7 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
 }
 
-// show brings the tables in step.
+// show brings the tables up to date.
 func (m *mailboxSync) show() {
 	m.sweep.mu.Lock()
 	defer m.sweep.mu.Unlock()
@@ -171,13 +178,13 @@ func (m *mailboxSync) show() {
 	m.stats.show(m.env.Now())
 }
 
-// report judges. Where there is no mailbox at all there is nothing to judge.
+// report judges the fleet; err is the error of the run so far.
 func (m *mailboxSync) report(err error) (check.Report, error) {
 	notes := []string{m.sweep.note()}
 	m.sweep.mu.Lock()
 	defer m.sweep.mu.Unlock()
 	o := observe(m.sweep.plan, m.env.Now(), m.rules)
-	o.halted, o.partial = m.sweep.trouble != nil, m.settings.Inventory && m.members.inventoryOf().IsZero()
+	o.halted, o.partial = m.sweep.trouble != nil, m.settings.Inventory && m.members.inventoryRead().IsZero()
 	found, unevaluated := judge(o)
 	h := m.sweep.plan.History()
 	m.env.Memory.Put(keyOfHours, h.Hours)
@@ -185,5 +192,6 @@ func (m *mailboxSync) report(err error) (check.Report, error) {
 	notes = append(append(notes, m.members.notes()...), m.stats.notes()...)
 	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
 	err = cmp.Or(err, m.members.withoutInventory(), o.undecided(m.sweep.failure))
-	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: slices.Concat(m.samples(o), m.credential()), Notes: check.Notes(notes...)}, err
+	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...),
+		Samples: slices.Concat(m.samples(o), m.credential()), Notes: check.Notes(notes...)}, err
 }

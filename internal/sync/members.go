@@ -31,18 +31,18 @@ type members struct {
 	invoker  online.Invoker
 	settings config.Sync
 	env      check.Env
-	most     int // mailboxes of the inventory
+	most     int // mailboxes that are taken from the inventory
 
-	digest  [sha256.Size]byte // of the file as it was last read
-	same    bool              // as the time before
+	digest  [sha256.Size]byte // of the file when it was last read
+	same    bool              // it was the same the time before
 	bad     int               // lines of the file that name no mailbox
-	about   string            // those lines
+	about   string            // the note about those lines
 	fileErr error
 
-	inventoryErr error // below the sweep's mu
+	inventoryErr error // guarded by the sweep's mu
 }
 
-// load takes up what an earlier process knew, and the list of the config.
+// load restores what an earlier process knew, and adopts the list of the config.
 func (m *members) load() {
 	m.sweep.mu.Lock()
 	defer m.sweep.mu.Unlock()
@@ -60,7 +60,7 @@ func (m *members) load() {
 	m.adopt(plan.FromList, keys, true)
 }
 
-// sources returns those of the config.
+// sources returns the sources that the config has.
 func (m *members) sources() plan.Sources {
 	all := plan.FromList
 	if m.settings.File != "" {
@@ -72,9 +72,9 @@ func (m *members) sources() plan.Sources {
 	return all
 }
 
-// adopt notes that a source has these mailboxes, and where they are the whole of
-// it, that it has no others. One that no source has is forgotten. The sweep's mu
-// is held.
+// adopt records that a source names these mailboxes; whole: it names no others. A
+// mailbox that no source names any more is forgotten. The caller holds the sweep's
+// mu.
 func (m *members) adopt(source plan.Sources, keys []string, whole bool) {
 	changed, removed := m.sweep.plan.Adopt(m.env.Now(), source, keys, whole)
 	for _, key := range changed {
@@ -86,9 +86,10 @@ func (m *members) adopt(source plan.Sources, keys []string, whole bool) {
 	}
 }
 
-// readFile reads the file of mailboxes, if it has changed. What cannot be read
-// changes nothing. Who is in it counts at once; who is not is taken away when
-// the next run reads the same, because a file may be read while it is written.
+// readFile reads the file of mailboxes, if it has changed. A file that cannot be
+// read changes nothing. New mailboxes are added at once; missing ones are removed
+// when the next run reads the same, because a file may be read while it is being
+// written.
 func (m *members) readFile() error {
 	if m.settings.File == "" {
 		return nil
@@ -115,17 +116,17 @@ func (m *members) readFile() error {
 	return nil
 }
 
-// unread keeps why the file says nothing.
+// unread records that the file cannot be read.
 func (m *members) unread(err error) error {
-	m.fileErr = check.Errorf(check.State, "the mailboxes of %s cannot be read, those known before stay: %w", m.settings.File, err)
+	m.fileErr = check.Errorf(check.State, "the mailboxes of %s cannot be read, the known ones stay: %w", m.settings.File, err)
 	return m.fileErr
 }
 
-// inventory reads the tenant's devices daily until the context ends, and takes
-// the mailboxes that Outlook has a partnership with.
+// inventory reads the tenant's devices daily until the context ends, and adopts
+// the mailboxes that have a partnership with Outlook.
 func (m *members) inventory(ctx context.Context) {
 	for ctx.Err() == nil {
-		last := m.inventoryOf()
+		last := m.inventoryRead()
 		if due := last.Add(inventoryEvery); m.env.Now().Before(due) && m.size() > 0 {
 			wait(ctx, due.Sub(m.env.Now()))
 			continue
@@ -153,7 +154,7 @@ func (m *members) size() int {
 	return m.sweep.plan.Len()
 }
 
-// notes words what the sources lack; the sweep's mu is held.
+// notes returns what is wrong with the sources. The caller holds the sweep's mu.
 func (m *members) notes() (notes []string) {
 	if m.about != "" {
 		notes = append(notes, m.about)
@@ -164,28 +165,31 @@ func (m *members) notes() (notes []string) {
 	return notes
 }
 
-// noInventory keeps why the inventory could not be had.
+// noInventory records why the inventory could not be read.
 func (m *members) noInventory(err error) {
 	m.sweep.mu.Lock()
 	defer m.sweep.mu.Unlock()
 	m.inventoryErr = err
 }
 
-// inventoryOf gives when the inventory was last read whole; zero: never.
-func (m *members) inventoryOf() (last time.Time) {
+// inventoryRead returns when the inventory was last read completely; zero: never.
+func (m *members) inventoryRead() (last time.Time) {
 	m.env.Memory.Get(keyOfInventory, &last)
 	return last
 }
 
-// withoutInventory gives the error of a fleet that may lack mailboxes because the
-// inventory has not been had whole for long.
+// withoutInventory returns an error where mailboxes may be missing, because the
+// inventory has not been read completely for too long.
 func (m *members) withoutInventory() error {
-	last := m.inventoryOf()
+	last, read := m.inventoryRead(), "was never read completely"
+	if !last.IsZero() {
+		read = "was last read completely " + check.Moment(last)
+	}
 	switch {
 	case !m.settings.Inventory:
 		return nil
 	case m.inventoryErr != nil && m.env.Now().Sub(last) > inventoryLate:
-		return because(m.inventoryErr, "new mailboxes may be missing: the tenant's inventory was last read whole: %s", moment(last))
+		return because(m.inventoryErr, "new mailboxes may be missing: the tenant's inventory %s", read)
 	case m.sweep.plan.Len() == 0:
 		return check.Errorf(check.State, "no mailbox is known yet: `hmad run` reads the tenant's inventory")
 	default:
@@ -195,11 +199,11 @@ func (m *members) withoutInventory() error {
 
 var (
 	errInventory = errors.New("the tenant's inventory names no mailbox with Outlook")
-	errPart      = errors.New("the tenant's inventory could not be had whole: mailboxes are added, none is taken away")
+	errPart      = errors.New("the tenant's inventory could not be read completely: mailboxes are added, none is removed")
 )
 
-// readInventory reads it once. One that is not whole adds mailboxes and takes
-// none away.
+// readInventory reads the inventory once. One that is not complete adds mailboxes
+// and removes none.
 func (m *members) readInventory(ctx context.Context) error {
 	pages := paging{b: m.sweep.budget, now: m.env.Now}
 	defer pages.end()
@@ -241,7 +245,7 @@ func (m *members) readInventory(ctx context.Context) error {
 	return nil
 }
 
-// inventoried gives the mailbox of a device with Outlook.
+// inventoried returns the mailbox of a device; false where it has no Outlook.
 func inventoried(r powershell.Row) (string, bool) {
 	if kind := r.String("ClientType"); !strings.EqualFold(kind, "Outlook") && !strings.EqualFold(kind, "REST") {
 		return "", false

@@ -100,7 +100,7 @@ func TestTheTenantsInventory(t *testing.T) {
 		assert.Equal(t, 2, o.hmad.sweep.plan.Len(), "an inventory that is not whole takes nobody away")
 		r, err = o.runNow()
 		require.NoError(t, err)
-		assert.Contains(t, strings.Join(r.Texts(), "\n"), "could not be had whole")
+		assert.Contains(t, strings.Join(r.Texts(), "\n"), "could not be read completely")
 
 		o.cut = ""
 		o.sweepFor(25 * time.Hour)
@@ -213,7 +213,7 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 				assert.Contains(t, strings.Join(mustRun(t, o).Texts(), "\n"), "inventory: ")
 				o.sweepFor(2 * time.Hour)
 				r, err := o.runNow()
-				require.ErrorContains(t, err, "the tenant's inventory was last read whole: 2000-01-01 00:00Z")
+				require.ErrorContains(t, err, "the tenant's inventory was last read completely 2000-01-01 00:00 UTC")
 				assert.Empty(t, r.Unevaluated(), "what is known is judged")
 				o.cut, o.fail, o.phones = "", nil, []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
 				o.sweepFor(2 * time.Hour)
@@ -227,7 +227,7 @@ func TestAnInventoryThatCannotBeHad(t *testing.T) {
 			o.fail = refuseInventory
 			o.sweepFor(time.Minute)
 			_, err := o.runNow()
-			require.ErrorContains(t, err, "was last read whole: never; the last failure: the app has no role")
+			require.ErrorContains(t, err, "was never read completely; the last failure: the app has no role")
 			assert.Equal(t, check.Permission, check.ClassOf(err))
 		})
 	})

@@ -10,20 +10,21 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// keyOfLabels is where the key of hashed labels lies in the target's memory:
-// never in the config, so that who reads labels cannot guess addresses.
+// keyOfLabels is the key, in the target's memory, of the secret for hashed labels.
+// With a secret that no config holds, addresses cannot be guessed from labels.
 const keyOfLabels = "sync_label_key"
 
 // unnamed stands for a mailbox in mode none.
 const unnamed = "a watched mailbox"
 
-// names words mailboxes as the label mode has it.
+// names returns names of mailboxes by the label mode.
 type names struct {
 	mode string
 	key  []byte
 }
 
-// newNames makes the key at the first use of mode hash.
+// newNames returns the names of a label mode. The first use of mode hash makes the
+// secret.
 func newNames(mode string, memory check.Memory) names {
 	n := names{mode: mode}
 	if mode != config.LabelHash {
@@ -37,14 +38,14 @@ func newNames(mode string, memory check.Memory) names {
 		n.key = make([]byte, sha256.Size)
 		rand.Read(n.key) // never fails
 		memory.Put(keyOfLabels, hex.EncodeToString(n.key))
-		if memory.Get(keyOfLabels, &text) { // the other check's, if it was quicker
+		if memory.Get(keyOfLabels, &text) { // the other check's secret, if that was first
 			n.key, _ = hex.DecodeString(text)
 		}
 	}
 	return n
 }
 
-// of gives a mailbox's name; empty in mode none.
+// of returns a mailbox's name; empty in mode none.
 func (n names) of(address string) string {
 	switch n.mode {
 	case config.LabelHash:

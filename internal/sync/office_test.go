@@ -170,7 +170,8 @@ func newOfficeOn(t testing.TB, s config.Sync, st *store) *office {
 
 func newOfficeWithin(t testing.TB, s config.Sync, st *store, b *budget.Budget) *office {
 	t.Helper()
-	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{}, rows: map[string][]powershell.Row{}, places: map[string]string{}, holds: map[string][]powershell.Row{}, takes: 100 * time.Millisecond}
+	o := &office{t: t, store: st, files: map[string]string{}, lag: map[string]time.Duration{},
+		rows: map[string][]powershell.Row{}, places: map[string]string{}, holds: map[string][]powershell.Row{}, takes: 100 * time.Millisecond}
 	for i := range s.Watch {
 		if s.Watch[i].StaleAfter == 0 {
 			s.Watch[i].StaleAfter = 24 * time.Hour

@@ -17,36 +17,36 @@ const (
 	refusedFloor  = 20
 	silence       = 30 * time.Minute
 	silenceFloor  = 20 // successes that the hour usually has
-	slotsOfAnHour = 6  // looked at, so that the hour is known
+	slotsOfAnHour = 6  // reported slots from which an hour is known
 )
 
-// RefusedShare is the share of the requests over which refusals are a finding.
+// RefusedShare is the share of the requests above which refusals are a finding.
 const RefusedShare = 0.5
 
-// frontEnd is what one server's report says of the OutlookService's requests.
+// frontEnd is what one server's report holds of the OutlookService's requests.
 type frontEnd struct {
 	host string
 	report.FrontEndRequests
 }
 
-// onPrem is all that the verdict of onprem_sync follows from.
+// onPrem is all that the verdict of onprem_sync depends on.
 type onPrem struct {
 	frontEnds  []frontEnd
 	partial    bool    // a server's counts are missing
 	usual      float64 // successes in an hour like this
 	usualKnown bool
-	partners   []partner // of watched mailboxes, as far as they are reported
+	partners   []partner // of the watched mailboxes that are reported
 }
 
 // partner is the newest partnership of the cloud with a watched mailbox.
 type partner struct {
-	key, name  string // its address, and as the label mode has it
+	key, name  string // its address, and its name by the label mode
 	success    time.Time
 	staleAfter time.Duration
 	asOf       time.Time
 }
 
-// byStatus sums up the last window of a server.
+// byStatus returns the requests of a server's last window, by HTTP status.
 func (f frontEnd) byStatus() map[int]int {
 	sum := map[int]int{}
 	for _, c := range f.Counts {
@@ -62,7 +62,7 @@ func (f frontEnd) refused() int {
 	return sum[401] + sum[403]
 }
 
-// byStatus sums up the last window of every server.
+// byStatus returns the requests of every server's last window, by HTTP status.
 func (o onPrem) byStatus() map[int]int {
 	sum := map[int]int{}
 	for _, f := range o.frontEnds {
@@ -73,7 +73,7 @@ func (o onPrem) byStatus() map[int]int {
 	return sum
 }
 
-// lastSuccess is the newest on any server.
+// lastSuccess returns the newest success on any server.
 func (o onPrem) lastSuccess() (last time.Time) {
 	for _, f := range o.frontEnds {
 		if f.LastSuccess.After(last) {
@@ -83,8 +83,8 @@ func (o onPrem) lastSuccess() (last time.Time) {
 	return last
 }
 
-// span gives the time that every server has counted.
-func (o onPrem) span() (since, until time.Time) {
+// counted returns the time that every server has counted.
+func (o onPrem) counted() (since, until time.Time) {
 	for i, f := range o.frontEnds {
 		if i == 0 || f.Since.After(since) {
 			since = f.Since
@@ -96,7 +96,7 @@ func (o onPrem) span() (since, until time.Time) {
 	return since, until
 }
 
-// judgeOnPrem gives the findings, and the reasons that could not be judged.
+// judgeOnPrem returns the findings, and the reasons that could not be judged.
 func judgeOnPrem(o onPrem) (found []check.Finding, unevaluated []*check.Reason) {
 	judge := func(r *check.Reason, detail string, known bool) {
 		switch {
@@ -113,7 +113,8 @@ func judgeOnPrem(o onPrem) (found []check.Finding, unevaluated []*check.Reason) 
 	return found, unevaluated
 }
 
-// refused: over half of the requests are answered 401 or 403.
+// refused returns the detail of cloud_sync_refused: over half of the requests are
+// answered 401 or 403; empty where that is not so.
 func (o onPrem) refused() string {
 	sum := o.byStatus()
 	total, refused := 0, sum[401]+sum[403]
@@ -123,10 +124,10 @@ func (o onPrem) refused() string {
 	if total < refusedFloor || float64(refused) <= RefusedShare*float64(total) {
 		return ""
 	}
-	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, by %s", total, sum[401], sum[403], several(o.refusing()))
+	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, by %s", total, sum[401], sum[403], check.List(o.refusing()))
 }
 
-// refusing names the servers that refuse, those first that refuse most.
+// refusing returns the servers that refuse requests, those that refuse most first.
 func (o onPrem) refusing() (names []string) {
 	all := slices.Clone(o.frontEnds)
 	slices.SortFunc(all, func(a, b frontEnd) int {
@@ -140,10 +141,11 @@ func (o onPrem) refusing() (names []string) {
 	return names
 }
 
-// stopped: no request has succeeded on any server for a while that usually has
-// many. Where a server's counts are missing, the successes may be there.
+// stopped returns the detail of cloud_sync_stopped: no request has succeeded on
+// any server for half an hour, at an hour that usually has many. Known is false
+// where a server's counts are missing, because successes may be there.
 func (o onPrem) stopped() (detail string, known bool) {
-	since, until := o.span()
+	since, until := o.counted()
 	if len(o.frontEnds) == 0 || o.partial || !o.usualKnown || since.After(until.Add(-silence)) {
 		return "", false
 	}
@@ -151,23 +153,27 @@ func (o onPrem) stopped() (detail string, known bool) {
 	if o.usual < silenceFloor || last.After(until.Add(-silence)) {
 		return "", true
 	}
-	return fmt.Sprintf("no request has succeeded between %s and %s, the last known was %s; an hour like this usually has %.0f",
-		moment(until.Add(-silence)), moment(until), moment(last), o.usual), true
+	return fmt.Sprintf("no request has succeeded between %s and %s; the last success known: %s; an hour like this usually has %.0f",
+		check.Moment(until.Add(-silence)), check.Moment(until), check.Moment(last), o.usual), true
 }
 
+// legStale returns the detail of onprem_leg_stale; empty where no partnership is
+// stale.
 func (o onPrem) legStale() string {
 	var stale []string
 	for _, p := range o.partners {
 		if !p.success.IsZero() && p.asOf.Sub(p.success) >= p.staleAfter {
-			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after %s)", cmp.Or(p.name, unnamed), moment(p.success), span(p.staleAfter)))
+			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after %s)", cmp.Or(p.name, unnamed), check.Moment(p.success), check.Span(p.staleAfter)))
 		}
 	}
-	return several(stale)
+	if len(stale) == 0 {
+		return ""
+	}
+	return check.List(stale)
 }
 
-// learn counts what is new of the front ends into the hours, each slot once.
-// Asked counts the slots that were looked at, Moved the successes. Counted says
-// until when each host has been counted.
+// learn adds the front ends' new slots to the hours, each slot once: Asked counts
+// slots, Moved successes. Counted holds until when each host has been counted.
 func learn(h *plan.Hours, counted map[string]time.Time, frontEnds []frontEnd) {
 	for _, f := range frontEnds {
 		host := strings.ToLower(f.host)
@@ -191,5 +197,5 @@ func learn(h *plan.Hours, counted map[string]time.Time, frontEnds []frontEnd) {
 	}
 }
 
-// successes measures an hour of requests.
+// successes returns an hour's successful requests.
 func successes(h plan.Hour) (float64, bool) { return float64(h.Moved), h.Asked >= slotsOfAnHour }

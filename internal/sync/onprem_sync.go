@@ -19,9 +19,11 @@ import (
 // OnPremSync is the check of the leg from the cloud to Exchange on premises.
 var OnPremSync = &check.Def{
 	Name: "onprem_sync",
-	Doc: "Does the cloud still fetch mail from Exchange? Outlook's service in the cloud (OutlookService) synchronises with Exchange by ActiveSync, with tokens of its own. " +
-		"The collector counts these requests by status in the front ends' logs, and reports the service's partnerships with watched mailboxes; the check judges both. " +
-		"This is the leg from the cloud to Exchange: when it breaks, phones go on to synchronise with the cloud (`mailbox_sync` stays green) and show old mail.",
+	Doc: "Does the cloud still fetch mail from Exchange? Outlook's service in the cloud (OutlookService) synchronises with Exchange by ActiveSync, with " +
+		"its own tokens. " +
+		"The collector counts these requests by HTTP status in the front ends' logs, and reports the service's partnerships with watched mailboxes; the " +
+		"check judges both. " +
+		"This is the leg from the cloud to Exchange: when it breaks, phones still synchronise with the cloud (`mailbox_sync` stays green) but show old mail.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
@@ -32,8 +34,11 @@ var OnPremSync = &check.Def{
 
 const (
 	keyOfOnPrem   = "onprem_sync"     // baseline in the target's memory
-	keyOfPartners = "onprem_partners" // when each watched mailbox's partnership last succeeded, beside it
+	keyOfPartners = "onprem_partners" // when each watched mailbox's partnership last succeeded, in the same memory
 )
+
+// onServer is how to see the OutlookService's requests by hand.
+const onServer = `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`
 
 // onPremMemory is what the check remembers.
 type onPremMemory struct {
@@ -41,8 +46,8 @@ type onPremMemory struct {
 	Counted map[string]time.Time // by host, until when it has been counted
 }
 
-// RehearseOnPrem makes the memory of onprem_sync that of a week of which every
-// hour had so many successes: for a demonstration that cannot wait for a week.
+// RehearseOnPrem fills the memory of onprem_sync, unless it has one, with weeks of
+// hours that had so many successes each. It is for demonstrations.
 func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
 	var kept onPremMemory
 	if m.Get(keyOfOnPrem, &kept) {
@@ -52,8 +57,8 @@ func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
 	m.Put(keyOfOnPrem, kept)
 }
 
-// RehearseMailboxes does the same for mailbox_sync: every hour had samples, of
-// which so many in a hundred had just synchronised.
+// RehearseMailboxes fills the memory of mailbox_sync, unless it has one, with weeks
+// of hours in which this percentage of the samples had moved.
 func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
 	var h plan.Hours
 	if m.Get(keyOfHours, &h) {
@@ -79,7 +84,7 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 	return check.Parts{Begin: o.begin, Run: o.run}, nil
 }
 
-// begin shows the partnerships as an earlier process knew them.
+// begin shows the partnerships that an earlier process knew.
 func (o *onPremSync) begin() {
 	o.names = newNames(o.sync.MailboxLabel, o.env.Memory)
 	var kept map[string]time.Time
@@ -87,8 +92,8 @@ func (o *onPremSync) begin() {
 	o.show(kept)
 }
 
-// show brings the table in step: the watched mailboxes alone, each by when its
-// partnership last succeeded.
+// show brings the table up to date: when the partnership of each watched mailbox
+// last succeeded.
 func (o *onPremSync) show(success map[string]time.Time) {
 	shown := map[string]bool{}
 	for _, w := range o.sync.Watch {
@@ -120,18 +125,20 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 		success[p.key] = p.success
 	}
 	if missing := len(o.sync.Watch) - len(seen.partners); missing > 0 {
-		notes = append(notes, fmt.Sprintf("of %d watched mailboxes %d have no partnership in the reports: -Mailboxes of the collector names those that it shall report", len(o.sync.Watch), missing))
+		notes = append(notes, fmt.Sprintf("%[2]d of %[1]d watched mailboxes have no partnership in the reports: the collector reports those that its "+
+			"parameter -Mailboxes names", len(o.sync.Watch), missing))
 	}
+	notes = append(notes, onServer)
 	found, unevaluated := judgeOnPrem(seen)
 	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: o.samples(seen),
-		Notes: check.Notes(append(notes, `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`)...)}, err
+		Notes: check.Notes(notes...)}, err
 }
 
-// look takes what is of use from the reports. The error says why no server's
-// requests are known.
+// look returns what the reports show. Its error says why no server's requests are
+// known.
 func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string, err error) {
 	evidence := report.EvidenceOf(arrived, o.env.Now())
-	for _, why := range evidence.Lacking { // onprem_report sees to it
+	for _, why := range evidence.Lacking { // onprem_report finds these
 		seen.partial, notes = true, append(notes, why.Error())
 	}
 	for _, r := range evidence.Reports {
@@ -150,13 +157,13 @@ func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string
 		err = evidence.Lacking[0]
 	}
 	if len(seen.frontEnds) == 0 && err == nil {
-		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install the collector that belongs to this hmad on the servers that phones' requests reach")
+		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them")
 	}
 	o.baseline(&seen)
 	return seen, notes, err
 }
 
-// baseline counts what is new and says what is usual.
+// baseline adds new counts to the memory and sets what is usual.
 func (o *onPremSync) baseline(seen *onPrem) {
 	if len(seen.frontEnds) == 0 {
 		return
@@ -170,11 +177,11 @@ func (o *onPremSync) baseline(seen *onPrem) {
 	old := o.env.Now().Add(-14 * 24 * time.Hour)
 	maps.DeleteFunc(kept.Counted, func(_ string, t time.Time) bool { return t.Before(old) })
 	o.env.Memory.Put(keyOfOnPrem, kept)
-	_, until := seen.span()
+	_, until := seen.counted()
 	seen.usual, seen.usualKnown = kept.Hours.Usual(until, successes)
 }
 
-// partnerships takes the newest partnership of each watched mailbox.
+// partnerships adds the newest partnership of each watched mailbox.
 func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 	all, err := r.Partnerships()
 	if err != nil {

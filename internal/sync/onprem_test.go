@@ -234,7 +234,7 @@ func TestPartnershipsOfWatchedMailboxesAreShown(t *testing.T) {
 	r, err := w.run()
 	require.NoError(t, err)
 	assert.Equal(t, map[string][]float64{"jane@contoso.com": at, "joe@contoso.com": at}, w.store.rows, "the watch list alone")
-	assert.Contains(t, r.Texts(), "of 3 watched mailboxes 1 have no partnership in the reports: -Mailboxes of the collector names those that it shall report")
+	assert.Contains(t, r.Texts(), "1 of 3 watched mailboxes have no partnership in the reports: the collector reports those that its parameter -Mailboxes names")
 
 	w.store.rows = map[string][]float64{}
 	w.build()

@@ -7,16 +7,16 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 )
 
-// paging asks for an answer of many pages: each waits in line for a call of the
-// budget and holds its place until it has come.
+// paging spends calls of the budget for an answer of many pages. Each page waits
+// for a call and holds it until the page has come.
 type paging struct {
 	b    *budget.Budget
 	now  func() time.Time
 	held bool
 }
 
-// turn ends the page before and waits for the next one's turn. Its error is the
-// context's.
+// turn ends the call of the page before and waits for one for the next page. Its
+// error is the context's.
 func (p *paging) turn(ctx context.Context) error {
 	p.end()
 	err := p.b.Caller().Await(ctx, p.now)
@@ -24,7 +24,7 @@ func (p *paging) turn(ctx context.Context) error {
 	return err
 }
 
-// end gives the place back, if there is one.
+// end ends the call of the last page, if there is one.
 func (p *paging) end() {
 	if p.held {
 		p.b.End()

@@ -7,26 +7,31 @@ import (
 )
 
 const (
-	byHand    = "$l = Get-MailboxLocation <user> | ? {$_.MailboxLocationType -eq 'ComponentShared'}; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid | Format-List DeviceModel,ClientType,FirstSyncTime,LastSyncAttemptTime,LastSuccessSync"
+	byHand = "$l = Get-MailboxLocation <user> | ? {$_.MailboxLocationType -eq 'ComponentShared'}; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid " +
+		"| Format-List DeviceModel,ClientType,FirstSyncTime,LastSyncAttemptTime,LastSuccessSync"
 	askOne    = "`" + byHand + "` in Exchange Online PowerShell"
 	lookFirst = "Look first at `autodiscover`, `activesync` and `evosts_metadata` of this target, which see most causes earlier. "
-	otherLeg  = " This is the leg from the phone to the cloud; the leg to Exchange on premises is that of `onprem_sync`."
+	otherLeg  = " This is the leg from the phone to the cloud; `onprem_sync` watches the leg to Exchange on premises."
 )
 
 // The reasons of the mailbox_sync check.
 var (
 	syncStopped = &check.Reason{Name: "sync_stopped", Severity: check.Critical,
-		Summary: "No phone synchronises any more: of the mailboxes asked in rotation, at an hour at which many had always just synchronised, none or hardly any has." + otherLeg,
-		Fix:     lookFirst + "See the service health of Exchange Online and Microsoft Entra in the Microsoft 365 admin centre, and whether a Conditional Access policy has changed. On a public holiday that is no weekend, silence the alert."}
+		Summary: "No phone synchronises any more: hardly any of the mailboxes asked in rotation has just synchronised, at an hour at which many usually " +
+			"have." + otherLeg,
+		Fix: lookFirst + "Check the service health of Exchange Online and Microsoft Entra in the Microsoft 365 admin centre, and whether a Conditional " +
+			"Access policy has changed. On a public holiday, silence the alert."}
 	syncFailing = &check.Reason{Name: "sync_failing", Severity: check.Critical, For: 30 * time.Minute,
-		Summary: "Many phones try to synchronise and do not succeed: their last attempt is over an hour newer than their last success." + otherLeg,
-		Fix:     lookFirst + "Then take one mailbox of `hmad_mailbox_last_sync_attempt_timestamp_seconds - hmad_mailbox_last_success_sync_timestamp_seconds > 3600` and look: " + askOne + "."}
+		Summary: "Many phones try to synchronise and fail: their last attempt is over an hour newer than their last success." + otherLeg,
+		Fix: lookFirst + "Then take one mailbox of `hmad_mailbox_last_sync_attempt_timestamp_seconds - hmad_mailbox_last_success_sync_timestamp_seconds " +
+			"> 3600` and look: " + askOne + "."}
 	syncStale = &check.Reason{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute,
 		Summary: "Many phones have not synchronised for longer than `sync.stale_after`." + otherLeg,
 		Fix:     lookFirst + "Where phones are quiet at weekends, `sync.stale_after` should be 72h. Look at one mailbox: " + askOne + "."}
 	syncUnknown = &check.Reason{Name: "sync_unknown", Severity: check.Warning,
-		Summary: "Exchange Online does not say when many mailboxes, or a watched one, last synchronised, so hmad cannot see whether their phones do.",
-		Fix:     "Look at one mailbox: " + askOne + ". If LastSuccessSync is empty for phones that work, Microsoft does not fill it; open a case, and rely on `onprem_sync` meanwhile."}
+		Summary: "Exchange Online does not say when many mailboxes, or a watched one, last synchronised, so hmad cannot tell whether their phones work.",
+		Fix: "Look at one mailbox: " + askOne + ". If LastSuccessSync is empty for phones that work, Microsoft does not fill it in: open a support " +
+			"case, and rely on `onprem_sync` meanwhile."}
 	watchedStaleCritical = &check.Reason{Name: "watched_mailbox_stale_critical", Severity: check.Critical,
 		Summary: "A watched mailbox whose entry says `severity: critical` has not synchronised for longer than its `stale_after`, or fails to." + otherLeg,
 		Fix:     "Ask its user whether the phone is on and has a network. Look: " + askOne + "."}
@@ -34,14 +39,17 @@ var (
 		Summary: "A watched mailbox has not synchronised for longer than its `stale_after`, or fails to." + otherLeg,
 		Fix:     "Ask its user whether the phone is on and has a network. Look: " + askOne + "."}
 	watchedNotProvisioned = &check.Reason{Name: "watched_mailbox_not_provisioned", Severity: check.Warning,
-		Summary: "A watched mailbox has no part in Exchange Online, or no partnership of Outlook there: nobody has signed in to Outlook for iOS or Android with it, or its cloud data was removed.",
-		Fix:     "Check the address and that the account is synchronised to Microsoft Entra: `Get-MailboxLocation <user>` in Exchange Online PowerShell. Sign in once with Outlook on a phone."}
+		Summary: "A watched mailbox has no part in Exchange Online, or no partnership of Outlook there: nobody has signed in to Outlook for iOS or Android " +
+			"with it, or its cloud data was removed.",
+		Fix: "Check the address and that the account is synchronised to Microsoft Entra: `Get-MailboxLocation <user>` in Exchange Online PowerShell. " +
+			"Sign in once with Outlook on a phone."}
 	watchedInCloud = &check.Reason{Name: "watched_mailbox_in_cloud", Severity: check.Warning,
-		Summary: "A watched mailbox lies in Exchange Online itself, so it says nothing about hybrid Modern Authentication.",
+		Summary: "A watched mailbox is in Exchange Online itself, so it shows nothing about hybrid Modern Authentication.",
 		Fix:     "Watch a mailbox on premises instead; `Get-MailboxLocation <user>` shows Primary for one in the cloud."}
 	sweepBehind = &check.Reason{Name: "sweep_behind", Severity: check.Warning, For: 30 * time.Minute,
-		Summary: "hmad asks mailboxes much later than planned, so it may see phones that do not synchronise late. Phones are not concerned.",
-		Fix:     "See `hmad_sync_budget_calls_per_second`: if the rate in force is below the configured one, the tenant throttles, also for what others do; otherwise raise `exchange_online.rate`, lengthen `sync.stale_after` or list fewer mailboxes."}
+		Summary: "hmad asks mailboxes much later than planned, so it may report phones that do not synchronise too late. The phones themselves are not affected.",
+		Fix: "See `hmad_sync_budget_calls_per_second`: if the rate in force is below the configured one, Exchange Online throttles the tenant, perhaps " +
+			"because of other applications; otherwise raise `exchange_online.rate`, lengthen `sync.stale_after` or list fewer mailboxes."}
 )
 
 // mailboxReasons lists them in order of judgement.

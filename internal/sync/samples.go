@@ -10,28 +10,32 @@ import (
 // The families of the fleet as a whole.
 var (
 	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
-		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of one that is counted), unchecked (not asked yet, or not since the last verdict ran out)."}
+		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of a " +
+			"mailbox that is counted), unchecked (not asked yet, or its last verdict has run out)."}
 	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
-		Help: "Mailboxes whose last known sync is at most so long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so ages below that are a lower bound."}
+		Help: "Mailboxes whose last known sync is at most this long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so counts for " +
+			"shorter ages are a lower bound."}
 	NewestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the newest sync of any mailbox (the leg phone to cloud)."}
 	OverdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
-		Help: "Mailboxes whose turn to be asked has come and that have not been asked yet: those whose fresh verdict has ended, or with `sync.ask_every` all that were asked longer ago."}
+		Help: "Mailboxes that should have been asked and have not been: those whose fresh verdict has ended, or with `sync.ask_every` those that were last " +
+			"asked longer ago."}
 	SweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
-		Help: "Longest time by which such a mailbox is overdue."}
+		Help: "Time by which the mailbox that is overdue longest is overdue."}
 	AskedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
-		Help: "Share of the mailboxes of which something is known that still stands."}
+		Help: "Share of the mailboxes whose state is known and has not run out."}
 	SampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
-		Help: "The newest samples of the rotation, as many as show a stop: asked, moved (had just synchronised), usual (as many as move at this hour; absent while that is not known)."}
+		Help: "The newest samples of the rotation, as many as it takes to tell a stop: asked, moved (had just synchronised), usual (how many of so many " +
+			"usually move at this hour; absent while that is not known)."}
 	StaleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
 	BudgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
-		Help: "Calls per second that hmad allows itself in the tenant, for all its targets together: configured, in_force (less while the tenant throttles)."}
+		Help: "Calls per second that hmad makes at most in the tenant, for all its targets together: configured, in_force (lower while Exchange Online throttles)."}
 	RejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
 		Help: "Lines of sync.file that name no mailbox."}
 )
 
-// samples gives the gauges of the fleet as a whole.
+// samples returns the gauges of the fleet as a whole.
 func (m *mailboxSync) samples(o observation) []check.Sample {
 	var out []check.Sample
 	add := func(f *check.Metric, v float64, labels ...string) {

@@ -19,13 +19,13 @@ const (
 	badInNote     = 5
 )
 
-// listed is what a file of mailboxes says.
+// listed is what a file of mailboxes holds.
 type listed struct {
 	keys []string
 	bad  []int // numbers of lines that name no mailbox
 }
 
-// note words the bad lines, without what stands there.
+// note returns a note on the bad lines, without their content.
 func (l listed) note(file string) string {
 	if len(l.bad) == 0 {
 		return ""
@@ -34,13 +34,13 @@ func (l listed) note(file string) string {
 	return fmt.Sprintf("%s: %d lines name no mailbox, among them line %s", file, len(l.bad), strings.ReplaceAll(lines, " ", ", "))
 }
 
-// columns are the names of CSV columns that hold a mailbox's address, the best
-// first.
+// columns are the names of CSV columns that hold a mailbox's address, in order of
+// preference.
 var columns = []string{"mailbox", "primarysmtpaddress", "emailaddress", "email", "mail", "address", "smtp", "userprincipalname", "upn"}
 
 // readList reads a file of mailboxes: one address a line, or CSV with commas,
-// semicolons or tabs, with or without a line of headings. Lines that begin with
-// # and empty ones are passed over.
+// semicolons or tabs, with or without a line of headings. Empty lines and lines
+// that begin with # are ignored.
 func readList(data []byte) (listed, error) {
 	text, err := plainText(data)
 	if err != nil {
@@ -78,14 +78,15 @@ func readList(data []byte) (listed, error) {
 	return out, nil
 }
 
-// plainText gives a file's text; Windows writes UTF-16 or a byte order mark.
+// plainText returns a file's text without a byte order mark. Windows may write
+// UTF-16.
 func plainText(data []byte) (string, error) {
 	little, big := bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff})
 	if !little && !big {
 		return string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))), nil
 	}
 	if len(data)%2 != 0 {
-		return "", errors.New("the list is no whole UTF-16")
+		return "", errors.New("the list is UTF-16 and ends within a character")
 	}
 	units := make([]uint16, 0, len(data)/2)
 	for i := 2; i < len(data); i += 2 {
@@ -98,17 +99,17 @@ func plainText(data []byte) (string, error) {
 	return string(utf16.Decode(units)), nil
 }
 
-// form is how the lines of a list are to be read.
+// form is the form of a list's lines.
 type form struct {
-	separators string // one of them
-	column     int    // of the address; -1: the first that has one
+	separators string // any of these
+	column     int    // of the address; -1: the first that holds one
 }
 
-// anyForm is that of a list whose headings do not say.
+// anyForm is the form of a list without headings that name the column.
 var anyForm = form{",;\t", -1}
 
-// headings reads a line of headings: what separates the column of addresses from
-// the others there does so in every line.
+// headings returns the form that a line of headings shows: the column of addresses,
+// and the separator, which is the same in every line.
 func headings(line string) form {
 	for _, separator := range anyForm.separators {
 		if column := headingOf(splitLine(line, separator)); column >= 0 {
@@ -118,7 +119,7 @@ func headings(line string) form {
 	return anyForm
 }
 
-// address gives the address in a line.
+// address returns the address in a line; false: it has none.
 func (f form) address(line string) (string, bool) {
 	for _, separator := range f.separators {
 		if key, ok := addressIn(splitLine(line, separator), f.column); ok {
@@ -128,16 +129,16 @@ func (f form) address(line string) (string, bool) {
 	return "", false
 }
 
-// splitLine reads one line as CSV; none for one that is not.
+// splitLine returns the fields of one line of CSV; none where it is not CSV.
 func splitLine(line string, separator rune) []string {
 	if len(line) > maxLine {
 		return nil
 	}
-	if !strings.Contains(line, `"`) { // a csv.Reader takes 4 kB, and there may be 100,000 lines
+	if !strings.Contains(line, `"`) { // a csv.Reader allocates 4 kB, and there may be 100,000 lines
 		return strings.Split(line, string(separator))
 	}
 	r := csv.NewReader(strings.NewReader(line))
-	r.Comma, r.LazyQuotes, r.TrimLeadingSpace = separator, true, separator != '\t' // an empty column is none to be left out
+	r.Comma, r.LazyQuotes, r.TrimLeadingSpace = separator, true, separator != '\t' // a tab at the start is an empty column
 	fields, err := r.Read()
 	if err != nil {
 		return nil
@@ -145,7 +146,7 @@ func splitLine(line string, separator rune) []string {
 	return fields
 }
 
-// headingOf gives the column that holds addresses; -1: the headings do not say.
+// headingOf returns the column that holds addresses; -1: no heading names it.
 func headingOf(fields []string) int {
 	for _, name := range columns {
 		at := slices.IndexFunc(fields, func(f string) bool {
@@ -158,7 +159,8 @@ func headingOf(fields []string) int {
 	return -1
 }
 
-// addressIn gives the address in a column, or the first in any.
+// addressIn returns the address in a column, or with column -1 the first address
+// in any; false: there is none.
 func addressIn(fields []string, column int) (string, bool) {
 	if column >= len(fields) {
 		return "", false
@@ -174,7 +176,7 @@ func addressIn(fields []string, column int) (string, bool) {
 	return "", false
 }
 
-// addressOf gives an address as the fleet keys it.
+// addressOf returns an address as a key of the fleet; false: s is no address.
 func addressOf(s string) (string, bool) {
 	s = strings.ToLower(strings.TrimSpace(s))
 	a, err := mail.ParseAddress(s)

@@ -17,34 +17,37 @@ import (
 const (
 	getStatistics   = "Get-MailboxStatistics"
 	statisticsEvery = time.Hour            // at most, of one mailbox
-	statisticsStand = 3 * time.Hour        // how long an answer is shown: an old count must not look like one that rests
-	lookAgain       = time.Second          // between looks whether something more urgent waits
-	keyOfStatistics = "sync_statistics"    // where they lie in the target's memory
-	maxItems        = int64(math.MaxInt32) // the most that Exchange's Int32 holds
+	statisticsStand = 3 * time.Hour        // how long an answer is shown: an old count must not look like one that does not change
+	lookAgain       = time.Second          // after which it looks again whether something more urgent waits
+	keyOfStatistics = "sync_statistics"    // key in the target's memory
+	maxItems        = int64(math.MaxInt32) // ItemCount is an Int32
 )
 
-// The families of what the watched mailboxes' parts in the cloud hold: one row
-// each in a table of the Store, beside the cap.
+// The families of what the watched mailboxes' parts in the cloud hold: a mailbox
+// has one row in a table of the Store. sync.max_series does not count them.
 var (
 	MailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. Where items and log-on rest while mail arrives, the leg cloud to on premises may rest: the nearest sign of it in the cloud, inferred and not documented, and no verdict hangs on it."}
+		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. If " +
+			"neither items nor log-on change while mail arrives, the leg from the cloud to Exchange may be broken. That is inferred, not documented, and no " +
+			"verdict depends on it."}
 	MailboxLogon = &check.Metric{Name: "hmad_mailbox_last_logon_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked hourly, absent where Exchange Online does not say. Read it with hmad_mailbox_items."}
+		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked hourly, absent where " +
+			"Exchange Online does not give it. Read it together with hmad_mailbox_items."}
 	statisticsFamilies = []*check.Metric{MailboxItems, MailboxLogon}
 )
 
-// statistic is what Exchange Online said of one mailbox's part in the cloud.
-type statistic struct {
-	Asked  time.Time // last question, whatever came of it; zero: none
+// cloudPart is what Exchange Online said of one mailbox's part in the cloud.
+type cloudPart struct {
+	Asked  time.Time // last question, with or without an answer; zero: none
 	Heard  time.Time // last answer; zero: none
-	Items  *int64    // nil: not said
-	Logon  time.Time // zero: not said
+	Items  *int64    // nil: not given
+	Logon  time.Time // zero: not given
 	failed error     // of the last question
 }
 
-// statistics asks now and then what the watched mailboxes' parts in the cloud
-// hold, beside the sweep and within its budget. It comes after everything that
-// a verdict hangs on.
+// statistics asks hourly what the watched mailboxes' parts in the cloud hold. It
+// shares the budget of the sweep, and waits while anything is to be asked that a
+// verdict depends on.
 type statistics struct {
 	sweep  *sweep
 	memory check.Memory
@@ -53,27 +56,29 @@ type statistics struct {
 	ready  chan struct{} // capacity 1: a run has asked the watch list
 	caller *budget.Caller
 
-	of   map[string]statistic // by mailbox; below the sweep's mu, as what follows
-	rest time.Time            // nothing is asked before
+	// Guarded by the sweep's mu.
+	parts map[string]cloudPart // by mailbox
+	rest  time.Time            // nothing is asked before
 }
 
-// loadStatistics takes up what an earlier process knew of these mailboxes. Those
-// that labels do not name have no series and are not asked.
+// loadStatistics restores what an earlier process knew of these mailboxes. Those
+// that labels must not name have no series and are not asked.
 func loadStatistics(s *sweep, env check.Env, watch []Watched) *statistics {
 	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
-	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch, ready: make(chan struct{}, 1), caller: s.budget.Caller(), of: map[string]statistic{}}
-	kept := map[string]statistic{}
+	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch,
+		ready: make(chan struct{}, 1), caller: s.budget.Caller(), parts: map[string]cloudPart{}}
+	kept := map[string]cloudPart{}
 	if t.memory.Get(keyOfStatistics, &kept); len(kept) == 0 {
 		return t
 	}
 	for _, w := range t.watch {
-		t.of[w.Key] = kept[w.Key]
+		t.parts[w.Key] = kept[w.Key]
 	}
-	t.memory.Put(keyOfStatistics, t.of)
+	t.memory.Put(keyOfStatistics, t.parts)
 	return t
 }
 
-// afterRun says that the watch list has been asked for now.
+// afterRun tells work that a run has asked the watch list.
 func (t *statistics) afterRun() {
 	select {
 	case t.ready <- struct{}{}:
@@ -109,12 +114,12 @@ func (t *statistics) round(ctx context.Context) {
 	}
 }
 
-// due gives where a mailbox's part is, if it is known and was not asked about
-// for an hour.
+// due returns the location of a mailbox's part; false where it is not known, or
+// was asked about within the last hour.
 func (t *statistics) due(key string) (plan.Location, bool) {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
-	now, asked := t.sweep.now(), t.of[key].Asked
+	now, asked := t.sweep.now(), t.parts[key].Asked
 	m, known := t.sweep.plan.Mailbox(now, key)
 	if !known || now.Before(t.rest) || now.Sub(asked) < statisticsEvery && !asked.After(now) {
 		return plan.Location{}, false
@@ -122,8 +127,8 @@ func (t *statistics) due(key string) (plan.Location, bool) {
 	return m.Location, m.Location != (plan.Location{})
 }
 
-// admit waits in line for a call of the budget and takes it. False: a run waits
-// for the watch list, the sweep pauses, or the context has ended.
+// admit waits for a call of the budget and spends it. False: a run waits for the
+// watch list, the sweep pauses, or the context has ended.
 func (t *statistics) admit(ctx context.Context) bool {
 	defer t.caller.Leave()
 	for now := t.sweep.now(); ctx.Err() == nil && !t.giveWay(now); now = t.sweep.now() {
@@ -139,16 +144,17 @@ func (t *statistics) admit(ctx context.Context) bool {
 	return false
 }
 
-// giveWay says whether there is something that a verdict hangs on.
+// giveWay reports whether statistics must wait: a run waits for the watch list, or
+// the sweep pauses.
 func (t *statistics) giveWay(now time.Time) bool {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
 	return len(t.sweep.pending) > 0 || now.Before(t.sweep.resume)
 }
 
-// ask asks about the part at a location. A part that is gone, and one that
-// nobody has used, has no statistics.
-func (t *statistics) ask(ctx context.Context, l plan.Location) (out statistic, err error) {
+// ask asks about the part at a location. A part that is gone has no statistics,
+// nor has one that nobody has used.
+func (t *statistics) ask(ctx context.Context, l plan.Location) (out cloudPart, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = check.Errorf(check.Panic, "panic while the statistics of a mailbox were asked for: %v", r)
@@ -158,18 +164,18 @@ func (t *statistics) ask(ctx context.Context, l plan.Location) (out statistic, e
 		online.Options{Anchor: l.String(), MaxPages: 1, Select: Columns(getStatistics)})
 	switch {
 	case kindOf(err) == online.NotFound:
-		return statistic{}, nil
+		return cloudPart{}, nil
 	case err != nil:
-		return statistic{}, err
+		return cloudPart{}, err
 	case rows.Incomplete:
-		return statistic{}, errCut
+		return cloudPart{}, errCut
 	}
 	return readStatistics(rows.Rows, l, t.sweep.now())
 }
 
-// readStatistics reads the answer about one mailbox, which must be its own. A
-// number or date that cannot be is not said.
-func readStatistics(rows []powershell.Row, asked plan.Location, now time.Time) (s statistic, err error) {
+// readStatistics reads the answer about one mailbox, which must be its own. An
+// impossible number or date counts as not given.
+func readStatistics(rows []powershell.Row, asked plan.Location, now time.Time) (s cloudPart, err error) {
 	if len(rows) == 0 {
 		return s, nil
 	}
@@ -185,10 +191,10 @@ func readStatistics(rows []powershell.Row, asked plan.Location, now time.Time) (
 	return s, nil
 }
 
-// settle keeps an answer, or why there is none. A refusal for being too many is
-// no answer; where the token or the role is missing, the others need not be
-// asked.
-func (t *statistics) settle(ctx context.Context, key string, s statistic, err error) {
+// settle records an answer, or why there is none. After a throttled call the
+// mailbox is asked again soon; where the token or the role is missing, the others
+// need not be asked for an hour.
+func (t *statistics) settle(ctx context.Context, key string, s cloudPart, err error) {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
 	t.sweep.budget.End()
@@ -199,22 +205,22 @@ func (t *statistics) settle(ctx context.Context, key string, s statistic, err er
 	case ctx.Err() != nil || refused(err):
 		return
 	default:
-		s, s.failed = t.of[key], err
+		s, s.failed = t.parts[key], err
 		if kind := kindOf(err); kind == online.Token || kind == online.Access {
 			t.rest = now.Add(statisticsEvery)
 		}
 	}
 	s.Asked = now
-	t.of[key] = s
-	t.memory.Put(keyOfStatistics, t.of)
+	t.parts[key] = s
+	t.memory.Put(keyOfStatistics, t.parts)
 	t.show(now)
 }
 
-// show brings the table in step; the sweep's mu is held.
+// show brings the table up to date. The caller holds the sweep's mu.
 func (t *statistics) show(now time.Time) {
 	shown := map[string]bool{}
 	for _, w := range t.watch {
-		s := t.of[w.Key]
+		s := t.parts[w.Key]
 		if now.Sub(s.Heard) > statisticsStand || s.Items == nil && s.Logon.IsZero() {
 			continue
 		}
@@ -228,16 +234,16 @@ func (t *statistics) show(now time.Time) {
 	t.table.Keep(func(name string) bool { return shown[name] })
 }
 
-// notes words what could not be had; the sweep's mu is held.
+// notes returns what could not be asked. The caller holds the sweep's mu.
 func (t *statistics) notes() []string {
 	n, why := 0, error(nil)
 	for _, w := range t.watch {
-		if err := t.of[w.Key].failed; err != nil {
+		if err := t.parts[w.Key].failed; err != nil {
 			n, why = n+1, err
 		}
 	}
 	if why == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("the statistics of %d of %d watched mailboxes could not be had, which changes no verdict: %v", n, len(t.watch), why)}
+	return []string{fmt.Sprintf("the statistics of %d of %d watched mailboxes are missing, which changes no verdict: %v", n, len(t.watch), why)}
 }

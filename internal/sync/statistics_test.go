@@ -187,7 +187,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 		"nobody has used it":    {func(o *office) { o.holds[jane] = []powershell.Row{} }, false, ""},
 		"the part is gone":      {failing(cmdletError(online.NotFound)), false, ""},
 		"another mailbox's row": {func(o *office) { o.holds[jane] = []powershell.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is another mailbox's"},
-		"half an answer":        {func(o *office) { o.cut = getStatistics }, true, "the answer is not whole"},
+		"half an answer":        {func(o *office) { o.cut = getStatistics }, true, "the answer is not complete"},
 		"the role is missing":   {failing(cmdletError(online.Access)), true, "Get-MailboxStatistics: access"},
 		"no token":              {failing(cmdletError(online.Token)), true, "Get-MailboxStatistics: token"},
 		"for the moment":        {failing(cmdletError(online.Transient)), true, "Get-MailboxStatistics: transient"},
@@ -207,7 +207,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 				if c.note == "" {
 					assert.NotContains(t, notes, "statistics")
 				} else {
-					assert.Contains(t, notes, "the statistics of 1 of 1 watched mailboxes could not be had, which changes no verdict: "+c.note)
+					assert.Contains(t, notes, "the statistics of 1 of 1 watched mailboxes are missing, which changes no verdict: "+c.note)
 				}
 				assert.Len(t, o.questions(getStatistics), 3, "it is asked hourly all the same")
 				o.daemon(2 * time.Hour)

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	troubleFirst = time.Minute // pause after a failure that is not one mailbox's
-	troubleMost  = 10 * time.Minute
-	failuresRow  = 5         // mailboxes in a row that cannot be asked are no matter of a mailbox
-	othersWithin = time.Hour // others answer so often, for samples leave out who was asked within the hour
+	pauseFirst    = time.Minute // after an error that is not a single mailbox's
+	pauseMost     = 10 * time.Minute
+	failuresInRow = 5         // mailboxes without an answer, from which the error is not a single mailbox's
+	othersWithin  = time.Hour // the least time within which others must answer; samples leave out mailboxes asked within the hour
 )
 
-// sweep carries the plan out: it asks, keeps what it hears in the fleet's
-// records and shows it in the table. Everything below mu is shared by the
+// sweep carries out the plan: it asks mailboxes, keeps the answers in the fleet's
+// records and shows them in the table. The fields below mu are shared by the
 // goroutines of visits and by the runs of the check.
 type sweep struct {
 	visitor visitor
@@ -34,16 +34,16 @@ type sweep struct {
 
 	mu       sync.Mutex
 	plan     *plan.Planner
-	pending  map[string]bool // urged by a run that waits
+	pending  map[string]bool // mailboxes for which a run waits
 	done     chan struct{}   // closed when nothing is pending
-	cut      error           // of the last visit that the run's time or the tenant cut short
+	cut      error           // of the last visit that the run's deadline or the tenant cut short
 	serving  int             // loops at work
-	answered time.Time       // the last visit with an answer
-	failed   int             // visits without one since, as far as they count
-	failure  error           // of the last of them
-	pause    time.Duration   // after the last trouble
-	resume   time.Time
-	trouble  error // why it pauses, or has not had an answer since; nil: it does not
+	answered time.Time       // of the last visit with an answer
+	failed   int             // visits without an answer since then that count (see fail)
+	failure  error           // of the last visit without an answer
+	pause    time.Duration   // length of the last pause
+	resume   time.Time       // when it ends
+	trouble  error           // why the sweep pauses, until the next answer; nil: it does not
 }
 
 // newSweep returns a sweep of an empty fleet.
@@ -56,8 +56,7 @@ func newSweep(invoker online.Invoker, tenant string, env check.Env, s plan.Setti
 // chooser is a method of the Planner that chooses the next mailbox.
 type chooser func(*plan.Planner, time.Time) (plan.Ask, bool, time.Time)
 
-// work asks as the plan says until the context ends, and leaves no visit
-// behind. Next is one of the planner's.
+// work asks mailboxes until the context ends, and returns when all visits have.
 func (s *sweep) work(ctx context.Context, next chooser) {
 	var visits sync.WaitGroup
 	defer visits.Wait()
@@ -79,7 +78,8 @@ func (s *sweep) serve(n int) {
 	s.serving += n
 }
 
-// leave ends a loop. Another one may have waited in the same place of the line.
+// leave ends a loop. Another loop may share the place in the budget's line, so it
+// is woken.
 func (s *sweep) leave() {
 	s.serve(-1)
 	s.plan.Leave()
@@ -97,7 +97,7 @@ func (s *sweep) next(next chooser) (plan.Ask, bool, time.Time) {
 	return next(s.plan, now)
 }
 
-// sleep waits until a moment (zero: for ever) or for something new.
+// sleep waits until a moment (zero: for ever), or until rouse or the budget's turn.
 func (s *sweep) sleep(ctx context.Context, at time.Time) {
 	var timer <-chan time.Time
 	if !at.IsZero() {
@@ -141,26 +141,26 @@ func (s *sweep) ask(ctx context.Context, a plan.Ask) {
 		if s.pending[a.Key] {
 			s.plan.Urge(a.Key)
 		}
-	default: // also for a role or token: whatever it is, the next to be asked is another
+	default: // a missing role or token too: the next visit must be to another mailbox
 		s.settle(now, a, plan.Answer{State: plan.Error})
 		s.fail(now, a, err)
 	}
 }
 
-// fail counts a visit without an answer. One more of a mailbox that could not be
-// asked before is its own matter while others answer, and those that were in
-// flight when a pause began belong to its trouble.
+// fail counts a visit without an answer. It does not count while others answer and
+// this mailbox had no answer the last time either: that is the mailbox's own
+// trouble. Nor does it count during a pause: it was in flight when that began.
 func (s *sweep) fail(now time.Time, a plan.Ask, err error) {
 	s.failure = err
 	if now.Before(s.resume) || a.Failed && now.Sub(s.answered) < othersWithin {
 		return
 	}
-	if s.failed++; s.failed >= failuresRow {
+	if s.failed++; s.failed >= failuresInRow {
 		s.halt(now, err)
 	}
 }
 
-// guarded makes a panic an error.
+// guarded visits a mailbox and returns a panic as an error.
 func (s *sweep) guarded(ctx context.Context, a plan.Ask) (v plan.Answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -170,7 +170,7 @@ func (s *sweep) guarded(ctx context.Context, a plan.Ask) (v plan.Answer, err err
 	return s.visitor.visit(ctx, a)
 }
 
-// settle keeps an answer.
+// settle records an answer.
 func (s *sweep) settle(now time.Time, a plan.Ask, v plan.Answer) {
 	s.plan.Settle(now, a, v)
 	if record := s.plan.Record(a.Key); record != nil {
@@ -182,16 +182,16 @@ func (s *sweep) settle(now time.Time, a plan.Ask, v plan.Answer) {
 	s.finish(a.Key)
 }
 
-// refused says whether the tenant refused a call for being too many. The
-// Invoker has told the budget.
+// refused reports whether the tenant refused a call by throttling. The Invoker has
+// told the budget.
 func refused(err error) bool { return kindOf(err) == online.Throttled }
 
-// halt pauses for a trouble that is no matter of one mailbox: one after the other
-// cannot be asked. A run that waits need not wait on. Where the trouble may still
-// be that of some mailboxes, as many others are tried after the pause.
+// halt pauses the sweep, because mailboxes one after the other cannot be asked. A
+// run that waits stops waiting. Unless the error is one that all mailboxes have in
+// common, the count begins anew, so that as many others are tried after the pause.
 func (s *sweep) halt(now time.Time, err error) {
 	s.trouble = check.Errorf(check.ClassOf(err), "%d mailboxes in a row could not be asked: %w", s.failed, err)
-	s.pause = min(max(2*s.pause, troubleFirst), troubleMost)
+	s.pause = min(max(2*s.pause, pauseFirst), pauseMost)
 	s.resume = now.Add(s.pause)
 	if !ofTenant(err) {
 		s.failed = 0
@@ -201,9 +201,9 @@ func (s *sweep) halt(now time.Time, err error) {
 	}
 }
 
-// ofTenant says whether an error is one that every mailbox has in common: there
-// is no token, or the application lacks the cmdlet's role, which Exchange Online
-// says by the exception CommandNotFound or by nothing at all.
+// ofTenant reports whether all mailboxes have an error in common: there is no
+// token, or the application lacks the cmdlet's role. For a missing role Exchange
+// Online names the exception CommandNotFound, or none.
 func ofTenant(err error) bool {
 	e := new(online.CmdletError)
 	if !errors.As(err, &e) {
@@ -212,7 +212,7 @@ func ofTenant(err error) bool {
 	return e.Kind == online.Token || e.Kind == online.Access && (e.Type == "" || strings.Contains(e.Type, "CommandNotFound"))
 }
 
-// finish notes that a mailbox for which a run may wait has been asked.
+// finish records that a mailbox was asked, for a run that may wait for it.
 func (s *sweep) finish(key string) {
 	if !s.pending[key] {
 		return
@@ -223,13 +223,13 @@ func (s *sweep) finish(key string) {
 }
 
 // askNow asks these mailboxes before all others and waits for the answers, until
-// the context ends or there is trouble.
+// the context ends or the sweep pauses. Its error says why answers are missing.
 func (s *sweep) askNow(ctx context.Context, keys []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, alone := s.urge(keys)
 	var loop sync.WaitGroup
-	if alone { // no Background: a check that runs once
+	if alone { // the check runs once, without its Background
 		loop.Go(func() { s.work(ctx, (*plan.Planner).NextUrgent) })
 	}
 	s.rouse()
@@ -238,7 +238,7 @@ func (s *sweep) askNow(ctx context.Context, keys []string) error {
 	case <-ctx.Done():
 	}
 	cancel()
-	loop.Wait() // for what became of the last visits
+	loop.Wait() // for the results of the last visits
 	return s.left()
 }
 
@@ -246,7 +246,7 @@ func (s *sweep) urge(keys []string) (done chan struct{}, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending, s.done, s.cut = map[string]bool{}, make(chan struct{}), nil
-	s.resume = time.Time{} // what was in the way may have been mended: the run tries
+	s.resume = time.Time{} // the run tries again: the cause may have been mended
 	for _, k := range keys {
 		s.pending[k] = true
 		s.plan.Urge(k)
@@ -257,7 +257,7 @@ func (s *sweep) urge(keys []string) (done chan struct{}, alone bool) {
 	return s.done, s.serving == 0
 }
 
-// left gives what keeps the sweep from asking, and forgets who waited.
+// left returns why not all of a run's mailboxes were asked, and ends its wait.
 func (s *sweep) left() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -273,13 +273,13 @@ func (s *sweep) left() error {
 	}
 }
 
-// late says why n mailboxes could not be asked in time: by what the last call
-// heard; where no call failed, by the rate.
+// late returns why n mailboxes could not be asked in time: the tenant's pause, the
+// error of the last call, or else the rate.
 func (s *sweep) late(n int) error {
 	const text = "%d watched mailboxes could not be asked in time: "
 	now := s.now()
 	if pause := s.budget.Paused(now); pause > 0 {
-		return check.Errorf(check.Throttled, text+"Exchange Online refused a call for being too many, paused until %s UTC", n, now.Add(pause).UTC().Format(time.TimeOnly))
+		return check.Errorf(check.Throttled, text+"Exchange Online throttles hmad, and its pause had %s left", n, check.Span(pause.Round(time.Second)))
 	}
 	if kindOf(s.cut) != "" {
 		return check.Errorf(check.ClassOf(s.cut), text+"%w", n, s.cut)
@@ -287,7 +287,7 @@ func (s *sweep) late(n int) error {
 	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.budget.Rate())
 }
 
-// note words the plan for the page.
+// note returns a note on the fleet's size and the budget.
 func (s *sweep) note() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -455,7 +455,7 @@ func TestWhyWatchedMailboxesCouldNotBeAskedInTime(t *testing.T) {
 		want  string
 	}{
 		"the tenant refuses": {2 * time.Second, check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: 4 * time.Minute}), nil,
-			check.Throttled, text + "Exchange Online refused a call for being too many, paused until 00:04:02 UTC"},
+			check.Throttled, text + "Exchange Online throttles hmad, and its pause had 2 min 14 s left"},
 		"a refusal that is over": {2 * time.Second, check.Errorf(check.Throttled, "%w", &online.CmdletError{Kind: online.Throttled, RetryAfter: 105 * time.Second}), nil,
 			check.Throttled, text + "the tenant allows 1.4 calls per second now"},
 		"no answer": {time.Hour, nil, check.Errorf(check.Timeout, "%w", &online.CmdletError{Cmdlet: getLocation, Kind: online.Transient, Text: "no answer in time"}),

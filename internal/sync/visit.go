@@ -16,7 +16,7 @@ const (
 	getDevices  = "Get-MobileDeviceStatistics"
 )
 
-// visitor asks Exchange Online about one mailbox.
+// visitor asks Exchange Online about single mailboxes.
 type visitor struct {
 	invoker online.Invoker
 	tenant  string
@@ -24,8 +24,8 @@ type visitor struct {
 	spend   func(context.Context) error // waits for one more call of the budget
 }
 
-// visit asks one mailbox: where it is, unless that is known, and when its
-// phones synchronised. The first call is paid for.
+// visit asks where a mailbox is, unless that is known, and when its phones
+// synchronised. The budget's call for the first question is spent already.
 func (v visitor) visit(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	if a.Location == (plan.Location{}) {
 		return v.fromScratch(ctx, a)
@@ -53,7 +53,7 @@ func (v visitor) visit(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	return v.paidDevices(ctx, again)
 }
 
-// fromScratch asks a mailbox whose location is not known.
+// fromScratch visits a mailbox whose location is not known.
 func (v visitor) fromScratch(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	a, cloud, err := v.locate(ctx, a)
 	switch {
@@ -67,6 +67,7 @@ func (v visitor) fromScratch(ctx context.Context, a plan.Ask) (plan.Answer, erro
 	return v.paidDevices(ctx, a)
 }
 
+// paidDevices spends a call and asks when the phones of a mailbox synchronised.
 func (v visitor) paidDevices(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	if err := v.spend(ctx); err != nil {
 		return plan.Answer{}, err
@@ -78,7 +79,8 @@ func (v visitor) paidDevices(ctx context.Context, a plan.Ask) (plan.Answer, erro
 	return out, err
 }
 
-// locate looks up where a mailbox is; the zero Location: nowhere.
+// locate looks up where a mailbox is. It returns the Ask with that location, zero
+// where the mailbox is not in the cloud, and whether it is one of the cloud itself.
 func (v visitor) locate(ctx context.Context, a plan.Ask) (plan.Ask, bool, error) {
 	rows, err := v.invoker.Invoke(ctx, getLocation, map[string]any{"User": a.Key}, online.Options{Anchor: anchorOf(a.Key), MaxPages: 1})
 	if kindOf(err) == online.NotFound {
@@ -115,8 +117,8 @@ func (v visitor) devices(ctx context.Context, a plan.Ask) (plan.Answer, error) {
 	return out, nil
 }
 
-// anchorOf routes a question about a mailbox that is known by address or GUID;
-// other names cannot.
+// anchorOf returns the anchor by which Exchange Online routes a question about a
+// mailbox: its address or GUID; empty for other names.
 func anchorOf(key string) string {
 	if _, isGUID := plan.ParseLocation(key); isGUID || strings.Contains(key, "@") {
 		return key
@@ -124,7 +126,7 @@ func anchorOf(key string) string {
 	return ""
 }
 
-// kindOf gives the kind of a cmdlet's error; empty: it is none.
+// kindOf returns the kind of a cmdlet's error; empty for other errors.
 func kindOf(err error) online.Kind {
 	var e *online.CmdletError
 	if errors.As(err, &e) {

@@ -7,14 +7,14 @@ type Why uint8
 
 // The purposes, in order of priority.
 const (
-	Urgent Why = iota // the watch list, or somebody who asks
-	Deadline
-	Sample
-	Again // new ones, and those of which nothing lasting is known
-	Early // before its deadline, to level the load
+	Urgent   Why = iota // of the watch list: a run waits for the answer
+	Deadline            // its fresh verdict ends
+	Sample              // in rotation, whatever is known of it
+	Again               // new, or not fresh when last asked
+	Early               // before its deadline, to level the load
 )
 
-// Ask is a mailbox that is to be asked now. It must be given back by Settle or
+// Ask is a mailbox to ask now. It must go back to the Planner by Settle or
 // Release.
 type Ask struct {
 	Key        string
@@ -37,16 +37,14 @@ type Answer struct {
 	Located  time.Time // when Location was looked up
 }
 
-// A mailbox may have moved. Where it is is looked up anew when its location is
-// so old and it is watched, or was fresh and is not; otherwise, while nothing
-// good is heard of it, more rarely.
+// A mailbox may have moved, so its location is looked up again.
 const (
-	relocateAfter = 24 * time.Hour
-	relocateIdle  = 72 * time.Hour
+	relocateAfter = 24 * time.Hour // where it is watched, or was fresh and is not
+	relocateIdle  = 72 * time.Hour // of others that are not fresh
 )
 
-// LocateAgain reports whether a visit that found this state looks up anew where
-// the mailbox is, which is another call.
+// LocateAgain reports whether a visit that found this state must look up the
+// mailbox's location again, which is one more call.
 func (a Ask) LocateAgain(now time.Time, found State) bool {
 	age := now.Sub(a.Located)
 	switch {

@@ -2,8 +2,8 @@ package plan
 
 import "time"
 
-// choose finds the mailbox to ask at now; without one, the moment at which
-// there may be one.
+// choose returns the mailbox to ask now. Where there is none, id is -1 and at the
+// moment at which there may be one.
 func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 	if len(p.urgent) > 0 {
 		return p.urgent[0], Urgent, now
@@ -33,9 +33,9 @@ func (p *Planner) choose(now time.Time) (id int32, why Why, at time.Time) {
 	return -1, 0, p.wake(now, paced, dueDeadline, dueRest)
 }
 
-// inTurn chooses for a fleet in which everybody is asked again and again: who
-// was not asked for the longest time. Each such visit is a sample of the fleet,
-// because none is chosen for what is known of it.
+// inTurn chooses in a fleet whose mailboxes are all asked in turn (AskEvery): the
+// one that was asked longest ago. Such a visit counts as a sample of the fleet,
+// because what is known of the mailbox had no part in the choice.
 func (p *Planner) inTurn(now time.Time) (int32, Why, time.Time) {
 	id, due := p.first(queueEarly, queueLate, queueAgain)
 	switch {
@@ -50,7 +50,7 @@ func (p *Planner) inTurn(now time.Time) (int32, Why, time.Time) {
 	}
 }
 
-// wake gives the earliest moment at which choose may find one.
+// wake returns the earliest moment at which choose may find a mailbox.
 func (p *Planner) wake(now, paced time.Time, due ...seconds) time.Time {
 	at := now.Add(paceEvery)
 	if !paced.IsZero() && paced.Before(at) {
@@ -67,13 +67,13 @@ func (p *Planner) wake(now, paced time.Time, due ...seconds) time.Time {
 	return at
 }
 
-// chosen notes a choice that the budget allowed.
+// chosen records a choice for which the budget had a call.
 func (p *Planner) chosen(now time.Time, id int32, why Why) {
 	switch why {
 	case Urgent:
 		p.urgent = p.urgent[1:]
 	case Sample:
-		if p.settings.AskEvery > 0 { // in turn: there is no rotation to move on
+		if p.settings.AskEvery > 0 { // in turn: there is no rotation to advance
 			return
 		}
 		p.cursor = uint64(id)
@@ -91,7 +91,7 @@ func (p *Planner) chosen(now time.Time, id int32, why Why) {
 	}
 }
 
-// first gives the mailbox of these queues that is due first; -1: none.
+// first returns the mailbox of these queues that is due first; -1: none.
 func (p *Planner) first(ids ...queueID) (id int32, due seconds) {
 	id = -1
 	for _, q := range ids {
@@ -102,8 +102,8 @@ func (p *Planner) first(ids ...queueID) (id int32, due seconds) {
 	return id, due
 }
 
-// ahead gives the mailbox to ask before its deadline now, or the moment at
-// which one may be.
+// ahead returns the mailbox to ask now, before its deadline. Where there is none,
+// the id is -1 and the time the moment at which there may be one.
 func (p *Planner) ahead(now time.Time) (int32, time.Time) {
 	id, due := p.first(queueEarly)
 	if id < 0 || due.sub(secondsOf(now)) > p.all[id].limit()/2 || !p.history.Pulse.awake(secondsOf(now)) {
@@ -120,7 +120,7 @@ func (p *Planner) ahead(now time.Time) (int32, time.Time) {
 // active counts the mailboxes that were last seen fresh, stale or failing.
 func (p *Planner) active() int { return p.counts[Fresh] + p.counts[Stale] + p.counts[Failing] }
 
-// sampleEvery is the time between two samples at least; 0: there are none.
+// sampleEvery returns the least time between two samples; 0: no samples.
 func (p *Planner) sampleEvery() time.Duration {
 	active := p.active()
 	if active == 0 {
@@ -130,15 +130,17 @@ func (p *Planner) sampleEvery() time.Duration {
 	return max(time.Duration(float64(time.Second)/rate), p.slotEvery())
 }
 
-// slotEvery is the time between two samples of the tenant, whichever of its
-// targets takes them.
+// slotEvery returns the least time between two samples of any of the tenant's
+// targets.
 func (p *Planner) slotEvery() time.Duration {
 	return time.Duration(float64(time.Second) / (samplesShare * p.budget.Rate()))
 }
 
-// sample gives the next active mailbox in rotation that has not been asked just
-// now. The stride is near the golden ratio of the fleet's size, so that few
-// samples in a row are spread over all of it and each comes once in a round.
+// sample returns the next active mailbox of the rotation that was not asked
+// within the last half round, an hour at most; -1: none was found. The stride has
+// no divisor in common with the fleet's size, so that a round visits each mailbox
+// once. It is near the golden section of that size, so that a few samples in a
+// row are spread over the whole fleet.
 func (p *Planner) sample(now time.Time, round time.Duration) int32 {
 	n, before := uint64(len(p.all)), secondsOf(now.Add(-min(time.Hour, round/2)))
 	stride := uint64(float64(n)*0.618) | 1

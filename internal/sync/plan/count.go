@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-// ages are those of hmad_mailboxes_synced_within.
+// ages are the values of the label age of hmad_mailboxes_synced_within.
 var ages = [7]struct {
 	name string
 	age  time.Duration
@@ -13,30 +13,31 @@ var ages = [7]struct {
 
 // Within counts the mailboxes whose last success is not older than an age.
 type Within struct {
-	Age       string // as the label has it
+	Age       string // as a label's value: "24h"
 	Mailboxes int
 }
 
-// Counts sum up the fleet at one moment, as far as it is known.
+// Counts sums up what is known of the fleet at one moment.
 type Counts struct {
 	Mailboxes int
-	States    map[State]int // each mailbox in one
-	Active    int           // last seen fresh, stale or failing, however long ago
-	Lost      int           // not active any more, though they synchronised not long ago
+	States    map[State]int // each mailbox is in one
+	Active    int           // fresh, stale or failing when last asked, however long ago
+	Lost      int           // no longer active, but synchronised within LostWithin
 	Within    []Within
 	Newest    time.Time     // success of any mailbox
-	Overdue   int           // not asked yet although their turn has come: fresh, and past the end of that verdict
-	Behind    int           // those of them of which the verdict does not stand any more
-	Lag       time.Duration // the longest time overdue
+	Overdue   int           // their verdict has ended, or their turn has come, and they have not been asked
+	Behind    int           // the overdue ones whose verdict no longer counts
+	Lag       time.Duration // of the mailbox that is overdue longest
 }
 
-// Asked is the number of mailboxes of which something is known.
+// Asked returns the number of mailboxes of which something is known.
 func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] - c.States[Error] }
 
-// Known reports whether enough of the fleet is known to judge it by shares.
+// Known reports whether at least half of the fleet is known: enough to judge it
+// by shares.
 func (c Counts) Known() bool { return c.Mailboxes > 0 && 2*c.Asked() >= c.Mailboxes }
 
-// Count counts the fleet; O(n).
+// Count returns the fleet's Counts. It looks at every mailbox.
 func (p *Planner) Count(now time.Time) Counts {
 	c := Counts{Mailboxes: p.Len(), States: make(map[State]int, states), Active: p.active()}
 	t := tally{now: secondsOf(now), every: seconds(p.settings.AskEvery / time.Second)}
@@ -60,12 +61,12 @@ func (p *Planner) Count(now time.Time) Counts {
 	return c
 }
 
-// LostWithin is how recent the last known sync of a mailbox is that does not
-// synchronise any more and is called lost.
+// LostWithin is the age of the last known sync up to which a mailbox that is no
+// longer active counts as lost.
 const LostWithin = 2 * InactiveAfter
 
-// lost reports whether phones synchronised with the mailbox not long ago, and
-// what is known of it now says no more whether they should.
+// lost reports whether phones synchronised with the mailbox within LostWithin,
+// although by its last answer none does.
 func (m *entry) lost(now seconds) bool {
 	return (m.state == Inactive || m.state == NotProvisioned) && m.success != 0 && now.sub(m.success) < LostWithin
 }
@@ -76,7 +77,7 @@ type tally struct {
 	every           seconds    // AskEvery
 	since           [7]seconds // now less each of ages
 	in              [states]int
-	within          [7]int // of the least age that holds it
+	within          [7]int // each mailbox at the smallest age that holds it
 	newest, lag     seconds
 	overdue, behind int
 	lost            int

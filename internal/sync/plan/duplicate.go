@@ -2,10 +2,11 @@ package plan
 
 import "strings"
 
-// counted says whether a mailbox counts of those at a location: sources may call
-// one by several names. A watched one does, else one that is called by its
-// address, else who came first.
-func (p *Planner) counted(id int32, at Location) bool {
+// countsAt reports whether a mailbox is counted under this name. The sources may
+// have one mailbox (one location) under several names. Watched names are counted;
+// where none is watched, one name is: an address rather than another name, and
+// otherwise the one that was there first.
+func (p *Planner) countsAt(id int32, at Location) bool {
 	if at == (Location{}) {
 		return true
 	}
@@ -19,7 +20,7 @@ func (p *Planner) counted(id int32, at Location) bool {
 	return true
 }
 
-// rank orders the names of one mailbox.
+// rank returns which of a mailbox's names is counted: the highest.
 func (m *entry) rank() int {
 	switch {
 	case m.watched:

@@ -2,7 +2,7 @@ package plan
 
 import "time"
 
-const restMost = 48 * time.Hour // between two visits of a mailbox that is not fresh
+const restMost = 48 * time.Hour // between two visits to a mailbox that is not fresh
 
 // entry is a mailbox of the fleet, kept small: there may be 100,000.
 type entry struct {
@@ -24,12 +24,12 @@ type entry struct {
 	gone       bool // removed while it was being asked
 }
 
-// member reports whether the place is that of a mailbox of the fleet.
+// member reports whether the entry is in use by a mailbox of the fleet.
 func (m *entry) member() bool { return m.key != "" && !m.gone }
 
 func (m *entry) limit() time.Duration { return time.Duration(m.staleAfter) * time.Second }
 
-// synced gives the last sync of a phone that there still is.
+// synced returns the last sync; 0 where the mailbox has no phone any more.
 func (m *entry) synced() seconds {
 	if m.state == NotProvisioned {
 		return 0
@@ -37,7 +37,7 @@ func (m *entry) synced() seconds {
 	return m.success
 }
 
-// ends is when a fresh verdict ends: not before then can the mailbox be stale.
+// ends returns when a fresh verdict ends. The mailbox cannot be stale before.
 func (m *entry) ends() seconds { return m.success + seconds(m.staleAfter) }
 
 // take keeps what a visit found out and plans the next one.
@@ -49,15 +49,15 @@ func (m *entry) take(now seconds, v Answer) {
 	m.location, m.located = v.Location, secondsOf(v.Located)
 	m.checked, m.state, m.tries = now, v.State, 0
 	m.attempt = secondsOf(v.Attempt)
-	if v.State != NotProvisioned { // which says nothing of a last sync; that there was one is remembered
+	if v.State != NotProvisioned { // such an answer has no last sync; the known one is kept
 		m.success = secondsOf(v.Success)
 	}
 	m.devices = uint8(min(max(v.Devices, 0), 255))
 	m.due = m.next(now)
 }
 
-// takeError notes a visit without an answer. A fresh verdict that has not ended
-// is true all the same.
+// takeError records a visit without an answer. A fresh verdict that has not
+// ended still holds.
 func (m *entry) takeError(now seconds) {
 	if m.state != Fresh || now >= m.ends() {
 		m.state = Error
@@ -66,9 +66,10 @@ func (m *entry) takeError(now seconds) {
 	m.tries = min(m.tries+1, 100)
 }
 
-// next gives the earliest moment after an answer at which asking again can
-// change the verdict; where that is any moment, one that grows with the age of
-// what is known.
+// next returns when to ask again after an answer: for a fresh mailbox, the
+// earliest moment at which the verdict can change. Any other verdict can change
+// at any time, so such a mailbox is asked the less often the longer ago it
+// synchronised.
 func (m *entry) next(now seconds) seconds {
 	switch m.state {
 	case Fresh:
@@ -84,20 +85,20 @@ func (m *entry) next(now seconds) seconds {
 	}
 }
 
-// inTime brings the visit that follows one at asked forward to where asking
-// every so often (0: it is not wanted) has it.
+// inTime brings the next visit forward, so that it is at most every after the
+// one at asked; 0: no such limit.
 func (m *entry) inTime(every time.Duration, asked seconds) {
 	if every > 0 {
 		m.due = min(m.due, asked.add(every))
 	}
 }
 
-// slack is how long a verdict may be overdue and still stand.
+// slack returns how long a verdict may be overdue and still count.
 func (m *entry) slack() seconds { return max(seconds(m.staleAfter)/8, 60) }
 
-// at gives the state at a moment: a verdict does not stand for ever. Fresh
-// stands until it ends; the others, which only an answer can better, while
-// they are of the last days.
+// at returns the state that counts at a moment. A verdict that was not renewed
+// runs out: fresh when it ends; the others, which only an answer can improve,
+// after stale_after or two days, whichever is longer.
 func (m *entry) at(now seconds) State {
 	var ends seconds
 	switch m.state {

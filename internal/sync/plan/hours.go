@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// Hour counts what was looked at in one hour and what of it moved: samples and
-// those that had just synchronised, or requests and those that succeeded.
+// Hour counts the observations of one hour. For mailbox_sync, Asked are samples
+// and Moved those that had just synchronised. For onprem_sync, Asked are slots of
+// the reports and Moved requests that succeeded.
 type Hour struct{ Asked, Moved int }
 
 // Hours are the counts of the last four weeks, by hour. Both checks use them to
-// tell a stop from a quiet hour: what is usual is what the same time of the
-// week saw, because offices keep weeks. The zero Hours is ready.
+// tell a stop from a quiet hour: usual is what was seen at the same time of the
+// week, because offices follow the week. The zero value is ready to use.
 type Hours struct{ counts map[int64]Hour }
 
 const (
@@ -22,13 +23,13 @@ const (
 	hoursOfWeek = 7 * hoursOfDay
 	weeksKept   = 4
 	hoursKept   = weeksKept*hoursOfWeek + hoursOfDay
-	restless    = 4 // times what a restless fleet's quietest hour sees is more than the busiest
+	restless    = 4 // a fleet that never rests: its busiest hour is at most so many times its quietest
 )
 
-// clone returns a copy that goes its own way.
+// clone returns an independent copy.
 func (h *Hours) clone() Hours { return Hours{maps.Clone(h.counts)} }
 
-// Add counts at a moment.
+// Add adds to the counts of the hour in which at lies.
 func (h *Hours) Add(at time.Time, asked, moved int) {
 	if h.counts == nil {
 		h.counts = map[int64]Hour{}
@@ -36,22 +37,22 @@ func (h *Hours) Add(at time.Time, asked, moved int) {
 	n := hourOf(at)
 	c, known := h.counts[n]
 	h.counts[n] = Hour{c.Asked + asked, c.Moved + moved}
-	if !known { // so that there is something to forget
+	if !known { // once an hour, forget the oldest
 		maps.DeleteFunc(h.counts, func(old int64, _ Hour) bool { return old < n-hoursKept || old > n+1 })
 	}
 }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// Measure returns the value of an hour; false: it was looked at too little.
+// Measure returns an hour's value; false: too few observations.
 type Measure func(Hour) (float64, bool)
 
-// Usual gives what is usual around a moment, and whether that is known. The
-// same time of the last four weeks decides, in the middle, so that neither an
-// outage nor a holiday becomes the norm. One week alone is believed unless most
-// of the days since saw twice as much: a Saturday and an outage look the same
-// then. In the first week, of which no weekend is known, only what is never at
-// rest has a norm.
+// Usual returns what is usual at a moment, and whether that is known. It is the
+// median of the same time in the last four weeks, so that neither an outage nor a
+// holiday becomes the norm. Where only one week is known, its value counts unless
+// most of the days since had more than twice as much: with one week, a Saturday
+// and an outage look the same. In the first week no weekend is known, so only a
+// fleet that never rests has a norm.
 func (h *Hours) Usual(at time.Time, value Measure) (float64, bool) {
 	weeks := h.before(at, hoursOfWeek, weeksKept, value)
 	switch len(weeks) {
@@ -66,8 +67,8 @@ func (h *Hours) Usual(at time.Time, value Measure) (float64, bool) {
 	return middle(weeks), true
 }
 
-// before gives what is known of so many moments, each so many hours before the
-// next.
+// before returns the known values of so many moments, each so many hours before
+// the one after it.
 func (h *Hours) before(at time.Time, hours, times int, value Measure) (known []float64) {
 	for range times {
 		at = at.Add(-time.Duration(hours) * time.Hour)
@@ -78,19 +79,20 @@ func (h *Hours) before(at time.Time, hours, times int, value Measure) (known []f
 	return known
 }
 
-// middle gives the median; of an even number the greater of the two.
+// middle returns the median; of an even number, the greater of the middle two.
 func middle(all []float64) float64 {
 	slices.Sort(all)
 	return all[len(all)/2]
 }
 
-// around gives the least within an hour before and after a moment: people come
-// and go by clocks that are put back and forward twice a year. An hour's value
-// is that of its middle, and between two of them it runs straight.
+// around returns the smallest value from an hour before a moment to an hour after
+// it, because clocks are put forward and back twice a year and people follow
+// them. An hour's value stands for the middle of that hour; between two middles
+// it is interpolated.
 func (h *Hours) around(at time.Time, value Measure) (float64, bool) {
 	at = at.Add(-30 * time.Minute)
 	n, part := hourOf(at), float64(at.Unix()%3600)/3600
-	var v [4]float64 // the middles of four hours, of which the moment is between the second and third
+	var v [4]float64 // of four hours; the moment lies between the middles of the second and third
 	var ok [4]bool
 	for i := range v {
 		v[i], ok[i] = value(h.counts[n-1+int64(i)])
@@ -107,9 +109,9 @@ func (h *Hours) around(at time.Time, value Measure) (float64, bool) {
 	return min(between(v[0], v[1]), v[1], v[2], between(v[2], v[3])), true
 }
 
-// quietest gives the least of all hours but those of the last day, of which
-// some may be those of a stop; not known where a day is not, and where hours
-// differ so much that some are of rest.
+// quietest returns the smallest value of all hours. The last day is left out,
+// because its hours may be those of a stop. It is not known with less than a day
+// of hours, nor where hours differ so much that the fleet must rest at times.
 func (h *Hours) quietest(at time.Time, value Measure) (float64, bool) {
 	var all []float64
 	for n, c := range h.counts {
@@ -126,8 +128,7 @@ func (h *Hours) quietest(at time.Time, value Measure) (float64, bool) {
 	return 0, false
 }
 
-// Rehearse fills the weeks before now with hours like c: for a demonstration
-// that cannot wait for them.
+// Rehearse fills the weeks before now with hours like c, for demonstrations.
 func (h *Hours) Rehearse(now time.Time, c Hour) {
 	h.counts = map[int64]Hour{}
 	for n := hourOf(now) - hoursKept; n <= hourOf(now); n++ {

@@ -8,8 +8,8 @@ import (
 // Mailbox is what the plan knows of a mailbox. Zero times are not known.
 type Mailbox struct {
 	Key        string
-	State      State     // that stands
-	Last       State     // of the last answer, which may stand no more
+	State      State     // that counts now
+	Last       State     // when it was last asked; it may have run out since
 	Success    time.Time // last good sync of a phone with the cloud
 	Attempt    time.Time // its last attempt
 	Checked    time.Time // last answer
@@ -20,14 +20,13 @@ type Mailbox struct {
 	Watched    bool
 }
 
-// view returns what is known at a moment.
+// view returns what is known of the mailbox at a moment.
 func (m *entry) view(now seconds) Mailbox {
 	return Mailbox{Key: m.key, State: m.at(now), Last: m.state, Success: m.synced().time(), Attempt: m.attempt.time(), Checked: m.checked.time(),
 		NextAsk: m.due.time(), Location: m.location, Devices: int(m.devices), StaleAfter: m.limit(), Watched: m.watched}
 }
 
-// Mailbox returns what is known of a mailbox; false where the fleet does not
-// have it.
+// Mailbox returns what is known of a mailbox; false: the fleet does not have it.
 func (p *Planner) Mailbox(now time.Time, key string) (Mailbox, bool) {
 	id, ok := p.index[key]
 	if !ok {
@@ -36,8 +35,8 @@ func (p *Planner) Mailbox(now time.Time, key string) (Mailbox, bool) {
 	return p.all[id].view(secondsOf(now)), true
 }
 
-// All returns every mailbox of the fleet, in an order that holds while none is
-// removed. The fleet must not change meanwhile.
+// All returns every mailbox of the fleet. The fleet must not change during the
+// iteration.
 func (p *Planner) All(now time.Time) iter.Seq[Mailbox] {
 	at := secondsOf(now)
 	return func(yield func(Mailbox) bool) {

@@ -8,11 +8,11 @@ const (
 	bins       = 128 // of one stale_after
 )
 
-// pace levels the load: it knows how many verdicts end when, and gives the
-// least steady rate of visits that is in time for all of them (the greatest of
-// n(h)/h, n(h) being those that end within h). Going at that rate while there
-// is nothing more urgent keeps a morning in which 100,000 mailboxes were first
-// asked from coming back every day as a peak.
+// pace levels the load. It knows how many verdicts end when, and computes the
+// lowest steady rate of visits that renews all of them in time: the maximum over
+// h of n(h)/h, where n(h) is the number that end within h. Early visits at that
+// rate prevent a morning in which 100,000 mailboxes were asked for the first time
+// from becoming a peak on every day that follows.
 type pace struct {
 	width  seconds         // of a bin
 	counts map[seconds]int // verdicts that end in a bin, by number of the bin
@@ -34,7 +34,7 @@ func (p *pace) remove(due seconds) {
 	}
 }
 
-// look finds the rate anew, once a minute.
+// look computes the rate again, once a minute.
 func (p *pace) look(now time.Time) {
 	if now.Sub(p.looked) < paceEvery && !now.Before(p.looked) {
 		return
@@ -51,7 +51,8 @@ func (p *pace) look(now time.Time) {
 	}
 }
 
-// ready gives the moment of the next visit at this pace; false: none is needed.
+// ready returns the moment of the next visit at this rate; false: no visit is
+// needed.
 func (p *pace) ready() (time.Time, bool) {
 	if p.rate <= 0 {
 		return time.Time{}, false

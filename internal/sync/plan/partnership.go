@@ -2,25 +2,25 @@ package plan
 
 import "time"
 
-// AheadAllowed is by how much a time may lie in the future: clocks differ. What
-// lies beyond is not known.
+// AheadAllowed is how far a time may lie in the future, because clocks differ. A
+// time beyond it is treated as not known.
 const AheadAllowed = 5 * time.Minute
 
 // Partnership is what Exchange Online says of one phone with Outlook and one
-// mailbox. Zero times are those that it does not say.
+// mailbox. A zero time is one that it does not give.
 type Partnership struct {
 	First   time.Time // first sync
 	Attempt time.Time // last attempt
 	Success time.Time // last good sync
 }
 
-// known says whether the partnership says when it last synchronised.
+// known reports whether the time of the last sync is known.
 func (d Partnership) known(now time.Time) bool {
 	return !d.Success.IsZero() && !d.Success.After(now.Add(AheadAllowed))
 }
 
-// begun says since when there is the partnership; one that says nothing at all
-// may be the newest.
+// begun returns when the partnership began. One without any known time may be the
+// newest, and is treated as such.
 func (d Partnership) begun(now time.Time) time.Time {
 	if d.First.IsZero() && !d.known(now) {
 		return now.AddDate(1, 0, 0)
@@ -28,10 +28,10 @@ func (d Partnership) begun(now time.Time) time.Time {
 	return d.First
 }
 
-// Judge gives the state of a mailbox with these partnerships. The newest
-// success decides. Where the newest partnership does not say when it last
-// synchronised, and no other is fresh, nothing is known: the user has a new
-// phone, and the old one says nothing of it.
+// Judge returns the answer that a mailbox's partnerships amount to. The newest
+// success decides. But where the newest partnership has no known success and no
+// other is fresh, the state is Unknown: the user has a new phone, and the old one
+// proves nothing about it.
 func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Answer {
 	if len(rows) == 0 {
 		return Answer{State: NotProvisioned}
@@ -52,7 +52,7 @@ func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Answer {
 	return v
 }
 
-// stateOf gives the state that one partnership says.
+// stateOf returns the state by one partnership.
 func stateOf(now time.Time, d Partnership, staleAfter time.Duration) State {
 	age := now.Sub(d.Success)
 	switch {

@@ -9,42 +9,42 @@ import (
 )
 
 const (
-	sampleRate   = 0.1 // per second, where nothing is set: 50 in ten minutes
-	samplesShare = 0.1 // of the budget at most, of all the tenant's targets together
-	samplesSmall = 100 // active mailboxes, below which there are fewer samples
-	againOneIn   = 10  // visits, however many deadlines press
+	sampleRate   = 0.1 // per second by default: 60 in ten minutes
+	samplesShare = 0.1 // of the budget at most, for all of the tenant's targets together
+	samplesSmall = 100 // active mailboxes; fewer of them have fewer samples
+	againOneIn   = 10  // visits for a deadline, after which a mailbox of queueAgain has its turn
 )
 
 // Settings of a Planner.
 type Settings struct {
 	StaleAfter time.Duration
 	Budget     *budget.Budget // the tenant's
-	SampleRate float64        // mailboxes asked in rotation per second; 0: one in ten seconds
-	// AskEvery is how often each mailbox is asked at least, as far as the budget
-	// reaches: all of them in turn, for a fleet so small. 0: as rarely as the
-	// verdict allows.
+	SampleRate float64        // samples per second; 0: one in ten seconds
+	// AskEvery makes the Planner ask all mailboxes in turn, each once in this
+	// time, if the budget suffices: for small fleets. 0: a mailbox is asked only
+	// when the answer can change its verdict.
 	AskEvery time.Duration
-	Seed     uint64 // of the sample's rotation
+	Seed     uint64 // where the rotation of samples begins
 }
 
-// Planner decides which mailbox is asked next and when. Its time is an argument
-// and it does no I/O; a decision takes O(log n). It is not for concurrent use.
+// Planner decides which mailbox is asked next, and when. A decision takes
+// O(log n). A Planner is not safe for concurrent use.
 type Planner struct {
 	budget   *budget.Budget
 	caller   *budget.Caller
 	settings Settings
 	history  History
 	all      []entry
-	free     []int32 // places in all
-	index    map[string]int32
-	places   map[Location]int32 // the mailbox that counts of those at a location
+	free     []int32            // unused entries of all
+	index    map[string]int32   // entry by key
+	places   map[Location]int32 // entry of the mailbox that is counted at a location
 	queues   [queues]queue
 	urgent   []int32
 	pace     pace
 	counts   [states]int // by last verdict
-	cursor   uint64      // of the sample's rotation
-	sampleAt time.Time
-	inARow   int // deadlines since the last of queue again
+	cursor   uint64      // entry of the last sample
+	sampleAt time.Time   // no sample before
+	inARow   int         // visits for a deadline since the last one of queueAgain
 }
 
 // New returns a Planner of an empty fleet.
@@ -60,20 +60,21 @@ func New(s Settings) *Planner {
 	return p
 }
 
-// Len is the number of mailboxes.
+// Len returns the number of mailboxes.
 func (p *Planner) Len() int { return len(p.index) }
 
 // Has reports whether the fleet has the mailbox.
 func (p *Planner) Has(key string) bool { _, ok := p.index[key]; return ok }
 
-// Add adds a mailbox, unless it is there.
+// Add adds a mailbox that is to be asked at once. One that the fleet has stays as
+// it is.
 func (p *Planner) Add(now time.Time, key string) { p.Restore(now, key, nil, 0) }
 
-// Restore adds a mailbox, unless it is there, and goes on from its record of an
-// earlier process. A record that cannot be read is as none, and one by a clock
-// that was ahead does not put the next visit off. Of the sources that the record
-// names, those that are given stay; where it names none, all of these may have
-// the mailbox.
+// Restore adds a mailbox with its record of an earlier process. One that the
+// fleet has stays as it is. A record that cannot be read is ignored, and one that
+// was written by a clock in the future does not delay the next visit. Sources are
+// those of the config: the mailbox keeps those of its record among them, or gets
+// all of them where its record names none.
 func (p *Planner) Restore(now time.Time, key string, record []byte, sources Sources) {
 	if p.Has(key) {
 		return
@@ -91,7 +92,7 @@ func (p *Planner) Restore(now time.Time, key string, record []byte, sources Sour
 	p.insert(now, m)
 }
 
-// insert gives a mailbox a place in the fleet.
+// insert puts a mailbox into a free entry, or a new one.
 func (p *Planner) insert(now time.Time, m entry) {
 	id := int32(len(p.all))
 	if n := len(p.free); n > 0 {
@@ -108,8 +109,8 @@ func (p *Planner) insert(now time.Time, m entry) {
 	p.enqueue(now, id)
 }
 
-// Watch adds a mailbox, unless it is there, and gives it a stale_after of its
-// own.
+// Watch marks a mailbox as watched and sets its own stale_after. It adds one that
+// the fleet does not have.
 func (p *Planner) Watch(now time.Time, key string, staleAfter time.Duration) {
 	p.Add(now, key)
 	id := p.index[key]
@@ -154,14 +155,15 @@ func (p *Planner) drop(id int32) {
 	p.free = append(p.free, id)
 }
 
-// Urge puts a mailbox before all others, once.
+// Urge makes a mailbox the next to be asked, once. It does nothing for one that
+// is being asked.
 func (p *Planner) Urge(key string) {
 	if id, ok := p.index[key]; ok && p.all[id].queue != queueNone && !slices.Contains(p.urgent, id) {
 		p.urgent = append(p.urgent, id)
 	}
 }
 
-// NextUrgent is Next of the mailboxes that were urged alone.
+// NextUrgent is like Next, but returns only mailboxes that were urged.
 func (p *Planner) NextUrgent(now time.Time) (Ask, bool, time.Time) {
 	if len(p.urgent) == 0 {
 		return Ask{}, false, time.Time{}
@@ -169,9 +171,10 @@ func (p *Planner) NextUrgent(now time.Time) (Ask, bool, time.Time) {
 	return p.Next(now)
 }
 
-// Next gives the mailbox to ask now and spends a call on it. Otherwise it gives
-// the moment at which to come again; zero: when Turn says so or the fleet has
-// changed. Who does not come again must Leave.
+// Next returns the mailbox to ask now, and spends a call of the budget. Where
+// there is none it returns false and the moment at which to try again; zero: when
+// Turn fires or the fleet has changed. A caller that does not try again must call
+// Leave, or it holds up the tenant's other targets.
 func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
 	id, why, at := p.choose(now)
 	if id < 0 {
@@ -186,10 +189,10 @@ func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
 	return p.ask(id, why), true, now
 }
 
-// Turn tells when one of the tenant's calls at once has come free.
+// Turn fires when the tenant's budget has room for another call at once.
 func (p *Planner) Turn() <-chan struct{} { return p.caller.Turn() }
 
-// Leave lets others of the tenant go before.
+// Leave gives up the place in the line of the tenant's targets.
 func (p *Planner) Leave() { p.caller.Leave() }
 
 func (p *Planner) ask(id int32, why Why) Ask {
@@ -201,7 +204,7 @@ func (p *Planner) ask(id int32, why Why) Ask {
 	return a
 }
 
-// Settle takes what a visit found out.
+// Settle records the answer of a visit and plans the next one.
 func (p *Planner) Settle(now time.Time, a Ask, v Answer) {
 	p.budget.End()
 	m := &p.all[a.id]
@@ -209,7 +212,7 @@ func (p *Planner) Settle(now time.Time, a Ask, v Answer) {
 		p.drop(a.id)
 		return
 	}
-	if !p.counted(a.id, v.Location) {
+	if !p.countsAt(a.id, v.Location) {
 		v = Answer{State: Duplicate, Location: v.Location, Located: v.Located}
 	}
 	p.counts[m.state]--
@@ -222,7 +225,8 @@ func (p *Planner) Settle(now time.Time, a Ask, v Answer) {
 	p.enqueue(now, a.id)
 }
 
-// Release gives a mailbox back that was not asked after all.
+// Release takes back a mailbox of which there is no answer, as one whose call was
+// refused or cut short.
 func (p *Planner) Release(now time.Time, a Ask) {
 	p.budget.End()
 	if p.all[a.id].gone {
@@ -232,7 +236,7 @@ func (p *Planner) Release(now time.Time, a Ask) {
 	p.enqueue(now, a.id)
 }
 
-// beat counts a sample.
+// beat records a sample: the mailbox last synchronised lag ago.
 func (p *Planner) beat(now time.Time, lag time.Duration) {
 	p.history.Pulse.note(secondsOf(now), lag)
 	moved := 0
@@ -261,8 +265,9 @@ func (p *Planner) dequeue(id int32) {
 	m.queue = queueNone
 }
 
-// queueOf: a phone that is silent while others synchronise is not asked early,
-// the answer would be the same.
+// queueOf returns the queue of a mailbox. One whose phone has been silent for a
+// while, although others synchronise, is not asked early: the answer would be the
+// same.
 func (p *Planner) queueOf(now seconds, m *entry) queueID {
 	switch {
 	case m.state != Fresh || m.tries > 0:
@@ -274,14 +279,16 @@ func (p *Planner) queueOf(now seconds, m *entry) queueID {
 	}
 }
 
-// History returns what must be kept of the samples, a copy.
+// History returns a copy of what the samples have shown, to be kept across
+// restarts.
 func (p *Planner) History() History { return History{p.history.Hours.clone(), p.history.Pulse} }
 
-// Resume goes on from the history of an earlier process, which is the Planner's
-// from now on.
+// Resume sets the history of an earlier process. The caller must not use it
+// afterwards.
 func (p *Planner) Resume(h History) { p.history = h }
 
-// Record returns what must be kept of a mailbox; nil where it is not known.
+// Record returns a mailbox's record, to be kept across restarts; nil: the fleet
+// does not have the mailbox.
 func (p *Planner) Record(key string) []byte {
 	if id, ok := p.index[key]; ok {
 		return p.all[id].record()

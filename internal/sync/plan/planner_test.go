@@ -301,7 +301,7 @@ func TestANameCountsWhenTheOneThatDidIsGone(t *testing.T) {
 	require.Equal(t, Duplicate, p.all[p.index[other]].state)
 	p.remove(counts)
 	p.Restore(monday.Add(time.Hour), "new@contoso.com", p.Record(other), AllSources)
-	assert.True(t, p.counted(p.index[other], Location{1}))
+	assert.True(t, p.countsAt(p.index[other], Location{1}))
 }
 
 func TestAMailboxIsSmall(t *testing.T) {

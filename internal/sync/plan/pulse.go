@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// SamplesFloor is the number of samples of which fewer say nothing.
+	// SamplesFloor is the least number of samples from which something follows.
 	SamplesFloor = 50
-	// MovedWithin is how shortly before it was asked a mailbox that has moved
-	// synchronised.
+	// MovedWithin is the time before a sample within which the mailbox must have
+	// synchronised to count as moved.
 	MovedWithin = 10 * time.Minute
 )
 
 const (
-	pulseSize    = 360       // samples that are kept: an hour of one in ten seconds
-	pulseWindow  = time.Hour // older ones say nothing
-	movedFloor   = 15        // samples that should have moved, so that a stop shows
-	hourLookedAt = 10        // samples of an hour that make it known
+	pulseSize    = 360       // samples that are kept: an hour's, at one in ten seconds
+	pulseWindow  = time.Hour // the age of the oldest sample that counts
+	movedFloor   = 15        // samples that should have moved, from which a stop can be told
+	hourLookedAt = 10        // samples from which an hour is known
 	awakeWithin  = time.Hour
 	awakeShare   = 0.4
 	awakeFloor   = 20
@@ -26,15 +26,15 @@ const (
 	awakeSamples = 30 * time.Minute
 )
 
-// History is what the samples have shown: of the last weeks by hour, and the
-// newest one by one.
+// History is what the samples have shown: counts of the last weeks by hour, and
+// the newest samples one by one.
 type History struct {
 	Hours Hours
 	Pulse Pulse
 }
 
-// Pulse is the newest of the samples: mailboxes asked in rotation, whatever is
-// known of them, so that they stand for the fleet.
+// Pulse holds the newest samples. The sampled mailboxes are chosen in rotation,
+// whatever is known of them, so that they are representative of the fleet.
 type Pulse struct {
 	ring [pulseSize]beat
 	next int
@@ -50,7 +50,7 @@ func (p *Pulse) note(asked seconds, lag time.Duration) {
 	p.next++
 }
 
-// newest gives the samples of the last window, the newest first.
+// newest returns the samples of the last window, newest first.
 func (p *Pulse) newest(now seconds, window time.Duration) iter.Seq2[int, beat] {
 	return func(yield func(int, beat) bool) {
 		for i := range min(p.next, pulseSize) {
@@ -86,25 +86,26 @@ func (p *Pulse) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Movement sums up the newest samples, beside what is usual of so many.
+// Movement sums up the newest samples.
 type Movement struct {
 	Asked, Moved int
-	Expected     float64 // to have moved
-	Known        bool    // what is usual now
+	Expected     float64 // how many of so many usually move at this time of the week
+	Known        bool    // it is known what is usual now
 }
 
-// Enough reports whether the samples are so many that a stop shows.
+// Enough reports whether there are enough samples to tell a stop.
 func (m Movement) Enough() bool { return m.Asked >= SamplesFloor && m.Expected >= movedFloor }
 
-// Movement takes the newest samples, as few as are enough: where much moves a
-// stop shows in minutes, where little does it takes up to an hour of them.
+// Movement returns the sum of the newest samples, as few as are enough to tell a
+// stop: a few minutes of them where many mailboxes usually move, up to an hour
+// where few do.
 func (p *Planner) Movement(now time.Time) (m Movement) {
 	usual, slot := 0.0, seconds(0)
 	for _, b := range p.history.Pulse.newest(secondsOf(now), pulseWindow) {
 		if m.Enough() {
 			break
 		}
-		if at := b.asked - b.asked%300; at != slot { // five minutes have one usual
+		if at := b.asked - b.asked%300; at != slot { // what is usual is computed once for five minutes
 			slot = at
 			usual, _ = p.history.Hours.Usual(at.time(), movedShare)
 		}
@@ -117,13 +118,13 @@ func (p *Planner) Movement(now time.Time) (m Movement) {
 	return m
 }
 
-// movedShare measures an hour of samples.
+// movedShare returns the share of an hour's samples that had moved.
 func movedShare(h Hour) (float64, bool) {
 	return float64(h.Moved) / float64(max(h.Asked, 1)), h.Asked >= hourLookedAt
 }
 
-// awake says whether so many phones synchronise now that asking before time is
-// worth while. In a quiet night the answers would be those of the evening.
+// awake reports whether enough phones synchronise now to make early visits worth
+// their calls. In a quiet night the answers would be the same as in the evening.
 func (p *Pulse) awake(now seconds) bool {
 	asked, moved := 0, 0
 	for i, b := range p.newest(now, awakeSamples) {

@@ -1,18 +1,18 @@
 package plan
 
-// queueID says in which queue a mailbox waits.
+// queueID is the queue in which a mailbox waits.
 type queueID uint8
 
 const (
-	queueNone  queueID = iota // it is being asked
-	queueEarly                // fresh: asked at due, or before when that levels the load
-	queueLate                 // fresh, its phone silent while others sync: not before due
-	queueAgain                // all others, new ones too
+	queueNone  queueID = iota // none: it is being asked
+	queueEarly                // fresh: asked when due, or earlier to level the load
+	queueLate                 // fresh, but its phone is silent while others synchronise: not before it is due
+	queueAgain                // all others, new ones among them
 	queues
 )
 
-// queue is a heap of mailboxes by due. Each mailbox knows its slot, so that it
-// can be taken out from the middle.
+// queue is a heap of mailboxes, the one that is due first at the top. Each
+// mailbox knows its slot, so that it can be removed from the middle.
 type queue struct {
 	p   *Planner
 	ids []int32
@@ -54,10 +54,10 @@ func (q *queue) less(i, j int) bool {
 	return scattered(q.ids[i]) < scattered(q.ids[j])
 }
 
-// scattered gives each mailbox a place of its own, neighbours of a list far from
-// each other: those that cannot be asked may stand together there. It is the end
-// of MurmurHash3, which maps no two to one; the golden ratio would keep in step
-// with the samples.
+// scattered returns a number for each mailbox, different for all of them, that
+// puts neighbours of a list far apart: mailboxes that cannot be asked may stand
+// together there. It is the last step of MurmurHash3, which maps no two inputs to
+// one output. A multiple of the golden ratio would give the order of the samples.
 func scattered(id int32) uint32 {
 	h := uint32(id)
 	h = (h ^ h>>16) * 0x85ebca6b

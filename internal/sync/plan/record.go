@@ -13,8 +13,9 @@ const recordSize = 4 + 5*4 + 16
 
 var errRecord = errors.New("not a mailbox record of this version")
 
-// record writes what must survive a restart. The next visit is in it for those
-// without an answer to the last question; otherwise it follows from the rest and the config in force.
+// record returns what must survive a restart. The next visit is used only where
+// the last one had no answer; otherwise restore computes it from the rest and the
+// config in force.
 func (m *entry) record() []byte {
 	b := make([]byte, 0, recordSize)
 	b = append(b, recordVersion, byte(m.sources)<<4|byte(m.state), m.devices, m.tries)
@@ -24,7 +25,8 @@ func (m *entry) record() []byte {
 	return append(b, m.location[:]...)
 }
 
-// restore reads a record into m and plans the next visit.
+// restore reads a record into m and plans the next visit. Its error leaves m as
+// it was.
 func (m *entry) restore(b []byte) error {
 	if len(b) != recordSize || b[0] != recordVersion || State(b[1]&15) >= states {
 		return errRecord

@@ -2,7 +2,8 @@ package plan
 
 import "time"
 
-// Sources are the places that name mailboxes, as bits: a record keeps four.
+// Sources are the sources of the config that name a mailbox, as bits. A record
+// has room for four.
 type Sources uint8
 
 // The sources of mailboxes.
@@ -14,9 +15,9 @@ const (
 	AllSources = FromList | FromFile | FromInventory
 )
 
-// Adopt notes that a source has these mailboxes and, where they are the whole of
-// it, that it has no others. A mailbox that no source has any more is removed.
-// It returns those of which the record has changed, and those that were removed.
+// Adopt records that a source names these mailboxes and adds those that are new;
+// whole: it names no others. A mailbox that no source names any more is removed.
+// Adopt returns the mailboxes whose record has changed, and those it removed.
 func (p *Planner) Adopt(now time.Time, source Sources, keys []string, whole bool) (changed, removed []string) {
 	has := make(map[string]bool, len(keys))
 	for _, key := range keys {

@@ -2,17 +2,17 @@ package plan
 
 import "time"
 
-// State is what is known of a mailbox. It is in exactly one.
+// State is what is known of a mailbox. Each mailbox is in exactly one.
 type State uint8
 
-// The states, as hmad_mailboxes names them.
+// The states; docs/sync.md explains them.
 const (
-	Unchecked      State = iota // not asked yet, or not since its last verdict ran out
+	Unchecked      State = iota // not asked yet, or its last verdict has run out
 	Fresh                       // synchronised within stale_after
 	Stale                       // not synchronised within stale_after
 	Failing                     // its last attempt is over an hour newer than its last success
-	Inactive                    // no success for 14 days: nobody's fault
-	Unknown                     // Exchange Online does not say when
+	Inactive                    // no success for 14 days
+	Unknown                     // Exchange Online does not say when it last synchronised
 	NotProvisioned              // no mailbox in the cloud, or no phone with Outlook
 	Cloud                       // a mailbox of Exchange Online itself
 	Error                       // could not be asked, or answered with another mailbox's rows
@@ -29,7 +29,7 @@ func States() []State {
 	return all
 }
 
-// String returns the state's name, as the label has it.
+// String returns the state's name, as labels show it.
 func (s State) String() string {
 	names := [states]string{"unchecked", "fresh", "stale", "failing", "inactive", "unknown", "not_provisioned", "cloud", "error", "duplicate"}
 	if s >= states {
@@ -47,4 +47,4 @@ func (s State) active() bool { return s == Fresh || s == Stale || s == Failing }
 // InactiveAfter is the time without a success after which a mailbox is Inactive.
 const InactiveAfter = 14 * 24 * time.Hour
 
-const failingAfter = time.Hour // an attempt so much newer than the success has failed
+const failingAfter = time.Hour // an attempt that is newer than the success by more has failed

@@ -1,4 +1,4 @@
-// Package simulate runs the planner of package sync against modelled fleets of
+// Package simulate runs the planner of package plan against modelled fleets of
 // phones in virtual time: weeks of 100,000 mailboxes take seconds.
 package simulate
 
@@ -62,9 +62,8 @@ const (
 	lasting  = 6 * time.Hour // of a stop that is mended
 )
 
-// Office gives the hours of a day in which a fleet of phones in offices is at
-// work: when people come between 7:00 and 9:30 and leave between 16:00 and
-// 19:00, half of them are there.
+// Office is the part of a day in which at least half of the people of an office
+// are there: they come between 7:00 and 9:30 and leave between 16:00 and 19:00.
 var Office = struct{ From, To time.Duration }{8*time.Hour + 30*time.Minute, 17 * time.Hour}
 
 // stopsAt are the times of day at which a stop is tried.
@@ -119,7 +118,7 @@ func (w *world) stops(out *Outcome) {
 	out.Again = Stop{10 * time.Hour, w.fork().stop()}
 }
 
-// stop lets every phone stop, and gives the time until that is found.
+// stop stops every phone and returns the time until that is found.
 func (w *world) stop() time.Duration {
 	w.quiet = quiet{w.now, w.now.Add(2 * day)}
 	for w.now.Sub(w.quiet.from) < day {
@@ -145,7 +144,7 @@ func (w *world) outage() Trouble {
 	return w.recover()
 }
 
-// recover goes on for two days after the trouble and sums it up.
+// recover runs for two days after the trouble and returns what they showed.
 func (w *world) recover() Trouble {
 	from, refused, over := w.now, w.refused, time.Duration(0)
 	for w.now.Sub(from) < 2*day {
@@ -157,18 +156,18 @@ func (w *world) recover() Trouble {
 	return Trouble{WorstLate: w.late(), FalseVerdicts: w.falseVerdicts, Findings: w.found(), Refused: refused, Peak: w.peak(), Over: over}
 }
 
-// found lists the findings about the fleet, of whatever time.
+// found returns the names of all findings about the fleet so far.
 func (w *world) found() []string {
 	fleet := maps.Clone(w.findings)
 	maps.DeleteFunc(fleet, func(name string, _ time.Time) bool { return strings.HasPrefix(name, "watched_") })
 	return slices.Sorted(maps.Keys(fleet))
 }
 
-// late gives the worst lateness, of mailboxes too that still wait.
+// late returns the worst lateness, that of mailboxes which still wait included.
 func (w *world) late() time.Duration { return max(w.lateness, w.plan.Count(w.now).Lag) }
 
-// asked gives the share of the fleet of which something is known.
+// asked returns the share of the fleet of which something is known.
 func (w *world) asked() float64 { return float64(w.plan.Count(w.now).Asked()) / float64(w.size) }
 
-// unasked counts those of which nothing is.
+// unasked returns the number of mailboxes of which nothing is known.
 func (w *world) unasked() int { c := w.plan.Count(w.now); return c.Mailboxes - c.Asked() }

@@ -10,9 +10,8 @@ import (
 	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// answer lets Exchange Online answer the calls of one visit, each of which is
-// paid for. That calls overlap changes nothing that is measured here, so that
-// an answer takes no time.
+// answer makes one visit and returns the mailbox to the plan. Answers take no
+// time: that real calls overlap changes nothing that is measured here.
 func (w *world) answer(a plan.Ask) {
 	v, ok := w.visit(a)
 	if !ok {
@@ -55,14 +54,13 @@ func (w *world) visit(a plan.Ask) (v plan.Answer, ok bool) {
 	return v, true
 }
 
-// locationOf gives a location that no other mailbox has.
+// locationOf returns a location that no other mailbox has.
 func locationOf(n int) (l plan.Location) {
 	binary.BigEndian.PutUint64(l[:], uint64(n)+1)
 	return l
 }
 
-// pay waits for one more call of the budget: the visit gives its place up and
-// takes one again.
+// pay waits for one more call of the budget. The visit ends its last call first.
 func (w *world) pay() {
 	w.set.Budget.End()
 	for further := w.set.Budget.Caller(); ; {
@@ -95,7 +93,8 @@ func (w *world) call() bool {
 	return w.tenant == nil || w.tenant.AllowN(w.now, 1)
 }
 
-// at is the fleet's At, with the world's quiet time.
+// at returns what a phone has done by t. In the world's quiet time no phone
+// synchronises.
 func (w *world) at(n int, t time.Time) phones.Seen {
 	seen := w.fleet.At(n, t)
 	if seen.Success.After(w.quiet.from) && !seen.Success.After(w.quiet.to) {

@@ -92,7 +92,7 @@ func numberOf(key string) (n int) {
 	return n
 }
 
-// until lets the daemon work until a moment.
+// until runs the daemon until a moment.
 func (w *world) until(end time.Time) {
 	for w.now.Before(end) {
 		if !w.now.Before(w.nextAt) {
@@ -128,12 +128,12 @@ func (w *world) run() {
 	w.join()
 }
 
-// perDay gives the calls per mailbox and day over a span.
+// perDay returns the calls per mailbox and day over a span.
 func (w *world) perDay(span time.Duration) float64 {
 	return float64(w.calls) / float64(w.size) / span.Hours() * 24
 }
 
-// peak gives the greatest number of calls per second over a minute.
+// peak returns the greatest number of calls per second over a minute.
 func (w *world) peak() float64 {
 	most := 0
 	for _, n := range w.minute {
@@ -142,8 +142,8 @@ func (w *world) peak() float64 {
 	return float64(most) / 60
 }
 
-// fork gives a world that goes on from here, in which a daemon has just been
-// restarted, and in which nothing has been seen yet.
+// fork returns a copy of the world in which the daemon has just been restarted and
+// nothing has been counted yet.
 func (w *world) fork() *world {
 	other := *w
 	other.restart(0)
@@ -151,7 +151,7 @@ func (w *world) fork() *world {
 	return &other
 }
 
-// restart ends the daemon and starts another one later, on its records.
+// restart ends the daemon and starts another one later with its records.
 func (w *world) restart(after time.Duration) {
 	before := w.plan
 	w.now = w.now.Add(after)

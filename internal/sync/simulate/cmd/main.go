@@ -1,4 +1,4 @@
-// Command cmd prints what the plan of package sync does to modelled fleets:
+// Command cmd prints how package plan does with modelled fleets:
 //
 //	go run ./internal/sync/simulate/cmd -mailboxes 100000 -rate 2
 package main
