@@ -108,7 +108,7 @@ func watched(t *testing.T, j *jammed, run func(context.Context) (check.Report, e
 		}}
 	d := runs.NewDispatcher(&runs.Runner{Book: j, Now: time.Now}, 1)
 	n.follow(d)
-	require.NoError(t, d.Set([]*check.Check{{Def: &check.Def{Name: "activesync"}, Parts: check.Parts{Run: run},
+	require.NoError(t, d.Set([]*check.Check{{Def: &check.Def{Name: "activesync"}, Parts: check.Parts{Run: check.Reporting(run)},
 		Target: "contoso", Schedule: "*/5 * * * *", Timeout: 4 * time.Minute}}))
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan struct{}, 2)

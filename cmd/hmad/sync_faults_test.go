@@ -120,5 +120,5 @@ func (s *syncLab) shows(t *testing.T, reason *check.Reason) {
 func (s *syncLab) run(t *testing.T, c *check.Check) (check.Report, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
-	return c.Run(ctx)
+	return c.Look(ctx, c.Run)
 }

@@ -34,7 +34,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, err
 	}
 	c := &configuration{target: t, env: env, askCloud: ask}
-	return check.Parts{Run: c.run}, nil
+	return check.Parts{Run: check.Reporting(c.run)}, nil
 }
 
 // configuration is the check bound to a target. Runs do not overlap.

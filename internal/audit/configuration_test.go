@@ -77,7 +77,7 @@ func (f *fixture) result(t *testing.T) check.Result {
 	parts, err := Configuration.New(f.target, f.env)
 	require.NoError(t, err)
 	require.NotNil(t, parts.Run)
-	report, err := parts.Run(t.Context())
+	report, err := Configuration.Look(t.Context(), parts.Run)
 	return check.Result{Report: report, Err: err}
 }
 
@@ -220,10 +220,10 @@ func TestAHalfWrittenReportDoesNotHideTheGoodOneBefore(t *testing.T) {
 	f := newFixture(t, healthy(t), tenantIn(worldwide, ""))
 	parts, err := Configuration.New(f.target, f.env)
 	require.NoError(t, err)
-	_, err = parts.Run(t.Context())
+	_, err = Configuration.Look(t.Context(), parts.Run)
 	require.NoError(t, err)
 	f.files["ex01.json"] = f.files["ex01.json"][:200]
-	report, err := parts.Run(t.Context())
+	report, err := Configuration.Look(t.Context(), parts.Run)
 	require.NoError(t, err)
 	assert.Empty(t, report.Findings)
 	assert.Empty(t, report.Unevaluated())

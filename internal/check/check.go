@@ -41,12 +41,12 @@ type Def struct {
 
 // Parts are the functions of one built check.
 type Parts struct {
-	// Run looks once and judges. An error means that it could not tell.
-	Run func(context.Context) (Report, error)
+	// Run looks once and fills the verdict, in which every reason is open.
+	Run func(context.Context, *Verdict)
 	// Doubt, where set, is asked when findings that need confirming have
-	// stood up to the confirming attempt: is our own side to blame? It gives
-	// the report that remains, and an error where hmad could not tell.
-	Doubt func(context.Context, Report) (Report, error)
+	// stood up to the confirming attempt: is our own side to blame? What is
+	// not the estate's fault it retracts.
+	Doubt func(context.Context, *Verdict)
 	// Begin, where set, takes up what the Store keeps: once, when no other
 	// build of the check is at work any more, and before this one runs or the
 	// daemon answers for it. It reads the Env's Memory and Fleet and fills its

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,13 +9,14 @@ import (
 // Part is the verdict on one of several addresses, members or servers that a
 // check looks at. The name stands in the details, where there are several.
 type Part struct {
-	Name string
+	Name    string
+	Subject string // what a finding that names nothing is about; empty: Name
 	*Verdict
 }
 
 // Join unites verdicts of the same Def into v. What any part found is found,
 // with the parts' names in the detail; a reason is clear only where no part
-// found it or could not look. A reason that one part judged and another does
+// found it or could not look. A reason that one part cleared and another does
 // not mention is undecided: nobody looked there. Call it once, before v judges
 // what concerns all parts together.
 func (v *Verdict) Join(parts ...Part) {
@@ -47,7 +49,7 @@ func (v *Verdict) unite(r *Reason, parts []Part) {
 		detail, about := together(r, parts)
 		v.mark(strongest, r)
 		v.findings = append(v.findings, Finding{Reason: r, About: subjects(about), Detail: Clean(detail, maxDetail)})
-	case silent != "":
+	case silent != "" && strongest.state == cleared:
 		v.defect("did not judge %s at %s", r.Name, silent)
 	default:
 		v.mark(strongest, r)
@@ -72,7 +74,7 @@ func together(r *Reason, parts []Part) (detail string, about []string) {
 				at[f.Detail] = append(at[f.Detail], p.Name)
 			}
 			if about = append(about, f.About...); len(f.About) == 0 {
-				about = append(about, p.Name)
+				about = append(about, cmp.Or(p.Subject, p.Name))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -234,6 +235,9 @@ func (v *Verdict) Repeat(commands ...string) { v.note(Repeat, commands...) }
 // when.
 func (v *Verdict) Timeline(lines ...string) { v.note(Timeline, lines...) }
 
+// Keep records notes of another verdict.
+func (v *Verdict) Keep(notes ...Note) { v.report.Notes = append(v.report.Notes, notes...) }
+
 func (v *Verdict) note(kind NoteKind, texts ...string) {
 	for _, text := range texts {
 		v.report.Notes = append(v.report.Notes, Note{kind, text})
@@ -291,4 +295,12 @@ func subjects(about []string) []string {
 		}
 	}
 	return out
+}
+
+// Look makes one run of a check that this Def built, without a runner, and
+// returns its report and error.
+func (d *Def) Look(ctx context.Context, run func(context.Context, *Verdict)) (Report, error) {
+	v := d.Judge()
+	run(ctx, v)
+	return v.Report()
 }

@@ -18,7 +18,7 @@ import (
 
 // EvoSTSMetadata is the check of the stored signing certificates against those
 // that are published.
-var EvoSTSMetadata = define(check.Def{
+var EvoSTSMetadata = &check.Def{
 	Name: "evosts_metadata",
 	Doc: "Does Exchange hold the certificates with which Microsoft signs tokens? It fetches the metadata that Microsoft publishes for the tenant " +
 		"and compares it with the stored copy, as the on-premises report or the directory shows it. A certificate that is published and not yet stored is in order for as long " +
@@ -31,7 +31,8 @@ var EvoSTSMetadata = define(check.Def{
 	Reasons: evostsReasons,
 	Facts:   []*check.Fact{publishedKeys, storedKeys, defaultServer},
 	Steps:   []int{2, 7},
-}, newEvoSTS)
+	New:     newEvoSTS,
+}
 
 // tokenTimeout bounds getting a token; fetchTimeout bounds each document.
 const tokenTimeout = 10 * time.Second
@@ -45,19 +46,19 @@ func configured(t config.Target) bool {
 	return t.Tenant != "" && (t.OnPrem.Report.Configured() || t.OnPrem.LDAP.URL != "")
 }
 
-func newEvoSTS(t config.Target, env check.Env) (judging, error) {
+func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
 	if !configured(t) {
-		return nil, nil
+		return check.Parts{}, nil
 	}
 	client, err := transport.NewClient(t, env)
 	if err != nil {
-		return nil, err
+		return check.Parts{}, err
 	}
 	e := buildEvoSTS(t, env, overHTTP(client))
 	if t.ExchangeOnline.Configured() {
 		credential, err := entra.New(t, env)
 		if err != nil {
-			return nil, err
+			return check.Parts{}, err
 		}
 		e.keyID = keyIDOf(credential)
 		e.expires = func() (string, time.Time, bool) {
@@ -65,7 +66,7 @@ func newEvoSTS(t config.Target, env check.Env) (judging, error) {
 			return credential.Kind(), notAfter, ok
 		}
 	}
-	return e.run, nil
+	return check.Parts{Run: e.run}, nil
 }
 
 // buildEvoSTS builds the check without a credential; f is its way to documents.

@@ -74,7 +74,7 @@ func TestTheWholeCheckOverTLS(t *testing.T) {
 	parts, err := EvoSTSMetadata.New(m.target, m.env)
 	require.NoError(t, err)
 	for range 2 {
-		report, err := parts.Run(t.Context())
+		report, err := EvoSTSMetadata.Look(t.Context(), parts.Run)
 		require.NoError(t, err)
 		assert.Empty(t, report.Findings)
 	}
@@ -122,7 +122,7 @@ func TestDocumentsThatCannotBeHad(t *testing.T) {
 			m := newMicrosoft(t, w, tc.serve)
 			parts, err := EvoSTSMetadata.New(m.target, m.env)
 			require.NoError(t, err)
-			report, err := parts.Run(t.Context())
+			report, err := EvoSTSMetadata.Look(t.Context(), parts.Run)
 			require.ErrorContains(t, err, tc.want)
 			assert.Equal(t, check.Metadata, check.ClassOf(err))
 			assert.Equal(t, check.Undecided, check.Result{Report: report, Err: err}.Outcome())
@@ -156,7 +156,7 @@ func TestAProxyThatRefusesIsOurOwnSide(t *testing.T) {
 	env.Dial = new(net.Dialer).DialContext
 	parts, err := EvoSTSMetadata.New(target, env)
 	require.NoError(t, err)
-	_, err = parts.Run(t.Context())
+	_, err = EvoSTSMetadata.Look(t.Context(), parts.Run)
 	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
 }
 

@@ -38,7 +38,7 @@ func TestAnEmergencyRollShowsAtTheNextRun(t *testing.T) {
 	})
 	require.NoError(t, err)
 	see := func() string {
-		report, err := parts.Run(t.Context())
+		report, err := EvoSTSMetadata.Look(t.Context(), parts.Run)
 		assert.NotContains(t, report.Unevaluated(), signingKeyMissing)
 		return outcome(check.Result{Report: report, Err: err})
 	}

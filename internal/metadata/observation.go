@@ -10,6 +10,9 @@ import (
 	"github.com/hmad/hmad/internal/report"
 )
 
+// maxDetail bounds in bytes a note and what an error quotes.
+const maxDetail = 300
+
 // defaultMetadata is the tenant's document, as the Hybrid Configuration Wizard
 // enters it (domain notes, section 6.1).
 const defaultMetadata = "https://login.windows.net/{tenant}/federationmetadata/2007-06/federationmetadata.xml"

@@ -13,7 +13,7 @@ import (
 )
 
 // MetadataRefresh is the check of the job that keeps the stored certificates.
-var MetadataRefresh = define(check.Def{
+var MetadataRefresh = &check.Def{
 	Name: "metadata_refresh",
 	Doc: "Does the job work that copies Microsoft's signing certificates into Active Directory? From the on-premises reports it reads which server runs it " +
 		"(the one with the mounted copy of the database of the arbitration mailbox with the capability OrganizationCapabilityManagement) and the events that the job (MSExchange AuthAdmin) " +
@@ -26,17 +26,18 @@ var MetadataRefresh = define(check.Def{
 	Reasons: refreshReasons,
 	Facts:   []*check.Fact{refreshServer},
 	Steps:   []int{7},
-}, newRefresh)
+	New:     newRefresh,
+}
 
-func newRefresh(t config.Target, env check.Env) (judging, error) {
+func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
-		return nil, nil
+		return check.Parts{}, nil
 	}
 	client, err := transport.NewClient(t, env)
 	if err != nil {
-		return nil, err
+		return check.Parts{}, err
 	}
-	return buildRefresh(t, env, overHTTP(client)).run, nil
+	return check.Parts{Run: buildRefresh(t, env, overHTTP(client)).run}, nil
 }
 
 // buildRefresh builds the check; f is its way to documents.

@@ -18,7 +18,7 @@ import (
 )
 
 // OnPremReport is the check of the on-premises reports themselves.
-var OnPremReport = define(check.Def{
+var OnPremReport = &check.Def{
 	Name: "onprem_report",
 	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals old, or over two hours), " +
 		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
@@ -29,7 +29,8 @@ var OnPremReport = define(check.Def{
 	Metrics: []*check.Metric{ReportTime, intake.Pushes, entra.CredentialNotAfter},
 	Reasons: reportReasons,
 	Facts:   []*check.Fact{collectorVersion},
-}, newOnPremReport)
+	New:     newOnPremReport,
+}
 
 const (
 	// hostsKey is the place in the memory of the hosts that reported.
@@ -41,11 +42,11 @@ const (
 	maxSkew = time.Minute
 )
 
-func newOnPremReport(t config.Target, env check.Env) (judging, error) {
+func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.OnPrem.Report.Configured() {
-		return nil, nil
+		return check.Parts{}, nil
 	}
-	return (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run, nil
+	return check.Parts{Run: (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run}, nil
 }
 
 // onPremReport is the check for one target.

@@ -101,7 +101,7 @@ func TestAFileThatIsBeingWritten(t *testing.T) {
 	parts, err := OnPremReport.New(w.target, env)
 	require.NoError(t, err)
 	see := func() string {
-		report, err := parts.Run(t.Context())
+		report, err := OnPremReport.Look(t.Context(), parts.Run)
 		return outcome(check.Result{Report: report, Err: err})
 	}
 	require.Equal(t, "good", see())
@@ -122,7 +122,7 @@ func TestAFolderThatCannotBeRead(t *testing.T) {
 	for _, d := range []*check.Def{OnPremReport, MetadataRefresh} {
 		parts, err := d.New(w.target, env)
 		require.NoError(t, err)
-		report, err := parts.Run(t.Context())
+		report, err := d.Look(t.Context(), parts.Run)
 		assert.Equal(t, check.ReportInput, check.ClassOf(err))
 		assert.Equal(t, d.Reasons, report.Unevaluated())
 	}

@@ -243,10 +243,8 @@ func (w *world) run() check.Result {
 }
 
 // judged runs a check of the Def once.
-func judged(t testing.TB, d *check.Def, judge judging) check.Result {
-	v := d.Judge()
-	judge(t.Context(), v)
-	report, err := v.Report()
+func judged(t testing.TB, d *check.Def, run func(context.Context, *check.Verdict)) check.Result {
+	report, err := d.Look(t.Context(), run)
 	r := check.Result{Report: report, Err: err}
 	requireWhole(t, r)
 	return r
@@ -256,10 +254,7 @@ func judged(t testing.TB, d *check.Def, judge judging) check.Result {
 func (w *world) built(d *check.Def, env check.Env) check.Result {
 	parts, err := d.New(w.target, env)
 	require.NoError(w.t, err)
-	report, err := parts.Run(w.t.Context())
-	r := check.Result{Report: report, Err: err}
-	requireWhole(w.t, r)
-	return r
+	return judged(w.t, d, parts.Run)
 }
 
 // requireWhole holds that a run judged every reason or says why it did not, and

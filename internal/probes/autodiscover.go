@@ -34,7 +34,7 @@ var Autodiscover = &check.Def{
 		if err != nil {
 			return check.Parts{}, err
 		}
-		return check.Parts{Run: a.run, Doubt: doubt(env)}, nil
+		return check.Parts{Run: check.Reporting(a.run), Doubt: check.Doubting(doubt(env))}, nil
 	},
 }
 

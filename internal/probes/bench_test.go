@@ -168,7 +168,7 @@ func (s benched) activesync() func() {
 	}, withMemory(testEnv(s.ca)))
 	require.NoError(s.b, err)
 	return func() {
-		report, err := parts.Run(s.b.Context())
+		report, err := ActiveSync.Look(s.b.Context(), parts.Run)
 		require.NoError(s.b, err)
 		require.Empty(s.b, report.Findings)
 	}

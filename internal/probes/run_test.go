@@ -83,7 +83,7 @@ func run(t *testing.T, def *check.Def, target config.Target, env check.Env) (che
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), def.Timeout)
 	defer cancel()
-	return parts.Run(ctx)
+	return def.Look(ctx, parts.Run)
 }
 
 func mustRun(t *testing.T, def *check.Def, target config.Target, env check.Env) check.Report {
@@ -154,7 +154,7 @@ func TestOurOwnSideIsAnError(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = parts.Run(ctx)
+		_, err = ActiveSync.Look(ctx, parts.Run)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }

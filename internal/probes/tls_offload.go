@@ -37,7 +37,7 @@ var TLSOffload = &check.Def{
 		if err != nil {
 			return check.Parts{}, err
 		}
-		return check.Parts{Run: o.run, Doubt: doubt(env)}, nil
+		return check.Parts{Run: check.Reporting(o.run), Doubt: check.Doubting(doubt(env))}, nil
 	},
 }
 

@@ -240,7 +240,7 @@ func TestTLSOffloadRepeatsWhatDrewNoAnswer(t *testing.T) {
 	look := func() []string {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		report, err := parts.Run(ctx)
+		report, err := TLSOffload.Look(ctx, parts.Run)
 		require.NoError(t, err)
 		return foundNames(report.Findings)
 	}
@@ -251,7 +251,7 @@ func TestTLSOffloadRepeatsWhatDrewNoAnswer(t *testing.T) {
 	unreached, err := TLSOffload.New(target, env)
 	require.NoError(t, err)
 	for range 3 {
-		report, err := unreached.Run(t.Context())
+		report, err := TLSOffload.Look(t.Context(), unreached.Run)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"connect_failed"}, foundNames(report.Findings))
 	}

@@ -51,7 +51,7 @@ func newVantage(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, err
 	}
 	o.shared = SharesWayOut(t)
-	return check.Parts{Run: o.run}, nil
+	return check.Parts{Run: check.Reporting(o.run)}, nil
 }
 
 // wayOut asks for the tenant's OpenID configuration over the target's route.

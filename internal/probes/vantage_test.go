@@ -71,9 +71,9 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report, err := vantageOf(t, testEnv(ca), serveTLS(t, cert, test.serve).String()).Run(t.Context())
+			report, err := Vantage.Look(t.Context(), vantageOf(t, testEnv(ca), serveTLS(t, cert, test.serve).String()).Run)
 			if name == "closed" {
-				report, err = vantageOf(t, testEnv(ca), serve(t, test.serve).String()).Run(t.Context())
+				report, err = Vantage.Look(t.Context(), vantageOf(t, testEnv(ca), serve(t, test.serve).String()).Run)
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.reasons, foundNames(report.Findings))
@@ -127,7 +127,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 			if test.env != nil {
 				test.env(&env)
 			}
-			report, err := vantageOf(t, env, test.to).Run(t.Context())
+			report, err := Vantage.Look(t.Context(), vantageOf(t, env, test.to).Run)
 			require.NoError(t, err)
 			require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 			assert.Contains(t, report.Findings[0].Detail, test.words)
@@ -139,7 +139,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 		target.ConnectTo, target.Proxy = nil, "http://"+serve(t, answers("HTTP/1.1 407 No\r\n\r\n")).String()
 		parts, err := Vantage.New(target, testEnv(ca))
 		require.NoError(t, err)
-		report, err := parts.Run(t.Context())
+		report, err := Vantage.Look(t.Context(), parts.Run)
 		require.NoError(t, err)
 		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 		assert.Contains(t, report.Findings[0].Detail, "407")
@@ -158,7 +158,7 @@ func TestShutdownSaysNothingOfTheWayOut(t *testing.T) {
 	target.ConnectTo, target.CAFile = nil, ""
 	parts, err := Vantage.New(target, env)
 	require.NoError(t, err)
-	report, err := parts.Run(ctx)
+	report, err := Vantage.Look(ctx, parts.Run)
 	assert.Equal(t, context.Canceled, err)
 	assert.Equal(t, check.Report{}, report)
 	ask, err := NewWayOut(target, env)
@@ -184,7 +184,7 @@ func TestOneAddressThatAnswersMakesTheWayOpen(t *testing.T) {
 	target.ConnectTo = nil
 	parts, err := Vantage.New(target, env)
 	require.NoError(t, err)
-	report, err := parts.Run(t.Context())
+	report, err := Vantage.Look(t.Context(), parts.Run)
 	require.NoError(t, err)
 	assert.Empty(t, report.Findings)
 }
@@ -215,7 +215,7 @@ func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 		target.Vantage = vantage
 		parts, err := Vantage.New(target, testEnv(ca))
 		require.NoError(t, err)
-		report, err := parts.Run(t.Context())
+		report, err := Vantage.Look(t.Context(), parts.Run)
 		require.NoError(t, err)
 		require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
 		assert.Contains(t, report.Samples, check.Sample{Metric: WayOutShared, Value: want}, vantage)

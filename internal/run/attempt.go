@@ -21,7 +21,8 @@ func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (las
 			last = answer{err: r.panicked(c, p)}
 		}
 	}()
-	first := attempt(ctx, c)
+	verdict := attempt(ctx, c)
+	first := answerOf(verdict)
 	if !unconfirmed(c, first.report, at) {
 		return first
 	}
@@ -31,10 +32,12 @@ func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (las
 			err:    check.Errorf(check.Timeout, "no time was left to confirm what the first attempt found"),
 		}
 	}
-	second := attempt(ctx, c)
+	verdict = attempt(ctx, c)
+	second := answerOf(verdict)
 	last = second
 	if c.Doubt != nil && unconfirmed(c, second.report, at) {
-		last = doubt(ctx, c, second)
+		c.Doubt(ctx, verdict)
+		last = answerOf(verdict)
 	}
 	last.report.Notes = slices.Concat(first.account(c, 1), second.account(c, 2), last.report.Notes)
 	return last
@@ -42,23 +45,20 @@ func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (las
 
 // attempt runs the check once. Where a second attempt may have to follow, it
 // gets half of the time that is left.
-func attempt(ctx context.Context, c *check.Check) answer {
+func attempt(ctx context.Context, c *check.Check) *check.Verdict {
 	if deadline, ok := ctx.Deadline(); ok && slices.ContainsFunc(c.Reasons, func(r *check.Reason) bool { return r.Confirm }) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	report, err := c.Run(ctx)
-	return declared(c.Def, answer{report, err})
+	v := c.Judge()
+	c.Run(ctx, v)
+	return v
 }
 
-// doubt asks the check whether hmad's own side is to blame for what a found.
-func doubt(ctx context.Context, c *check.Check, a answer) answer {
-	report, err := c.Doubt(ctx, a.report)
-	if err == nil {
-		err = a.err
-	}
-	return declared(c.Def, answer{report, err})
+func answerOf(v *check.Verdict) answer {
+	report, err := v.Report()
+	return answer{report, err}
 }
 
 // unconfirmed says whether a finding needs confirming. One that a waiver

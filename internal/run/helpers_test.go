@@ -189,7 +189,7 @@ func checkOf(run runFunc) *check.Check {
 	return &check.Check{
 		Def: &check.Def{Name: "activesync",
 			Reasons: []*check.Reason{refused, slow, expired, old}, Metrics: []*check.Metric{lasting}},
-		Parts:  check.Parts{Run: run},
+		Parts:  check.Parts{Run: check.Reporting(run)},
 		Target: "contoso", Schedule: "*/5 * * * *", Timeout: 30 * time.Second,
 	}
 }

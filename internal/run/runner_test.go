@@ -99,10 +99,7 @@ func TestRunSharesItsDeadline(t *testing.T) {
 					}
 					return finding(slow)(ctx)
 				})
-				c.Doubt = func(ctx context.Context, r check.Report) (check.Report, error) {
-					left(ctx)
-					return r, nil
-				}
+				c.Doubt = func(ctx context.Context, _ *check.Verdict) { left(ctx) }
 				b := newBench()
 				b.ConfirmAfter = tc.confirmAfter
 				result, _ := b.Run(t.Context(), c)
@@ -136,13 +133,13 @@ func TestRunLeavesAFindingThatItCouldNotConfirm(t *testing.T) {
 }
 
 func TestRunAsksTheDoubt(t *testing.T) {
-	offline := func(_ context.Context, r check.Report) (check.Report, error) {
-		return check.Report{Notes: r.Notes}, check.Errorf(check.VantageOffline, "our own way out is closed")
+	offline := func(_ context.Context, v *check.Verdict) {
+		v.Retract(check.Errorf(check.VantageOffline, "our own way out is closed"), slow)
 	}
-	believe := func(_ context.Context, r check.Report) (check.Report, error) { return r, nil }
+	believe := func(context.Context, *check.Verdict) {}
 	for name, tc := range map[string]struct {
 		run     runFunc
-		doubt   func(context.Context, check.Report) (check.Report, error)
+		doubt   func(context.Context, *check.Verdict)
 		asked   bool
 		outcome check.Outcome
 	}{
@@ -156,9 +153,9 @@ func TestRunAsksTheDoubt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				asked := false
 				c := checkOf(tc.run)
-				c.Doubt = func(ctx context.Context, r check.Report) (check.Report, error) {
+				c.Doubt = func(ctx context.Context, v *check.Verdict) {
 					asked = true
-					return tc.doubt(ctx, r)
+					tc.doubt(ctx, v)
 				}
 				result, _ := newBench().Run(t.Context(), c)
 				assert.Equal(t, tc.asked, asked)
@@ -204,56 +201,6 @@ func TestRunAppliesWaivers(t *testing.T) {
 	}
 }
 
-func TestRunRefusesWhatIsNotDeclared(t *testing.T) {
-	stray := &check.Reason{Name: "stray", Severity: check.Critical}
-	sample := func(m *check.Metric, labels ...string) check.Report {
-		return check.Report{Samples: []check.Sample{{Metric: m, Value: 1, Labels: labels}}}
-	}
-	for name, tc := range map[string]struct {
-		report check.Report
-		want   string
-	}{
-		"a declared metric":       {sample(lasting, "mail.contoso.com"), ""},
-		"the phases":              {sample(check.Phase, "dns", "mail.contoso.com", ""), ""},
-		"a common metric":         {sample(check.NextRun), ""},
-		"a declared unevaluated":  {check.Report{Unjudged: check.Unevaluated(expired)}, ""},
-		"a reason":                {check.Report{Findings: []check.Finding{{Reason: stray}}}, "activesync reports the reason stray"},
-		"a finding of nothing":    {check.Report{Findings: []check.Finding{{}}}, "a finding without a reason"},
-		"an unevaluated reason":   {check.Report{Unjudged: check.Unevaluated(stray)}, "activesync reports the reason stray"},
-		"a namesake":              {check.Report{Findings: []check.Finding{{Reason: &check.Reason{Name: "timeout"}}}}, "the reason timeout"},
-		"a metric":                {sample(&check.Metric{Name: "hmad_stray", Kind: check.Gauge}), "activesync reports the metric hmad_stray"},
-		"a sample of nothing":     {sample(nil), "a sample without a metric"},
-		"a counter":               {sample(check.Runs, "passed"), "the counter hmad_check_runs_total"},
-		"labels that do not fit":  {sample(lasting), "hmad_test_seconds with 0 label values where it has 1 labels"},
-		"one stray beside others": {check.Report{Findings: []check.Finding{{Reason: expired}, {Reason: stray}}}, "the reason stray"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			result, ok := newBench().Run(t.Context(), checkOf(func(context.Context) (check.Report, error) { return tc.report, nil }))
-			require.True(t, ok)
-			if tc.want == "" {
-				assert.NoError(t, result.Err)
-				assert.Equal(t, tc.report, result.Report)
-				return
-			}
-			assert.ErrorContains(t, result.Err, tc.want)
-			assert.Equal(t, check.Internal, check.ClassOf(result.Err))
-			assert.Equal(t, check.Undecided, result.Outcome())
-			assert.Empty(t, result.Report)
-		})
-	}
-
-	t.Run("in what the doubt gives", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := checkOf(finding(slow))
-			c.Doubt = func(context.Context, check.Report) (check.Report, error) {
-				return check.Report{Findings: []check.Finding{{Reason: stray}}}, nil
-			}
-			result, _ := newBench().Run(t.Context(), c)
-			assert.ErrorContains(t, result.Err, "the reason stray")
-		})
-	})
-}
-
 func TestRunHoldsAPanic(t *testing.T) {
 	explode := func(context.Context) (check.Report, error) { panic("index out of range\nsecond line") }
 	for name, c := range map[string]*check.Check{
@@ -262,7 +209,7 @@ func TestRunHoldsAPanic(t *testing.T) {
 		"with more than fits a line": checkOf(func(context.Context) (check.Report, error) { panic(strings.Repeat("index out of range ", 1000)) }),
 		"in the doubt": func() *check.Check {
 			c := checkOf(finding(slow))
-			c.Doubt = func(ctx context.Context, _ check.Report) (check.Report, error) { return explode(ctx) }
+			c.Doubt = func(ctx context.Context, _ *check.Verdict) { _, _ = explode(ctx) }
 			return c
 		}(),
 	} {

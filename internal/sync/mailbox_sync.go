@@ -71,7 +71,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	}
 	m := buildMailboxSync(t, env, online)
 	m.credential = online.CredentialSamples
-	return check.Parts{Begin: m.begin, Run: m.run, Background: m.background}, nil
+	return check.Parts{Begin: m.begin, Run: check.Reporting(m.run), Background: m.background}, nil
 }
 
 // buildMailboxSync returns the check with this way to run cmdlets.

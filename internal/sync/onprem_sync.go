@@ -81,7 +81,7 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, nil
 	}
 	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess)}
-	return check.Parts{Begin: o.begin, Run: o.run}, nil
+	return check.Parts{Begin: o.begin, Run: check.Reporting(o.run)}, nil
 }
 
 // begin shows the partnerships that an earlier process knew.

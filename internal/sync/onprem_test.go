@@ -39,7 +39,7 @@ func newServers(t *testing.T, s config.Sync) *servers {
 		parts, err := OnPremSync.New(target, w.env())
 		require.NoError(t, err)
 		parts.Begin()
-		w.run = func() (check.Report, error) { return parts.Run(t.Context()) }
+		w.run = func() (check.Report, error) { return OnPremSync.Look(t.Context(), parts.Run) }
 	}
 	w.build()
 	return w
