@@ -53,8 +53,9 @@ func (c *cli) configCheck(context.Context) int {
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
+	var schedules runs.Schedules
 	for _, ch := range checks {
-		next, err := nextRuns(ch, now(), 5)
+		next, err := nextRuns(&schedules, ch, now(), 5)
 		if err != nil {
 			return c.fail(exitUndecided, err)
 		}
@@ -64,9 +65,9 @@ func (c *cli) configCheck(context.Context) int {
 	return exitOK
 }
 
-// nextRuns gives the times of a check's next n runs, phase included.
-func nextRuns(c *check.Check, from time.Time, n int) ([]string, error) {
-	schedule, _, err := runs.Of(c)
+// nextRuns returns the times of a check's next n runs, phase included.
+func nextRuns(s *runs.Schedules, c *check.Check, from time.Time, n int) ([]string, error) {
+	schedule, _, err := s.Of(c)
 	if err != nil {
 		return nil, err
 	}

@@ -56,10 +56,11 @@ func Build(f *config.File, envFor EnvFor) ([]*check.Check, error) {
 }
 
 type builder struct {
-	file   *config.File
-	envFor EnvFor
-	checks []*check.Check
-	errors []*config.Error
+	file      *config.File
+	envFor    EnvFor
+	schedules run.Schedules
+	checks    []*check.Check
+	errors    []*config.Error
 }
 
 func (b *builder) fail(path, format string, args ...any) {
@@ -71,13 +72,14 @@ func (b *builder) target(i int, t config.Target) {
 	for _, name := range slices.Sorted(maps.Keys(t.Checks)) {
 		b.settings(path+name, name, t.Checks[name])
 	}
+	text := textOf(t)
 	var checks []*check.Check
 	for _, def := range Defs() {
 		s := t.Checks[def.Name]
 		if on := s.Enabled; on == nil && def.Off || on != nil && !*on {
 			continue
 		}
-		checks = append(checks, b.plan(path+def.Name, t, def))
+		checks = append(checks, b.plan(path+def.Name, t, def, hash(def.Name, text)))
 	}
 	if b.file.Sound(i) {
 		b.equip(i, t, checks)
@@ -126,18 +128,18 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 	}
 }
 
-// plan gives the check with its schedule and deadline in force, without its
+// plan returns the check with its schedule and deadline in force, without its
 // functions yet.
-func (b *builder) plan(path string, t config.Target, def *check.Def) *check.Check {
+func (b *builder) plan(path string, t config.Target, def *check.Def, hash string) *check.Check {
 	s := t.Checks[def.Name]
-	c := &check.Check{Def: def, Target: t.Name, Vantage: t.Vantage, Accept: s.Accept, Hash: hash(def.Name, t), Schedule: s.Schedule, Timeout: s.Timeout}
+	c := &check.Check{Def: def, Target: t.Name, Vantage: t.Vantage, Accept: s.Accept, Hash: hash, Schedule: s.Schedule, Timeout: s.Timeout}
 	if c.Schedule == "" {
 		c.Schedule = def.Every
 	}
 	if c.Timeout == 0 {
 		c.Timeout = def.Timeout
 	}
-	_, gap, err := run.Of(c)
+	_, gap, err := b.schedules.Of(c)
 	switch {
 	case err != nil:
 		b.fail(path+".schedule", "%s", err)
@@ -147,12 +149,18 @@ func (b *builder) plan(path string, t config.Target, def *check.Def) *check.Chec
 	return c
 }
 
-// hash changes when the target's part of the config does.
-func hash(name string, t config.Target) string {
+// textOf returns a target's part of the config as text.
+func textOf(t config.Target) []byte {
 	text, err := yaml.Marshal(t)
 	if err != nil {
 		panic(fmt.Sprintf("catalog: a config that was read cannot be written: %v", err))
 	}
+	return text
+}
+
+// hash returns a value that changes when the target's part of the config, given
+// as text, does.
+func hash(name string, text []byte) string {
 	sum := sha256.Sum256(append([]byte(name+"\n"), text...))
 	return hex.EncodeToString(sum[:8])
 }

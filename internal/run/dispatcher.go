@@ -94,7 +94,7 @@ func (d *Dispatcher) Set(checks []*check.Check) error {
 		listed[c.ID()] = true
 		j := d.jobs[c.ID()]
 		if j == nil || !j.same(c) {
-			j = d.adopt(j, c, timings[c.Schedule])
+			j = d.adopt(j, c, timings[i])
 			fresh = append(fresh, j)
 		}
 		j.order = i
@@ -122,7 +122,7 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	} else {
 		j.cancel()
 	}
-	j.check, j.timing, j.schedule = c, t, t.schedule.Phased(Phase(c.Target, t.least, c.Timeout))
+	j.check, j.timing, j.schedule = c, t, t.phased(c)
 	j.removed, j.again, j.queued = false, false, false // its first run comes, and serves who waits
 	j.fresh, j.begun = true, false
 	j.cancel = func() {}

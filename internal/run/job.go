@@ -3,7 +3,6 @@ package run
 import (
 	"container/heap"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -91,36 +90,6 @@ func (j *job) answer(r reply) {
 		w <- r
 	}
 	j.waiting = nil
-}
-
-// timing is a schedule with its gaps.
-type timing struct {
-	schedule    Schedule
-	least, most time.Duration
-}
-
-// timingsOf reads the checks' schedules, each expression once, and refuses two
-// checks of one ID.
-func timingsOf(checks []*check.Check) (map[string]timing, error) {
-	timings := map[string]timing{}
-	seen := map[check.ID]bool{}
-	for _, c := range checks {
-		if seen[c.ID()] {
-			return nil, fmt.Errorf("check %s of target %s is there twice", c.Name, c.Target)
-		}
-		seen[c.ID()] = true
-		if _, ok := timings[c.Schedule]; ok {
-			continue
-		}
-		s, err := ParseSchedule(c.Schedule)
-		if err != nil {
-			return nil, fmt.Errorf("check %s of target %s: %w", c.Name, c.Target, err)
-		}
-		t := timing{schedule: s}
-		t.least, t.most = s.Gaps(origin())
-		timings[c.Schedule] = t
-	}
-	return timings, nil
 }
 
 // jobs is a heap: what is due next comes first. Set replaces it as a whole, so

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
-
-	"github.com/hmad/hmad/internal/check"
 )
 
 // Schedule is a cron expression, always in UTC, with a phase: the moments at
@@ -62,16 +60,6 @@ func parse(expr string) (Schedule, error) {
 	return Schedule{cron: parsed}, nil
 }
 
-// Of gives the schedule by which the dispatcher runs c, phase included, and its
-// smallest gap.
-func Of(c *check.Check) (s Schedule, least time.Duration, err error) {
-	if s, err = ParseSchedule(c.Schedule); err != nil {
-		return Schedule{}, 0, err
-	}
-	least, _ = s.Gaps(origin())
-	return s.Phased(Phase(c.Target, least, c.Timeout)), least, nil
-}
-
 // Phased gives the schedule with every moment later by phase (see Phase).
 func (s Schedule) Phased(phase time.Duration) Schedule { return Schedule{s.cron, phase} }
 
@@ -106,7 +94,7 @@ func (s Schedule) Gaps(from time.Time) (least, most time.Duration) {
 		last = t
 	}
 	evening := last.Sub(today)
-	for end := from.AddDate(5, 0, 0); ; {
+	for end := s.repeats(from); ; {
 		next := s.Next(last)
 		see(next.Sub(last))
 		if next.After(end) {
@@ -114,6 +102,17 @@ func (s Schedule) Gaps(from time.Time) (least, most time.Duration) {
 		}
 		last = next.Truncate(day).Add(evening)
 	}
+}
+
+// repeats returns the moment after which s brings no new gaps: two weeks after
+// from where the day of the week alone decides on which days it fires, five
+// years otherwise.
+func (s Schedule) repeats(from time.Time) time.Time {
+	const everyDay, everyMonth = (1<<31 - 1) << 1, (1<<12 - 1) << 1 // bits 1 to 31, bits 1 to 12
+	if spec, ok := s.cron.(*cron.SpecSchedule); ok && spec.Dom&everyDay == everyDay && spec.Month&everyMonth == everyMonth {
+		return from.AddDate(0, 0, 14)
+	}
+	return from.AddDate(5, 0, 0)
 }
 
 // every is cron's @every, aligned to the interval: cron itself counts from the

@@ -1,0 +1,74 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// Schedules compiles the schedules of checks, each expression once: thousands
+// of targets share a handful of them. The zero value is ready to use, by one
+// goroutine.
+type Schedules struct {
+	timings map[string]timing // by expression
+}
+
+// timing is a schedule with its gaps.
+type timing struct {
+	schedule    Schedule
+	least, most time.Duration
+}
+
+// Of returns the schedule by which the dispatcher runs c, phase included, and
+// its smallest gap. The error is that of ParseSchedule.
+func (s *Schedules) Of(c *check.Check) (Schedule, time.Duration, error) {
+	t, err := s.timing(c.Schedule)
+	if err != nil {
+		return Schedule{}, 0, err
+	}
+	return t.phased(c), t.least, nil
+}
+
+// timing returns the compiled expression.
+func (s *Schedules) timing(expr string) (timing, error) {
+	if t, ok := s.timings[expr]; ok {
+		return t, nil
+	}
+	schedule, err := ParseSchedule(expr)
+	if err != nil {
+		return timing{}, err
+	}
+	t := timing{schedule: schedule}
+	t.least, t.most = schedule.Gaps(origin())
+	if s.timings == nil {
+		s.timings = map[string]timing{}
+	}
+	s.timings[expr] = t
+	return t, nil
+}
+
+// phased returns the schedule with the phase of c.
+func (t timing) phased(c *check.Check) Schedule {
+	return t.schedule.Phased(Phase(c.Target, t.least, c.Timeout))
+}
+
+// timingsOf returns the timing of each check, in the order of checks. It
+// refuses two checks of one ID.
+func timingsOf(checks []*check.Check) ([]timing, error) {
+	var schedules Schedules
+	timings := make([]timing, len(checks))
+	seen := make(map[check.ID]bool, len(checks))
+	for i, c := range checks {
+		if seen[c.ID()] {
+			return nil, fmt.Errorf("check %s of target %s is there twice", c.Name, c.Target)
+		}
+		seen[c.ID()] = true
+		t, err := schedules.timing(c.Schedule)
+		if err != nil {
+			return nil, fmt.Errorf("check %s of target %s: %w", c.Name, c.Target, err)
+		}
+		timings[i] = t
+	}
+	return timings, nil
+}
