@@ -37,6 +37,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -145,7 +146,8 @@ func (s *Store) entry(id check.ID) *entry {
 	if !ok && s.kept == nil {
 		e = newEntry(id)
 		s.entries[id] = e
-		s.order = sorted(append(s.order, id))
+		at := sort.Search(len(s.order), func(i int) bool { return s.order[i].Target > id.Target })
+		s.order = slices.Insert(s.order, at, id)
 	}
 	return e
 }
