@@ -3,6 +3,7 @@ package audit
 import (
 	"strings"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/report"
 )
 
@@ -19,7 +20,7 @@ const (
 
 type rule = report.DeviceAccessRule
 
-// is says whether a rule is about exactly this.
+// is reports whether a rule is about exactly this.
 func is(r rule, characteristic, query string) bool {
 	return strings.EqualFold(r.Characteristic, characteristic) && strings.EqualFold(r.QueryString, query)
 }
@@ -28,13 +29,13 @@ func allows(level string) bool { return strings.EqualFold(level, report.AccessAl
 
 func blocks(level string) bool { return strings.EqualFold(level, report.AccessBlock) }
 
-// keepsOut says whether a level stops a device: quarantine waits for somebody
+// keepsOut reports whether a level stops a device: quarantine waits for somebody
 // who lets it in, and nobody does so for a service.
 func keepsOut(level string) bool {
 	return blocks(level) || strings.EqualFold(level, report.AccessQuarantine)
 }
 
-// keepsOutService says whether a rule stops Exchange Online: by its device
+// keepsOutService reports whether a rule stops Exchange Online: by its device
 // type, or by a user agent or model that names it.
 func keepsOutService(r rule) bool {
 	if !keepsOut(r.AccessLevel) {
@@ -44,9 +45,10 @@ func keepsOutService(r rule) bool {
 	return is(r, deviceType, outlookService) || named && !strings.EqualFold(r.Characteristic, deviceType)
 }
 
-func described(r rule) string {
-	return "rule " + r.Characteristic + " \"" + r.QueryString + "\" " + r.AccessLevel
-}
+// named returns what a rule is about; described adds what it does.
+func named(r rule) string { return r.Characteristic + " \"" + r.QueryString + "\"" }
+
+func described(r rule) string { return "rule " + named(r) + " " + r.AccessLevel }
 
 // judgeServiceBlocked: no rule may stop Exchange Online.
 func judgeServiceBlocked(e estate) answer {
@@ -54,14 +56,14 @@ func judgeServiceBlocked(e estate) answer {
 	if err != nil {
 		return open(err)
 	}
-	var bad []string
+	var bad, about []string
 	for _, r := range rules {
 		if keepsOutService(r) {
-			bad = append(bad, described(r))
+			bad, about = append(bad, described(r)), append(about, named(r))
 		}
 	}
 	if len(bad) > 0 {
-		return unmet("%s", list(bad))
+		return unmet(about, "%s", check.List(bad))
 	}
 	return met("%d rules, none against %s", len(rules), outlookService)
 }
@@ -86,11 +88,13 @@ func judgeServiceAllowed(e estate) answer {
 		case !is(r, deviceType, outlookService):
 		case allows(r.AccessLevel):
 			return met("%s, %s", level, described(r))
+		case keepsOut(r.AccessLevel):
+			return never("%s, and the %s decides", level, described(r))
 		default:
-			return moot("%s, and the %s decides", level, described(r))
+			return moot("%s, and the %s decides, whose level hmad does not know", level, described(r))
 		}
 	}
-	return unmet("%s, and no rule %s \"%s\" Allow", level, deviceType, outlookService)
+	return unmet(nil, "%s, and no rule %s \"%s\" Allow", level, deviceType, outlookService)
 }
 
 // judgeBasicBlocked: the guide asks for the rule whatever the default level
@@ -106,8 +110,8 @@ func judgeBasicBlocked(e estate) answer {
 		case blocks(r.AccessLevel):
 			return met("%s", described(r))
 		default:
-			return unmet("%s", described(r))
+			return unmet([]string{named(r)}, "%s", described(r))
 		}
 	}
-	return unmet("no rule %s \"%s\" Block", deviceModel, basicOutlook)
+	return unmet(nil, "no rule %s \"%s\" Block", deviceModel, basicOutlook)
 }

@@ -50,7 +50,7 @@ var builds = []product{
 // before it (Exchange 2010, 14.x, and 2007, 8.x) cannot use OAuth.
 var oldest = version{15}
 
-// productOf gives the product of a build; nil where the table has none.
+// productOf returns the product of a build; nil where the table has none.
 func productOf(v version) *product {
 	for i := len(builds) - 1; i >= 0; i-- {
 		p := &builds[i]

@@ -53,7 +53,7 @@ func judgeCertificatePresent(e estate) answer {
 	case err != nil:
 		return open(err)
 	case c.CurrentThumbprint == "":
-		return unmet("Get-AuthConfig names no CurrentCertificateThumbprint")
+		return unmet(nil, "Get-AuthConfig names no CurrentCertificateThumbprint")
 	}
 	return onEveryHost(e, report.Report.ExchangeCertificates, func(all []report.ExchangeCertificate) (string, bool) {
 		for _, cert := range all {
@@ -79,21 +79,21 @@ func judgeCertificateEnd(e estate) answer {
 	case all.current == nil:
 		return moot("no server shows the current auth certificate, which %s tells of", authCertificateMissing.Name)
 	}
-	seen := "the current one ends on " + day(all.current.NotAfter)
+	seen := "the current one ends on " + check.Day(all.current.NotAfter)
 	if lasts(all.current, e.now) {
 		return met("%s, in %d days", seen, days(all.current.NotAfter.Sub(e.now)))
 	}
 	if takesOver := all.config.NextEffective; lasts(all.next, e.now) && !takesOver.IsZero() && takesOver.Before(all.current.NotAfter) {
-		return met("%s; the next, which ends on %s, takes over on %s", seen, day(all.next.NotAfter), day(takesOver))
+		return met("%s; the next, which ends on %s, takes over on %s", seen, check.Day(all.next.NotAfter), check.Day(takesOver))
 	}
-	return unmet("%s, and no other takes over", seen)
+	return unmet([]string{all.config.CurrentThumbprint}, "%s, and no other takes over", seen)
 }
 
 func lasts(cert *report.ExchangeCertificate, now time.Time) bool {
 	return cert != nil && cert.NotAfter.Sub(now) > RenewBefore
 }
 
-// samplesOfCertificate gives the ends that are known.
+// samplesOfCertificate returns the ends that are known.
 func samplesOfCertificate(e estate) []check.Sample {
 	all, err := readCertificates(e)
 	if err != nil {

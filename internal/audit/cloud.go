@@ -34,7 +34,7 @@ type cloud struct {
 
 var errNoTenant = errors.New("the config names no tenant whose cloud could be asked for")
 
-// newCloudQuestion gives the function that asks for the tenant's cloud.
+// newCloudQuestion returns the function that asks for the tenant's cloud.
 func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cloud, error), error) {
 	if t.Tenant == "" || t.Entra.OpenIDConfiguration == "" {
 		return func(context.Context) (cloud, error) {
@@ -101,16 +101,16 @@ func readCloud(body []byte) (cloud, error) {
 func judgeCloud(e estate) answer {
 	hybrid, err := newest(e, report.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
-		return unmet("Get-HybridConfiguration has ServiceInstance 1, the cloud of 21Vianet")
+		return unmet([]string{e.tenant}, "Get-HybridConfiguration has ServiceInstance 1, the cloud of 21Vianet")
 	}
 	c := e.cloud
 	switch {
 	case errors.Is(e.cloudErr, errNoTenant):
-		return moot("%s", e.cloudErr)
+		return never("%s", e.cloudErr)
 	case e.cloudErr != nil:
 		return open(e.cloudErr)
 	case unsupportedCloud(c) != "":
-		return unmet("%s: %s", unsupportedCloud(c), c)
+		return unmet([]string{e.tenant}, "%s: %s", unsupportedCloud(c), c)
 	case strings.EqualFold(c.Instance, worldwide) && c.SubScope == "":
 		return met("%s", c)
 	default:

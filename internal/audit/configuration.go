@@ -21,10 +21,13 @@ var Configuration = &check.Def{
 	Timeout: 45 * time.Second,
 	Metrics: []*check.Metric{BuildTableTime, AuthCertificateNotAfter},
 	Reasons: reasonsOf(requirements),
+	Facts:   []*check.Fact{exchangeBuild, accessLevel, authCertificate},
+	Steps:   []int{1, 2, 7},
 	New:     newConfiguration,
 }
 
-// newConfiguration gives no check where the target has no on-premises reports.
+// newConfiguration builds the check of a target; there is none where the target
+// has no on-premises reports.
 func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 	if env.Reports == "" {
 		return check.Parts{}, nil
@@ -34,7 +37,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, err
 	}
 	c := &configuration{target: t, env: env, askCloud: ask}
-	return check.Parts{Run: check.Reporting(c.run)}, nil
+	return check.Parts{Run: c.run}, nil
 }
 
 // configuration is the check bound to a target. Runs do not overlap.
@@ -46,11 +49,13 @@ type configuration struct {
 }
 
 // run reads what there is and judges it.
-func (c *configuration) run(ctx context.Context) (check.Report, error) {
+func (c *configuration) run(ctx context.Context, v *check.Verdict) {
 	e := c.look(ctx)
-	report, err := judgeAll(requirements, e)
-	report.Samples = append(samplesOfCertificate(e), check.Sample{Metric: BuildTableTime, Value: float64(buildTableDate().Unix())})
-	return report, err
+	e.note(v)
+	judgeAll(v, requirements, e)
+	v.Samples(samplesOfCertificate(e)...)
+	v.Sample(BuildTableTime, float64(buildTableDate().Unix()))
+	e.facts(v)
 }
 
 // look gathers the estate. What cannot be read is part of it.

@@ -78,6 +78,12 @@ func (f *fixture) result(t *testing.T) check.Result {
 	require.NoError(t, err)
 	require.NotNil(t, parts.Run)
 	report, err := Configuration.Look(t.Context(), parts.Run)
+	if err != nil {
+		require.NotEqual(t, check.Internal, check.ClassOf(err), err)
+	}
+	for _, u := range report.Unjudged {
+		require.NotEmpty(t, u.Why, u.Reason.Name)
+	}
 	return check.Result{Report: report, Err: err}
 }
 
@@ -97,19 +103,23 @@ func text(r check.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "outcome: %s\nerror: %v\n\nfindings:\n", r.Outcome(), r.Err)
 	for _, f := range r.Report.Findings {
-		fmt.Fprintf(&b, "  %s (%s): %s\n", f.Reason.Name, f.Reason.Severity, f.Detail)
+		fmt.Fprintf(&b, "  %s (%s) about %q: %s\n", f.Reason.Name, f.Reason.Severity, f.About, f.Detail)
 	}
-	b.WriteString("\nunevaluated:\n")
-	for _, u := range r.Report.Unevaluated() {
-		fmt.Fprintf(&b, "  %s\n", u.Name)
+	b.WriteString("\nunjudged:\n")
+	for _, u := range r.Report.Unjudged {
+		fmt.Fprintf(&b, "  %s: %s\n", u.Reason.Name, u.Why)
+	}
+	b.WriteString("\nfacts:\n")
+	for _, f := range r.Report.Facts {
+		fmt.Fprintf(&b, "  %s %s: %s\n", f.Fact.Name, f.Subject, f.Value)
 	}
 	b.WriteString("\nsamples:\n")
 	for _, s := range r.Report.Samples {
 		fmt.Fprintf(&b, "  %s%v %.0f\n", s.Metric.Name, s.Labels, s.Value)
 	}
 	b.WriteString("\nnotes:\n")
-	for _, n := range r.Report.Texts() {
-		b.WriteString("  " + n + "\n")
+	for _, n := range r.Report.Notes {
+		fmt.Fprintf(&b, "  %s: %s\n", n.Kind, n.Text)
 	}
 	return b.String()
 }
@@ -207,7 +217,6 @@ func TestOutcomes(t *testing.T) {
 func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
 	r := newFixture(t, healthy(t, absent(sectionIIS), data(sectionWebConfig, `[{"maxRequestLength":"abc"}]`), data(sectionHybrid, `[]`)), http.NotFound).result(t)
 	require.Error(t, r.Err)
-	assert.Contains(t, r.Err.Error(), "cannot be judged: 3: ")
 	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
 		assert.Contains(t, r.Err.Error(), part)
 	}

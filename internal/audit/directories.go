@@ -39,9 +39,11 @@ func judgeDirectories(e estate) answer {
 	if len(sites) == 0 {
 		return open(check.Errorf(check.ReportInput, "section %s: no ActiveSync virtual directory", sectionDirectories))
 	}
-	var bad, urls, inward []string
+	var bad, about, urls, inward []string
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
-		bad = append(bad, faultsOfSite(site, sites[site])...)
+		if fault := faultOfSite(site, sites[site]); fault != "" {
+			bad, about = append(bad, fault), append(about, serversOf(sites[site])...)
+		}
 		if i := slices.IndexFunc(sites[site], func(d directory) bool { return d.ExternalURL != "" }); i >= 0 {
 			urls = append(urls, sites[site][i].ExternalURL)
 		} else {
@@ -51,25 +53,33 @@ func judgeDirectories(e estate) answer {
 	configured := func(u string) bool { return normalURL(u) == normalURL(e.activesync) }
 	switch {
 	case len(urls) == 0 && len(bad) == 0:
-		bad = append(bad, "no site has an ExternalUrl")
+		bad, about = append(bad, "no site has an ExternalUrl"), append(about, serversOf(ofKind(all, report.KindActiveSync))...)
 	case e.activesync != "" && !slices.ContainsFunc(urls, configured):
-		bad = append(bad, "no site has the configured "+e.activesync)
+		bad, about = append(bad, "no site has the configured "+e.activesync), append(about, serversOf(ofKind(all, report.KindActiveSync))...)
 	}
 	switch {
 	case len(bad) > 0:
-		return unmet("%s", list(bad))
+		return unmet(about, "%s", check.List(bad))
 	case len(inward) > 0:
-		return met("ExternalUrl %s; none in site %s", list(urls), list(inward))
+		return met("ExternalUrl %s; none in site %s", check.List(urls), check.List(inward))
 	default:
-		return met("ExternalUrl %s", list(urls))
+		return met("ExternalUrl %s", check.List(urls))
 	}
+}
+
+func serversOf(directories []directory) []string {
+	var names []string
+	for _, d := range directories {
+		names = append(names, d.Server)
+	}
+	return names
 }
 
 func siteName(site string) string { return cmp.Or(site, "(unknown)") }
 
-// faultsOfSite says what is wrong with the directories of one site, of which
-// there is at least one.
-func faultsOfSite(site string, directories []directory) (faults []string) {
+// faultOfSite returns what is wrong with the directories of one site, of which
+// there is at least one; empty where nothing is.
+func faultOfSite(site string, directories []directory) string {
 	differs := func(d directory) bool {
 		return normalURL(d.ExternalURL) != normalURL(directories[0].ExternalURL)
 	}
@@ -78,13 +88,13 @@ func faultsOfSite(site string, directories []directory) (faults []string) {
 		for _, d := range directories {
 			all = append(all, d.Server+" has "+cmp.Or(d.ExternalURL, "no ExternalUrl"))
 		}
-		return []string{fmt.Sprintf("in site %s %s", siteName(site), list(all))}
+		return fmt.Sprintf("in site %s %s", siteName(site), check.List(all))
 	}
 	u := normalURL(directories[0].ExternalURL)
 	if u != "" && (!strings.HasPrefix(u, "https://") || !strings.HasSuffix(u, activesyncPath)) {
-		return []string{directories[0].Server + " has " + directories[0].ExternalURL}
+		return directories[0].Server + " has " + directories[0].ExternalURL
 	}
-	return nil
+	return ""
 }
 
 // normalURL puts a URL in the form in which equal ones are equal: without
@@ -106,7 +116,7 @@ func ofKind(all []directory, kind string) []directory {
 	return slices.DeleteFunc(slices.Clone(all), func(d directory) bool { return !strings.EqualFold(d.Kind, kind) })
 }
 
-// siteOf gives the last part of the server's site, which Exchange writes as
+// siteOf returns the last part of the server's site, which Exchange writes as
 // contoso.com/Configuration/Sites/HQ.
 func siteOf(servers []report.ExchangeServer, name string) string {
 	for _, s := range servers {
@@ -128,7 +138,7 @@ func judgeOAuthDirectories(e estate) answer {
 	if err != nil {
 		return open(err)
 	}
-	var bad []string
+	var bad, about []string
 	looked := 0
 	for _, kind := range oauthKinds {
 		some := ofKind(all, kind)
@@ -138,12 +148,12 @@ func judgeOAuthDirectories(e estate) answer {
 		for _, d := range some {
 			looked++
 			if !offersOAuth(d) {
-				bad = append(bad, d.Server+" "+kind)
+				bad, about = append(bad, d.Server+" "+kind), append(about, d.Server)
 			}
 		}
 	}
 	if len(bad) > 0 {
-		return unmet("OAuth missing on %s", list(bad))
+		return unmet(about, "OAuth missing on %s", check.List(bad))
 	}
 	return met("OAuth on all %d directories", looked)
 }

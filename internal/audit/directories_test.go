@@ -70,7 +70,7 @@ func TestNormalURL(t *testing.T) {
 }
 
 func TestOAuthMissingOnVirtualDirectory(t *testing.T) {
-	// directories gives one of each kind with OAuth, the Mapi one as told.
+	// directories returns one of each kind with OAuth, the Mapi one as told.
 	directories := func(mapi string) edit {
 		rows := `[{"kind":"Mapi","server":"EX01"` + mapi + `}`
 		for _, kind := range []string{"WebServices", "OAB", "Autodiscover"} {

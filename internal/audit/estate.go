@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -30,22 +29,20 @@ type toldError struct{ error }
 
 func (t toldError) Unwrap() error { return t.error }
 
-// told says whether onprem_report tells of an error.
+// told reports whether onprem_report tells of an error.
 func told(err error) bool {
 	var t toldError
 	return errors.As(err, &t) || errors.Is(err, report.ErrUnread)
 }
 
-// notes say on what the run is built.
-func (e estate) notes() []string {
-	var notes []string
+// note records on what reports the run is built.
+func (e estate) note(v *check.Verdict) {
 	for _, r := range e.Reports {
-		notes = append(notes, fmt.Sprintf("%s: report of %s", r.Host, moment(r.GeneratedAt)))
+		v.Note("%s: report of %s", r.Host, check.Moment(r.GeneratedAt))
 	}
 	for _, why := range e.Lacking {
-		notes = append(notes, "no evidence: "+check.Clean(why.Error(), maxSeen))
+		v.Note("no evidence: %s", check.Clean(why.Error(), maxSeen))
 	}
-	return notes
 }
 
 // newest reads a section that tells of the whole organisation.
@@ -84,7 +81,7 @@ func each[T any](e estate, read func(report.Report) (T, error)) ([]onHost[T], er
 	if len(unread) == 0 {
 		return all, nil
 	}
-	err := check.Errorf(check.ReportInput, "%s", list(unread))
+	err := check.Errorf(check.ReportInput, "%s", check.List(unread))
 	if allTold {
 		err = toldError{err}
 	}
@@ -95,21 +92,23 @@ func each[T any](e estate, read func(report.Report) (T, error)) ([]onHost[T], er
 // enough to find, and all must be known to pass.
 func onEveryHost[T any](e estate, read func(report.Report) (T, error), look func(T) (seen string, ok bool)) answer {
 	hosts, err := each(e, read)
-	var good, bad []string
+	var good, bad, about []string
 	for _, h := range hosts {
 		seen, ok := look(h.value)
 		if ok {
 			good = append(good, h.host+" "+seen)
 		} else {
-			bad = append(bad, h.host+" "+seen)
+			bad, about = append(bad, h.host+" "+seen), append(about, h.host)
 		}
 	}
 	switch {
 	case len(bad) > 0:
-		return unmet("%s", list(bad))
+		return unmet(about, "%s", check.List(bad))
 	case err != nil:
 		return open(err)
+	case len(good) > 0:
+		return met("%s", check.List(good))
 	default:
-		return met("%s", list(good))
+		return answer{}
 	}
 }

@@ -29,7 +29,7 @@ func judgeRequestLength(e estate) answer {
 	return a
 }
 
-// neededLength gives the least maxRequestLength in KB, and why.
+// neededLength returns the least maxRequestLength in KB, and why.
 func neededLength(t report.TransportConfig) (int, string) {
 	size, name := t.MaxReceiveSize, "MaxReceiveSize"
 	if !size.Unlimited && (t.MaxSendSize.Unlimited || t.MaxSendSize.Bytes > size.Bytes) {

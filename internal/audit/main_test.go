@@ -41,7 +41,7 @@ type envelope struct {
 // edit changes one host's report.
 type edit func(*envelope)
 
-// data gives every host's section the given JSON.
+// data sets every host's section to the given JSON.
 func data(section, text string) edit {
 	return func(e *envelope) { e.Sections[section] = map[string]any{"ok": true, "data": json.RawMessage(text)} }
 }
@@ -78,7 +78,7 @@ func every(interval time.Duration) edit {
 // made dates a report.
 func made(at string) edit { return func(e *envelope) { e.GeneratedAt = at } }
 
-// healthy gives the reports of testdata, edited, as JSON by file name.
+// healthy returns the reports of testdata, edited, as JSON by file name.
 func healthy(t *testing.T, edits ...edit) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
@@ -96,7 +96,7 @@ func healthy(t *testing.T, edits ...edit) map[string][]byte {
 	return files
 }
 
-// estateOf gives the estate of the healthy reports, edited.
+// estateOf returns the estate of the healthy reports, edited.
 func estateOf(t *testing.T, edits ...edit) estate {
 	t.Helper()
 	e := estate{now: now, tenant: tenant, activesync: "https://mail.contoso.com/Microsoft-Server-ActiveSync", cloud: cloud{Instance: worldwide}}

@@ -2,8 +2,10 @@ package audit
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/report"
 )
 
@@ -14,7 +16,7 @@ func judgeOAuthProfile(e estate) answer {
 	case err != nil:
 		return open(err)
 	case !o.OAuth2ClientProfileEnabled:
-		return unmet("OAuth2ClientProfileEnabled False")
+		return unmet(nil, "OAuth2ClientProfileEnabled False")
 	default:
 		return met("OAuth2ClientProfileEnabled True")
 	}
@@ -27,9 +29,9 @@ func judgeHybrid(e estate) answer {
 	case err != nil:
 		return open(err)
 	case len(hybrid) == 0:
-		return unmet("Get-HybridConfiguration gives nothing")
+		return unmet(nil, "Get-HybridConfiguration gives nothing")
 	default:
-		return met("Get-HybridConfiguration has features %s", list(hybrid[0].Features))
+		return met("Get-HybridConfiguration has features %s", check.List(hybrid[0].Features))
 	}
 }
 
@@ -51,31 +53,34 @@ func judgeHybridAgent(e estate) answer {
 		return open(err)
 	}
 	endpoints, unread := newest(e, report.Report.MigrationEndpoints)
-	var bad []string
-	look := func(where string, addresses ...string) {
+	var bad, about []string
+	look := func(kind, name string, addresses ...string) {
 		for _, a := range addresses {
 			if strings.Contains(strings.ToLower(a), agentDomain) {
-				bad = append(bad, where+" has "+a)
+				bad, about = append(bad, fmt.Sprintf("%s %q has %s", kind, name, a)), append(about, name)
 			}
 		}
 	}
-	look("the configured ActiveSync URL", e.activesync)
+	look("the setting", "activesync.url", e.activesync)
 	for _, c := range connectors {
-		look("IntraOrganizationConnector \""+c.Name+"\"", c.SharingURL, c.DiscoveryEndpoint)
+		look("IntraOrganizationConnector", c.Name, c.SharingURL, c.DiscoveryEndpoint)
 	}
 	for _, r := range relationships {
-		look("OrganizationRelationship \""+r.Name+"\"", r.SharingURL, r.AutodiscoverURL)
+		look("OrganizationRelationship", r.Name, r.SharingURL, r.AutodiscoverURL)
 	}
 	for _, m := range endpoints {
-		look("MigrationEndpoint \""+m.Name+"\"", m.RemoteServer)
+		look("MigrationEndpoint", m.Name, m.RemoteServer)
 	}
+	n := len(connectors) + len(relationships) + len(endpoints)
 	switch {
 	case len(bad) > 0:
-		return unmet("%s", list(bad))
+		return unmet(about, "%s", check.List(bad))
 	case unread != nil && !errors.Is(unread, report.ErrMissing) && !told(unread):
 		return open(unread)
+	case n == 0:
+		return moot("the reports show no connector, relationship or endpoint")
 	}
-	return met("no address under %s in %d connectors, relationships and endpoints", strings.TrimPrefix(agentDomain, "."), len(connectors)+len(relationships)+len(endpoints))
+	return met("no address under %s in %d connectors, relationships and endpoints", strings.TrimPrefix(agentDomain, "."), n)
 }
 
 // The override by which Exchange uses an app of its own towards Microsoft
@@ -113,7 +118,7 @@ func judgeDedicatedApp(e estate) answer {
 		lack = append(lack, "no ApplicationIdentifier on the tenant's auth server")
 	}
 	if len(lack) > 0 {
-		return unmet("%s", list(lack))
+		return unmet([]string{own[0].Name}, "%s", check.List(lack))
 	}
 	return met("override %s, ApplicationIdentifier %s", appSection, app)
 }
@@ -132,7 +137,7 @@ func overridden(all []report.SettingOverride) bool {
 	return false
 }
 
-// appOf gives the id of the app that the auth servers name, if one does.
+// appOf returns the id of the app that the auth servers name, if one does.
 func appOf(own []report.AuthServer) string {
 	for _, s := range own {
 		if s.ApplicationID != "" {

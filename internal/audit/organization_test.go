@@ -33,6 +33,7 @@ func TestHybridAgentInUse(t *testing.T) {
 		{"as a discovery endpoint", []edit{data(sectionConnectors, fmt.Sprintf(`{"name":"IOC","enabled":false,"discoveryEndpoint":%q}`, agent))}, isUnmet, "IOC"},
 		{"on a relationship", []edit{data(sectionRelationships, fmt.Sprintf(`[{"name":"O365","enabled":true,"targetSharingEpr":%q}]`, agent))}, isUnmet, `OrganizationRelationship "O365"`},
 		{"on a migration endpoint", []edit{data("migrationEndpoints", `[{"identity":"EWS","remoteServer":"6ca7.resource.mailboxmigration.his.msappproxy.net"}]`)}, isUnmet, "MigrationEndpoint"},
+		{"nothing to look at", []edit{data(sectionConnectors, `[]`), data(sectionRelationships, `[]`), absent("migrationEndpoints")}, isOpen, "no connector"},
 		{"migration endpoints may be missing", []edit{absent("migrationEndpoints")}, isMet, ""},
 		{"migration endpoints in another form", []edit{data("migrationEndpoints", `[{"remoteServer":1}]`)}, isOpen, "section migrationEndpoints: row 0"},
 		{"connectors failed", []edit{failed(sectionConnectors)}, isOpen, "access denied"},
@@ -41,7 +42,7 @@ func TestHybridAgentInUse(t *testing.T) {
 	t.Run("under the configured name", func(t *testing.T) {
 		e := estateOf(t)
 		e.activesync = "https://eas-contoso.msappproxy.net/Microsoft-Server-ActiveSync"
-		judged{state: isUnmet, seen: "configured"}.check(t, judgeHybridAgent(e))
+		judged{state: isUnmet, seen: `"activesync.url" has https://eas-contoso`}.check(t, judgeHybridAgent(e))
 	})
 }
 

@@ -92,11 +92,11 @@ var requirements = []requirement{
 		wanted: "an override ExchangeOnpremAsThirdPartyAppId Enabled=true, and the app's id on the auth server",
 		show:   "Get-SettingOverride | Format-List Name,SectionName,Parameters,Server; Get-AuthServer | Format-List Name,Realm,ApplicationIdentifier", judge: judgeDedicatedApp,
 	}, {
-		name: "hmad's table of builds", reason: buildTableOld,
+		name: "hmad's table of builds", reason: buildTableOld, reads: []string{sectionServers},
 		wanted: "at most 180 days old, and every server's update in it", judge: judgeTable,
 	}, { // section 10
 		name: "cloud of the tenant", reason: cloudUnsupported,
 		wanted: "the worldwide cloud, microsoftonline.com",
-		show:   showHybrid + "; Invoke-RestMethod https://login.microsoftonline.com/TENANT/v2.0/.well-known/openid-configuration | Format-List cloud_instance_name,tenant_region_sub_scope", judge: judgeCloud,
+		show:   showHybrid + "; Invoke-RestMethod https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration | Format-List cloud_instance_name,tenant_region_sub_scope", judge: judgeCloud,
 	},
 }

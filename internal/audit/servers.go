@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ type server struct {
 	text    string // the version as reported
 }
 
-// readServers gives all servers of the organisation. The build is the one that
+// readServers returns all servers of the organisation. The build is the one that
 // the server itself reports, else the directory's, which knows no security
 // updates.
 func readServers(e estate) ([]server, error) {
@@ -57,36 +58,51 @@ func judgeServers(e estate, fault func(version) string) answer {
 	if err != nil {
 		return open(err)
 	}
-	var good, bad, unread []string
-	for _, s := range servers {
-		why := ""
-		if s.known {
-			why = fault(s.version)
-		}
-		switch {
-		case !s.known:
-			unread = append(unread, s.name+" "+s.text)
-		case why != "":
-			bad = append(bad, s.name+" "+why)
-		default:
+	var good, bad, about []string
+	for _, s := range known(servers) {
+		if why := fault(s.version); why != "" {
+			bad, about = append(bad, s.name+" "+why), append(about, s.name)
+		} else {
 			good = append(good, s.name+" "+buildName(s.version))
 		}
 	}
-	switch {
+	switch err := unreadVersions(servers); {
 	case len(bad) > 0:
-		return unmet("%s", list(bad))
-	case len(unread) > 0:
-		return open(check.Errorf(check.ReportInput, "section %s: versions that cannot be read: %s", sectionServers, list(unread)))
+		return unmet(about, "%s", check.List(bad))
+	case err != nil:
+		return open(err)
 	default:
-		return met("%s", list(good))
+		return met("%s", check.List(good))
 	}
+}
+
+// known returns the servers whose versions can be read, the oldest first.
+func known(all []server) []server {
+	some := slices.DeleteFunc(slices.Clone(all), func(s server) bool { return !s.known })
+	slices.SortStableFunc(some, func(a, b server) int { return slices.Compare(a.version[:], b.version[:]) })
+	return some
+}
+
+// unreadVersions returns an error that names the servers whose versions cannot
+// be read; nil where there are none.
+func unreadVersions(all []server) error {
+	var unread []string
+	for _, s := range all {
+		if !s.known {
+			unread = append(unread, s.name+" "+s.text)
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	return check.Errorf(check.ReportInput, "section %s: versions that cannot be read: %s", sectionServers, check.List(unread))
 }
 
 func judgeBuilds(e estate) answer { return judgeServers(e, tooOld) }
 
 func judgeLegacy(e estate) answer { return judgeServers(e, legacy) }
 
-// tooOld says why a build does not meet the guide; empty where it does. Builds
+// tooOld returns why a build does not meet the guide; empty where it does. Builds
 // newer than the table meet it, legacy ones are judgeLegacy's.
 func tooOld(v version) string {
 	p := productOf(v)
@@ -101,7 +117,7 @@ func tooOld(v version) string {
 	return ""
 }
 
-// legacy says that a build is of Exchange 2010 or earlier.
+// legacy returns the name of a build of Exchange 2010 or earlier, else nothing.
 func legacy(v version) string {
 	if v.before(oldest) {
 		return buildName(v)
@@ -137,22 +153,29 @@ func buildName(v version) string {
 // its date says so, or when a server has a CU that it does not know.
 func judgeTable(e estate) answer {
 	if age := e.now.Sub(buildTableDate()); age > MaxTableAge {
-		return unmet("the table is of %s, %d days old", day(buildTableDate()), days(age))
+		return unmet(nil, "the table is of %s, %d days old", check.Day(buildTableDate()), days(age))
 	}
-	servers, _ := readServers(e) // where there are none to read, the date alone decides
-	var news []string
-	for _, s := range servers {
-		if s.known && newerThanTable(s.version) {
-			news = append(news, s.name+" "+s.version.String())
+	servers, err := readServers(e)
+	if err != nil {
+		return open(err)
+	}
+	var news, about []string
+	for _, s := range known(servers) {
+		if newerThanTable(s.version) {
+			news, about = append(news, s.name+" "+s.version.String()), append(about, s.name)
 		}
 	}
-	if len(news) > 0 {
-		return unmet("the table is of %s and does not know the update of %s", day(buildTableDate()), list(news))
+	switch err := unreadVersions(servers); {
+	case len(news) > 0:
+		return unmet(about, "the table is of %s and does not know the update of %s", check.Day(buildTableDate()), check.List(news))
+	case err != nil:
+		return open(err)
+	default:
+		return met("the table is of %s", check.Day(buildTableDate()))
 	}
-	return met("the table is of %s", day(buildTableDate()))
 }
 
-// newerThanTable says that a build belongs to a CU, or a product, that came
+// newerThanTable reports whether a build belongs to a CU, or a product, that came
 // after the table. (The last part of a build counts security updates.)
 func newerThanTable(v version) bool {
 	p := productOf(v)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
 )
 
 // versionsOf makes the section of servers: EX01, EX02, ... with these versions.
@@ -70,10 +72,23 @@ func TestBuildTable(t *testing.T) {
 		"dated after this host": {-24 * time.Hour, isMet},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := requirementOf(t, "build_table_old").judge(estate{now: buildTableDate().Add(c.age)})
+			e := estateOf(t)
+			e.now = buildTableDate().Add(c.age)
+			a := requirementOf(t, "build_table_old").judge(e)
 			assert.Equal(t, c.want.String(), a.state.String(), a.seen)
 		})
 	}
+}
+
+func TestServersThatTheTableDoesNotKnow(t *testing.T) {
+	run(t, "build_table_old", []judged{
+		{"none", nil, isMet, "the table is of " + check.Day(buildTableDate())},
+		{"one", versionsOf("Version 15.2 (Build 3100.1)", "Version 15.2 (Build 2562.17)"), isUnmet, "does not know the update of EX01 15.2.3100.1"},
+		{"a version that cannot be read", versionsOf("unknown"), isOpen, "EX01 unknown"},
+		{"section failed", []edit{failed(sectionServers)}, isOpen, "access denied"},
+	})
+	old := estate{now: buildTableDate().Add(MaxTableAge + day24)}
+	assert.Equal(t, isUnmet, judgeTable(old).state, "the date alone is enough to find")
 }
 
 func TestBuildsThatTheTableDoesNotKnow(t *testing.T) {

@@ -65,38 +65,85 @@ func TestWhatAnOpenRequirementLeadsTo(t *testing.T) {
 		severity check.Severity
 		answer   answer
 		findings int
-		open     int
-		err      bool
+		why      string // why it is not judged
+		class    *check.Class
 	}{
-		"met":                              {check.Critical, met("x"), 0, 0, false},
-		"not met":                          {check.Critical, unmet("x"), 1, 0, false},
-		"a critical one that is not known": {check.Critical, open(unread), 0, 1, true},
-		"a critical one that is moot":      {check.Critical, moot("x"), 0, 1, false},
-		"a warning that is not known":      {check.Warning, open(unread), 0, 1, true},
-		"a warning, as is told elsewhere":  {check.Warning, open(toldError{unread}), 0, 1, false},
-		"a critical one, told elsewhere":   {check.Critical, open(toldError{unread}), 0, 1, true},
-		"nobody judged":                    {check.Warning, answer{}, 0, 1, false},
+		"met":                              {check.Critical, met("x"), 0, "", nil},
+		"not met":                          {check.Critical, unmet(nil, "x"), 1, "", nil},
+		"a critical one that is not known": {check.Critical, open(unread), 0, "the section cannot be read", check.ReportInput},
+		"a critical one that is moot":      {check.Critical, moot("x"), 0, "x", nil},
+		"one that cannot arise":            {check.Critical, never("x"), 0, "x", nil},
+		"a warning that is not known":      {check.Warning, open(unread), 0, "the section cannot be read", check.ReportInput},
+		"a warning, as is told elsewhere":  {check.Warning, open(toldError{unread}), 0, "the section cannot be read", nil},
+		"a critical one, told elsewhere":   {check.Critical, open(toldError{unread}), 0, "the section cannot be read", check.ReportInput},
+		"nobody judged":                    {check.Warning, answer{}, 0, "a defect of hmad: guide did not judge it", check.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := judgeAll([]requirement{stands(c.severity, c.answer)}, estate{Evidence: report.Evidence{Reports: []report.Report{{Host: "EX01"}}}})
+			got, err := verdictOn(stands(c.severity, c.answer))
 			assert.Len(t, got.Findings, c.findings)
-			assert.Len(t, got.Unevaluated(), c.open)
-			assert.Equal(t, c.err, err != nil)
-			if err != nil {
-				assert.Equal(t, check.ReportInput, check.ClassOf(err))
+			if c.why == "" {
+				assert.Empty(t, got.Unjudged)
+			} else if assert.Len(t, got.Unjudged, 1) {
+				assert.Equal(t, c.why, got.Unjudged[0].Why)
+				assert.Equal(t, c.answer.state == isNever, got.Unjudged[0].Ends)
+			}
+			if c.class == nil {
+				assert.NoError(t, err)
+			} else {
+				assert.Equal(t, c.class, check.ClassOf(err))
 			}
 		})
 	}
 }
 
+// verdictOn judges requirements by one empty report.
+func verdictOn(all ...requirement) (check.Report, error) {
+	d := &check.Def{Name: "guide", Reasons: reasonsOf(all)}
+	v := d.Judge()
+	judgeAll(v, all, estate{Evidence: report.Evidence{Reports: []report.Report{{Host: "EX01"}}}})
+	return v.Report()
+}
+
 func TestTextsAreBoundedAndOneLine(t *testing.T) {
 	words := slices.Repeat([]string{strings.Repeat("é", 300) + "\n\x1b[31m"}, 20)
-	report, _ := judgeAll([]requirement{stands(check.Warning, unmet("%s", list(words)))}, estate{})
+	report, _ := verdictOn(stands(check.Warning, unmet(words, "%s", check.List(words))))
 	assert.Less(t, len(report.Findings[0].Detail), maxSeen+50)
 	assert.NotContains(t, report.Findings[0].Detail, "\x1b")
 	for _, n := range report.Texts() {
 		assert.NotContains(t, n, "\n")
 	}
-	assert.Equal(t, "a, b", list([]string{"a", "b"}))
-	assert.Equal(t, "1, 2, 3, 4, 5, 6, 7, 8, and 2 more", list(strings.Split("1234567890", "")))
+}
+
+func TestAnEmptyEstateMeetsNothing(t *testing.T) {
+	for _, r := range requirements {
+		assert.NotEqual(t, isMet.String(), r.judge(estate{now: buildTableDate()}).state.String(), r.reason.Name)
+	}
+}
+
+func TestWhatIsNotMetIsNamed(t *testing.T) {
+	old := "Version 15.2 (Build 221.12)"
+	for reason, c := range map[string]struct {
+		edits []edit
+		about []string
+	}{
+		"outlook_service_blocked":            {[]edit{rules("UserAgent", "OutlookService/1.0", "Block")}, []string{`UserAgent "OutlookService/1.0"`}},
+		"basic_outlook_allowed":              {[]edit{rules("DeviceModel", basicOutlook, "Allow")}, []string{`DeviceModel "Outlook for iOS and Android"`}},
+		"request_length_too_small":           {[]edit{of("EX02", data(sectionWebConfig, `[{"maxRequestLength":1}]`))}, []string{"EX02"}},
+		"exchange_too_old":                   {versionsOf("Version 15.1 (Build 2375.7)", old, "Version 15.1 (Build 1261.35)"), []string{"EX03", "EX02"}},
+		"legacy_exchange_present":            {versionsOf("Version 15.2 (Build 2562.17)", "Version 14.3 (Build 123.4)"), []string{"EX02"}},
+		"hybrid_agent_in_use":                {[]edit{data(sectionRelationships, `[{"name":"O365","enabled":true,"targetSharingEpr":"https://x.msappproxy.net/"}]`)}, []string{"O365"}},
+		"virtual_directory_mismatch":         {[]edit{urls("https://mail.contoso.com/EAS", mail), sites("HQ", "Branch")}, []string{"EX01"}},
+		"oauth_missing_on_virtual_directory": {[]edit{data(sectionDirectories, `[{"kind":"Mapi","server":"EX01"},{"kind":"WebServices","server":"EX01"},{"kind":"OAB","server":"EX02"},{"kind":"Autodiscover","server":"EX02"}]`)}, []string{"EX01", "EX01", "EX02", "EX02"}},
+		"tls_offloading_configured":          {[]edit{of("EX01", data(sectionIIS, `[{"location":"x","sslFlags":"None"}]`))}, []string{"EX01"}},
+		"auth_certificate_expiring":          {[]edit{certs(cert(thumb, day24, true))}, []string{thumb}},
+		"auth_certificate_missing":           {[]edit{of("EX02", certs())}, []string{"EX02"}},
+		"build_table_old":                    {versionsOf("Version 15.3 (Build 1.0)"), []string{"EX01"}},
+		"cloud_unsupported":                  {[]edit{data(sectionHybrid, `[{"serviceInstance":1}]`)}, []string{tenant}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			a := requirementOf(t, reason).judge(estateOf(t, c.edits...))
+			assert.Equal(t, isUnmet.String(), a.state.String(), a.seen)
+			assert.Equal(t, c.about, a.about)
+		})
+	}
 }

@@ -96,7 +96,7 @@ func certificatesOf(a report.AuthServer) []Certificate {
 	return distinct(out)
 }
 
-// disagreements says where two sources differ about the tenant's auth servers.
+// disagreements returns where two sources differ about the tenant's auth servers.
 func disagreements(tenant string, a, b holding) []string {
 	var notes []string
 	differ := func(format string, args ...any) {

@@ -108,7 +108,7 @@ func (o *observation) storedCell(server string, t Thumbprint, stored bool) strin
 	}
 }
 
-// remark says what the line means: until when a missing certificate is in
+// remark returns what the line means: until when a missing certificate is in
 // order, or that a stored one is published no more.
 func (o *observation) remark(server string, t Thumbprint, stored bool, s *sighting) string {
 	switch {
