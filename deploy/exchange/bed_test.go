@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -153,9 +154,22 @@ type outcome struct {
 	status     int
 	complaints string // what it wrote to standard error
 	printed    string
-	data       []byte // the report's file; nil where there is none
-	took       time.Duration
+	dir        string
+	data       []byte   // the report's file; nil where there is none
 	left       []string // sessions that outlived it
+	took       time.Duration
+}
+
+// seconds returns so many times how long the run took, in whole seconds, of which
+// a run has five at least.
+func (o outcome) seconds(times int) string { return strconv.Itoa(times * max(5, int(o.took.Seconds())+1)) }
+
+// log returns the collector's own log of what it did.
+func (o outcome) log(t testing.TB) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(o.dir, "data/hmad/log/Get-HmadReport.log"))
+	require.NoError(t, err)
+	return string(data)
 }
 
 // run runs the collector in a scenario, with environment variables and further
@@ -172,7 +186,7 @@ func (b bed) run(t testing.TB, scenario string, env []string, args ...string) ou
 	if !slices.Contains(args, "-Server") {
 		args = append(args, "-Server", "ex01.contoso.com")
 	}
-	var o outcome
+	o := outcome{dir: b.dir}
 	start := time.Now()
 	o.status, o.printed, o.complaints = powershell(t, env, filepath.Join(shared, "start.ps1"), append([]string{collector}, args...)...)
 	o.took = time.Since(start)
@@ -202,6 +216,24 @@ func sessions(t testing.TB, dir string) []string {
 	}
 	return left
 }
+
+// healthy is a run in which nothing is wrong, made once.
+func healthy(t testing.TB) outcome {
+	t.Helper()
+	healthyOnce.Lock()
+	defer healthyOnce.Unlock()
+	if healthyRun == nil {
+		o := newBed(t).run(t, "healthy", nil, "-Mailboxes", twoMailboxes)
+		require.Zero(t, o.status, o.complaints)
+		healthyRun = &o
+	}
+	return *healthyRun
+}
+
+var (
+	healthyOnce sync.Mutex
+	healthyRun  *outcome
+)
 
 // section is a section of a report as written.
 type section struct {

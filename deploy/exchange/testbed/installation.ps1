@@ -19,7 +19,7 @@ if (-not (Test-Path -LiteralPath "$env:TESTBED/organisation.dll")) {
 
 $eas = "$Root/exchange/Logging/HttpProxy/Eas"
 $null = New-Item -ItemType Directory -Force -Path "$Root/exchange/bin", "$Root/exchange/FrontEnd/HttpProxy/Sync", $eas,
-    "$Root/windows/System32/inetsrv/config", "$Root/out", "$Root/data"
+    "$Root/windows/System32/inetsrv/config", "$Root/out", "$Root/data/hmad/log"
 Copy-Item -Path "$env:TESTBED/organisation.dll" -Destination "$Root/exchange/bin/ExSetup.exe"
 Set-Content -Path "$Root/exchange/FrontEnd/HttpProxy/Sync/web.config" -Value @'
 <?xml version="1.0" encoding="utf-8"?>
