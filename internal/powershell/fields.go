@@ -3,6 +3,8 @@ package powershell
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -60,6 +62,39 @@ func (f *Fields) Need(name string) string {
 		f.Fail(name, errMissing)
 	}
 	return s
+}
+
+// errNumber is why a number is no name: remoting may bring an enumeration as the
+// number behind its name, which means nothing here.
+var errNumber = errors.New("got a number, want a name")
+
+// Name reads the name of an enumeration's value; nothing and null are empty.
+func (f *Fields) Name(name string) string {
+	s := f.Text(name)
+	if isNumber(s) {
+		f.Fail(name, errNumber)
+	}
+	return s
+}
+
+// NeedName reads the name of an enumeration's value, which must be there.
+func (f *Fields) NeedName(name string) string {
+	f.Need(name)
+	return f.Name(name)
+}
+
+// Names reads a list of names of an enumeration's values.
+func (f *Fields) Names(name string) []string {
+	all := f.Texts(name)
+	if slices.ContainsFunc(all, isNumber) {
+		f.Fail(name, errNumber)
+	}
+	return all
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.Atoi(s)
+	return err == nil
 }
 
 // NeedTime reads a moment that must be there.

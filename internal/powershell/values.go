@@ -30,9 +30,10 @@ type Size struct {
 // Allows reports whether something of n bytes is within the limit.
 func (s Size) Allows(n int64) bool { return s.Unlimited || n <= s.Bytes }
 
-// sizeForm is "35 MB (36,700,160 bytes)": only the exact number is read, its
-// digits grouped as the server's culture does it.
-var sizeForm = regexp.MustCompile(`\(([0-9][0-9.,'\s\x{a0}\x{202f}]*) ?bytes?\)$`)
+// sizeForm is "35 MB (36,700,160 bytes)": only the exact number is read. Between its
+// digits is whatever groups them in the server's culture: a comma, a dot, a space,
+// an apostrophe of any kind, the Arabic separator.
+var sizeForm = regexp.MustCompile(`\(([0-9](?:[^0-9()]{0,2}[0-9])*)\s?bytes?\)$`)
 
 func readSize(raw json.RawMessage) (Size, error) {
 	s, err := readText(raw)

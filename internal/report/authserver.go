@@ -40,7 +40,7 @@ type AuthServer struct {
 func (r Report) AuthServers() ([]AuthServer, error) {
 	all, err := rowsOf(r, SectionAuthServers, func(w *powershell.Fields) AuthServer {
 		return AuthServer{
-			Name: w.Need("name"), Type: w.Need("type"),
+			Name: w.Need("name"), Type: w.NeedName("type"),
 			Enabled: w.Flag("enabled"), Default: w.Flag("isDefaultAuthorizationEndpoint"),
 			Issuer: w.Text("issuerIdentifier"), Realm: w.Text("realm"),
 			AuthorizationEndpoint: w.Text("authorizationEndpoint"), TokenEndpoint: w.Text("tokenIssuingEndpoint"),
@@ -108,7 +108,7 @@ func (r Report) ExchangeCertificates() ([]ExchangeCertificate, error) {
 		return ExchangeCertificate{
 			Server: w.Need("server"), Thumbprint: upper(w.Need("thumbprint")), Subject: w.Text("subject"),
 			NotBefore: w.Time("notBefore"), NotAfter: w.NeedTime("notAfter"),
-			Services: w.Texts("services"), HasPrivateKey: w.Flag("hasPrivateKey"),
+			Services: w.Names("services"), HasPrivateKey: w.Flag("hasPrivateKey"),
 		}
 	})
 }
@@ -128,7 +128,7 @@ type ArbitrationMailbox struct {
 // capabilities name RefreshCapability.
 func (r Report) Arbitration() ([]ArbitrationMailbox, error) {
 	return rowsOf(r, SectionArbitration, func(w *powershell.Fields) ArbitrationMailbox {
-		return ArbitrationMailbox{Name: w.Need("name"), Database: w.Text("database"), Capabilities: w.Texts("persistedCapabilities")}
+		return ArbitrationMailbox{Name: w.Need("name"), Database: w.Text("database"), Capabilities: w.Names("persistedCapabilities")}
 	})
 }
 
@@ -147,6 +147,6 @@ type DatabaseCopy struct {
 // Arbitration names.
 func (r Report) DatabaseCopies() ([]DatabaseCopy, error) {
 	return rowsOf(r, SectionDatabaseCopies, func(w *powershell.Fields) DatabaseCopy {
-		return DatabaseCopy{Name: w.Text("name"), Database: w.Need("databaseName"), Server: w.Need("mailboxServer"), Status: w.Need("status")}
+		return DatabaseCopy{Name: w.Text("name"), Database: w.Need("databaseName"), Server: w.Need("mailboxServer"), Status: w.NeedName("status")}
 	})
 }

@@ -131,9 +131,10 @@ func Newest[T any](e Evidence, read func(Report) (T, error)) (T, error) {
 // SameHost reports whether two names are of one server: whatever their case, and
 // whether or not they are qualified. An organisation of Exchange has every
 // computer name once.
-func SameHost(a, b string) bool { return shortHost(a) == shortHost(b) }
+func SameHost(a, b string) bool { return ShortHost(a) == ShortHost(b) }
 
-func shortHost(s string) string {
+// ShortHost returns a server's name without its domain, in lower case.
+func ShortHost(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), ".")
 	return strings.ToLower(s)
 }

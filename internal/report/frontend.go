@@ -12,6 +12,8 @@ const (
 	maxSlots   = 5000      // rows of one report: 24 hours of 5 minutes with 17 statuses each
 	maxSlot    = time.Hour // the longest slot
 	maxPartner = 2000      // partnerships of one report
+
+	maxAuthentications = 20 // kinds of authentication of one report
 )
 
 // FrontEndRequests are the ActiveSync requests of the OutlookService, the
@@ -23,6 +25,13 @@ type FrontEndRequests struct {
 	Slot         time.Duration // slots begin at whole multiples of it in UTC
 	LastSuccess  time.Time     // newest request answered 2xx within that time; zero: none
 	Counts       []RequestCount
+	// WithoutHMA is how many requests of Outlook mobile without HMA, by basic
+	// authentication through the cloud, there were within that time. They are not
+	// among the Counts. -1: not told.
+	WithoutHMA int
+	// Authentication counts Outlook mobile's requests within that time, with and
+	// without HMA, by their authentication: Bearer, Basic, none, other. Nil: not told.
+	Authentication map[string]int
 }
 
 // RequestCount counts one slot's requests of one status. A slot and status
@@ -36,7 +45,8 @@ type RequestCount struct {
 // FrontEndRequests reads the section
 //
 //	"frontEndRequests": {"since": "…", "until": "…", "slotSeconds": 300, "lastSuccess": "…"|null,
-//	                     "counts": [{"start": "…", "status": 200, "count": 41}, …]}
+//	                     "counts": [{"start": "…", "status": 200, "count": 41}, …],
+//	                     "withoutHma": 3, "authentication": [{"type": "Bearer", "count": 41}, …]|null}
 //
 // Counts outside since and until, by more than a slot, are an error.
 func (r Report) FrontEndRequests() (FrontEndRequests, error) {
@@ -45,7 +55,11 @@ func (r Report) FrontEndRequests() (FrontEndRequests, error) {
 
 func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 	f := FrontEndRequests{Since: w.NeedTime("since"), Until: w.NeedTime("until"), LastSuccess: w.Time("lastSuccess"),
-		Slot: time.Duration(w.Number("slotSeconds")) * time.Second}
+		Slot: time.Duration(w.Number("slotSeconds")) * time.Second, WithoutHMA: -1}
+	if w.Row.Has("withoutHma") {
+		f.WithoutHMA = max(-1, w.Number("withoutHma"))
+	}
+	f.Authentication = readAuthentication(w)
 	rows := w.Rows("counts")
 	switch {
 	case w.Err != nil:
@@ -64,6 +78,24 @@ func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 		f.Counts = append(f.Counts, f.readCount(w, row))
 	}
 	return f
+}
+
+// readAuthentication reads the counts by authentication; nil where there are none.
+func readAuthentication(w *powershell.Fields) map[string]int {
+	rows := w.Rows("authentication")
+	if len(rows) == 0 {
+		return nil
+	}
+	counts := map[string]int{}
+	for _, row := range rows[:min(len(rows), maxAuthentications)] {
+		in := powershell.Fields{Row: row}
+		kind, n := in.NeedName("type"), in.Number("count")
+		if in.Err != nil {
+			w.Fail("authentication", in.Err)
+		}
+		counts[kind] += n
+	}
+	return counts
 }
 
 // readCount reads one of the counts of w.
@@ -99,7 +131,7 @@ type CloudPartnership struct {
 //	                  "firstSyncTime": "…"|null, "lastSyncAttemptTime": "…"|null, "lastSuccessSync": "…"|null}, …]
 func (r Report) Partnerships() ([]CloudPartnership, error) {
 	all, err := rowsOf(r, SectionPartnerships, func(w *powershell.Fields) CloudPartnership {
-		return CloudPartnership{Mailbox: w.Need("mailbox"), DeviceID: w.Text("deviceId"), AccessState: w.Text("deviceAccessState"),
+		return CloudPartnership{Mailbox: w.Need("mailbox"), DeviceID: w.Text("deviceId"), AccessState: w.Name("deviceAccessState"),
 			First: w.Time("firstSyncTime"), Attempt: w.Time("lastSyncAttemptTime"), Success: w.Time("lastSuccessSync")}
 	})
 	return all[:min(len(all), maxPartner)], err

@@ -23,12 +23,18 @@ func TestFrontEndRequests(t *testing.T) {
 	require.NoError(t, err)
 	at := func(h, m, s int) time.Time { return time.Date(2026, 11, 22, h, m, s, 0, time.UTC) }
 	assert.Equal(t, FrontEndRequests{Since: at(8, 15, 0), Until: at(9, 15, 0), Slot: 5 * time.Minute, LastSuccess: at(9, 14, 31),
-		Counts: []RequestCount{{at(9, 10, 0), 200, 41}}}, got)
+		Counts: []RequestCount{{at(9, 10, 0), 200, 41}}, WithoutHMA: -1}, got)
 
 	got, err = sectionReport(t, SectionFrontEnd, `{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"lastSuccess":null,"counts":[]}`).FrontEndRequests()
 	require.NoError(t, err)
 	assert.True(t, got.LastSuccess.IsZero())
 	assert.Empty(t, got.Counts)
+
+	got, err = sectionReport(t, SectionFrontEnd, `{"since":"2026-11-22T08:15:00Z","until":"2026-11-22T09:15:00Z","slotSeconds":300,"counts":[],
+		"withoutHma":3,"authentication":[{"type":"Basic","count":3},{"type":"none","count":1}]}`).FrontEndRequests()
+	require.NoError(t, err)
+	assert.Equal(t, 3, got.WithoutHMA)
+	assert.Equal(t, map[string]int{"Basic": 3, "none": 1}, got.Authentication)
 }
 
 func TestFrontEndRequestsThatCannotBe(t *testing.T) {

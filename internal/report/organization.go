@@ -43,7 +43,7 @@ type ActiveSyncSettings struct {
 // ActiveSyncSettings reads Get-ActiveSyncOrganizationSettings.
 func (r Report) ActiveSyncSettings() (ActiveSyncSettings, error) {
 	return rowOf(r, SectionActiveSync, func(w *powershell.Fields) ActiveSyncSettings {
-		return ActiveSyncSettings{DefaultAccessLevel: w.Need("defaultAccessLevel")}
+		return ActiveSyncSettings{DefaultAccessLevel: w.NeedName("defaultAccessLevel")}
 	})
 }
 
@@ -59,8 +59,8 @@ type DeviceAccessRule struct {
 func (r Report) DeviceAccessRules() ([]DeviceAccessRule, error) {
 	return rowsOf(r, SectionAccessRules, func(w *powershell.Fields) DeviceAccessRule {
 		return DeviceAccessRule{
-			Name: w.Text("name"), Characteristic: w.Need("characteristic"),
-			QueryString: w.Need("queryString"), AccessLevel: w.Need("accessLevel"),
+			Name: w.Text("name"), Characteristic: w.NeedName("characteristic"),
+			QueryString: w.Need("queryString"), AccessLevel: w.NeedName("accessLevel"),
 		}
 	})
 }
@@ -86,7 +86,7 @@ type HybridConfiguration struct {
 // the wizard never ran, and has one element otherwise.
 func (r Report) HybridConfiguration() ([]HybridConfiguration, error) {
 	return rowsOf(r, SectionHybrid, func(w *powershell.Fields) HybridConfiguration {
-		h := HybridConfiguration{ServiceInstance: -1, Features: w.Texts("features"), Domains: w.Texts("domains")}
+		h := HybridConfiguration{ServiceInstance: -1, Features: w.Names("features"), Domains: w.Texts("domains")}
 		if w.Row.Has("serviceInstance") {
 			h.ServiceInstance = w.Number("serviceInstance")
 		}
@@ -141,7 +141,7 @@ type MigrationEndpoint struct{ Name, Type, RemoteServer string }
 // the collector's account has no right to the cmdlet.
 func (r Report) MigrationEndpoints() ([]MigrationEndpoint, error) {
 	return rowsOf(r, SectionMigrationEndpoints, func(w *powershell.Fields) MigrationEndpoint {
-		return MigrationEndpoint{Name: w.Need("identity"), Type: w.Text("endpointType"), RemoteServer: w.Text("remoteServer")}
+		return MigrationEndpoint{Name: w.Need("identity"), Type: w.Name("endpointType"), RemoteServer: w.Text("remoteServer")}
 	})
 }
 

@@ -59,7 +59,12 @@ type Section struct {
 	OK    bool
 	Error string // one line without secrets, where not OK
 	Data  json.RawMessage
-	Since time.Time // of a log: from when on it was read, up to the report; zero: not known
+	Since time.Time     // of a log: from when on it was read, up to the report; zero: not told
+	Took  time.Duration // to read it; zero: not told
+	// Errors are of the mailboxes that the section lacks, by address in lower case:
+	// Exchange's failure category and code, or why it was not asked.
+	Errors  map[string]string
+	LeftOut int // mailboxes that were not asked, beyond the collector's limit
 }
 
 // Decode reads a report's envelope; the sections are read by the methods
@@ -97,24 +102,35 @@ type wireSection struct {
 	Error string          `json:"error"`
 	Data  json.RawMessage `json:"data"`
 	Since json.RawMessage `json:"since"`
+	// From collector 1.2.0 on:
+	TookMs  float64         `json:"tookMs"`
+	Errors  json.RawMessage `json:"errors"`
+	LeftOut int             `json:"leftOut"`
 }
 
 // hostForm is that of a computer name or a DNS name: letters, digits, dashes
 // and underscores between dots. A report's host becomes a file name.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*$`)
 
+// IsHost reports whether a text has the form of a host's name.
+func IsHost(name string) bool { return len(name) <= 253 && hostForm.MatchString(name) }
+
 // sectionForm is that of a section's name.
 var sectionForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
 
-// withheld replaces the error of a section about mailboxes: Exchange's text may
-// name one in any form.
-const withheld = "its error, in the report itself, may name a mailbox and is not shown"
+// withheld replaces the error of a section about mailboxes where the collector is
+// older than classesSince: Exchange's text may name a mailbox in any form. Later
+// ones report the failure's category and code alone.
+const (
+	withheld     = "its error, in the report itself, may name a mailbox and is not shown"
+	classesSince = "1.2.0"
+)
 
 // report checks the envelope.
 func (w wire) report() (Report, error) {
 	generated, err := powershell.ReadTime(w.GeneratedAt)
 	switch {
-	case len(w.Host) > 253 || !hostForm.MatchString(w.Host):
+	case !IsHost(w.Host):
 		return Report{}, errors.New("host: want the server's name, letters, digits, dashes and dots")
 	case err != nil:
 		return Report{}, fmt.Errorf("generatedAt: %w", err)
@@ -142,7 +158,7 @@ func (w wire) sections() (map[string]Section, error) {
 			return nil, errors.New("sections: want names of letters and digits, each with ok")
 		}
 		all[name] = s.section()
-		if t := all[name]; name == SectionPartnerships && t.Error != "" {
+		if t := all[name]; name == SectionPartnerships && t.Error != "" && Older(w.Collector, classesSince) {
 			t.Error = withheld
 			all[name] = t
 		}
@@ -156,7 +172,8 @@ func (s wireSection) section() Section {
 	if err != nil {
 		return Section{Error: "since: " + err.Error()}
 	}
-	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since}
+	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since, LeftOut: max(0, s.LeftOut), Errors: mailboxErrors(s.Errors),
+		Took: time.Duration(min(max(0, s.TookMs), float64(maxInterval.Milliseconds()))) * time.Millisecond}
 }
 
 // section returns the data of a section, or why there is none, as an error of
@@ -176,7 +193,7 @@ func (r Report) section(name string) (json.RawMessage, error) {
 
 // FileName returns the name under which a report of this host is kept: one file
 // for all names of a host (see SameHost).
-func (r Report) FileName() string { return shortHost(r.Host) + ".json" }
+func (r Report) FileName() string { return ShortHost(r.Host) + ".json" }
 
 // utf8JSON strips a byte order mark and refuses what cannot be a report before
 // anything is decoded.

@@ -23,8 +23,8 @@ type ExchangeServer struct {
 func (r Report) ExchangeServers() ([]ExchangeServer, error) {
 	return rowsOf(r, SectionServers, func(w *powershell.Fields) ExchangeServer {
 		return ExchangeServer{
-			Name: w.Need("name"), FQDN: w.Text("fqdn"), Version: w.Need("adminDisplayVersion"), Edition: w.Text("edition"),
-			Roles: w.Texts("serverRole"), Site: w.Text("site"), Proxy: w.Text("internetWebProxy"),
+			Name: w.Need("name"), FQDN: w.Text("fqdn"), Version: w.Need("adminDisplayVersion"), Edition: w.Name("edition"),
+			Roles: w.Names("serverRole"), Site: w.Text("site"), Proxy: w.Text("internetWebProxy"),
 		}
 	})
 }
@@ -58,8 +58,8 @@ func (r Report) VirtualDirectories() ([]VirtualDirectory, error) {
 		return VirtualDirectory{
 			Kind: w.Need("kind"), Server: w.Need("server"), Name: w.Text("name"),
 			InternalURL: w.Text("internalUrl"), ExternalURL: w.Text("externalUrl"),
-			InternalAuth: w.Texts("internalAuthenticationMethods"), ExternalAuth: w.Texts("externalAuthenticationMethods"),
-			IISAuth: w.Texts("iisAuthenticationMethods"), ExtendedProtection: w.Text("extendedProtectionTokenChecking"),
+			InternalAuth: w.Names("internalAuthenticationMethods"), ExternalAuth: w.Names("externalAuthenticationMethods"),
+			IISAuth: w.Names("iisAuthenticationMethods"), ExtendedProtection: w.Name("extendedProtectionTokenChecking"),
 		}
 	})
 }

@@ -3,6 +3,7 @@
 package intake
 
 import (
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -27,8 +28,8 @@ const Path = "/api/v1/onprem-report"
 
 const (
 	pushesPerSec  = 2
-	pushBurst     = 20
-	pushesAtATime = 4 // bodies held in memory
+	pushBurst     = 40 // a hundred servers at once are all taken within a minute, by the collector's pauses
+	pushesAtATime = 4  // bodies held in memory
 )
 
 // Pushes counts what a Server answered. Its check and target are those of the
@@ -44,6 +45,7 @@ var Pushes = &check.Metric{Name: "hmad_onprem_report_pushes_total", Kind: check.
 // listener has verified. A report is taken only if it is newer than the last
 // one of its host, which also keeps replayed ones out, and at most ten minutes
 // ahead of our clock. No answer repeats the body or a header.
+// What is refused is remembered in the Env's Memory, see RefusedOf.
 type Server struct {
 	cfg   config.Report
 	env   check.Env
@@ -52,13 +54,15 @@ type Server struct {
 	outer strangers
 	slots chan struct{}
 	mu    sync.Mutex // one comparison with the kept report at a time
+
+	refused refusals
 }
 
 // New builds the Server of a target. A report that is taken goes to put,
 // which must write it whole or not at all under that base name in the folder
 // env.Reports. Serve opens the listener that cfg describes.
 func New(cfg config.Report, env check.Env, put func(name string, data []byte) error) *Server {
-	return &Server{cfg: cfg, env: env, put: put,
+	return &Server{cfg: cfg, env: env, put: put, refused: refusals{memory: env.Memory},
 		limit: rate.NewLimiter(pushesPerSec, pushBurst), slots: make(chan struct{}, pushesAtATime)}
 }
 
@@ -76,7 +80,8 @@ func refuse(code int, format string, args ...any) error {
 
 // ServeHTTP implements http.Handler.
 func (in *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	err := in.take(w, r)
+	p := sender{claimed: claimedHost(r)}
+	err := in.take(w, r, &p)
 	code := http.StatusNoContent
 	var no *refusal
 	if errors.As(err, &no) {
@@ -91,6 +96,7 @@ func (in *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(code)
 		return
 	}
+	in.note(r, p, code)
 	if code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="hmad"`)
 	}
@@ -98,9 +104,36 @@ func (in *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, no.text, code)
 }
 
+// sender is what is known of who pushes while the push is judged.
+type sender struct {
+	claimed string // the host that its header names; empty: none
+	proven  bool   // its sender has shown the token or a client certificate
+	host    string // the host of its body; empty: not read
+}
+
+// claimedHost returns the host that a push's header names, where it is a host's name.
+func claimedHost(r *http.Request) string {
+	if name := r.Header.Get(HostHeader); report.IsHost(name) {
+		return name
+	}
+	return ""
+}
+
+// note remembers a push that is refused. Other paths and methods are no pushes.
+func (in *Server) note(r *http.Request, p sender, code int) {
+	host := cmp.Or(p.claimed, p.host)
+	switch {
+	case code == http.StatusNotFound || code == http.StatusMethodNotAllowed:
+	case !p.proven:
+		in.refused.ofAddress(network(r.RemoteAddr), p.claimed, code, in.env.Now())
+	case host != "":
+		in.refused.ofHost(host, code, in.env.Now())
+	}
+}
+
 // take judges a push from the outside in: nothing of the body is read before
 // its sender is known.
-func (in *Server) take(w http.ResponseWriter, r *http.Request) error {
+func (in *Server) take(w http.ResponseWriter, r *http.Request, p *sender) error {
 	switch {
 	case r.URL.Path != Path:
 		return refuse(http.StatusNotFound, "reports go to %s", Path)
@@ -111,6 +144,7 @@ func (in *Server) take(w http.ResponseWriter, r *http.Request) error {
 	if err := in.admit(w, r); err != nil {
 		return err
 	}
+	p.proven = true
 	if !in.limit.AllowN(in.env.Now(), 1) {
 		w.Header().Set("Retry-After", "10")
 		return refuse(http.StatusTooManyRequests, "too many pushes")
@@ -125,7 +159,7 @@ func (in *Server) take(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return in.accept(data)
+	return in.accept(data, r.Header.Get(HostHeader), p)
 }
 
 // readBody reads a body that is at most report.MaxSize bytes, on the wire and
@@ -158,14 +192,23 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// accept keeps a report that is newer than the one kept of its host.
-func (in *Server) accept(data []byte) error {
+// generatedForm is how PowerShell writes the time of a report. The collector
+// recognises its own in the answer to a report that had arrived before.
+const generatedForm = "2006-01-02T15:04:05.0000000Z"
+
+// accept keeps a report that is newer than the one kept of its host, which is the
+// one that the header names where there is one.
+func (in *Server) accept(data []byte, header string, p *sender) error {
 	r, err := report.Decode(data)
 	if err != nil {
 		return refuse(http.StatusUnprocessableEntity, "%s", err)
 	}
 	if ahead := r.GeneratedAt.Sub(in.env.Now()); ahead > report.MaxAhead {
 		return refuse(http.StatusUnprocessableEntity, "generatedAt is %s ahead of this host's clock", ahead.Round(time.Second))
+	}
+	p.host = r.Host
+	if header != "" && !report.SameHost(header, r.Host) {
+		return refuse(http.StatusUnprocessableEntity, "the header %s names another host than the report", HostHeader)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -174,7 +217,7 @@ func (in *Server) accept(data []byte) error {
 	case err != nil:
 		return err
 	case !r.GeneratedAt.After(kept):
-		return refuse(http.StatusConflict, "not newer than the last report of this host, of %s", kept.Format(time.RFC3339))
+		return refuse(http.StatusConflict, "not newer than the last report of this host, generatedAt %s", kept.UTC().Format(generatedForm))
 	}
 	return in.put(r.FileName(), data)
 }

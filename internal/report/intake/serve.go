@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
@@ -101,7 +100,7 @@ func (in *Server) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // strangers' failed handshakes are not logged
+		ErrorLog:          log.New(handshakes{in}, "", 0),
 	}
 	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
