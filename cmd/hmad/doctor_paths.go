@@ -113,6 +113,12 @@ func reports(t config.Target, env check.Env) []step {
 		if advice := r.IntervalAdvice(); advice != "" {
 			rare = append(rare, step{"report interval", warned, "of " + r.Host, advice})
 		}
+		if advice := r.CollectorAdvice(); advice != "" {
+			rare = append(rare, step{"collector", warned, "of " + r.Host, advice})
+		}
+	}
+	for _, a := range intake.RefusedOf(env.Memory, env.Now()).Addresses {
+		rare = append(rare, step{"refused push", warned, a.String(), "where it is one of your Exchange servers: its token or certificate, docs/onprem-report.md"})
 	}
 	slices.Sort(hosts)
 	return append([]step{{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}}, rare...)

@@ -10,7 +10,7 @@ const (
 	// reportInterval is the collector's, as the reports say it.
 	reportInterval = time.Minute
 	// collectorVersion is the collector's that the lab stands in for.
-	collectorVersion = "1.0.0"
+	collectorVersion = "1.2.0"
 )
 
 // report is what the collector of one server reports: one JSON document, whose

@@ -81,7 +81,7 @@ var refreshReasons = []*check.Reason{
 	tokensRefused, staleCopyProven, refreshFailing, refreshOverdue,
 }
 
-const seeCollector = "Look at the scheduled task of hmad's collector on the host: `Get-ScheduledTask *hmad* | Get-ScheduledTaskInfo`"
+const seeCollector = "Look at the log file of hmad's collector on the host, `C:\\ProgramData\\hmad\\log\\Get-HmadReport.log`, which says what each run did, then at its scheduled task: `Get-ScheduledTask *hmad* | Get-ScheduledTaskInfo`"
 
 // The reasons of the onprem_report check. None of them concerns phones.
 var (
@@ -96,7 +96,7 @@ var (
 		Fix:     "Check both clocks: `w32tm /query /status` on the Exchange server, `timedatectl` on hmad's host."}
 	reportLate = &check.Reason{Name: "report_late", Severity: check.Warning,
 		Summary: "The last report of a host is over three of its intervals old, or over two hours; hmad does not judge by it any more. Phones are not concerned.",
-		Fix:     seeCollector + ", its last result and its log, and the network way to hmad. It must run every 40 minutes or oftener."}
+		Fix:     seeCollector + ", its last result, and the network way to hmad. The detail says whether a later push was refused. It must run every 40 minutes or oftener."}
 	reportSectionFailed = &check.Reason{Name: "report_section_failed", Severity: check.Warning,
 		Summary: "A part of a report is missing or cannot be read, so checks that need it cannot tell. Phones are not concerned.",
 		Fix:     "See the error in the detail. Where a part is missing or of another form, install the collector that belongs to this hmad. The collector's account needs the role group View-Only Organization Management, the group Event Log Readers, and read access to the front-end configuration on the host."}

@@ -65,14 +65,20 @@ func (p *onPremReport) run(_ context.Context, v *check.Verdict) {
 		v.Undecided(classed(check.ReportInput, "on-premises report", err))
 		return
 	}
-	judgeReports(v, arrived, p.expected(arrived, now), now)
+	refused := intake.RefusedOf(p.env.Memory, now)
+	judgeReports(v, arrived, p.expected(arrived, now), refused, now)
+	for _, a := range refused.Addresses {
+		v.Note("refused before it showed who it is: %s", a)
+	}
 	for _, a := range arrived {
 		if a.Host != "" {
 			v.Sample(ReportTime, unix(a.GeneratedAt), a.Host)
 			v.Fact(collectorVersion, a.Host, a.Collector)
 			v.Note("%s", describe(a, now))
-			if advice := a.IntervalAdvice(); advice != "" {
-				v.Note("%s", advice)
+			for _, advice := range []string{a.IntervalAdvice(), a.CollectorAdvice()} {
+				if advice != "" {
+					v.Note("%s", advice)
+				}
 			}
 		}
 	}
@@ -107,9 +113,9 @@ func (p *onPremReport) expected(arrived []report.Arrived, now time.Time) []strin
 
 // judgeReports fills the verdict of onprem_report: every host is judged by
 // itself, and one finding a reason names them all.
-func judgeReports(v *check.Verdict, arrived []report.Arrived, expected []string, now time.Time) {
+func judgeReports(v *check.Verdict, arrived []report.Arrived, expected []string, refused intake.Refused, now time.Time) {
 	present := hostsOf(arrived)
-	judgeMissing(v, arrived, expected, present)
+	judgeMissing(v, arrived, expected, present, refused)
 	if len(arrived) == 0 {
 		v.Open("no report has arrived", reportInvalid)
 	} else {
@@ -120,7 +126,7 @@ func judgeReports(v *check.Verdict, arrived []report.Arrived, expected []string,
 		return
 	}
 	settle(v, reportClockSkew, ahead(arrived, now))
-	settle(v, reportLate, behind(arrived, now))
+	settle(v, reportLate, behind(arrived, refused, now))
 	settle(v, reportSectionFailed, lacking(arrived))
 }
 
@@ -145,11 +151,15 @@ func settle(v *check.Verdict, r *check.Reason, faults []fault) {
 }
 
 // judgeMissing compares the hosts that should report with those that do.
-func judgeMissing(v *check.Verdict, arrived []report.Arrived, expected, present []string) {
+func judgeMissing(v *check.Verdict, arrived []report.Arrived, expected, present []string, refused intake.Refused) {
 	var missing []fault
 	for _, host := range expected {
 		if !slices.ContainsFunc(present, func(h string) bool { return report.SameHost(h, host) }) {
-			missing = append(missing, fault{host: host, what: host})
+			what := host
+			if no, ok := refused.After(host, time.Time{}); ok {
+				what += " (" + no.String() + ")"
+			}
+			missing = append(missing, fault{host: host, what: what})
 		}
 	}
 	switch {
@@ -183,11 +193,15 @@ func ahead(arrived []report.Arrived, now time.Time) (all []fault) {
 	return all
 }
 
-// behind returns the hosts whose last reports are too old.
-func behind(arrived []report.Arrived, now time.Time) (all []fault) {
+// behind returns the hosts whose last reports are too old, each with a later push
+// that was refused.
+func behind(arrived []report.Arrived, refused intake.Refused, now time.Time) (all []fault) {
 	for _, a := range arrived {
 		if a.Host != "" && a.Late(now) {
 			what := fmt.Sprintf("%s's is of %s, and comes every %s", a.Host, check.Moment(a.GeneratedAt), check.Span(a.Interval))
+			if no, ok := refused.After(a.Host, a.GeneratedAt); ok {
+				what += "; " + no.String()
+			}
 			all = append(all, fault{a.Host, what, now.Sub(a.GeneratedAt)})
 		}
 	}

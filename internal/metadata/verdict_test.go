@@ -9,6 +9,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 // cleared returns the reasons that a run looked at and did not find.
@@ -41,9 +42,9 @@ func TestEmptyInputClearsNothing(t *testing.T) {
 			judge(v, observation{held: holding{Servers: one}, servers: one, credential: true, ledger: new(ledger)})
 		}, []string{"auth_server_missing", "auth_server_disabled", "default_endpoint_missing", "default_endpoint_ambiguous"}},
 		"no server's events": {MetadataRefresh, func(v *check.Verdict) { judgeRefresh(v, traces{mailboxesErr: report.ErrMissing}) }, []string{}},
-		"no report":          {OnPremReport, func(v *check.Verdict) { judgeReports(v, nil, nil, noon) }, []string{}},
+		"no report":          {OnPremReport, func(v *check.Verdict) { judgeReports(v, nil, nil, intake.Refused{}, noon) }, []string{}},
 		"no report that can be read, and no host known": {OnPremReport, func(v *check.Verdict) {
-			judgeReports(v, []report.Arrived{{File: "x.json", Err: report.ErrTruncated}}, nil, noon)
+			judgeReports(v, []report.Arrived{{File: "x.json", Err: report.ErrTruncated}}, nil, intake.Refused{}, noon)
 		}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +182,7 @@ func TestFacts(t *testing.T) {
 	w.published, w.stored = w.published[:1], w.stored[:1]
 	short := ThumbprintOf(w.published[0]).String()[:8]
 	assert.Equal(t, map[string]string{"published_keys " + testURL: short, "stored_keys " + evoSTS: short, "default_auth_server ": evoSTS}, of(w.run()))
-	assert.Equal(t, map[string]string{"collector_version MBX01": "1.0.0"}, of(w.onPremReport()))
+	assert.Equal(t, map[string]string{"collector_version MBX01": report.CollectorVersion}, of(w.onPremReport()))
 	assert.Equal(t, map[string]string{"refresh_server ": "MBX01"}, of(newRefreshWorld(t).refresh()))
 	w.hosts, w.published = nil, nil
 	assert.Empty(t, of(w.run()), "what was not seen")

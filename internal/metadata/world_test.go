@@ -25,6 +25,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/report"
 )
 
 const (
@@ -178,7 +179,7 @@ func (w *world) report(host string) []byte {
 			delete(sections, name)
 		}
 	}
-	data, err := json.Marshal(map[string]any{"schema": 1, "collector": "1.0.0", "host": host, "intervalSeconds": cmp.Or(w.every, 15*time.Minute).Seconds(), "durationMs": 1200,
+	data, err := json.Marshal(map[string]any{"schema": 1, "collector": report.CollectorVersion, "host": host, "intervalSeconds": cmp.Or(w.every, 15*time.Minute).Seconds(), "durationMs": 1200,
 		"generatedAt": at.Format(time.RFC3339), "sections": sections})
 	require.NoError(w.t, err)
 	return data

@@ -2,7 +2,9 @@ package intake
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -45,6 +47,33 @@ type Refused struct {
 type Refusal struct {
 	At   time.Time
 	Code int // 400, 409, 413, 415, 422, 429, 500 or 507
+}
+
+// String returns the refusal in one line, in words for people.
+func (r Refusal) String() string {
+	return fmt.Sprintf("a push of %s was refused with %d: %s", check.Moment(r.At), r.Code, meaning(r.Code))
+}
+
+// meaning returns an answer in few words.
+func meaning(code int) string {
+	switch code {
+	case http.StatusBadRequest:
+		return "the body broke off or is no gzip"
+	case http.StatusConflict:
+		return "not newer than the report before: its clock went back, or a replay"
+	case http.StatusRequestEntityTooLarge:
+		return "too large"
+	case http.StatusUnsupportedMediaType:
+		return "its Content-Type or Content-Encoding is not a collector's"
+	case http.StatusUnprocessableEntity:
+		return "not a usable report"
+	case http.StatusTooManyRequests:
+		return "too many pushes at once"
+	case http.StatusInsufficientStorage:
+		return "reports of too many hosts are kept"
+	default:
+		return "hmad could not keep it"
+	}
 }
 
 // Address is a peer's address, of IPv6 its network, with what it did.
