@@ -55,3 +55,18 @@ func benchmark(b *testing.B, path string) {
 
 func BenchmarkScrapeOf1000Checks(b *testing.B) { benchmark(b, "/metrics") }
 func BenchmarkPageOf1000Checks(b *testing.B)   { benchmark(b, "/") }
+
+// BenchmarkMeterForgets is a reload that removes half of 10,000 checks.
+func BenchmarkMeterForgets(b *testing.B) {
+	var ids []check.ID
+	for i := range 10_000 {
+		ids = append(ids, check.ID{Check: "activesync", Target: fmt.Sprintf("target-%04d", i)})
+	}
+	for b.Loop() {
+		b.StopTimer()
+		m := NewMeter(nil)
+		m.Keep(ids)
+		b.StartTimer()
+		m.Keep(ids[:len(ids)/2])
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -155,11 +156,10 @@ func (m *Meter) Keep(ids []check.ID) {
 		delete(m.gone, id)
 		m.start(id)
 	}
-	for id := range maps.Keys(old) {
-		if !m.kept[id] {
-			m.gone[id] = true
-			m.drop(id)
-		}
+	maps.DeleteFunc(old, func(id check.ID, _ bool) bool { return m.kept[id] })
+	if len(old) > 0 {
+		maps.Copy(m.gone, old)
+		m.drop(old)
 	}
 }
 
@@ -172,14 +172,49 @@ func (m *Meter) start(id check.ID) {
 	m.histograms[check.Duration.Name].WithLabelValues(labelValues(check.Duration, id, nil)...)
 }
 
-func (m *Meter) drop(id check.ID) {
-	match := prometheus.Labels{"check": label(id.Check), "target": label(id.Target)}
+// drop deletes every series of the checks. It looks at each series once,
+// however many checks there are.
+func (m *Meter) drop(gone map[check.ID]bool) {
+	doomed := map[[2]string]bool{}
+	for id := range gone {
+		doomed[[2]string{label(id.Check), label(id.Target)}] = true
+	}
 	for _, vec := range m.counters {
-		vec.DeletePartialMatch(match)
+		dropFrom(vec.MetricVec, doomed)
 	}
 	for _, vec := range m.histograms {
-		vec.DeletePartialMatch(match)
+		dropFrom(vec.MetricVec, doomed)
 	}
+}
+
+// dropFrom deletes the series whose values of check and target are doomed.
+func dropFrom(vec *prometheus.MetricVec, doomed map[[2]string]bool) {
+	all := make(chan prometheus.Metric, 1000)
+	go func() {
+		defer close(all)
+		vec.Collect(all)
+	}()
+	var gone []prometheus.Labels
+	for series := range all {
+		if labels := labelsOf(series); doomed[[2]string{labels["check"], labels["target"]}] {
+			gone = append(gone, labels)
+		}
+	}
+	for _, labels := range gone {
+		vec.Delete(labels)
+	}
+}
+
+func labelsOf(series prometheus.Metric) prometheus.Labels {
+	var d dto.Metric
+	if err := series.Write(&d); err != nil {
+		return nil // not reached: counters and histograms can always be written
+	}
+	labels := make(prometheus.Labels, len(d.Label))
+	for _, l := range d.Label {
+		labels[l.GetName()] = l.GetValue()
+	}
+	return labels
 }
 
 // Describe implements prometheus.Collector.
