@@ -215,7 +215,7 @@ func TestAServerThatMisbehaves(t *testing.T) {
 		"speaks something else": {func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "refuses"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if strings.Contains(name, "never") {
 				ctx, cancel = context.WithTimeout(ctx, time.Second)
