@@ -71,6 +71,7 @@ func (v *Verdict) fill(report Report, err error) {
 	v.report.Facts = append(v.report.Facts, report.Facts...)
 	v.Keep(report.Notes...)
 	if err != nil {
-		v.errs, v.whole = append(v.errs, err), true
+		v.errs = append(v.errs, err)
+		v.blame(err)
 	}
 }

@@ -48,7 +48,7 @@ func (v *Verdict) unite(r *Reason, parts []Part) {
 	case strongest.state == found:
 		detail, about := together(r, parts)
 		v.mark(strongest, r)
-		v.findings = append(v.findings, Finding{Reason: r, About: subjects(about), Detail: Clean(detail, maxDetail)})
+		v.findings = append(v.findings, Finding{Reason: r, About: subjects(about), Detail: Clean(detail, MaxDetail)})
 	case silent != "" && strongest.state == cleared:
 		v.defect("did not judge %s at %s", r.Name, silent)
 	default:
@@ -89,7 +89,9 @@ func together(r *Reason, parts []Part) (detail string, about []string) {
 // adopt takes over a part's errors, samples, facts and notes.
 func (v *Verdict) adopt(p Part, several bool) {
 	v.errs = append(v.errs, p.errs...)
-	v.whole = v.whole || p.whole
+	if p.whole {
+		v.blame(p.why)
+	}
 	v.report.Samples = append(v.report.Samples, p.report.Samples...)
 	v.report.Facts = append(v.report.Facts, p.report.Facts...)
 	if len(v.report.Facts) > maxFacts {

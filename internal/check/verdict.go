@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// Bounds of what a verdict keeps of others' texts, in bytes and in number.
+// MaxDetail bounds in bytes a finding's detail and the text that says why a
+// reason was not judged.
+const MaxDetail = 600
+
+// Bounds of what else a verdict keeps of others' texts, in bytes and in number.
 const (
-	maxDetail  = 1000
 	maxError   = 1000
 	maxSubject = 200
 	maxAbout   = 5
@@ -30,6 +33,7 @@ type Verdict struct {
 	findings []Finding
 	errs     []error // in the order of the calls; the first one's class is the run's
 	whole    bool    // an error concerns the whole run
+	why      error   // the first such error
 	report   Report  // samples, facts and notes
 }
 
@@ -55,6 +59,10 @@ type judgement struct {
 // Judge returns a new Verdict in which every reason of d is open.
 func (d *Def) Judge() *Verdict { return &Verdict{def: d, judged: map[*Reason]judgement{}} }
 
+// Blank returns a new Verdict of the same Def in which every reason is open, for
+// one of several Parts.
+func (v *Verdict) Blank() *Verdict { return v.def.Judge() }
+
 // Find records a finding. The names in about are what it concerns (hosts,
 // addresses, servers, mailboxes by label mode), worst first; five are kept. The
 // detail says what was seen and what was wanted; it may quote what came from
@@ -63,7 +71,7 @@ func (v *Verdict) Find(r *Reason, about []string, format string, args ...any) {
 	if !v.mark(judgement{state: found}, r) {
 		return
 	}
-	v.findings = append(v.findings, Finding{Reason: r, About: subjects(about), Detail: Clean(fmt.Sprintf(format, args...), maxDetail)})
+	v.findings = append(v.findings, Finding{Reason: r, About: subjects(about), Detail: Clean(fmt.Sprintf(format, args...), MaxDetail)})
 }
 
 // Clear records that the run looked, and that the reasons do not hold.
@@ -72,13 +80,13 @@ func (v *Verdict) Clear(reasons ...*Reason) { v.mark(judgement{state: cleared}, 
 // NotApplicable records that the reasons cannot arise here. The text in why
 // names the setting or the fact: "no members configured".
 func (v *Verdict) NotApplicable(why string, reasons ...*Reason) {
-	v.mark(judgement{state: notApplicable, why: Clean(why, maxDetail), ends: true}, reasons...)
+	v.mark(judgement{state: notApplicable, why: Clean(why, MaxDetail), ends: true}, reasons...)
 }
 
 // Open records that the reasons were not judged this time although nothing
 // failed, or that another check tells of it. The run stays decided.
 func (v *Verdict) Open(why string, reasons ...*Reason) {
-	v.mark(judgement{state: left, why: Clean(why, maxDetail)}, reasons...)
+	v.mark(judgement{state: left, why: Clean(why, MaxDetail)}, reasons...)
 }
 
 // Stop records a finding behind which nothing can be seen: the reasons after
@@ -97,9 +105,9 @@ func (v *Verdict) Undecided(err error, reasons ...*Reason) {
 	}
 	v.errs = append(v.errs, err)
 	if len(reasons) == 0 {
-		v.whole = true
+		v.blame(err)
 	}
-	v.mark(judgement{state: undecided, why: Clean(err.Error(), maxDetail)}, reasons...)
+	v.mark(judgement{state: undecided, why: Clean(err.Error(), MaxDetail)}, reasons...)
 }
 
 // Skip records that the run did not take place for want of what another check
@@ -163,8 +171,17 @@ func (r *Reason) name() string {
 
 // defect makes the run undecided for a programming error.
 func (v *Verdict) defect(format string, args ...any) {
-	v.errs = append(v.errs, Errorf(Internal, "a defect of hmad: %s %s", v.def.Name, fmt.Sprintf(format, args...)))
+	err := Errorf(Internal, "a defect of hmad: %s %s", v.def.Name, fmt.Sprintf(format, args...))
+	v.errs = append(v.errs, err)
+	v.blame(err)
+}
+
+// blame notes an error that concerns the whole run.
+func (v *Verdict) blame(err error) {
 	v.whole = true
+	if v.why == nil {
+		v.why = err
+	}
 }
 
 // Found reports whether any of the reasons was found.
@@ -248,41 +265,39 @@ func (v *Verdict) note(kind NoteKind, texts ...string) {
 // and the error that leaves the run undecided, nil when there is none. A reason
 // that nobody judged is an error of class internal.
 func (v *Verdict) Report() (Report, error) {
-	v.silence()
+	why := v.silence()
 	out := v.report
-	order := func(a, b Finding) int {
-		return slices.Index(v.def.Reasons, a.Reason) - slices.Index(v.def.Reasons, b.Reason)
-	}
-	out.Findings = slices.Clone(v.findings)
+	order := func(a, b Finding) int { return slices.Index(v.def.Reasons, a.Reason) - slices.Index(v.def.Reasons, b.Reason) }
+	out.Findings = append(out.Findings, v.findings...)
 	slices.SortStableFunc(out.Findings, order)
-	err := joined(v.errs)
 	for _, r := range v.def.Reasons {
 		switch j := v.judged[r]; j.state {
 		case found, cleared:
-		case unmentioned: // an error concerns the whole run
-			out.Unjudged = append(out.Unjudged, Unjudged{Reason: r, Why: Clean(err.Error(), maxDetail)})
+		case unmentioned:
+			out.Unjudged = append(out.Unjudged, Unjudged{Reason: r, Why: why})
 		default:
 			out.Unjudged = append(out.Unjudged, Unjudged{r, j.why, j.ends})
 		}
 	}
-	return out, err
+	return out, joined(v.errs)
 }
 
-// silence makes a run undecided that left reasons unmentioned without an error
-// of the whole run.
-func (v *Verdict) silence() {
-	if v.whole {
-		return
-	}
-	var silent []string
-	for _, r := range v.def.Reasons {
-		if v.judged[r].state == unmentioned {
-			silent = append(silent, r.Name)
+// silence returns why reasons stand unmentioned: an error of the whole run, or
+// else a defect, which it makes one.
+func (v *Verdict) silence() (why string) {
+	if !v.whole {
+		var silent []string
+		for _, r := range v.def.Reasons {
+			if v.judged[r].state == unmentioned {
+				silent = append(silent, r.Name)
+			}
 		}
-	}
-	if len(silent) > 0 {
+		if len(silent) == 0 {
+			return ""
+		}
 		v.defect("did not judge %s", List(silent))
 	}
+	return Clean(v.why.Error(), MaxDetail)
 }
 
 // subjects bounds the names that a finding is about.

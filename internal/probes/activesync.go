@@ -25,13 +25,15 @@ var ActiveSync = &check.Def{
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, SchemeOffered, ExchangeBuild},
-	Reasons: activesyncReasons,
+	Reasons: append(slices.Clone(activesyncReasons), addressesDisagree),
+	Facts:   append(slices.Clone(connectionFactKinds), challengeFact, frontEndFact),
+	Steps:   []int{2, 7},
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newActiveSync(t, env)
 		if err != nil {
 			return check.Parts{}, err
 		}
-		return check.Parts{Run: check.Reporting(a.run), Doubt: check.Doubting(doubt(env))}, nil
+		return check.Parts{Run: a.run, Doubt: doubt(env)}, nil
 	},
 }
 
@@ -68,11 +70,12 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 }
 
 // endpoint returns the URL to ask: the configured one, else the one that
-// AutoDiscover gave last, else the one that it gives now. The notes say which;
-// with an error they say what AutoDiscover was asked.
-func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, err error) {
-	from := func(u *url.URL, source string) (*url.URL, []string, error) {
-		return u, []string{"endpoint: " + check.Clean(shownURL(u), maxDetail) + ", " + source}, nil
+// AutoDiscover gave last, else the one that it gives now. It is nil where there
+// is none; v then says why.
+func (a *activesync) endpoint(ctx context.Context, v *check.Verdict) *url.URL {
+	from := func(u *url.URL, source string) *url.URL {
+		v.Note("endpoint: %s, %s", check.Clean(shownURL(u), maxDetail), source)
+		return u
 	}
 	if a.url != nil {
 		return from(a.url, "configured")
@@ -83,57 +86,53 @@ func (a *activesync) endpoint(ctx context.Context) (u *url.URL, notes []string, 
 			return from(u, "given by AutoDiscover before")
 		}
 	}
-	seen, err := a.autodiscover.ask(ctx)
-	switch {
-	case err != nil:
-		return nil, seen.notes, err
-	case seen.given == nil:
-		told := report(autodiscoverReasons, seen.verdict, seen.visits, seen.notes)
-		return nil, told.Texts(), check.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", seen.why())
-	default:
-		return from(seen.given, "given by AutoDiscover now")
+	if u := a.discover(ctx, v); u != nil {
+		return from(u, "given by AutoDiscover now")
 	}
+	return nil
 }
 
-// why returns the name of the reason that was found, for the error of a check
-// that needs the URL. The detail may hold the mailbox's address, which no error
+// discover asks AutoDiscover for the URL. What it found is the autodiscover
+// check's to tell; its detail may hold the mailbox's address, which no error
 // may.
-func (s asked) why() string {
-	if len(s.findings) == 0 {
-		return "no finding"
+func (a *activesync) discover(ctx context.Context, v *check.Verdict) *url.URL {
+	discovery := Autodiscover.Judge()
+	given := a.autodiscover.ask(ctx, discovery)
+	report, err := discovery.Report()
+	v.Keep(report.Notes...)
+	switch {
+	case given != nil:
+		return given
+	case len(report.Findings) > 0:
+		v.Skip("no ActiveSync URL is configured and AutoDiscover gives none: %s", report.Findings[0].Reason.Name)
+	case err != nil:
+		v.Undecided(err)
+	default:
+		v.Skip("no ActiveSync URL is configured and AutoDiscover gives none")
 	}
-	return s.findings[0].Reason.Name
+	return nil
 }
 
 // run looks once at every address.
-func (a *activesync) run(ctx context.Context) (check.Report, error) {
-	u, notes, err := a.endpoint(ctx)
-	if err != nil {
-		return check.Report{Notes: check.Notes(notes...)}, err
+func (a *activesync) run(ctx context.Context, v *check.Verdict) {
+	u := a.endpoint(ctx, v)
+	if u == nil {
+		return
 	}
-	ws, faults, more, err := a.route.ways(ctx, u, a.members...)
-	notes = append(notes, more...)
+	ws := a.route.reach(ctx, v, u, a.members, activesyncReasons, a.requests(u)...)
 	if len(ws) == 0 {
-		notes = append(notes, a.route.repeat(a.requests(u)...)...)
+		v.Open("no address answered", addressesDisagree)
+		return
 	}
-	if err != nil {
-		return check.Report{Notes: check.Notes(notes...)}, err
-	}
-	if len(ws) == 0 {
-		return unvisited(activesyncReasons, faults, notes), nil
-	}
-	visits, more, err := a.route.visitAll(ctx, ws, a.requests(u)...)
-	notes = append(notes, more...)
-	if err != nil {
-		notes = append(notes, a.route.repeat(a.requests(u)...)...)
-	}
+	visits := a.route.visitWays(ctx, v, ws, a.requests(u)...)
 	if len(visits) == 0 {
-		return unvisited(activesyncReasons, faults, notes), err
+		return
 	}
-	v := a.judge(visits).add(verdict{findings: faults})
-	out := report(activesyncReasons, v, visits, notes)
-	out.Samples = slices.Concat(out.Samples, schemeSamples(visits), a.builds(visits))
-	return out, err
+	a.judge(v, visits)
+	record(v, visits)
+	v.Samples(schemeSamples(visits)...)
+	challengeFacts(v, visits)
+	a.builds(v, visits)
 }
 
 // requests are the empty bearer for the host and for the mailbox. Go leaves
@@ -147,24 +146,21 @@ func (a *activesync) requests(u *url.URL) []*http.Request {
 }
 
 // judge judges every address and what they say together.
-func (a *activesync) judge(visits []Visit) verdict {
+func (a *activesync) judge(v *check.Verdict, visits []Visit) {
 	var all []addressed
-	for _, v := range visits {
-		all = append(all, a.judgeVisit(v))
+	for _, x := range visits {
+		one, answers := v.Blank(), x.whole()
+		if len(answers) > 0 {
+			seen := challenged{host: answers[0], tenant: a.tenant}
+			if len(answers) > 1 {
+				seen.mailbox = answers[1]
+			}
+			judgeActiveSync(one, seen)
+		}
+		x.judge(one, activesyncReasons)
+		all = append(all, addressed{x.part(one), len(answers) > 0})
 	}
-	return agree(activesyncReasons, all)
-}
-
-func (a *activesync) judgeVisit(v Visit) addressed {
-	answers := v.whole()
-	if len(answers) == 0 {
-		return addressed{address: v.peer(), verdict: v.cutShort(activesyncReasons)}
-	}
-	seen := challenged{host: answers[0], tenant: a.tenant}
-	if len(answers) > 1 {
-		seen.mailbox = answers[1]
-	}
-	return addressed{v.peer(), true, verdict{findings: v.Faults}.add(judgeActiveSync(seen))}
+	agree(v, all)
 }
 
 // challengeSchemes are the values of the label scheme; the last stands for all
@@ -205,3 +201,71 @@ func offeredSchemes(a *Answer) map[string]float64 {
 	}
 	return offered
 }
+
+const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: `Get-AuthServer | Format-List Name,Type,Enabled,Realm,IsDefaultAuthorizationEndpoint`, then `Set-AuthServer \"EvoSTS - {GUID}\" -IsDefaultAuthorizationEndpoint $true` (older organisations: EvoSts), and `$false` on every other."
+
+// The reasons of the activesync check.
+var (
+	activesyncPointsToCloud = &check.Reason{Name: "points_to_cloud", Severity: check.Critical,
+		Summary: "Microsoft's cloud itself answers under the ActiveSync name, so the on-premises mailboxes cannot be reached there.",
+		Fix:     "Point the host in DNS at the on-premises servers, and check `Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
+	activesyncPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
+		Summary: "A device in front of Exchange answers in its place (pre-authentication, a login page). Microsoft's cloud cannot pass it: accounts cannot be added and sync stops.",
+		Fix:     "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device named in the detail. ActiveSync must not be fronted by a pre-authentication solution."}
+	activesyncBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
+		Summary: "The ActiveSync endpoint refuses the request (403). If Microsoft's addresses are refused as well, accounts cannot be added and sync stops.",
+		Fix:     "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. The guide asks for the endpoint to be open to the Internet, or for Microsoft's published ranges to be on the allow-list."}
+	activesyncServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
+		Summary: "The ActiveSync endpoint answers with a server error: accounts cannot be added and sync stops.",
+		Fix:     "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState SERVER`, `Get-ServerHealth SERVER -HealthSet ActiveSync.Proxy`."}
+	activesyncUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
+		Summary: "An empty token must draw 401 with a challenge. Another answer does not tell phones where to sign in.",
+		Fix:     "Repeat the request with the curl line of this result and see what answers. 200 without a token means that something in front answers or signs in by itself; 404 that the path is not published; 30x that a redirect rule reaches /Microsoft-Server-ActiveSync."}
+	challengeMissing = &check.Reason{Name: "challenge_missing", Severity: check.Critical,
+		Summary: "The answer carries no WWW-Authenticate header, so phones are not told where to sign in.",
+		Fix:     "Look for a device in front of Exchange that drops the header; if none does, compare the authentication settings of the virtual directory: `Get-ActiveSyncVirtualDirectory | Format-List Identity,*auth*`."}
+	bearerMissing = &check.Reason{Name: "bearer_missing", Severity: check.Critical,
+		Summary: "Only older schemes are offered: Outlook falls back to the legacy Basic dialogue, or no account can be added.",
+		Fix:     "Check that every server has a build with hybrid Modern Authentication (`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`) and its OAuth module in %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config; a reverse proxy that rewrites WWW-Authenticate does the same damage."}
+	oauthNotAvailable = &check.Reason{Name: "oauth_not_available", Severity: check.Critical,
+		Summary: "Exchange says that OAuth is not available: hybrid Modern Authentication is off, and Outlook falls back to Basic or finds nothing.",
+		Fix:     "Turn it on: `Set-OrganizationConfig -OAuth2ClientProfileEnabled $true`. " + setDefaultEndpoint + " For single mailboxes also `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync`."}
+	clientIDWrong = &check.Reason{Name: "client_id_wrong", Severity: check.Critical,
+		Summary: "The challenge does not name Exchange as the application, so a token asked for by it will not fit.",
+		Fix:     "See what answers under this name: the challenge must carry client_id 00000002-0000-0ff1-ce00-000000000000, which Exchange always sends."}
+	authorizationURIMissing = &check.Reason{Name: "authorization_uri_missing", Severity: check.Critical,
+		Summary: "The challenge does not say where to sign in, so phones fall back to the legacy Basic dialogue.",
+		Fix:     setDefaultEndpoint + " Event 2009 of MSExchange OAuth tells of several."}
+	authorizationURIForeign = &check.Reason{Name: "authorization_uri_foreign", Severity: check.Critical,
+		Summary: "The challenge sends phones to a sign-in other than Microsoft Entra (ADFS, for one), so hybrid Modern Authentication is not in force.",
+		Fix:     setDefaultEndpoint}
+	authorizationURIUnusual = &check.Reason{Name: "authorization_uri_unusual", Severity: check.Warning,
+		Summary: "The challenge names a Microsoft Entra host with an address that Exchange does not usually give. Phones may still sign in.",
+		Fix:     "Compare `Get-AuthServer | Format-List Name,AuthorizationEndpoint` with https://login.windows.net/common/oauth2/authorize, which Microsoft's own test expects."}
+	activesyncTLSOffloaded = &check.Reason{Name: "tls_offloaded", Severity: check.Critical,
+		Summary: "Exchange sees plain HTTP where clients use HTTPS, and refuses the cloud's tokens for it: mail on phones goes stale. TLS offloading is not supported.",
+		Fix:     "Let the load balancer re-encrypt towards Exchange (TLS bridging: port 443 on the servers, with the same certificate), and turn offloading off for this virtual server."}
+	tenantMismatch = &check.Reason{Name: "tenant_mismatch", Severity: check.Warning,
+		Summary: "Exchange trusts issuers of another tenant than the configured one; tokens of the configured tenant may be refused.",
+		Fix:     "Compare `Get-AuthServer | Format-List Name,Type,Realm,IssuerIdentifier` with the tenant, and run the Hybrid Configuration Wizard again if it is wrong; or correct `tenant` in hmad's config."}
+	tokenError = &check.Reason{Name: "token_error", Severity: check.Warning,
+		Summary: "The challenge is complete but carries an error, which a healthy Exchange does not add to an empty token. Sign-in may work; tokens may be refused later.",
+		Fix:     "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts -RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
+	mailboxOAuthOff = &check.Reason{Name: "mailbox_oauth_off", Severity: check.Critical,
+		Summary: "Exchange offers modern sign-in in general but not for the probe mailbox: an authentication policy or an organisation setting holds it back, and phones of such mailboxes fall back to Basic.",
+		Fix:     "Check `Get-User ADDRESS | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; OAuth2ClientProfileEnabled must be True."}
+	addressesDisagree = &check.Reason{Name: "addresses_disagree", Severity: check.Critical, Confirm: true,
+		Summary: "One of the addresses or front ends behind the name answers otherwise than the others, so sign-in and sync fail now and then.",
+		Fix:     "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' (`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back once it answers alike."}
+)
+
+// activesyncReasons lists, in order of judgement, what one address may show;
+// addresses_disagree is of all together.
+var activesyncReasons = append(transportReasons[:len(transportReasons):len(transportReasons)],
+	activesyncPointsToCloud, activesyncPreauthDevice, activesyncBlocked, activesyncServerError, activesyncUnexpectedStatus,
+	challengeMissing, bearerMissing,
+	oauthNotAvailable, clientIDWrong,
+	authorizationURIMissing, authorizationURIForeign, authorizationURIUnusual,
+	activesyncTLSOffloaded, tenantMismatch, tokenError,
+	mailboxOAuthOff,
+)

@@ -143,7 +143,7 @@ func TestActiveSyncNameGone(t *testing.T) {
 	env.Resolve = notFound
 	report := mustRun(t, ActiveSync, target, env)
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
-	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated())
+	assert.Equal(t, check.After(ActiveSync.Reasons, dnsFailed), report.Unevaluated())
 }
 
 func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {

@@ -9,137 +9,69 @@ import (
 
 // addressed is one address's verdict.
 type addressed struct {
-	address  string // "192.0.2.10:443"
-	answered bool   // whether there was an answer to judge
-	verdict
-}
-
-// unite joins the verdicts of several addresses by reason: what any of them
-// shows is found, what any of them could not show is not said to be absent.
-// With more than one address the details name them.
-func unite(reasons []*check.Reason, all []addressed) verdict {
-	var out verdict
-	for _, r := range reasons {
-		if f, ok := uniteReason(r, all); ok {
-			out.findings = append(out.findings, f)
-		}
-	}
-	for _, a := range all {
-		out.unevaluated = append(out.unevaluated, a.unevaluated...)
-		for _, n := range a.notes {
-			if len(all) > 1 {
-				n = a.address + ": " + n
-			}
-			out.notes = append(out.notes, n)
-		}
-	}
-	return out.in(reasons)
-}
-
-// uniteReason joins the findings of one reason, addresses of equal details
-// together.
-func uniteReason(r *check.Reason, all []addressed) (check.Finding, bool) {
-	var details []string
-	at := map[string][]string{}
-	for _, a := range all {
-		for _, f := range a.findings {
-			if f.Reason != r {
-				continue
-			}
-			if !slices.Contains(details, f.Detail) {
-				details = append(details, f.Detail)
-			}
-			if !slices.Contains(at[f.Detail], a.address) {
-				at[f.Detail] = append(at[f.Detail], a.address)
-			}
-		}
-	}
-	for i, d := range details {
-		if len(all) > 1 {
-			details[i] = strings.Join(at[d], ", ") + ": " + d
-		}
-	}
-	return found(r, "%s", strings.Join(details, "; ")), len(details) > 0
+	check.Part
+	answered bool // whether there was an answer to judge
 }
 
 // agree joins the verdicts of the addresses and front ends behind one
 // ActiveSync name. Where some are healthy, the critical findings of the others
 // become one addresses_disagree, because what a phone meets is then a matter of
-// luck; the reasons themselves are left unevaluated. Where none is, each stands
-// under its own reason, whose fix is the one that helps: no address is left
-// that the others could be made alike to. Warnings are united.
-func agree(reasons []*check.Reason, all []addressed) verdict {
-	sick := 0
+// luck. Where none is, each stands under its own reason, whose fix is the one
+// that helps: no address is left that the others could be made alike to.
+func agree(v *check.Verdict, all []addressed) {
+	var parts []check.Part
+	var sick []addressed
 	for _, a := range all {
-		if a.critical() {
-			sick++
+		parts = append(parts, a.Part)
+		if a.Failed() {
+			sick = append(sick, a)
 		}
 	}
-	if 0 < sick && sick < len(all) {
-		return disagree(reasons, all)
+	v.Join(parts...)
+	switch {
+	case len(all) < 2:
+		v.NotApplicable("one address was asked", addressesDisagree)
+	case 0 < len(sick) && len(sick) < len(all):
+		v.Find(addressesDisagree, subjects(sick), "%s (of %d addresses)", words(sick), len(all))
+		v.Supersede(addressesDisagree, criticals(sick)...)
+	case alike(all):
+		v.Clear(addressesDisagree)
+	default:
+		v.Open("every address fails, each in its own way", addressesDisagree)
 	}
-	out := unite(reasons, all)
-	if len(all) < 2 || !alike(all) {
-		return out.add(verdict{unevaluated: []*check.Reason{addressesDisagree}}).in(reasons)
-	}
-	out.unevaluated = without(out.unevaluated, addressesDisagree)
-	return out
 }
 
-// disagree is agree's verdict on addresses of which some are healthy.
-func disagree(reasons []*check.Reason, all []addressed) verdict {
-	var odd []addressed
-	rest := slices.Clone(all)
-	for i, a := range all {
-		if a.critical() {
-			var critical verdict
-			critical, rest[i].verdict = split(a.verdict)
-			odd = append(odd, addressed{address: a.address, verdict: critical})
-		}
-	}
-	out := unite(reasons, rest)
-	out.unevaluated = without(out.unevaluated, addressesDisagree)
-	out.findings = append(out.findings, found(addressesDisagree, "%s (of %d addresses)", words(odd), len(all)))
-	for _, o := range odd {
-		for _, f := range o.findings {
-			out.unevaluated = append(out.unevaluated, f.Reason)
-		}
-	}
-	return out.in(reasons)
-}
-
-func without(rs []*check.Reason, r *check.Reason) []*check.Reason {
-	return slices.DeleteFunc(rs, func(x *check.Reason) bool { return x == r })
-}
-
-// alike says whether the addresses answered, and with the same critical
+// alike reports whether the addresses answered, and with the same critical
 // findings.
 func alike(all []addressed) bool {
-	for _, a := range all {
-		for _, f := range a.findings {
-			if f.Reason.Severity == check.Critical && !everywhere(f.Reason, all) {
-				return false
-			}
+	for _, r := range criticals(all) {
+		if slices.ContainsFunc(all, func(a addressed) bool { return !a.Found(r) }) {
+			return false
 		}
 	}
 	return slices.ContainsFunc(all, func(a addressed) bool { return a.answered })
 }
 
-// split parts a verdict's critical findings from all else.
-func split(v verdict) (critical, rest verdict) {
-	rest = verdict{unevaluated: v.unevaluated, notes: v.notes}
-	for _, f := range v.findings {
-		if f.Reason.Severity == check.Critical {
-			critical.findings = append(critical.findings, f)
-			continue
+// criticals returns the critical reasons that any of the addresses shows, each
+// once.
+func criticals(all []addressed) []*check.Reason {
+	var out []*check.Reason
+	for _, a := range all {
+		for _, f := range a.Findings() {
+			if f.Reason.Severity == check.Critical && !slices.Contains(out, f.Reason) {
+				out = append(out, f.Reason)
+			}
 		}
-		rest.findings = append(rest.findings, f)
 	}
-	return critical, rest
+	return out
 }
 
-func everywhere(r *check.Reason, all []addressed) bool {
-	return !slices.ContainsFunc(all, func(a addressed) bool { return !a.has(r) })
+func subjects(some []addressed) []string {
+	var out []string
+	for _, a := range some {
+		out = append(out, a.Subject)
+	}
+	return out
 }
 
 // words names the addresses and what each shows.
@@ -147,10 +79,10 @@ func words(some []addressed) string {
 	var parts []string
 	for _, a := range some {
 		var reasons []string
-		for _, f := range a.findings {
-			reasons = append(reasons, f.Reason.Name)
+		for _, r := range criticals([]addressed{a}) {
+			reasons = append(reasons, r.Name)
 		}
-		parts = append(parts, a.address+": "+strings.Join(reasons, ", "))
+		parts = append(parts, a.Name+": "+strings.Join(reasons, ", "))
 	}
 	return strings.Join(parts, "; ")
 }

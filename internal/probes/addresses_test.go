@@ -11,12 +11,24 @@ import (
 
 // at is the verdict of one address that answered.
 func at(address string, findings ...check.Finding) addressed {
-	return addressed{address, true, verdict{findings: findings}}
+	v := ActiveSync.Judge()
+	v.Clear(activesyncReasons...)
+	for _, f := range findings {
+		v.Find(f.Reason, nil, "%s", f.Detail)
+	}
+	v.Note("look")
+	return addressed{check.Part{Name: address, Subject: "mail at " + address, Verdict: v}, true}
 }
 
 // dead is the verdict of one address whose visit ended at f.
 func dead(address string, f check.Finding) addressed {
-	return addressed{address, false, stop(activesyncReasons, f)}
+	v := ActiveSync.Judge()
+	Visit{Faults: []check.Finding{f}, Ended: true}.judge(v, activesyncReasons)
+	return addressed{check.Part{Name: address, Subject: "mail at " + address, Verdict: v}, false}
+}
+
+func agreed(all ...addressed) seen {
+	return judged(ActiveSync, func(v *check.Verdict) { agree(v, all) })
 }
 
 func TestAgree(t *testing.T) {
@@ -50,7 +62,8 @@ func TestAgree(t *testing.T) {
 			[]string{"addresses_disagree", "bearer_missing"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := agree(activesyncReasons, tc.all)
+			v := agreed(tc.all...)
+			assert.NoError(t, v.err, "every reason is judged, or says why not")
 			got := map[string]string{}
 			for _, f := range v.findings {
 				got[f.Reason.Name] = f.Detail
@@ -60,29 +73,28 @@ func TestAgree(t *testing.T) {
 			for _, r := range tc.known {
 				assert.NotContains(t, reasonNames(v.unevaluated), r)
 			}
-			soundVerdict(t, activesyncReasons, v)
+			soundVerdict(t, ActiveSync.Reasons, v)
 		})
 	}
 }
 
-func TestNotesNameTheirAddress(t *testing.T) {
-	noted := func(address string, fs ...check.Finding) addressed {
-		return addressed{address, true, verdict{findings: fs, notes: []string{"look"}}}
+func TestAFindingNamesTheAddressesThatShowIt(t *testing.T) {
+	missing := found(authorizationURIMissing, "none")
+	for name, tc := range map[string]struct {
+		all  []addressed
+		want []string
+	}{
+		"one address":       {[]addressed{at("a", missing)}, []string{"mail at a"}},
+		"all of them":       {[]addressed{at("a", missing), at("b", missing)}, []string{"mail at a", "mail at b"}},
+		"the sick one only": {[]addressed{at("a"), at("b", missing), at("c")}, []string{"mail at b"}},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tc.want, agreed(tc.all...).findings[0].About) })
 	}
-	for _, all := range [][]addressed{{noted("a"), noted("b")}, {noted("a"), noted("b", found(activesyncBlocked, "403"))}} {
-		assert.Equal(t, []string{"a: look", "b: look"}, agree(activesyncReasons, all).notes)
-	}
-	assert.Equal(t, []string{"look"}, agree(activesyncReasons, []addressed{noted("a")}).notes)
 }
 
-func TestUnite(t *testing.T) {
-	blocked, other := found(autodiscoverBlocked, "403"), found(autodiscoverBlocked, "403 of a device")
-	v := unite(autodiscoverReasons, []addressed{at("a", blocked), at("b", other, found(certificateExpiring, "soon")), at("c", blocked)})
-	assert.Equal(t, []check.Finding{
-		{Reason: certificateExpiring, Detail: "b: soon"},
-		{Reason: autodiscoverBlocked, Detail: "a, c: 403; b: 403 of a device"},
-	}, v.findings, "in the order of judgement")
-
-	v = unite(autodiscoverReasons, []addressed{at("a"), {"b", false, stop(autodiscoverReasons, found(timedOut, "x"))}})
-	assert.Contains(t, v.unevaluated, autodiscoverBlocked, "what one address could not show is not said to be absent")
+func TestNotesNameTheirAddress(t *testing.T) {
+	for _, all := range [][]addressed{{at("a"), at("b")}, {at("a"), at("b", found(activesyncBlocked, "403"))}} {
+		assert.Equal(t, []string{"a: look", "b: look"}, agreed(all...).notes)
+	}
+	assert.Equal(t, []string{"look"}, agreed(at("a")).notes)
 }

@@ -28,13 +28,15 @@ var Autodiscover = &check.Def{
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},
-	Reasons: autodiscoverReasons,
+	Reasons: append(slices.Clone(autodiscoverReasons), privateAddress),
+	Facts:   append(slices.Clone(connectionFactKinds), givenURLFact),
+	Steps:   []int{1},
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newAutodiscover(t, env)
 		if err != nil {
 			return check.Parts{}, err
 		}
-		return check.Parts{Run: check.Reporting(a.run), Doubt: check.Doubting(doubt(env))}, nil
+		return check.Parts{Run: a.run, Doubt: doubt(env)}, nil
 	},
 }
 
@@ -85,7 +87,7 @@ func namedHosts(t config.Target, question, want *url.URL) []string {
 	return hosts
 }
 
-// allowed says whether the target names the host: only to such ones is a
+// allowed reports whether the target names the host: only to such ones is a
 // redirect followed, because the question holds the mailbox's address.
 func (a *autodiscover) allowed(host string) bool {
 	return slices.Contains(a.named, strings.ToLower(host))
@@ -96,110 +98,86 @@ type trail struct {
 	visits []Visit
 	hops   []*Answer
 	notes  []string
+
+	unasked []*http.Request // to where a redirect led and our own side could not follow
 }
 
 // judge judges a trail. The URL is the one that AutoDiscover gave, nil when it
 // gave none that can be asked.
-func (a *autodiscover) judge(t trail) (addressed, *url.URL) {
-	out := addressed{address: t.visits[0].peer()}
+func (a *autodiscover) judge(v *check.Verdict, t trail) *url.URL {
 	last := t.visits[len(t.visits)-1]
-	if last.Ended {
-		out.verdict = last.cutShort(autodiscoverReasons)
-		for _, v := range t.visits[:len(t.visits)-1] {
-			out.findings = slices.Concat(v.Faults, out.findings)
+	for _, x := range t.visits[:len(t.visits)-1] {
+		for _, f := range x.Faults {
+			v.Find(f.Reason, f.About, "%s", f.Detail)
 		}
-		return out, nil
 	}
-	out.answered = true
-	for _, v := range t.visits {
-		out.findings = append(out.findings, v.Faults...)
+	last.judge(v, autodiscoverReasons)
+	if last.Ended {
+		return nil
 	}
-	v, given := judgeAutodiscover(discovery{t.hops, a.want, a.allowed})
-	out.verdict = out.add(v)
-	return out, given
+	return judgeAutodiscover(v, discovery{t.hops, a.want, a.allowed})
 }
 
 // run looks once: it asks every address, judges, and remembers the URL.
-func (a *autodiscover) run(ctx context.Context) (check.Report, error) {
-	seen, err := a.ask(ctx)
-	if err != nil {
-		return check.Report{Notes: check.Notes(seen.notes...)}, err
+func (a *autodiscover) run(ctx context.Context, v *check.Verdict) {
+	given := a.ask(ctx, v)
+	if given != nil {
+		a.memory.Put(rememberedURL, given.String())
+		v.Fact(givenURLFact, "", given.String())
 	}
-	if seen.given != nil {
-		a.memory.Put(rememberedURL, seen.given.String())
-	}
-	v := seen.verdict.add(a.judgePublished(ctx, seen.given))
-	return report(autodiscoverReasons, v, seen.visits, seen.notes), nil
-}
-
-// asked is what all addresses showed together.
-type asked struct {
-	verdict
-	given  *url.URL // the ActiveSync URL, of the first address that gave one
-	visits []Visit
-	notes  []string
+	a.judgePublished(ctx, v, given)
 }
 
 // ask asks every address of the AutoDiscover host at once, each to the end of
-// its redirects. The error is our own side's.
-func (a *autodiscover) ask(ctx context.Context) (asked, error) {
-	ws, faults, notes, err := a.route.ways(ctx, a.question)
-	if err != nil || len(faults) > 0 {
-		notes = append(notes, a.route.repeat(a.request(a.question))...)
+// its redirects. It returns the ActiveSync URL of the first address that gave
+// one; nil when none did.
+func (a *autodiscover) ask(ctx context.Context, v *check.Verdict) *url.URL {
+	request := a.request(a.question)
+	ws := a.route.reach(ctx, v, a.question, nil, autodiscoverReasons, request)
+	if len(ws) == 0 {
+		return nil
 	}
-	if err != nil {
-		return asked{notes: notes}, err
-	}
-	if len(faults) > 0 {
-		return asked{verdict: stop(autodiscoverReasons, faults[0]), notes: notes}, nil
-	}
-	first, more, err := a.route.visitAll(ctx, ws, a.request(a.question))
-	notes = append(notes, more...)
-	if err != nil {
-		return asked{notes: append(notes, a.route.repeat(a.request(a.question))...)}, err
-	}
+	first := a.route.visitWays(ctx, v, ws, request)
 	trails := make([]trail, len(first))
 	errs := make([]error, len(first))
 	parallel(len(first), func(i int) { trails[i], errs[i] = a.follow(ctx, first[i]) })
-	if err := firstError(errs); err != nil {
-		return asked{notes: append(notes, soFar(trails)...)}, err
-	}
-	return a.gather(trails, notes), nil
-}
-
-// soFar tells what was asked before our own side erred.
-func soFar(trails []trail) (notes []string) {
 	for _, t := range trails {
-		for _, v := range t.visits {
-			notes = append(notes, v.notes()...)
-		}
-		notes = append(notes, t.notes...)
+		noteAll(v, t.notes)
 	}
-	return notes
+	if err := firstError(errs); err != nil {
+		v.Undecided(err)
+		for _, t := range trails {
+			record(v, t.visits)
+			a.route.repeat(v, t.unasked...)
+		}
+		return nil
+	}
+	return a.gather(v, trails)
 }
 
 // gather judges the trails and unites what they show.
-func (a *autodiscover) gather(trails []trail, notes []string) asked {
-	out := asked{notes: notes}
-	var all []addressed
+func (a *autodiscover) gather(v *check.Verdict, trails []trail) (given *url.URL) {
+	var parts []check.Part
+	var visits []Visit
 	for _, t := range trails {
-		v, given := a.judge(t)
-		all = append(all, v)
-		if out.given == nil {
-			out.given = given
+		one := v.Blank()
+		u := a.judge(one, t)
+		if given == nil {
+			given = u
 		}
-		out.visits = append(out.visits, t.visits...)
-		out.notes = append(out.notes, t.notes...)
+		parts = append(parts, t.visits[0].part(one))
+		visits = append(visits, t.visits...)
 	}
-	out.verdict = unite(autodiscoverReasons, all)
-	return out
+	v.Join(parts...)
+	record(v, visits)
+	return given
 }
 
 func (a *autodiscover) request(u *url.URL) *http.Request {
 	return a.route.get(u, "Accept", "application/json")
 }
 
-// shown gives a request as the notes may show it. The query of a redirect may
+// shown returns a request as the notes may show it. The query of a redirect may
 // hold a secret of whoever made it; our own question's does not.
 func (a *autodiscover) shown(req *http.Request) *http.Request {
 	if q := req.URL.RawQuery; q == "" || q == a.question.RawQuery {
@@ -229,13 +207,13 @@ func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
 		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+check.Clean(shownURL(next), maxDetail))
 		var err error
 		if v, err = a.next(ctx, next, &t); err != nil {
-			t.notes = append(t.notes, a.route.repeat(a.shown(a.request(next)))...)
+			t.unasked = append(t.unasked, a.shown(a.request(next)))
 			return t, err
 		}
 	}
 }
 
-// asked says whether the trail has been at the URL.
+// asked reports whether the trail has been at the URL.
 func (t trail) asked(u *url.URL) bool {
 	return slices.ContainsFunc(t.hops, func(h *Answer) bool { return h.URL.String() == u.String() })
 }
@@ -266,7 +244,7 @@ func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, e
 
 // judgePublished resolves both names as the Internet does: also those that
 // connect_to pins for the connection.
-func (a *autodiscover) judgePublished(ctx context.Context, given *url.URL) verdict {
+func (a *autodiscover) judgePublished(ctx context.Context, v *check.Verdict, given *url.URL) {
 	hosts := []string{a.question.Hostname()}
 	if given == nil {
 		given = a.want
@@ -281,10 +259,10 @@ func (a *autodiscover) judgePublished(ctx context.Context, given *url.URL) verdi
 			names[i] = published{hosts[i], addrs}
 		})
 	}
-	return judgePrivate(a.external, names, 2)
+	judgePrivate(v, a.external, names)
 }
 
-// configuredURL gives the target's ActiveSync URL; nil when there is none.
+// configuredURL returns the target's ActiveSync URL; nil when there is none.
 func configuredURL(t config.Target) (*url.URL, error) {
 	if t.ActiveSync.URL == "" {
 		return nil, nil

@@ -25,21 +25,34 @@ type seenBuild struct {
 	Seen            time.Time
 }
 
-// builds adds what the visits show to the memory and gives all that it knows.
-func (a *activesync) builds(visits []Visit) []check.Sample {
+// builds adds what the visits show to the memory and records all that it knows.
+func (a *activesync) builds(v *check.Verdict, visits []Visit) {
 	var known []seenBuild
 	a.env.Memory.Get(rememberedBuilds, &known)
 	now := a.env.Now()
-	for _, v := range visits {
-		for _, answer := range v.Answers {
+	for _, x := range visits {
+		for _, answer := range x.Answers {
 			known = addBuild(known, answer, now)
 		}
 	}
 	known = pruneBuilds(known, now)
 	a.env.Memory.Put(rememberedBuilds, known)
-	var out []check.Sample
 	for _, b := range known {
-		out = append(out, check.Sample{Metric: ExchangeBuild, Value: 1, Labels: []string{b.Frontend, b.Build}})
+		v.Sample(ExchangeBuild, 1, b.Frontend, b.Build)
+	}
+	for frontend, builds := range buildsOf(known) {
+		v.Fact(frontEndFact, frontend, builds)
+	}
+}
+
+// buildsOf returns the builds of each front end in one text.
+func buildsOf(known []seenBuild) map[string]string {
+	out := map[string]string{}
+	for _, b := range known {
+		if out[b.Frontend] != "" {
+			out[b.Frontend] += ", "
+		}
+		out[b.Frontend] += b.Build
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -47,7 +48,7 @@ func TestBuildsAreKeptADay(t *testing.T) {
 		for _, f := range frontends {
 			v.Answers = append(v.Answers, answered(401, "X-FEServer", f, "X-OWA-Version", "15.2.2562.17"))
 		}
-		for _, s := range a.builds([]Visit{v}) {
+		for _, s := range buildSamples(t, a, v) {
 			assert.Equal(t, 1.0, s.Value)
 			seen = append(seen, strings.Join(s.Labels, " "))
 		}
@@ -100,10 +101,16 @@ func TestOnlyTheOrganisationsOwnBuildsAreKept(t *testing.T) {
 			m.Put(rememberedBuilds, []seenBuild{{Frontend: "EX01", Seen: time.Now()}})
 			a := &activesync{env: check.Env{Memory: m, Now: time.Now}}
 			var got []string
-			for _, s := range a.builds([]Visit{{Answers: []*Answer{tc.answer}}}) {
+			for _, s := range buildSamples(t, a, Visit{Answers: []*Answer{tc.answer}}) {
 				got = append(got, strings.Join(s.Labels, " "))
 			}
 			assert.Equal(t, tc.want, got)
 		})
 	}
+}
+
+// buildSamples returns the samples of a run that made the visit.
+func buildSamples(t *testing.T, a *activesync, x Visit) []check.Sample {
+	report, _ := ActiveSync.Look(t.Context(), func(_ context.Context, v *check.Verdict) { a.builds(v, []Visit{x}) })
+	return report.Samples
 }

@@ -28,7 +28,7 @@ func newFault(r *check.Reason, format string, args ...any) *fault {
 // connectFault judges an error of the TCP connection.
 func connectFault(ctx context.Context, addr string, took time.Duration, err error) *fault {
 	if isTimeout(ctx, err) {
-		return newFault(connectFailed, "no TCP connection to %s within %s", addr, round(took))
+		return newFault(connectFailed, "no TCP connection to %s within %s", addr, check.Span(took))
 	}
 	return newFault(connectFailed, "no TCP connection to %s: %s", addr, cause(err))
 }
@@ -39,7 +39,7 @@ func handshakeFault(ctx context.Context, addr string, took time.Duration, err er
 	var record tls.RecordHeaderError
 	switch {
 	case isTimeout(ctx, err):
-		return newFault(tlsFailed, "the TLS handshake with %s did not end within %s", addr, round(took))
+		return newFault(tlsFailed, "the TLS handshake with %s did not end within %s", addr, check.Span(took))
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
 		return newFault(tlsFailed, "%s answers the TLS handshake with plain HTTP", addr)
 	case hungUp(err):
@@ -55,7 +55,7 @@ func answerFault(ctx context.Context, took time.Duration, err error) *fault {
 	var op *net.OpError
 	switch {
 	case isTimeout(ctx, err):
-		return newFault(timedOut, "the request was sent and no whole answer header came within %s", round(took))
+		return newFault(timedOut, "the request was sent and no whole answer header came within %s", check.Span(took))
 	case errors.As(err, &op) && op.Op == "remote error":
 		// In TLS 1.3 a server refuses a client without certificate only now.
 		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", cause(err))
@@ -69,7 +69,7 @@ func answerFault(ctx context.Context, took time.Duration, err error) *fault {
 // bodyFault judges an error in the answer's body, of which n bytes had come.
 func bodyFault(ctx context.Context, n int, took time.Duration, err error) *fault {
 	if isTimeout(ctx, err) {
-		return newFault(timedOut, "the answer's body did not end within %s: %d bytes came", round(took), n)
+		return newFault(timedOut, "the answer's body did not end within %s: %d bytes came", check.Span(took), n)
 	}
 	return newFault(responseInvalid, "the answer broke off in its body after %d bytes: %s", n, cause(err))
 }

@@ -184,7 +184,7 @@ func TestAFaultOfTheConnectionIsConnectFailed(t *testing.T) {
 			assert.Contains(t, v.Faults[0].Detail, closed.String())
 			assert.True(t, v.Ended)
 			assert.Empty(t, samples([]Visit{v}), "a step that failed has no value")
-			assert.True(t, strings.HasSuffix(v.notes()[1], "no TLS"), v.notes()[1])
+			assert.True(t, strings.HasSuffix(v.connection(), "no TLS"), v.connection())
 		})
 	}
 }

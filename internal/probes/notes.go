@@ -21,31 +21,33 @@ const (
 // maxWord bounds a word of a command to repeat, in bytes.
 const maxWord = 4 << 10
 
-// notes returns what was asked and what came, for people: for each request a
-// curl line that repeats it, then the connection, then the answer's status line
-// and headers, one a note. Names of headers are in Go's canonical spelling.
-func (v Visit) notes() []string {
-	var notes []string
+// note records what was asked and what came: for each request a curl line that
+// repeats it, then the connection, then the answer's status line and headers.
+// Names of headers are in Go's canonical spelling.
+func (v Visit) note(verdict *check.Verdict) {
 	for i, req := range v.asked {
-		notes = append(notes, v.curl(req))
+		verdict.Repeat(v.curl(req))
 		if i == 0 {
-			notes = append(notes, v.connection())
+			verdict.Note("%s", v.connection())
 		}
 		if i < len(v.Answers) {
-			notes = append(notes, v.Answers[i].notes()...)
+			noteAll(verdict, v.Answers[i].notes())
 		}
 	}
-	return notes
 }
 
-// repeat returns the lines that repeat requests which never got as far as a
+// repeat records the lines that repeat requests which never got as far as a
 // connection.
-func (r *route) repeat(reqs ...*http.Request) []string {
-	var notes []string
+func (r *route) repeat(v *check.Verdict, reqs ...*http.Request) {
 	for _, req := range reqs {
-		notes = append(notes, Visit{route: r}.curl(req))
+		v.Repeat(Visit{route: r}.curl(req))
 	}
-	return notes
+}
+
+func noteAll(v *check.Verdict, notes []string) {
+	for _, n := range notes {
+		v.Note("%s", n)
+	}
 }
 
 // curl returns a line for a shell that repeats the request on the same way.

@@ -15,32 +15,30 @@ type published struct {
 }
 
 // judgePrivate finds names that resolve to addresses which the Internet does
-// not route. It judges only from outside (inside, private addresses are split
-// DNS), and says «not found» only when it knows every name: wanted of them.
-func judgePrivate(external bool, names []published, wanted int) verdict {
-	private := []*check.Reason{privateAddress}
+// not route. It judges only from outside, for inside private addresses are split
+// DNS, and clears only when it knows every name.
+func judgePrivate(v *check.Verdict, external bool, names []published) {
 	if !external {
-		return verdict{unevaluated: private}
+		v.NotApplicable("hmad stands inside, where names may have private addresses (vantage: external judges it)", privateAddress)
+		return
 	}
-	var seen []string
-	known := 0
+	var seen, about []string
+	known := len(names) == 2 // AutoDiscover's and ActiveSync's
 	for _, n := range names {
-		if len(n.addrs) > 0 {
-			known++
-		}
+		known = known && len(n.addrs) > 0
 		for _, a := range n.addrs {
 			if isPrivate(a) {
-				seen = append(seen, n.host+" resolves to "+a.String())
+				seen, about = append(seen, n.host+" resolves to "+a.String()), append(about, n.host)
 			}
 		}
 	}
 	switch {
 	case len(seen) > 0:
-		return verdict{findings: []check.Finding{found(privateAddress, "%s", strings.Join(seen, ", "))}}
-	case known < wanted:
-		return verdict{unevaluated: private}
+		v.Find(privateAddress, about, "%s", strings.Join(seen, ", "))
+	case !known:
+		v.Open("not every published name could be resolved", privateAddress)
 	default:
-		return verdict{}
+		v.Clear(privateAddress)
 	}
 }
 

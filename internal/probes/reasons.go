@@ -48,16 +48,3 @@ var transportReasons = []*check.Reason{
 	certificateExpiringSoon, certificateExpiring,
 	timedOut, responseInvalid,
 }
-
-// The reasons of the vantage check.
-var (
-	vantageOffline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Confirm: true,
-		Summary: "hmad's own way out is closed. What it says of endpoints beyond it is not known; phones are not concerned.",
-		Fix:     "Check this host's network, DNS and proxy, and that its allow-list lets it reach the sign-in host named in the detail."}
-	clockSkew = &check.Reason{Name: "clock_skew", Severity: check.Warning,
-		Summary: "This host's clock differs from Microsoft's, so hmad's times and its certificate verdicts cannot be relied on. Phones are not concerned.",
-		Fix:     "Check time synchronisation on this host: `timedatectl`, `chronyc tracking`."}
-)
-
-// vantageReasons lists them in order of judgement.
-var vantageReasons = []*check.Reason{vantageOffline, clockSkew}

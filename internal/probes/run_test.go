@@ -83,7 +83,14 @@ func run(t *testing.T, def *check.Def, target config.Target, env check.Env) (che
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), def.Timeout)
 	defer cancel()
-	return def.Look(ctx, parts.Run)
+	report, err := def.Look(ctx, parts.Run)
+	if err != nil {
+		require.NotEqual(t, check.Internal, check.ClassOf(err), "every reason is mentioned: %s", err)
+	}
+	for _, u := range report.Unjudged {
+		require.NotEmpty(t, u.Why, u.Reason.Name)
+	}
+	return report, err
 }
 
 func mustRun(t *testing.T, def *check.Def, target config.Target, env check.Env) check.Report {
@@ -94,7 +101,7 @@ func mustRun(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 		assert.Contains(t, def.Metrics, s.Metric)
 		assert.Len(t, s.Labels, len(s.Metric.Labels))
 	}
-	soundVerdict(t, def.Reasons, verdict{findings: report.Findings, unevaluated: report.Unevaluated()})
+	soundVerdict(t, def.Reasons, seen{findings: report.Findings, unevaluated: report.Unevaluated()})
 	return report
 }
 
@@ -253,7 +260,7 @@ func TestANameGoneIsFoundThoughItsMembersHaveNoRoute(t *testing.T) {
 	report, err := run(t, ActiveSync, target, env)
 	require.ErrorContains(t, err, "no route to "+testHost+" (10.0.0.11:443)")
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
-	assert.Equal(t, check.After(activesyncReasons, dnsFailed), report.Unevaluated())
+	assert.Equal(t, check.After(ActiveSync.Reasons, dnsFailed), report.Unevaluated())
 }
 
 // An error of a setting names it by its path and tells no mailbox and no

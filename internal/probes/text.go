@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/hmad/hmad/internal/check"
@@ -10,8 +11,8 @@ import (
 // maxDetail bounds a finding's detail in bytes.
 const maxDetail = 300
 
-// found makes a finding; the detail may quote the network: it is made fit to
-// be shown and cut.
+// found returns a finding; the detail may quote the network: it is cleaned and
+// cut.
 func found(r *check.Reason, format string, args ...any) check.Finding {
 	return check.Finding{Reason: r, Detail: check.Clean(fmt.Sprintf(format, args...), maxDetail)}
 }
@@ -33,4 +34,16 @@ func shownLocation(s string) string {
 		return "(not a URL)"
 	}
 	return shownURL(u)
+}
+
+// statusLine words an answer's status, its type and where it leads.
+func statusLine(a *Answer) string {
+	s := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
+	if t := a.Header.Get("Content-Type"); t != "" {
+		s += ", " + check.Clean(t, 60)
+	}
+	if to := a.Header.Get("Location"); to != "" {
+		s += ", Location: " + shownLocation(to)
+	}
+	return s
 }

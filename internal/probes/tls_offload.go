@@ -2,8 +2,8 @@ package probes
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,12 +32,14 @@ var TLSOffload = &check.Def{
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},
 	Reasons: tlsOffloadReasons,
+	Facts:   connectionFactKinds,
+	Steps:   []int{7},
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		o, err := newTLSOffload(t, env)
 		if err != nil {
 			return check.Parts{}, err
 		}
-		return check.Parts{Run: check.Reporting(o.run), Doubt: check.Doubting(doubt(env))}, nil
+		return check.Parts{Run: o.run, Doubt: doubt(env)}, nil
 	},
 }
 
@@ -65,95 +67,124 @@ func newTLSOffload(t config.Target, env check.Env) (*tlsOffload, error) {
 }
 
 // run asks every address whose last question is old enough, and judges all.
-func (o *tlsOffload) run(ctx context.Context) (check.Report, error) {
-	u, notes, err := o.endpoint(ctx)
-	if err != nil {
-		return check.Report{Notes: check.Notes(notes...)}, err
+func (o *tlsOffload) run(ctx context.Context, v *check.Verdict) {
+	u := o.endpoint(ctx, v)
+	if u == nil {
+		return
 	}
-	ws, faults, more, err := o.route.ways(ctx, u, o.members...)
-	notes = append(notes, more...)
+	ws := o.route.reach(ctx, v, u, o.members, tlsOffloadReasons, o.request(u, shownToken))
 	if len(ws) == 0 {
-		notes = append(notes, o.route.repeat(o.request(u, shownToken))...)
-	}
-	if err != nil {
-		return check.Report{Notes: check.Notes(notes...)}, err
-	}
-	if len(ws) == 0 {
-		return unvisited(tlsOffloadReasons, faults, notes), nil
+		return
 	}
 	questions := recallQuestions(o.env.Memory, u, o.env.Now(), o.every)
 	due, held := questions.split(ws)
-	visits, more, err := o.ask(ctx, u, due)
-	notes = append(notes, more...)
-	if err != nil {
-		notes = append(notes, o.route.repeat(o.request(u, shownToken))...)
+	visits := o.ask(ctx, v, u, due)
+	if len(visits) == 0 && len(due) > 0 {
+		return
 	}
-	if err != nil && len(visits) == 0 {
-		return unvisited(tlsOffloadReasons, faults, notes), err
-	}
-	all, why := o.judgeAll(u, visits, questions)
+	parts := o.judge(v, u, visits, questions)
 	o.env.Memory.Put(rememberedQuestions, questions)
 	for _, address := range held {
-		q := questions.Asked[address]
-		all, why = append(all, q.verdict(address)), append(why, q.inconclusive(address)...)
-		notes = append(notes, q.notes(address, o.every)...)
+		one := v.Blank()
+		questions.Asked[address].restore(one, address, o.every)
+		parts = append(parts, check.Part{Name: address, Subject: u.Hostname() + " at " + address, Verdict: one})
 	}
-	v := unite(tlsOffloadReasons, all).add(verdict{findings: faults})
-	if err == nil {
-		err = undecided(why)
-	}
-	return report(tlsOffloadReasons, v, visits, notes), err
+	v.Join(parts...)
+	record(v, visits)
 }
 
 // ask puts the question to every way. What comes back no longer holds the
 // token.
-func (o *tlsOffload) ask(ctx context.Context, u *url.URL, ws []way) ([]Visit, []string, error) {
+func (o *tlsOffload) ask(ctx context.Context, v *check.Verdict, u *url.URL, ws []way) []Visit {
 	token := worthlessToken(o.tenant, o.env.Now())
 	visits, notes, err := o.route.visitAll(ctx, ws, o.request(u, token))
-	for i, v := range visits {
-		visits[i] = v.withoutToken(token)
+	noteAll(v, notes)
+	if err != nil {
+		o.route.repeat(v, o.request(u, shownToken))
+		v.Undecided(err)
 	}
-	return visits, notes, err
+	for i, x := range visits {
+		visits[i] = x.withoutToken(token)
+	}
+	return visits
 }
 
 func (o *tlsOffload) request(u *url.URL, token string) *http.Request {
 	return o.route.get(u, "Accept", "application/json", "Authorization", "Bearer "+token)
 }
 
-// judgeAll judges the fresh visits and notes each question that was put.
-func (o *tlsOffload) judgeAll(u *url.URL, visits []Visit, questions *questions) (all []addressed, why []string) {
-	for _, v := range visits {
-		judged, inconclusive := judgeOffloadVisit(u, v)
-		all = append(all, judged)
-		if inconclusive != "" {
-			why = append(why, v.peer()+": "+inconclusive)
+// judge judges the fresh visits and keeps each question that was put.
+func (o *tlsOffload) judge(v *check.Verdict, u *url.URL, visits []Visit, questions *questions) []check.Part {
+	var parts []check.Part
+	for _, x := range visits {
+		one := v.Blank()
+		answers := x.judge(one, tlsOffloadReasons)
+		unclear := ""
+		if len(answers) > 0 {
+			unclear = judgeTLSOffload(one, u, x.peer(), answers[0])
 		}
-		if v.sent() {
-			questions.put(v, judged, inconclusive, o.env.Now())
+		if x.sent() {
+			questions.put(x, one, len(answers) > 0, unclear, o.env.Now())
 		}
+		parts = append(parts, x.part(one))
 	}
-	return all, why
+	return parts
 }
 
-func judgeOffloadVisit(u *url.URL, v Visit) (judged addressed, inconclusive string) {
-	answers := v.whole()
-	if len(answers) == 0 {
-		return addressed{address: v.peer(), verdict: v.cutShort(tlsOffloadReasons)}, ""
-	}
-	w, why := judgeTLSOffload(u, answers[0])
-	return addressed{v.peer(), true, verdict{findings: v.Faults}.add(w)}, why
-}
-
-// sent says whether the handshake came to its end, so that the request may
+// sent reports whether the handshake came to its end, so that the request may
 // have reached somebody.
 func (v Visit) sent() bool { return len(v.Answers) > 0 || v.Phases.TLS > 0 }
 
-// undecided is the error of a run of which some addresses told nothing. Its
-// class is that of tokens that did not serve.
-func undecided(why []string) error {
-	if len(why) == 0 {
-		return nil
+// shownToken stands in notes where the worthless token was.
+const shownToken = "<worthless token>"
+
+// foreignAudience is no host of anybody's (RFC 2606, section 2), so Exchange
+// compares it with the URL that it saw and says both.
+const foreignAudience = "https://hmad-probe.invalid/"
+
+// worthlessToken makes the token of the recipe (domain notes, section 7): the
+// profile that ActiveSync allows (ver 1.0 with scp is V1AppActAs), an audience
+// that fits nowhere, and bytes in the signature's place that are obviously none.
+func worthlessToken(tenant string, now time.Time) string {
+	part := func(v any) string {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // maps of text and numbers
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
 	}
-	err := errors.New(strings.Join(why, "; "))
-	return &check.Error{Class: check.Token, Err: fmt.Errorf("the worthless token drew no answer that tells what Exchange saw: %w", err)}
+	return strings.Join([]string{
+		part(map[string]string{"alg": "RS256", "typ": "JWT"}),
+		part(map[string]any{
+			"ver": "1.0", "scp": "EAS.AccessAsUser.All", "tid": tenant,
+			"iss": "https://sts.windows.net/" + tenant + "/", "aud": foreignAudience,
+			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		}),
+		base64.RawURLEncoding.EncodeToString([]byte("hmad tls_offload probe: this is not a signature")),
+	}, ".")
+}
+
+// withoutToken takes the token out of what the visit will show: out of the
+// request, and of headers that echo it.
+func (v Visit) withoutToken(token string) Visit {
+	for i, req := range v.asked {
+		shown := *req
+		shown.Header = req.Header.Clone()
+		shown.Header.Set("Authorization", "Bearer "+shownToken)
+		v.asked[i] = &shown
+	}
+	for _, a := range v.Answers {
+		a.Header = replaced(a.Header, token, shownToken)
+	}
+	return v
+}
+
+func replaced(h http.Header, old, new string) http.Header {
+	out := make(http.Header, len(h))
+	for name, values := range h {
+		for _, value := range values {
+			out[name] = append(out[name], strings.ReplaceAll(value, old, new))
+		}
+	}
+	return out
 }

@@ -58,7 +58,10 @@ func TestJudgeTLSOffload(t *testing.T) {
 		"a stopped pool":         inconclusiveCase(answered(503), "503"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, why := judgeTLSOffload(testURL(t, "https://mail.contoso.com/Microsoft-Server-ActiveSync"), tc.answer)
+			why := ""
+			v := judged(TLSOffload, func(v *check.Verdict) {
+				why = judgeTLSOffload(v, testURL(t, "https://mail.contoso.com/Microsoft-Server-ActiveSync"), "192.0.2.1:443", tc.answer)
+			})
 			soundVerdict(t, tlsOffloadReasons, v)
 			assert.ElementsMatch(t, tc.want, foundNames(v.findings))
 			assert.ElementsMatch(t, tc.unevaluated, reasonNames(v.unevaluated))

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -37,6 +38,8 @@ var Vantage = &check.Def{
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},
 	Reasons: vantageReasons,
+	Facts:   connectionFactKinds,
+	Steps:   []int{3},
 	New:     newVantage,
 }
 
@@ -45,13 +48,26 @@ var Vantage = &check.Def{
 // of a target share. Inside, Exchange does not lie behind it.
 func SharesWayOut(t config.Target) bool { return t.Vantage == config.External || t.Proxy != "" }
 
+// The reasons of the vantage check.
+var (
+	vantageOffline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Confirm: true,
+		Summary: "hmad's own way out is closed. What it says of endpoints beyond it is not known; phones are not concerned.",
+		Fix:     "Check this host's network, DNS and proxy, and that its allow-list lets it reach the sign-in host named in the detail."}
+	clockSkew = &check.Reason{Name: "clock_skew", Severity: check.Warning,
+		Summary: "This host's clock differs from Microsoft's, so hmad's times and its certificate verdicts cannot be relied on. Phones are not concerned.",
+		Fix:     "Check time synchronisation on this host: `timedatectl`, `chronyc tracking`."}
+)
+
+// vantageReasons lists them in order of judgement.
+var vantageReasons = []*check.Reason{vantageOffline, clockSkew}
+
 func newVantage(t config.Target, env check.Env) (check.Parts, error) {
 	o, err := newWayOut(t, env)
 	if err != nil || o == nil {
 		return check.Parts{}, err
 	}
 	o.shared = SharesWayOut(t)
-	return check.Parts{Run: check.Reporting(o.run)}, nil
+	return check.Parts{Run: o.run}, nil
 }
 
 // wayOut asks for the tenant's OpenID configuration over the target's route.
@@ -82,22 +98,19 @@ func newWayOut(t config.Target, env check.Env) (*wayOut, error) {
 	return &wayOut{route: r, url: u}, err
 }
 
-func (o *wayOut) run(ctx context.Context) (check.Report, error) {
-	seen, notes, err := o.ask(ctx)
-	if err != nil {
-		return check.Report{}, err
-	}
-	v, offset := judgeWayOut(o.url.Hostname(), seen)
-	report := check.Report{Findings: v.findings, Unjudged: check.Unevaluated(v.unevaluated...), Samples: samples(seen.visits), Notes: check.Notes(notes...)}
-	shared := check.Sample{Metric: WayOutShared}
+func (o *wayOut) run(ctx context.Context, v *check.Verdict) {
+	shared := 0.0
 	if o.shared {
-		shared.Value = 1
+		shared = 1
 	}
-	report.Samples = append(report.Samples, shared)
-	if offset != nil {
-		report.Samples = append(report.Samples, check.Sample{Metric: ClockOffset, Value: offset.Seconds()})
+	v.Sample(WayOutShared, shared)
+	seen, err := o.ask(ctx, v)
+	if err != nil {
+		v.Undecided(err)
+		return
 	}
-	return report, nil
+	record(v, seen.visits)
+	judgeWayOut(v, o.url.Hostname(), seen)
 }
 
 // outward is what was seen of the way out.
@@ -106,9 +119,9 @@ type outward struct {
 	closed string // why there was no visit at all
 }
 
-// ask looks once. The error is the context's when it was cancelled: all else
-// that goes wrong is what the check is about.
-func (o *wayOut) ask(ctx context.Context) (seen outward, notes []string, err error) {
+// ask looks once; v gets the notes. The error is the context's when it was
+// cancelled: all else that goes wrong is what the check is about.
+func (o *wayOut) ask(ctx context.Context, v *check.Verdict) (seen outward, err error) {
 	request := o.route.get(o.url, "Accept", "application/json")
 	ws, faults, notes, err := o.route.ways(ctx, o.url)
 	if err == nil && len(faults) == 0 {
@@ -116,43 +129,49 @@ func (o *wayOut) ask(ctx context.Context) (seen outward, notes []string, err err
 		seen.visits, more, err = o.route.visitAll(ctx, ws, request)
 		notes = append(notes, more...)
 	}
+	noteAll(v, notes)
 	if err != nil || len(faults) > 0 {
-		notes = append(notes, o.route.repeat(request)...)
+		o.route.repeat(v, request)
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return outward{}, nil, ctx.Err()
+		return outward{}, ctx.Err()
 	case err != nil:
 		seen.closed = err.Error()
 	case len(faults) > 0:
 		seen.closed = faults[0].Detail
 	}
-	for _, v := range seen.visits {
-		notes = append(notes, v.notes()...)
-	}
-	return seen, notes, nil
+	return seen, nil
 }
 
-// judgeWayOut judges: one address that answers as Microsoft does makes the way
-// open, and its clock is compared. The offset is nil where there is none.
-func judgeWayOut(host string, seen outward) (verdict, *time.Duration) {
-	closed := seen.closed
+// open returns the first answer that is Microsoft's, or why there is none: one
+// address that answers as Microsoft does makes the way open.
+func (seen outward) open() (answer *Answer, closed string) {
+	closed = seen.closed
 	for _, v := range seen.visits {
 		why := whyClosed(v)
 		if why == "" {
-			return judgeClock(v.Answers[0])
+			return v.Answers[0], ""
 		}
 		if closed == "" {
 			closed = why
 		}
 	}
-	return verdict{
-		findings:    []check.Finding{found(vantageOffline, "%s cannot be asked: %s", host, closed)},
-		unevaluated: check.After(vantageReasons, vantageOffline),
-	}, nil
+	return nil, cmp.Or(closed, "no address was asked")
 }
 
-// whyClosed says what is wrong with an answer; nothing when it is Microsoft's
+// judgeWayOut judges whether the way out is open, and compares the clocks.
+func judgeWayOut(v *check.Verdict, host string, seen outward) {
+	answer, closed := seen.open()
+	if closed != "" {
+		v.Stop(vantageOffline, []string{host}, "%s cannot be asked: %s", host, closed)
+		return
+	}
+	v.Clear(vantageOffline)
+	judgeClock(v, answer)
+}
+
+// whyClosed returns what is wrong with an answer; nothing when it is Microsoft's
 // (OpenID Connect Discovery 1.0, section 4.2).
 func whyClosed(v Visit) string {
 	if v.Ended {
@@ -174,19 +193,21 @@ func whyClosed(v Visit) string {
 
 // judgeClock compares the answer's Date with our clock in the middle of the
 // exchange. Date is cut to the second: half a second makes up for it.
-func judgeClock(a *Answer) (verdict, *time.Duration) {
+func judgeClock(v *check.Verdict, a *Answer) {
 	date, err := http.ParseTime(a.Header.Get("Date"))
 	if err != nil {
-		return verdict{unevaluated: []*check.Reason{clockSkew}}, nil
+		v.Open("the answer has no Date that can be read", clockSkew)
+		return
 	}
 	offset := date.Add(time.Second / 2).Sub(a.Received.Add(-a.Waited / 2))
+	v.Sample(ClockOffset, offset.Seconds())
+	v.Clear(clockSkew)
 	if offset.Abs() <= MaxClockOffset {
-		return verdict{}, &offset
+		return
 	}
 	word := "behind"
 	if offset < 0 {
 		word = "ahead of"
 	}
-	return verdict{findings: []check.Finding{
-		found(clockSkew, "this host's clock is %s %s Microsoft's", offset.Abs().Round(time.Second), word)}}, &offset
+	v.Find(clockSkew, nil, "this host's clock is %s %s Microsoft's", check.Span(offset.Abs()), word)
 }

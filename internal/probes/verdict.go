@@ -1,61 +1,120 @@
 package probes
 
 import (
-	"fmt"
+	"context"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/hmad/hmad/internal/check"
 )
 
-// stop is the verdict of a judgement that ended at f: nothing after f's reason
-// was looked at.
-func stop(reasons []*check.Reason, f check.Finding) verdict {
-	return verdict{findings: []check.Finding{f}, unevaluated: check.After(reasons, f.Reason)}
+// stop records a finding behind which nothing can be seen: the reasons after it
+// among those of one address stay open.
+func stop(v *check.Verdict, reasons []*check.Reason, r *check.Reason, format string, args ...any) {
+	v.Find(r, nil, format, args...)
+	v.Open("the answer was judged as far as "+r.Name, check.After(reasons, r)...)
 }
 
-// add joins two verdicts on the same observation.
-func (v verdict) add(w verdict) verdict {
-	return verdict{slices.Concat(v.findings, w.findings), slices.Concat(v.unevaluated, w.unevaluated), slices.Concat(v.notes, w.notes)}
-}
-
-// critical says whether anything critical was found.
-func (v verdict) critical() bool {
-	return slices.ContainsFunc(v.findings, func(f check.Finding) bool { return f.Reason.Severity == check.Critical })
-}
-
-// has says whether the reason was found.
-func (v verdict) has(r *check.Reason) bool {
-	return slices.ContainsFunc(v.findings, func(f check.Finding) bool { return f.Reason == r })
-}
-
-// in puts the verdict in the order of reasons, each reason unevaluated at most
-// once and never one that was found, and each note once.
-func (v verdict) in(reasons []*check.Reason) verdict {
-	order := func(r *check.Reason) int { return slices.Index(reasons, r) }
-	out := verdict{findings: slices.Clone(v.findings)}
-	for _, n := range v.notes {
-		if !slices.Contains(out.notes, n) {
-			out.notes = append(out.notes, n)
+// reach returns the addresses at which u's host is asked; none where v says why.
+func (r *route) reach(ctx context.Context, v *check.Verdict, u *url.URL, members []string, reasons []*check.Reason, reqs ...*http.Request) []way {
+	ws, faults, notes, err := r.ways(ctx, u, members...)
+	noteAll(v, notes)
+	if len(ws) == 0 {
+		r.repeat(v, reqs...)
+	}
+	if err != nil {
+		v.Undecided(err)
+		return nil
+	}
+	for _, f := range faults {
+		v.Find(f.Reason, f.About, "%s", f.Detail)
+		if len(ws) == 0 {
+			v.Open("there was no address to ask", check.After(reasons, f.Reason)...)
 		}
 	}
-	slices.SortStableFunc(out.findings, func(a, b check.Finding) int { return order(a.Reason) - order(b.Reason) })
-	for _, r := range reasons {
-		if slices.Contains(v.unevaluated, r) && !v.has(r) {
-			out.unevaluated = append(out.unevaluated, r)
-		}
-	}
-	return out
+	return ws
 }
 
-// statusLine words an answer's status, its type and where it leads.
-func statusLine(a *Answer) string {
-	s := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
-	if t := a.Header.Get("Content-Type"); t != "" {
-		s += ", " + check.Clean(t, 60)
+// visitWays asks every way the requests. An error of our own side is v's; the
+// visits that took place are returned all the same.
+func (r *route) visitWays(ctx context.Context, v *check.Verdict, ws []way, reqs ...*http.Request) []Visit {
+	visits, notes, err := r.visitAll(ctx, ws, reqs...)
+	noteAll(v, notes)
+	if err != nil {
+		r.repeat(v, reqs...)
+		v.Undecided(err)
 	}
-	if to := a.Header.Get("Location"); to != "" {
-		s += ", Location: " + shownLocation(to)
+	return visits
+}
+
+// judge records what the connection showed: its faults, what was in order, and
+// what could not be seen because the visit ended. The reasons are those of one
+// address, the transport reasons first. It returns the answers that were read
+// to their end.
+func (v Visit) judge(verdict *check.Verdict, reasons []*check.Reason) []*Answer {
+	answers := v.whole()
+	passed := transportReasons
+	for _, f := range v.Faults {
+		verdict.Find(f.Reason, f.About, "%s", f.Detail)
 	}
-	return s
+	if v.Ended && len(answers) == 0 {
+		last := v.Faults[len(v.Faults)-1].Reason
+		verdict.Open("the visit ended at "+last.Name, check.After(reasons, last)...)
+		passed = transportReasons[:slices.Index(transportReasons, last)]
+	}
+	verdict.Clear(passed...)
+	if v.route != nil && v.route.proxy != nil {
+		verdict.NotApplicable("the proxy resolves the name", dnsFailed)
+	}
+	return answers
+}
+
+// whole returns the answers that were read to their end.
+func (v Visit) whole() []*Answer {
+	if v.Ended && len(v.Answers) == len(v.asked) && len(v.Answers) > 0 {
+		return v.Answers[:len(v.Answers)-1]
+	}
+	return v.Answers
+}
+
+// part returns the verdict on the visit's address as one of several.
+func (v Visit) part(verdict *check.Verdict) check.Part {
+	subject := v.Host
+	if v.Address.IsValid() {
+		subject += " at " + v.peer()
+	}
+	return check.Part{Name: v.peer(), Subject: subject, Verdict: verdict}
+}
+
+// record keeps what the visits measured and how to repeat them.
+func record(v *check.Verdict, visits []Visit) {
+	v.Samples(samples(visits)...)
+	connectionFacts(v, visits)
+	for _, x := range visits {
+		x.note(v)
+	}
+}
+
+// doubt returns the function that asks whether our own side is to blame for
+// transport findings: nil where the target does not share its way out. What
+// cannot be laid at the customer's door is taken back.
+func doubt(env check.Env) func(context.Context, *check.Verdict) {
+	if env.Vantage == nil {
+		return nil
+	}
+	return func(ctx context.Context, v *check.Verdict) {
+		var doubtful []*check.Reason
+		for _, f := range v.Findings() {
+			if f.Reason.Confirm && slices.Contains(transportReasons, f.Reason) {
+				doubtful = append(doubtful, f.Reason)
+			}
+		}
+		if len(doubtful) == 0 {
+			return
+		}
+		if err := env.Vantage(ctx); err != nil {
+			v.Retract(check.Errorf(check.VantageOffline, "what was found is taken back: %w", err), doubtful...)
+		}
+	}
 }

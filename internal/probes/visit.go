@@ -63,12 +63,3 @@ func (v *Visit) peer() string {
 	}
 	return net.JoinHostPort(v.way.host, v.way.port)
 }
-
-// verdict is what a judge says of an observation: what it found and, when a
-// finding ended the judgement, what it could not look at any more. The notes
-// tell people what is no finding and must not be passed over in silence.
-type verdict struct {
-	findings    []check.Finding
-	unevaluated []*check.Reason
-	notes       []string
-}

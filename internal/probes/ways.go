@@ -26,6 +26,7 @@ type way struct {
 	host, port string         // the URL's
 	address    netip.AddrPort // zero: the proxy resolves the name
 	dns        time.Duration  // what resolving took
+	resolved   []netip.Addr   // every address of the name
 	member     bool           // a front end that the config names
 }
 
@@ -49,7 +50,7 @@ func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []w
 		return nil, nil, nil, fmt.Errorf("%s: no such port", u.Host)
 	}
 	addrs, took, err := r.resolve(ctx, end.host)
-	w.dns = took
+	w.dns, w.resolved = took, addrs
 	var failed *nameError
 	switch {
 	case errors.As(err, &failed):
@@ -76,7 +77,7 @@ func (w way) at(a netip.AddrPort) way {
 }
 
 func addMembers(ws []way, w way, members []string) ([]way, error) {
-	w.dns, w.member = 0, true
+	w.dns, w.resolved, w.member = 0, nil, true
 	for _, m := range members {
 		a, err := parseMember(m)
 		if err != nil {
@@ -119,7 +120,7 @@ func judgeResolve(ctx context.Context, host string, took time.Duration, err erro
 	case isDNS && dns.IsNotFound:
 		return &nameError{host + " does not resolve: no such name, or no address of it"}
 	case isTimeout(ctx, err):
-		return &nameError{fmt.Sprintf("no answer about %s from the resolver within %s", host, round(took))}
+		return &nameError{fmt.Sprintf("no answer about %s from the resolver within %s", host, check.Span(took))}
 	case isDNS && !resolverOut(err, dns):
 		return &nameError{fmt.Sprintf("%s does not resolve: %s", host, check.Clean(dns.Err, 200))}
 	default:

@@ -99,8 +99,7 @@ func TestJudgeAutodiscover(t *testing.T) {
 		{"the same in other words", given(`{"Protocol":"activesync","Url":"https://MAIL.contoso.com:443/microsoft-server-activesync/"}`), nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			v, got := judgeAutodiscover(discovery{[]*Answer{tc.last}, mustURL("https://mail.contoso.com/Microsoft-Server-ActiveSync"), allowedInTests})
-			v = v.in(autodiscoverReasons)
+			v, got := judgedAutodiscover(discovery{[]*Answer{tc.last}, mustURL("https://mail.contoso.com/Microsoft-Server-ActiveSync"), allowedInTests})
 			require.Empty(t, cmp.Diff(tc.want, reasonsOf(v)))
 			soundVerdict(t, autodiscoverReasons, v)
 			if len(v.findings) > 0 {
@@ -118,12 +117,17 @@ func TestJudgeAutodiscover(t *testing.T) {
 	}
 }
 
+func judgedAutodiscover(d discovery) (s seen, given *url.URL) {
+	s = judged(Autodiscover, func(v *check.Verdict) { given = judgeAutodiscover(v, d) })
+	return s, given
+}
+
 func allowedInTests(host string) bool {
 	return host == "autodiscover.contoso.com" || host == "mail.contoso.com"
 }
 
 func TestJudgeAutodiscoverWithoutAConfiguredURL(t *testing.T) {
-	v, got := judgeAutodiscover(discovery{[]*Answer{discoveryAnswer(200, healthyDiscovery)}, nil, allowedInTests})
+	v, got := judgedAutodiscover(discovery{[]*Answer{discoveryAnswer(200, healthyDiscovery)}, nil, allowedInTests})
 	assert.Empty(t, v.findings)
 	assert.Equal(t, []string{"url_mismatch"}, reasonNames(v.unevaluated))
 	assert.Equal(t, "https://mail.contoso.com/Microsoft-Server-ActiveSync", got.String())
@@ -135,7 +139,7 @@ func TestJudgeAutodiscoverSeesTheCloudAtEveryHop(t *testing.T) {
 		discoveryAnswer(302, "", "Location", "https://mail.contoso.com/autodiscover/autodiscover.json", "X-FEProxyInfo", "x"),
 		discoveryAnswer(200, healthyDiscovery),
 	}
-	v, _ := judgeAutodiscover(discovery{hops, nil, allowedInTests})
+	v, _ := judgedAutodiscover(discovery{hops, nil, allowedInTests})
 	assert.Equal(t, []string{"points_to_cloud"}, reasonsOf(v))
 }
 
@@ -155,7 +159,7 @@ func TestJudgeAutodiscoverGivesTheBareURL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			answer := discoveryAnswer(200, `{"Protocol":"activesync","Url":"`+tc.given+`"}`)
 			for _, want := range []*url.URL{nil, mustURL(bare)} {
-				v, given := judgeAutodiscover(discovery{[]*Answer{answer}, want, allowedInTests})
+				v, given := judgedAutodiscover(discovery{[]*Answer{answer}, want, allowedInTests})
 				assert.Equal(t, tc.want, given.String())
 				said := strings.Join(v.notes, "\n")
 				assert.Equal(t, tc.note == "", said == "", said)
@@ -234,7 +238,7 @@ func TestJudgePrivate(t *testing.T) {
 		"private is private even then": {true, []published{name("autodiscover.contoso.com", "10.0.0.1")}, []string{"private_address"}, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
-			v := judgePrivate(tc.external, tc.names, 2)
+			v := judged(Autodiscover, func(v *check.Verdict) { judgePrivate(v, tc.external, tc.names) })
 			assert.Empty(t, cmp.Diff(tc.want, reasonsOf(v)))
 			assert.Empty(t, cmp.Diff(tc.unevaluated, reasonNames(v.unevaluated)))
 		})

@@ -140,7 +140,7 @@ func TestJudgeActiveSync(t *testing.T) {
 		{"several at once", exchange(bearer(`client_id="x"`, `trusted_issuers="00000001-0000-0000-c000-000000000000@`+otherTenant+`"`)), []string{"client_id_wrong", "authorization_uri_missing", "tenant_mismatch"}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			v := judgeActiveSync(challenged{host: tc.host, mailbox: healthy(), tenant: testTenant}).in(activesyncReasons)
+			v := judgedActiveSync(challenged{host: tc.host, mailbox: healthy(), tenant: testTenant})
 			assert.Empty(t, cmp.Diff(tc.want, reasonsOf(v)))
 			if len(v.findings) > 0 {
 				assert.Contains(t, v.findings[0].Detail, tc.words)
@@ -151,13 +151,17 @@ func TestJudgeActiveSync(t *testing.T) {
 	}
 }
 
+func judgedActiveSync(c challenged) seen {
+	return judged(ActiveSync, func(v *check.Verdict) { judgeActiveSync(v, c) })
+}
+
 // soundVerdict holds what every verdict must keep to.
-func soundVerdict(t *testing.T, reasons []*check.Reason, v verdict) {
+func soundVerdict(t *testing.T, reasons []*check.Reason, v seen) {
 	t.Helper()
 	for _, f := range v.findings {
 		assert.Contains(t, reasons, f.Reason, "a finding that the check does not declare")
 		assert.NotContains(t, v.unevaluated, f.Reason, "found and unevaluated at once")
-		assert.LessOrEqual(t, len(f.Detail), maxDetail+len("…"))
+		assert.LessOrEqual(t, len(f.Detail), check.MaxDetail+len("…"))
 	}
 	for _, r := range v.unevaluated {
 		assert.Contains(t, reasons, r)
@@ -179,12 +183,12 @@ func TestJudgeActiveSyncSaysWhatItCouldNotSee(t *testing.T) {
 		"a foreign authorization_uri": {challenged{exchange("Bearer " + cid + ", " + ti + `, authorization_uri="https://adfs.contoso.test/"`), healthy, testTenant},
 			[]string{"authorization_uri_unusual", "token_error", "mailbox_oauth_off"}},
 		"offloading": {challenged{exchange(healthyBearer).with("X-Ms-Diagnostics", offloadedDiagnostics), healthy, testTenant},
-			[]string{"tenant_mismatch", "token_error", "mailbox_oauth_off", "addresses_disagree"}},
+			[]string{"tenant_mismatch", "token_error", "mailbox_oauth_off"}},
 		"only Basic": {challenged{exchange("Basic realm=x"), healthy, testTenant}, reasonNames(check.After(activesyncReasons, bearerMissing))},
 		"403":        {challenged{answered(403), healthy, testTenant}, reasonNames(check.After(activesyncReasons, activesyncBlocked))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Empty(t, cmp.Diff(tc.want, reasonNames(judgeActiveSync(tc.seen).in(activesyncReasons).unevaluated)))
+			assert.Empty(t, cmp.Diff(tc.want, reasonNames(judgedActiveSync(tc.seen).unevaluated)))
 		})
 	}
 }
@@ -207,7 +211,7 @@ func TestJudgeMailboxPair(t *testing.T) {
 		"a mere warning is the host's": {exchange(healthyBearer + `, error="invalid_token"`), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := judgeActiveSync(challenged{exchange(healthyBearer), tc.mailbox, testTenant}).in(activesyncReasons)
+			v := judgedActiveSync(challenged{exchange(healthyBearer), tc.mailbox, testTenant})
 			assert.Empty(t, cmp.Diff(tc.want, reasonsOf(v)))
 			assert.Empty(t, cmp.Diff(tc.unevaluated, reasonNames(v.unevaluated)))
 			for _, f := range v.findings {
@@ -217,7 +221,7 @@ func TestJudgeMailboxPair(t *testing.T) {
 	}
 	t.Run("a host that is off itself says it once", func(t *testing.T) {
 		off := exchange("Bearer "+cid).with("X-Ms-Diagnostics", flighting)
-		v := judgeActiveSync(challenged{off, off, testTenant}).in(activesyncReasons)
+		v := judgedActiveSync(challenged{off, off, testTenant})
 		assert.Equal(t, []string{"oauth_not_available"}, reasonsOf(v))
 		assert.Contains(t, v.unevaluated, mailboxOAuthOff)
 	})
@@ -225,18 +229,20 @@ func TestJudgeMailboxPair(t *testing.T) {
 
 func TestABrokenChallengeBesideTheBearerIsNoted(t *testing.T) {
 	broken := exchange(healthyBearer, `Basic realm="x`)
-	v := judgeActiveSync(challenged{broken, broken, testTenant}).in(activesyncReasons)
+	v := judgedActiveSync(challenged{broken, broken, testTenant})
 	assert.Equal(t, []string{"WWW-Authenticate: challenge field 2, byte 15: unterminated quoted string; Exchange's Bearer challenge is whole"}, v.notes)
 	healthy := exchange(healthyBearer)
-	assert.Empty(t, judgeActiveSync(challenged{healthy, healthy, testTenant}).notes)
+	assert.Empty(t, judgedActiveSync(challenged{healthy, healthy, testTenant}).notes)
 }
 
 // What a server sends is shown, not obeyed.
 func TestDetailsAreFitToBeShown(t *testing.T) {
-	v := judgeChallenge(exchange("Bearer "+cid+`, error="`+strings.Repeat("\xff<b>\u202e", 200)+`", `+az), testTenant)
+	v := judged(ActiveSync, func(v *check.Verdict) {
+		judgeChallenge(v, exchange("Bearer "+cid+`, error="`+strings.Repeat("\xff<b>\u202e", 200)+`", `+az), testTenant)
+	})
 	detail := v.findings[len(v.findings)-1].Detail
 	assert.Equal(t, "token_error", v.findings[len(v.findings)-1].Reason.Name)
 	assert.NotContains(t, detail, "\u202e")
 	assert.Contains(t, detail, `\xff`)
-	assert.LessOrEqual(t, len(detail), maxDetail+len("…"))
+	assert.LessOrEqual(t, len(detail), check.MaxDetail+len("…"))
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // NewWayOut builds the question that Env.Vantage puts: is the target's way out
-// open? The function gives nil when it is, an error of class vantage_offline
+// open? The function returns nil when it is, an error of class vantage_offline
 // when it is not, and the context's error when the caller's context ended
 // first. Callers at one moment share one request, and an answer is kept for 30
 // seconds. The function is nil where the config names nothing to ask.
@@ -27,21 +27,18 @@ func NewWayOut(t config.Target, env check.Env) (func(context.Context) error, err
 	if err != nil || o == nil {
 		return nil, err
 	}
-	k := &kept{ask: o.open, now: env.Now, turn: make(chan struct{}, 1)}
+	k := &kept{ask: o.isOpen, now: env.Now, turn: make(chan struct{}, 1)}
 	return k.get, nil
 }
 
-// open asks once and gives an error when the way out is closed.
-func (o *wayOut) open(ctx context.Context) error {
-	seen, _, err := o.ask(ctx)
+// isOpen asks once and returns an error when the way out is closed.
+func (o *wayOut) isOpen(ctx context.Context) error {
+	seen, err := o.ask(ctx, Vantage.Judge())
 	if err != nil {
 		return err
 	}
-	v, _ := judgeWayOut(o.url.Hostname(), seen)
-	for _, f := range v.findings {
-		if f.Reason == vantageOffline {
-			return check.Errorf(check.VantageOffline, "hmad's own way out is closed: %s", f.Detail)
-		}
+	if _, closed := seen.open(); closed != "" {
+		return check.Errorf(check.VantageOffline, "hmad's own way out is closed: %s cannot be asked: %s", o.url.Hostname(), closed)
 	}
 	return nil
 }

@@ -26,11 +26,17 @@ func TestDoubt(t *testing.T) {
 	}{
 		"the way out is open": {open, []check.Finding{refused}, []check.Finding{refused}, false},
 		"closed":              {closed, []check.Finding{refused}, nil, true},
-		"closed, and what an answer showed remains": {closed, []check.Finding{expired, refused, blocked}, []check.Finding{expired, blocked}, true},
+		"closed, and what an answer showed remains": {closed, []check.Finding{refused, expired, blocked}, []check.Finding{expired, blocked}, true},
 		"nothing that our side could cause":         {closed, []check.Finding{blocked}, []check.Finding{blocked}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := doubt(check.Env{Vantage: tc.vantage})(t.Context(), check.Report{Findings: tc.in})
+			v := ActiveSync.Judge()
+			v.Clear(ActiveSync.Reasons...)
+			for _, f := range tc.in {
+				v.Find(f.Reason, nil, "%s", f.Detail)
+			}
+			doubt(check.Env{Vantage: tc.vantage})(t.Context(), v)
+			got, err := v.Report()
 			assert.Equal(t, tc.want, got.Findings)
 			require.Equal(t, tc.offline, err != nil)
 			if tc.offline {
