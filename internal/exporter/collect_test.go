@@ -37,7 +37,7 @@ func shown(samples []check.Sample) []string {
 func only(lines []string) []string {
 	out := []string{}
 	for _, l := range lines {
-		if strings.HasPrefix(l, "check_success") || strings.HasPrefix(l, "finding") || strings.HasPrefix(l, "check_decided") {
+		if strings.HasPrefix(l, "check_success") || strings.HasPrefix(l, "finding[") || strings.HasPrefix(l, "finding_accepted") || strings.HasPrefix(l, "check_decided") {
 			out = append(out, l)
 		}
 	}
@@ -137,7 +137,7 @@ func TestWhatAFindingConcernsIsExportedWhileItStands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := told(contoso, foundAt(ten, c.findings...), foundAt(noon, c.findings...))
-			var want []string
+			want := []string{}
 			for _, w := range c.want {
 				want = append(want, strings.ReplaceAll(w, "SINCE", fmt.Sprintf("%g", float64(ten.Unix()))))
 			}
