@@ -28,7 +28,6 @@ const mailboxesKnown = 2000
 func knownState(t *testing.T) (storage string) {
 	t.Helper()
 	storage = filepath.Join(t.TempDir(), "state")
-	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
 	planner := plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, 2*mailboxesKnown)})

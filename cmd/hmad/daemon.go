@@ -102,9 +102,6 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	path := ""
 	if c.storagePath != "" {
 		path = filepath.Join(c.storagePath, "state.db")
-		if err := os.MkdirAll(c.storagePath, 0o700); err != nil {
-			log.Error("storage", zap.Error(err)) // the Store says the same, and works from memory
-		}
 	}
 	d.store = state.Open(path, state.Options{Defs: catalog.Defs(), Now: now,
 		Logf: func(msg string, err error) { log.Warn(msg, zap.Error(err)) }})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -169,11 +170,23 @@ func TestKilledDaemonRemembers(t *testing.T) {
 			assert.Equal(t, "1", e.metric(t, `hmad_finding{check="autodiscover",reason="blocked",severity="critical",target="contoso"}`))
 		}
 		require.Eventually(t, func() bool {
-			return e.metric(t, "hmad_state_last_write_timestamp_seconds") != "" &&
+			written := checksWritten(storage)
+			return len(written) >= 3 && written["activesync"] && written["autodiscover"] &&
 				e.metric(t, `hmad_finding{check="autodiscover",reason="blocked",severity="critical",target="contoso"}`) == "1"
 		}, waitLimit, waitTick)
 		kill()
 	}
+}
+
+// checksWritten returns the checks of which the state file, if there is one yet,
+// has a run.
+func checksWritten(storage string) map[string]bool {
+	content, _ := os.ReadFile(filepath.Join(storage, "state.db"))
+	checks := map[string]bool{}
+	for _, run := range regexp.MustCompile(`(?m)^[0-9a-f]{8} run contoso (\w+) `).FindAllStringSubmatch(string(content), -1) {
+		checks[run[1]] = true
+	}
+	return checks
 }
 
 // startChild runs hmad as a process of its own; kill sends SIGKILL.

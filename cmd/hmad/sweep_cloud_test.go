@@ -158,7 +158,6 @@ func (c *cloud) sweepConfig(t *testing.T, l *lab.Lab, export string) string {
 // knownBefore writes the state of a daemon that has asked nine in ten.
 func (c *cloud) knownBefore(t *testing.T, storage string) {
 	t.Helper()
-	require.NoError(t, os.MkdirAll(storage, 0o700))
 	s := state.Open(filepath.Join(storage, "state.db"), state.Options{Defs: catalog.Defs(), Now: now})
 	fleet := s.Fleet("contoso")(sync.FleetName)
 	planner := plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1e9, c.size)})

@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 var (
 	checkPackages = []string{"internal/budget", "internal/check", "internal/transport", "internal/powershell", "internal/report", "internal/report/intake",
 		"internal/directory", "internal/entra", "internal/online", "internal/probes", "internal/metadata", "internal/audit", "internal/sync", "internal/sync/plan"}
-	foreign = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "go.etcd.io/bbolt", "os"}
+	foreign = []string{"github.com/prometheus/", "github.com/robfig/cron", "go.uber.org/zap", "os"}
 )
 
 func TestImportsGoOneWay(t *testing.T) {

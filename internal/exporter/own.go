@@ -21,7 +21,9 @@ var (
 	StateHealthy = &check.Metric{Name: "hmad_state_healthy", Kind: check.Gauge, NoTarget: true,
 		Help: "1 when results reach the state file or none is configured, 0 when they are in memory alone; checks run either way."}
 	StateSetAside = &check.Metric{Name: "hmad_state_set_aside", Kind: check.Gauge, NoTarget: true,
-		Help: "1 when this process found the state file damaged, put it aside and began a new one."}
+		Help: "1 when this process found a state file that it could not use, put it aside and began a new one."}
+	StateDamaged = &check.Metric{Name: "hmad_state_damaged_lines", Kind: check.Gauge, NoTarget: true,
+		Help: "Lines of the state file that this process found damaged. They are lost, all others are kept."}
 	StateLastWrite = &check.Metric{Name: "hmad_state_last_write_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
 		Help: "Unix time of the last write to the state file; absent before the first."}
 	StateWriteErrors = &check.Metric{Name: "hmad_state_write_errors_total", Kind: check.Counter, NoTarget: true,
@@ -34,7 +36,7 @@ var (
 
 // Own lists the families that the exporter adds of its own, beside those of
 // client_golang's Go, process and promhttp collectors.
-var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateLastWrite, StateWriteErrors,
+var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
 // buildLabels gives the label values of BuildInfo.

@@ -3,6 +3,7 @@ package exporter
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -132,8 +133,12 @@ func banners(f facts) []banner {
 		out = append(out, banner{"Results are not kept on disk", text})
 	}
 	if f.health.SetAside != "" {
-		out = append(out, banner{"The state file was damaged",
+		out = append(out, banner{"The state file could not be used",
 			"It was set aside as " + line(f.health.SetAside) + " and a new one begun; history before that is missing here."})
+	}
+	if f.health.Damaged > 0 {
+		out = append(out, banner{"The state file was damaged",
+			fmt.Sprintf("%d of its lines are lost, with the results, ages or mailboxes that they held. All others are kept.", f.health.Damaged)})
 	}
 	if f.reload.err != nil {
 		out = append(out, banner{"The last reload was refused",

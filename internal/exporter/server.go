@@ -135,6 +135,7 @@ func (s *Server) ownSamples() []check.Sample {
 		{Metric: ReloadTime, Value: unix(last.success)},
 		{Metric: StateHealthy, Value: truth(health.OK)},
 		{Metric: StateSetAside, Value: truth(health.SetAside != "")},
+		{Metric: StateDamaged, Value: float64(health.Damaged)},
 		{Metric: StateWriteErrors, Value: float64(health.WriteErrors)},
 	}
 	if !health.LastWrite.IsZero() {

@@ -8,9 +8,23 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// manyChecks gives a Store with n checks and a full history each.
-func manyChecks(path string, n int) (*Store, []check.ID) {
-	s := openWith(path, options(), settings{every: 1 << 62, open: os.OpenFile})
+// idleWriter returns a Store and a writer that writes when it is told to.
+func idleWriter(path string) (*Store, *writer) {
+	s := Open("", options())
+	return s, &writer{store: s, path: path, settings: settings{open: os.OpenFile}}
+}
+
+// flush writes what is new.
+func flush(b *testing.B, w *writer) {
+	b.Helper()
+	w.turn()
+	if h := w.store.Health(); !h.OK || h.Problem != "" {
+		b.Fatal(h)
+	}
+}
+
+// manyChecks gives s n checks with a full history each.
+func manyChecks(s *Store, n int) []check.ID {
 	all := make([]check.ID, n)
 	for i := range all {
 		all[i] = check.ID{Check: "activesync", Target: fmt.Sprintf("target-%05d", i)}
@@ -21,7 +35,7 @@ func manyChecks(path string, n int) (*Store, []check.ID) {
 			s.Record(typical(id, i))
 		}
 	}
-	return s, all
+	return all
 }
 
 // typical makes a result as large as those of activesync are.
@@ -37,7 +51,8 @@ func typical(id check.ID, n int) check.Result {
 }
 
 func BenchmarkRecord(b *testing.B) {
-	s, all := manyChecks("", 10000)
+	s := Open("", options())
+	all := manyChecks(s, 10000)
 	r := typical(all[0], 0)
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
@@ -47,7 +62,8 @@ func BenchmarkRecord(b *testing.B) {
 }
 
 func BenchmarkStatuses(b *testing.B) {
-	s, _ := manyChecks("", 10000)
+	s := Open("", options())
+	manyChecks(s, 10000)
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Statuses()
@@ -57,21 +73,16 @@ func BenchmarkStatuses(b *testing.B) {
 // BenchmarkFlush writes what 10,000 five-minute checks give in five seconds.
 func BenchmarkFlush(b *testing.B) {
 	const batch = 10000 * 5 / 300
-	path := statePath(b)
-	s, all := manyChecks(path, 10000)
-	defer s.Close()
-	w := &writer{store: s, path: path, file: s.writer.file}
-	if err := w.flush(); err != nil {
-		b.Fatal(err)
-	}
+	s, w := idleWriter(statePath(b))
+	defer w.detach()
+	all := manyChecks(s, 10000)
+	flush(b, w)
 	before := written(b)
 	for n := 0; b.Loop(); n++ {
 		for i := range batch {
 			s.Record(typical(all[(n*batch+i)%len(all)], n))
 		}
-		if err := w.flush(); err != nil {
-			b.Fatal(err)
-		}
+		flush(b, w)
 	}
 	b.ReportMetric(float64(written(b)-before)/float64(b.N), "written-B/op")
 }
@@ -79,8 +90,10 @@ func BenchmarkFlush(b *testing.B) {
 // BenchmarkOpen reads the file of 1,000 checks.
 func BenchmarkOpen(b *testing.B) {
 	path := statePath(b)
-	s, _ := manyChecks(path, 1000)
-	_ = s.Close()
+	s, w := idleWriter(path)
+	manyChecks(s, 1000)
+	flush(b, w)
+	w.detach()
 	for b.Loop() {
 		_ = Open(path, options()).Close()
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/ascii85"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,21 @@ type storedResult struct {
 	Samples  []storedSample   `json:"samples,omitempty"`
 	Notes    []check.Note     `json:"notes,omitempty"`
 	Error    *storedError     `json:"error,omitempty"`
+	Times    *times           `json:"times,omitempty"`
+}
+
+// storedRun is a result with what was true of its check after it.
+type storedRun struct {
+	result *check.Result
+	times  *times // nil: not known any more
+}
+
+// times are what a check's results in the file do not tell, because it may be
+// older than they.
+type times struct {
+	Since       time.Time            `json:"since"`
+	FoundSince  map[string]time.Time `json:"found_since,omitempty"`
+	LastSuccess time.Time            `json:"last_success,omitzero"`
 }
 
 type storedFinding struct {
@@ -75,27 +91,34 @@ type skipped string
 func (s skipped) Error() string { return string(s) }
 func (s skipped) Unwrap() error { return check.ErrSkipped }
 
-// encode gives what is kept as JSON. It recovers, since what it is given comes
-// from checks and it runs where a panic would end the process.
-func encode(content any) (value []byte, err error) {
+// encode returns the text that the file has of a content: a run, a value or a
+// record; nil of nothing. It recovers, since results come from checks and it
+// runs where a panic would end the process.
+func encode(content any) (text []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	if r, ok := content.(*check.Result); ok {
-		content = store(r)
+	switch c := content.(type) {
+	case storedRun:
+		text, err = json.Marshal(store(c))
+	case json.RawMessage:
+		text = c
+	case []byte:
+		text = make([]byte, ascii85.MaxEncodedLen(len(c)))
+		text = text[:ascii85.Encode(text, c)]
 	}
-	value, err = json.Marshal(content)
-	if err == nil && len(value) > maxValue {
-		err = fmt.Errorf("%d bytes, over the limit of %d", len(value), maxValue)
+	if err == nil && len(text) > maxValue {
+		err = fmt.Errorf("%d bytes, over the limit of %d", len(text), maxValue)
 	}
-	return value, err
+	return text, err
 }
 
-// store gives the stored form of a result.
-func store(r *check.Result) storedResult {
-	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Notes: r.Report.Notes}
+// store returns the stored form of a run.
+func store(of storedRun) storedResult {
+	r := of.result
+	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Notes: r.Report.Notes, Times: of.times}
 	for _, f := range r.Report.Findings {
 		s.Findings = append(s.Findings, storedFinding{f.Reason.Name, f.About, f.Detail, f.Accepted, f.Carried})
 	}

@@ -1,34 +1,39 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
 )
 
-// remembered gives all that a Store says, one string for each thing.
-func remembered(t testing.TB, s *Store) map[string]bool {
+// known are all things that a Store was ever told, one string for each.
+type known map[string]bool
+
+func (k known) result(t testing.TB, id check.ID, r check.Result) {
 	t.Helper()
-	all := map[string]bool{}
-	add := func(id check.ID, r *check.Result) {
-		value, err := encode(r)
-		require.NoError(t, err)
-		all[fmt.Sprint(id, string(value))] = true
-	}
+	value, err := encode(storedRun{result: &r})
+	require.NoError(t, err)
+	k[fmt.Sprint(id, string(value))] = true
+}
+
+// remembered returns all that a Store says.
+func remembered(t testing.TB, s *Store) known {
+	t.Helper()
+	all := known{}
 	for _, st := range s.Statuses() {
-		for _, r := range append(st.History, st.Last) {
-			add(st.ID, &r)
+		for _, r := range st.History {
+			all.result(t, st.ID, r)
 		}
 		if st.Decided != nil {
-			add(st.ID, st.Decided)
+			all.result(t, st.ID, *st.Decided)
 		}
 	}
 	for n := range 20 {
@@ -44,275 +49,232 @@ func remembered(t testing.TB, s *Store) map[string]bool {
 // fleetSize is the number of records in goodFile.
 const fleetSize = 50
 
-// goodFile gives the bytes of a file with several pages of each kind, and all
-// that it remembers.
-func goodFile(t testing.TB) (content []byte, all map[string]bool) {
+// goodFile returns the bytes of a file with a snapshot and many changes behind
+// it, and all that the Store behind it was ever told.
+func goodFile(t *testing.T) (content []byte, all known) {
 	t.Helper()
 	path := statePath(t)
-	s := Open(path, options())
-	for n := range 40 {
-		for _, id := range []check.ID{activesync, autodiscover} {
-			r := run(id, n)
-			if n%2 == 0 {
-				r = run(id, n, blocked, expiring)
+	all = known{}
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
+		for n := range 40 {
+			for _, id := range []check.ID{activesync, autodiscover} {
+				r := run(id, n)
+				if n%2 == 0 {
+					r = run(id, n, blocked, expiring)
+				}
+				r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 8))
+				s.Record(r)
+				all.result(t, id, r)
 			}
-			r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 8))
-			s.Record(r)
+			value := fmt.Sprint("value", n)
+			s.Memory("contoso").Put(fmt.Sprint("key", n%20), value)
+			all[value] = true
+			if n == 20 {
+				s.untrack()
+				pass() // a snapshot
+			}
 		}
-		s.Memory("contoso").Put(fmt.Sprint("key", n%20), fmt.Sprint("value", n))
-	}
-	for n := range fleetSize {
-		s.Fleet("contoso")("mailboxes").Put(fmt.Sprintf("user%02d@contoso.com", n), []byte(strings.Repeat("r", 60)))
-	}
-	all = remembered(t, s)
-	require.NoError(t, s.Close())
+		for n := range fleetSize {
+			member, record := fmt.Sprintf("user%02d@contoso.com", n), strings.Repeat("r", 60)
+			s.Fleet("contoso")("mailboxes").Put(member, []byte(record))
+			all[member+record] = true
+		}
+	})
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return content, all
 }
 
-// openDamaged opens a damaged file twice, the second time after one more run,
-// and holds what must be true of any damage.
-func openDamaged(t *testing.T, path string, known map[string]bool) {
-	t.Helper()
-	var said logs
-	o := options()
-	o.Logf = said.add
-	s := Open(path, o)
-	for what := range remembered(t, s) {
-		require.True(t, known[what], "made up: %s", what)
+// spoiled returns a copy of content with up to n random bytes changed, and
+// which lines were not hit.
+func spoiled(content []byte, n int, random *rand.Rand) (bad []byte, whole [][]byte) {
+	bad = bytes.Clone(content)
+	for range n {
+		bad[random.IntN(len(bad))] = byte(random.Uint32())
 	}
-	require.True(t, s.Health().OK, "%v", s.Health())
-	last := run(activesync, 1000)
-	s.Record(last)
-	require.NoError(t, closedAtLast(s), "%v", said.all())
-	require.NotContains(t, strings.Join(said.all(), "\n"), "@", "mailboxes are not for logs")
-	s = Open(path, options())
-	require.True(t, s.Health().OK, "%v", s.Health())
-	require.Empty(t, s.Health().SetAside, "the second open finds a sound file")
-	require.Equal(t, last.Start, statusOf(t, s, activesync).Last.Start)
-	require.NoError(t, s.Close())
+	at := 0
+	for line := range bytes.Lines(content) {
+		if bytes.Equal(line, bad[at:at+len(line)]) {
+			whole = append(whole, line)
+		}
+		at += len(line)
+	}
+	return bad, whole
 }
 
-// closedAtLast closes a Store with more patience than a daemon has: thousands
-// of files are written here, on a disk that others use too.
-func closedAtLast(s *Store) (err error) {
-	for range 20 {
-		if err = s.Close(); err == nil || !strings.Contains(err.Error(), "does not answer") {
-			return err
+// read returns the changes in a file, one string for each, and its account.
+func read(t testing.TB, content []byte) (changes []string, a account) {
+	t.Helper()
+	a, err := readJournal(bytes.NewReader(content), func(k key, value []byte) {
+		changes = append(changes, fmt.Sprintf("%s %s %s %s %s", k.table, k.target, k.name, k.member, value))
+	})
+	require.NoError(t, err)
+	return changes, a
+}
+
+// within reports whether all of some are among others, in order.
+func within(some, others []string) bool {
+	for _, other := range others {
+		if len(some) > 0 && some[0] == other {
+			some = some[1:]
 		}
 	}
-	return err
+	return len(some) == 0
 }
 
-func TestThousandDamagedFiles(t *testing.T) {
-	good, known := goodFile(t)
-	path := statePath(t)
-	aside := 0
+func TestDamageCostsTheLinesItHits(t *testing.T) {
+	good, _ := goodFile(t)
+	all, _ := read(t, good)
+	damaged := 0
 	for seed := range uint64(1000) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		bad := append([]byte(nil), good...)
-		for range 1 + random.IntN(300) {
-			bad[random.IntN(len(bad))] = byte(random.Uint32())
+		bad, whole := spoiled(good, 1+random.IntN(300), random)
+		kept, _ := read(t, bytes.Join(whole, nil))
+		got, a := read(t, bad)
+		require.True(t, within(kept, got), "seed %d: nothing else is lost", seed)
+		require.True(t, within(got, all), "seed %d: nothing is made up", seed)
+		damaged += a.damaged
+	}
+	require.Greater(t, damaged, 10000, "it is counted")
+}
+
+func TestDamageAmong100000Keys(t *testing.T) {
+	const keys, changed = 100_000, 300
+	content := appendMark(nil, fmt.Sprint(header, schema))
+	for n := range keys {
+		value, err := encode(record(n, 0))
+		require.NoError(t, err)
+		content = appendLine(content, key{fleetTable, mailbox.target, mailbox.name, mailboxAt(n)}, value)
+	}
+	content = appendMark(content, snapshotMark)
+	bad, whole := spoiled(content, changed, rand.New(rand.NewPCG(1, 0)))
+	all, _ := read(t, content)
+	kept, _ := read(t, bytes.Join(whole, nil))
+	got, a := read(t, bad)
+	require.True(t, within(kept, got), "nothing else is lost")
+	require.True(t, within(got, all), "nothing is made up")
+	require.GreaterOrEqual(t, len(got), keys-changed)
+	require.Greater(t, a.damaged, changed/2)
+	t.Logf("%d of %d keys kept of a file of %.1f MB, %d lines told damaged", len(got), keys, float64(len(content))/1e6, a.damaged)
+}
+
+// openDamaged opens a damaged file twice, the second time after one more run,
+// and holds what must be true of any damage.
+func openDamaged(t *testing.T, path string, all known) (h Health) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var said logs
+		o := options()
+		o.Logf = said.add
+		s := opened(t, path, o)
+		for what := range remembered(t, s) {
+			require.True(t, all[what], "made up: %s", what)
 		}
+		h = s.Health()
+		require.True(t, h.OK, "%v", h)
+		require.Equal(t, h.SetAside != "" || h.Damaged > 0, len(said.all()) == 1, "told once: %v", said.all())
+		last := run(activesync, 1000)
+		s.Record(last)
+		require.NoError(t, s.Close(), "%v", said.all())
+		require.NotContains(t, strings.Join(said.all(), "\n"), "@", "mailboxes are not for logs")
+		s = opened(t, path, options())
+		again := s.Health()
+		require.True(t, again.OK, "%v", again)
+		require.Empty(t, again.SetAside, "the second open finds a sound file")
+		require.Zero(t, again.Damaged, "the second open finds a sound file")
+		require.Equal(t, last.Start, statusOf(t, s, activesync).Last.Start)
+		require.NoError(t, s.Close())
+	})
+	return h
+}
+
+func TestHundredDamagedFiles(t *testing.T) {
+	good, all := goodFile(t)
+	path := statePath(t)
+	noticed := 0
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		bad, _ := spoiled(good, 1+random.IntN(300), random)
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
-		openDamaged(t, path, known)
-		if names := asideFiles(t, path); len(names) > 0 {
-			aside++
-			require.NoError(t, os.Remove(names[0]))
+		if openDamaged(t, path, all).Damaged > 0 {
+			noticed++
 		}
 		require.False(t, t.Failed(), "seed %d", seed)
 	}
-	assert.Greater(t, aside, 500, "most damage must be noticed")
+	require.Greater(t, noticed, 90, "damage must be noticed")
+	require.Empty(t, asideFiles(t, path), "what is sound stays in use")
 }
 
-// TestDamageWhileRunning changes the file under the open Store, mostly its
-// free list, and goes on recording.
+// TestDamageWhileRunning changes the file under the open Store and goes on
+// recording: the damage costs what it hit, and nothing that came after.
 func TestDamageWhileRunning(t *testing.T) {
-	good, _ := goodFile(t)
-	panicked := 0
-	for seed := range uint64(100) {
-		path := statePath(t)
-		require.NoError(t, os.WriteFile(path, good, 0o600))
-		bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
-			f, err := os.OpenFile(path, os.O_RDWR, 0)
-			require.NoError(t, err)
-			random := rand.New(rand.NewPCG(seed, 1))
-			for id := int64(2); id < int64(len(good)/os.Getpagesize()); id++ {
-				junk := make([]byte, 200)
-				for i := range junk {
-					junk[i] = byte(random.Uint32())
-				}
-				_, err = f.WriteAt(junk, id*int64(os.Getpagesize())+int64(random.IntN(20)))
-				require.NoError(t, err)
-			}
-			require.NoError(t, f.Close())
-			s.Record(run(activesync, 1000))
-			pass()
-			if s.Health().SetAside != "" {
-				panicked++
-				require.Equal(t, uint64(1), s.Health().WriteErrors)
-				require.NotEmpty(t, said.all())
-			}
-			s.Record(run(activesync, 1001))
-			pass()
-			require.True(t, s.Health().OK, "%v", said.all())
-		})
-		s := Open(path, options())
-		require.True(t, s.Health().OK)
+	good, all := goodFile(t)
+	path := statePath(t)
+	require.NoError(t, os.WriteFile(path, good, 0o600))
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
+		bad, _ := spoiled(good, 300, rand.New(rand.NewPCG(1, 1)))
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		_, err = f.Write(bad)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		s.Record(run(activesync, 1001))
+		pass()
+		require.True(t, s.Health().OK, "%v", said.all())
+	})
+	all.result(t, activesync, run(activesync, 1001))
+	require.Positive(t, openDamaged(t, copied(t, path), all).Damaged)
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, path, options())
 		require.Equal(t, after(1001), statusOf(t, s, activesync).Last.Start)
-		require.Equal(t, 20+11, len(statusOf(t, s, activesync).History), "the new file has everything")
 		require.NoError(t, s.Close())
-	}
-	require.Greater(t, panicked, 50, "bbolt must have met the damage")
+	})
 }
 
-// TestFileCutWhileRunning takes the file away from under bbolt's memory map:
-// reading it faults, which no recover catches by itself.
+// TestFileCutWhileRunning takes the content away from under the open Store,
+// which has all of it in memory.
 func TestFileCutWhileRunning(t *testing.T) {
 	good, _ := goodFile(t)
 	path := statePath(t)
 	require.NoError(t, os.WriteFile(path, good, 0o600))
 	bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
-		require.NoError(t, os.Truncate(path, 2*int64(os.Getpagesize())))
+		require.NoError(t, os.Truncate(path, 100))
 		s.Record(run(activesync, 1000))
 		pass()
 		require.True(t, s.Health().OK, "%v", said.all())
-		require.NotEmpty(t, s.Health().SetAside)
-		require.Len(t, said.all(), 1, "%v", said.all())
-		require.Len(t, rowsOf(t, s), 2+31+30+20+fleetSize, "the new file has everything")
+		require.Len(t, rowsOf(t, s), 31+30+20+fleetSize, "the new file has everything")
 	})
 }
 
 func TestUnusableFiles(t *testing.T) {
-	good, known := goodFile(t)
-	pages := func(n int) []byte { return append([]byte(nil), good[:n*os.Getpagesize()]...) }
+	good, all := goodFile(t)
+	lines := bytes.SplitAfter(good, []byte("\n"))
+	lines = lines[:len(lines)-1]
 	for name, tc := range map[string]struct {
 		content  []byte
 		setAside bool
+		damaged  int
 	}{
-		"empty":                 {nil, false},
-		"one byte":              {[]byte{0}, true},
-		"garbage":               {[]byte(strings.Repeat("not a database\n", 5000)), true},
-		"zeroes":                {make([]byte, len(good)), true},
-		"cut inside the metas":  {pages(1)[:100], true},
-		"cut after the metas":   {pages(2), true},
-		"cut inside the tree":   {pages(5), true},
-		"cut inside a page":     {pages(6)[:5*os.Getpagesize()+10], true},
-		"another's bbolt file":  {foreignFile(t), true},
-		"a loop of pages":       {loopingFile(t, good), true},
-		"a free page in use":    {freedFile(t, good), true},
-		"a bucket renamed":      {renamedFile(t, good), true},
-		"no free list":          {patchedList(t, good, 8, 0xff), true},
-		"a free list too long":  {patchedList(t, good, 10, 0xff), true},
-		"keys out of order":     {swappedKeys(t, good), true},
-		"nothing wrong with it": {good, false},
+		"empty":                        {nil, false, 0},
+		"one byte":                     {[]byte{0}, true, 0},
+		"garbage":                      {[]byte(strings.Repeat("not a state file\n", 5000)), true, 0},
+		"zeroes":                       {make([]byte, len(good)), true, 0},
+		"a database of an earlier day": {append(make([]byte, 16), "\xed\xda\x0c\xed\x02\x00\x00\x00\x00\x10\x00\x00"...), true, 0},
+		"a line longer than any":       {bytes.Repeat([]byte("a line without an end "), 200_000), true, 0},
+		"cut inside the snapshot":      {bytes.Join(lines[:10], nil), false, 0},
+		"cut inside a line":            {good[:len(good)-7], false, 0},
+		"the header is lost":           {bytes.Join(lines[1:], nil), false, 0},
+		"the header is damaged":        {append([]byte("x"), good[1:]...), false, 1},
+		"an end of a line is damaged":  {bytes.Replace(good, []byte("\n"), []byte("x"), 1), false, 1},
+		"all but one line is damaged":  {append(bytes.ReplaceAll(good, []byte(" "), []byte("x")), lines[3]...), false, len(lines)},
+		"nothing wrong with it":        {good, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := statePath(t)
 			require.NoError(t, os.WriteFile(path, tc.content, 0o600))
-			openDamaged(t, path, known)
+			h := openDamaged(t, path, all)
 			require.Equal(t, tc.setAside, len(asideFiles(t, path)) == 1)
+			require.Equal(t, tc.damaged, h.Damaged)
 		})
 	}
-}
-
-// page gives the page of a file's content.
-func page(content []byte, id uint64) []byte {
-	size := uint64(os.Getpagesize())
-	return content[id*size : (id+1)*size]
-}
-
-// pageOf gives the number of the first page in use with these flags and at
-// least count elements.
-func pageOf(t testing.TB, content []byte, flags uint16, count int) uint64 {
-	t.Helper()
-	free := freePages(t, content)
-	for id := uint64(2); id < uint64(len(content)/os.Getpagesize()); id++ {
-		p := page(content, id)
-		if order.Uint64(p) == id && order.Uint16(p[8:]) == flags && int(order.Uint16(p[10:])) >= count && !free[id] {
-			return id
-		}
-	}
-	require.Fail(t, "no such page")
-	return 0
-}
-
-// meta gives the meta page in force.
-func meta(content []byte) []byte {
-	a, b := page(content, 0)[pageHeader:], page(content, 1)[pageHeader:]
-	if order.Uint64(a[48:]) > order.Uint64(b[48:]) {
-		return a
-	}
-	return b
-}
-
-// freePages gives the pages of the free list and the list's own.
-func freePages(t testing.TB, content []byte) map[uint64]bool {
-	t.Helper()
-	list := order.Uint64(meta(content)[32:])
-	p, free := page(content, list), map[uint64]bool{list: true}
-	for i := range int(order.Uint16(p[10:])) {
-		free[order.Uint64(p[pageHeader+8*i:])] = true
-	}
-	return free
-}
-
-// loopingFile has a branch page whose first child is itself: bbolt would follow
-// it until memory ends.
-func loopingFile(t testing.TB, good []byte) []byte {
-	bad := append([]byte(nil), good...)
-	id := pageOf(t, bad, branchPage, 1)
-	order.PutUint64(page(bad, id)[pageHeader+8:], id)
-	return bad
-}
-
-// freedFile has a free list with a page that is in use.
-func freedFile(t testing.TB, good []byte) []byte {
-	bad := append([]byte(nil), good...)
-	list := page(bad, order.Uint64(meta(bad)[32:]))
-	require.NotZero(t, order.Uint16(list[10:]))
-	order.PutUint64(list[pageHeader:], pageOf(t, bad, branchPage, 1))
-	return bad
-}
-
-// patchedList has four bytes of the free list's page changed: bbolt panics, or
-// faults beyond the end of its memory map.
-func patchedList(t testing.TB, good []byte, at int, to byte) []byte {
-	bad := append([]byte(nil), good...)
-	list := page(bad, order.Uint64(meta(bad)[32:]))
-	copy(list[at:], []byte{to, to})
-	copy(list[pageHeader:], []byte{to, to, to, to, 0})
-	return bad
-}
-
-// swappedKeys has a branch page whose keys do not ascend.
-func swappedKeys(t testing.TB, good []byte) []byte {
-	bad := append([]byte(nil), good...)
-	p := page(bad, pageOf(t, bad, branchPage, 2))[pageHeader:]
-	a, b := order.Uint64(p[8:]), order.Uint64(p[elementSize+8:])
-	order.PutUint64(p[8:], b)
-	order.PutUint64(p[elementSize+8:], a)
-	return bad
-}
-
-// renamedFile has a bucket whose name was changed.
-func renamedFile(t testing.TB, good []byte) []byte {
-	bad := append([]byte(nil), good...)
-	root := page(bad, order.Uint64(meta(bad)[16:]))
-	i := strings.Index(string(root), infoBucket)
-	require.Positive(t, i)
-	root[i] = 'i'
-	return bad
-}
-
-func foreignFile(t testing.TB) []byte {
-	path := filepath.Join(t.TempDir(), "other.db")
-	f, err := openFile(path, false, os.OpenFile)
-	require.NoError(t, err)
-	require.NoError(t, f.put([]row{{key{"widgets", "name"}, []byte(`1`)}}))
-	f.close()
-	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	return content
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"maps"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -16,16 +17,11 @@ const (
 // fleetID names a fleet.
 type fleetID struct{ target, name string }
 
-// fleet is one record per member. The records' bytes are never changed, only
-// replaced, and there may be hundreds of thousands: what the file does not have
-// of them is a set of members of its own, beside Store.dirty and as bounded as
-// the fleet is, and the records are looked up as they are written.
-type fleet struct {
-	records map[string][]byte
-	dirty   map[string]struct{} // not tracked while Store.dirty is nil
-}
+// records are those of a fleet, by member. Their bytes are never changed, only
+// replaced.
+type records map[string][]byte
 
-// Fleet gives the fleets of a target, by name. Members are named in no log.
+// Fleet returns the fleets of a target, by name. Members are named in no log.
 func (s *Store) Fleet(target string) func(name string) check.Fleet {
 	return func(name string) check.Fleet { return fleetOf{s, fleetID{target, name}} }
 }
@@ -42,12 +38,10 @@ func (h fleetOf) Each(f func(member string, record []byte)) {
 		record []byte
 	}
 	h.store.mu.Lock()
-	var all []row
-	if fleet := h.store.fleets[h.id]; fleet != nil {
-		all = make([]row, 0, len(fleet.records))
-		for member, record := range fleet.records {
-			all = append(all, row{member, record})
-		}
+	fleet := h.store.fleets[h.id]
+	all := make([]row, 0, len(fleet))
+	for member, record := range fleet {
+		all = append(all, row{member, record})
 	}
 	h.store.mu.Unlock()
 	for _, r := range all {
@@ -68,12 +62,21 @@ func (h fleetOf) Put(member string, record []byte) {
 	if s.kept != nil && !s.kept[h.id.target] {
 		return
 	}
-	fleet := s.fleet(h.id)
-	if before, ok := fleet.records[member]; ok && bytes.Equal(before, record) {
+	fleet := s.fleets[h.id]
+	if before, ok := fleet[member]; ok && bytes.Equal(before, record) {
 		return
 	}
-	fleet.records[member] = append(make([]byte, 0, len(record)), record...)
-	s.markMember(fleet, member)
+	if fleet == nil {
+		fleet = records{}
+		s.fleets[h.id] = fleet
+	}
+	fleet[member] = append(make([]byte, 0, len(record)), record...)
+	h.mark(member, fleet[member])
+}
+
+// mark notes a member's record. The caller holds the lock.
+func (h fleetOf) mark(member string, content any) {
+	_ = h.store.mark(key{fleetTable, h.id.target, h.id.name, member}, content) // a record always encodes
 }
 
 // Delete forgets a member.
@@ -81,44 +84,16 @@ func (h fleetOf) Delete(member string) {
 	h.store.mu.Lock()
 	defer h.store.mu.Unlock()
 	fleet := h.store.fleets[h.id]
-	if fleet == nil {
-		return
-	}
-	if _, ok := fleet.records[member]; ok {
-		delete(fleet.records, member)
-		h.store.markMember(fleet, member)
-	}
-}
-
-// fleet gives a fleet, a new one if need be. The caller holds the lock.
-func (s *Store) fleet(id fleetID) *fleet {
-	if s.fleets[id] == nil {
-		s.fleets[id] = &fleet{records: map[string][]byte{}}
-	}
-	return s.fleets[id]
-}
-
-// forgetFleets empties the fleets of targets that are not kept.
-func (s *Store) forgetFleets() {
-	for id, fleet := range s.fleets {
-		if s.kept[id.target] {
-			continue
-		}
-		for member := range fleet.records {
-			s.markMember(fleet, member)
-		}
-		fleet.records = map[string][]byte{}
+	if _, ok := fleet[member]; ok {
+		delete(fleet, member)
+		h.mark(member, nil)
 	}
 }
 
 // adoptFleet puts a fleet's records in the file behind those of memory.
-func (s *Store) adoptFleet(id fleetID, records map[string][]byte) {
-	if s.kept != nil && !s.kept[id.target] {
-		return
+func (s *Store) adoptFleet(id fleetID, read records) {
+	if s.kept == nil || s.kept[id.target] {
+		maps.Copy(read, s.fleets[id])
+		s.fleets[id] = read
 	}
-	fleet := s.fleet(id)
-	for member, record := range fleet.records {
-		records[member] = record
-	}
-	fleet.records = records
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,36 +20,38 @@ func fleetMap(f check.Fleet) map[string]string {
 }
 
 func TestFleetSurvivesRestarts(t *testing.T) {
-	s := Open(statePath(t), options())
-	fleet := s.Fleet("contoso")("mailboxes")
-	require.Empty(t, fleetMap(fleet))
-	fleet.Delete("nobody")
-	want := map[string]string{"a@contoso.com": "first", "": "no name", "\x00\x00": "zeroes", "\xff\n": "no text",
-		strings.Repeat("k", maxMember): strings.Repeat("r", maxRecord), "empty": ""}
-	for member, record := range want {
-		fleet.Put(member, []byte(record))
-	}
-	fleet.Put("b@contoso.com", []byte("gone at once"))
-	fleet.Delete("b@contoso.com")
-	s.Fleet("contoso")("others").Put("a@contoso.com", []byte("another fleet's"))
-	s.Fleet("fabrikam")("mailboxes").Put("a@contoso.com", []byte("another target's"))
-	require.Equal(t, want, fleetMap(fleet))
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, statePath(t), options())
+		fleet := s.Fleet("contoso")("mailboxes")
+		require.Empty(t, fleetMap(fleet))
+		fleet.Delete("nobody")
+		want := map[string]string{"a@contoso.com": "first", "": "no name", "\x00\x00": "zeroes", "\xff\n": "no text",
+			strings.Repeat("k", maxMember): strings.Repeat("r", maxRecord), "empty": ""}
+		for member, record := range want {
+			fleet.Put(member, []byte(record))
+		}
+		fleet.Put("b@contoso.com", []byte("gone at once"))
+		fleet.Delete("b@contoso.com")
+		s.Fleet("contoso")("others").Put("a@contoso.com", []byte("another fleet's"))
+		s.Fleet("fabrikam")("mailboxes").Put("a@contoso.com", []byte("another target's"))
+		require.Equal(t, want, fleetMap(fleet))
 
-	s = reopened(t, s)
-	require.Equal(t, want, fleetMap(s.Fleet("contoso")("mailboxes")))
-	require.Equal(t, map[string]string{"a@contoso.com": "another fleet's"}, fleetMap(s.Fleet("contoso")("others")))
-	require.Equal(t, map[string]string{"a@contoso.com": "another target's"}, fleetMap(s.Fleet("fabrikam")("mailboxes")))
+		s = reopened(t, s)
+		require.Equal(t, want, fleetMap(s.Fleet("contoso")("mailboxes")))
+		require.Equal(t, map[string]string{"a@contoso.com": "another fleet's"}, fleetMap(s.Fleet("contoso")("others")))
+		require.Equal(t, map[string]string{"a@contoso.com": "another target's"}, fleetMap(s.Fleet("fabrikam")("mailboxes")))
 
-	s.Fleet("contoso")("mailboxes").Put("a@contoso.com", []byte("second"))
-	s.Fleet("contoso")("mailboxes").Delete("")
-	want["a@contoso.com"] = "second"
-	delete(want, "")
-	s = reopened(t, s)
-	require.Equal(t, want, fleetMap(s.Fleet("contoso")("mailboxes")))
-	for member := range want {
-		s.Fleet("contoso")("mailboxes").Delete(member)
-	}
-	require.Empty(t, fleetMap(reopened(t, s).Fleet("contoso")("mailboxes")))
+		s.Fleet("contoso")("mailboxes").Put("a@contoso.com", []byte("second"))
+		s.Fleet("contoso")("mailboxes").Delete("")
+		want["a@contoso.com"] = "second"
+		delete(want, "")
+		s = reopened(t, s)
+		require.Equal(t, want, fleetMap(s.Fleet("contoso")("mailboxes")))
+		for member := range want {
+			s.Fleet("contoso")("mailboxes").Delete(member)
+		}
+		require.Empty(t, fleetMap(reopened(t, s).Fleet("contoso")("mailboxes")))
+	})
 }
 
 func TestFleetKeepsACopy(t *testing.T) {
@@ -75,29 +78,31 @@ func TestFleetRefusesWhatIsTooLarge(t *testing.T) {
 }
 
 func TestFleetGoesWithItsTarget(t *testing.T) {
-	path := statePath(t)
-	s := Open(path, options())
-	for n := range 3 * batchRows {
-		s.Fleet("contoso")("mailboxes").Put(fmt.Sprint(n), []byte("x"))
-	}
-	s.Fleet("fabrikam")("mailboxes").Put("a@contoso.com", []byte("stays"))
-	s = reopened(t, s)
-	s.Keep([]check.ID{{Check: "activesync", Target: "fabrikam"}})
-	s.Fleet("contoso")("mailboxes").Put("late@contoso.com", []byte("x"))
-	require.Empty(t, fleetMap(s.Fleet("contoso")("mailboxes")))
-	s = reopened(t, s)
-	require.Equal(t, []key{memberKey(fleetID{"fabrikam", "mailboxes"}, "a@contoso.com")}, rowsOf(t, s))
+	synctest.Test(t, func(t *testing.T) {
+		path := statePath(t)
+		s := opened(t, path, options())
+		for n := range 3000 {
+			s.Fleet("contoso")("mailboxes").Put(fmt.Sprint(n), []byte("x"))
+		}
+		s.Fleet("fabrikam")("mailboxes").Put("a@contoso.com", []byte("stays"))
+		s = reopened(t, s)
+		s.Keep([]check.ID{{Check: "activesync", Target: "fabrikam"}})
+		s.Fleet("contoso")("mailboxes").Put("late@contoso.com", []byte("x"))
+		require.Empty(t, fleetMap(s.Fleet("contoso")("mailboxes")))
+		s = reopened(t, s)
+		require.Equal(t, []key{{fleetTable, "fabrikam", "mailboxes", "a@contoso.com"}}, rowsOf(t, s))
 
-	s.Keep([]check.ID{activesync})
-	require.Empty(t, fleetMap(s.Fleet("contoso")("mailboxes")), "a target that comes back begins anew")
-	s.Fleet("contoso")("mailboxes").Put("a@contoso.com", []byte("anew"))
-	s = reopened(t, s)
-	require.Equal(t, map[string]string{"a@contoso.com": "anew"}, fleetMap(s.Fleet("contoso")("mailboxes")))
-	require.Empty(t, fleetMap(s.Fleet("fabrikam")("mailboxes")))
+		s.Keep([]check.ID{activesync})
+		require.Empty(t, fleetMap(s.Fleet("contoso")("mailboxes")), "a target that comes back begins anew")
+		s.Fleet("contoso")("mailboxes").Put("a@contoso.com", []byte("anew"))
+		s = reopened(t, s)
+		require.Equal(t, map[string]string{"a@contoso.com": "anew"}, fleetMap(s.Fleet("contoso")("mailboxes")))
+		require.Empty(t, fleetMap(s.Fleet("fabrikam")("mailboxes")))
+	})
 }
 
 func TestManyRecordsAreWrittenInFiveSeconds(t *testing.T) {
-	const members = maxDirty + batchRows/2
+	const members = maxPending / 50 // more than may wait
 	path := statePath(t)
 	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
 		fleet := s.Fleet("contoso")("mailboxes")
@@ -110,7 +115,7 @@ func TestManyRecordsAreWrittenInFiveSeconds(t *testing.T) {
 			fleet.Put(fmt.Sprint(n), []byte("second"))
 		}
 		pass()
-		killed := Open(copied(t, path), options())
+		killed := opened(t, copied(t, path), options())
 		defer killed.Close()
 		require.Equal(t, fleetMap(fleet), fleetMap(killed.Fleet("contoso")("mailboxes")))
 		wrote := s.Health().LastWrite
@@ -122,7 +127,7 @@ func TestManyRecordsAreWrittenInFiveSeconds(t *testing.T) {
 
 func TestFleetOfALockedFileLiesBehindMemory(t *testing.T) {
 	path := statePath(t)
-	first := Open(path, options())
+	first := opened(t, path, options())
 	for _, member := range []string{"theirs@contoso.com", "both@contoso.com"} {
 		first.Fleet("contoso")("mailboxes").Put(member, []byte("old"))
 	}
@@ -134,7 +139,7 @@ func TestFleetOfALockedFileLiesBehindMemory(t *testing.T) {
 		pass()
 		want := map[string]string{"theirs@contoso.com": "old", "both@contoso.com": "new", "ours@contoso.com": "new"}
 		require.Equal(t, want, fleetMap(fleet))
-		killed := Open(copied(t, path), options())
+		killed := opened(t, copied(t, path), options())
 		defer killed.Close()
 		require.Equal(t, want, fleetMap(killed.Fleet("contoso")("mailboxes")))
 	})
@@ -142,27 +147,29 @@ func TestFleetOfALockedFileLiesBehindMemory(t *testing.T) {
 
 // TestFleetWhileOthersChangeIt is for the race detector too.
 func TestFleetWhileOthersChangeIt(t *testing.T) {
-	s := openWith(statePath(t), options(), settings{every: 1, open: osOpen})
-	fleet := s.Fleet("contoso")("mailboxes")
-	var group sync.WaitGroup
-	for worker := range 4 {
-		group.Go(func() {
-			for n := range 500 {
-				member := fmt.Sprint(worker, "/", n%20)
-				fleet.Put(member, fmt.Append(nil, n))
-				if n%3 == 0 {
-					fleet.Delete(member)
-				}
-				fleet.Each(func(member string, record []byte) {
-					if len(record) == 0 {
-						fleet.Delete(member) // a reader may write
+	synctest.Test(t, func(t *testing.T) {
+		s := openWith(statePath(t), options(), settings{every: 1, open: osOpen})
+		fleet := s.Fleet("contoso")("mailboxes")
+		var group sync.WaitGroup
+		for worker := range 4 {
+			group.Go(func() {
+				for n := range 500 {
+					member := fmt.Sprint(worker, "/", n%20)
+					fleet.Put(member, fmt.Append(nil, n))
+					if n%3 == 0 {
+						fleet.Delete(member)
 					}
-				})
-			}
-		})
-	}
-	group.Wait()
-	want := fleetMap(fleet)
-	require.NotEmpty(t, want)
-	require.Equal(t, want, fleetMap(reopened(t, s).Fleet("contoso")("mailboxes")))
+					fleet.Each(func(member string, record []byte) {
+						if len(record) == 0 {
+							fleet.Delete(member) // a reader may write
+						}
+					})
+				}
+			})
+		}
+		group.Wait()
+		want := fleetMap(fleet)
+		require.NotEmpty(t, want)
+		require.Equal(t, want, fleetMap(reopened(t, s).Fleet("contoso")("mailboxes")))
+	})
 }

@@ -1,107 +1,94 @@
 package state
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/json"
+	"encoding/ascii85"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hmad/hmad/internal/check"
 )
 
 // loaded is what a file held, as far as it could be used.
 type loaded struct {
-	names   *names
-	runs    map[check.ID]map[uint64]*check.Result
-	facts   map[check.ID]facts
-	values  map[string]targetsMemory
-	fleets  map[fleetID]map[string][]byte
-	useless []key // rows that the file had better lose
+	names  *names
+	runs   map[check.ID]map[uint64]storedRun
+	values map[string]targetsMemory
+	fleets map[fleetID]records
 }
 
 func newLoaded(defs []*check.Def) *loaded {
-	return &loaded{
-		names:  newNames(defs),
-		runs:   map[check.ID]map[uint64]*check.Result{},
-		facts:  map[check.ID]facts{},
-		values: map[string]targetsMemory{},
-		fleets: map[fleetID]map[string][]byte{},
-	}
+	return &loaded{newNames(defs), map[check.ID]map[uint64]storedRun{}, map[string]targetsMemory{}, map[fleetID]records{}}
 }
 
-// take reads one row. The value is the file's own and not kept.
+// take reads one line. Those after it may say otherwise.
 func (l *loaded) take(k key, value []byte) {
-	ok := true
-	switch k.bucket {
-	case checksBucket:
-		ok = l.takeFacts(k.id(), value)
-	case runsBucket:
-		id, number := k.run()
-		ok = l.takeRun(id, number, value)
-	case valuesBucket:
-		l.takeValue(k.id(), value)
-	case fleetsBucket:
-		l.takeRecord(k, value)
+	var err error
+	switch k.table {
+	case runTable:
+		err = l.takeRun(check.ID{Check: k.name, Target: k.target}, k.member, value)
+	case valueTable:
+		in(l.values, k.target)[k.name] = bytes.Clone(value)
+	case fleetTable:
+		err = l.takeRecord(in(l.fleets, fleetID{k.target, k.name}), k.member, value)
+	default:
+		err = errors.New("no such table")
 	}
-	if !ok {
-		l.useless = append(l.useless, k)
+	if err != nil {
+		l.names.dropped[fmt.Sprintf("%s of %s: %v", k.table, k.name, err)]++
 	}
 }
 
-func (l *loaded) takeFacts(id check.ID, value []byte) bool {
-	var f facts
-	if !l.names.check(id.Check) || json.Unmarshal(value, &f) != nil {
-		return false
+// in returns the map in m under a key, a new one if need be.
+func in[K, L comparable, V any, M ~map[L]V](m map[K]M, key K) M {
+	if m[key] == nil {
+		m[key] = M{}
 	}
-	maps.DeleteFunc(f.FoundSince, func(reason string, _ time.Time) bool { return l.names.reason(id.Check, reason) == nil })
-	l.facts[id] = f
-	return true
+	return m[key]
 }
 
-func (l *loaded) takeRun(id check.ID, number uint64, value []byte) bool {
+func (l *loaded) takeRun(id check.ID, number string, value []byte) error {
 	if !l.names.check(id.Check) {
-		return false
+		return nil
+	}
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return err
 	}
 	r, err := l.names.decode(id, value)
-	if err != nil {
-		l.names.dropped["result of "+id.Check+": "+err.Error()]++
-		return false
+	if err == nil {
+		in(l.runs, id)[n] = r
 	}
-	if l.runs[id] == nil {
-		l.runs[id] = map[uint64]*check.Result{}
-	}
-	l.runs[id][number] = r
-	return true
+	return err
 }
 
-func (l *loaded) takeValue(id check.ID, value []byte) {
-	target, name := id.Target, id.Check
-	if l.values[target] == nil {
-		l.values[target] = targetsMemory{}
+func (l *loaded) takeRecord(fleet records, member string, value []byte) error {
+	if value == nil {
+		delete(fleet, member)
+		return nil
 	}
-	l.values[target][name] = slices.Clone(value)
-}
-
-func (l *loaded) takeRecord(k key, value []byte) {
-	id, member := k.member()
-	if l.fleets[id] == nil {
-		l.fleets[id] = map[string][]byte{}
+	record := make([]byte, 4*len(value)) // as much as it may be
+	n, _, err := ascii85.Decode(record, value, true)
+	if err == nil {
+		fleet[member] = bytes.Clone(record[:n])
 	}
-	l.fleets[id][strings.Clone(member)] = append(make([]byte, 0, len(value)), value...)
+	return err
 }
 
 // entry builds a check's entry by recording its runs again, oldest first, and
-// taking the older facts where they belong to the same latest run.
+// taking the older times that belong to the latest.
 func (l *loaded) entry(id check.ID) *entry {
 	e := newEntry(id)
 	for _, n := range slices.Sorted(maps.Keys(l.runs[id])) {
 		e.last = n - 1
-		e.add(*l.runs[id][n])
+		e.add(*l.runs[id][n].result)
 	}
-	if f, ok := l.facts[id]; ok && f.Last == e.last {
+	if f := l.runs[id][e.last].times; f != nil {
 		e.status.Since, e.status.FoundSince, e.status.LastSuccess = f.Since, f.FoundSince, f.LastSuccess
 	}
 	return e
@@ -109,12 +96,12 @@ func (l *loaded) entry(id check.ID) *entry {
 
 // adopt takes over what the file remembers. What the Store was told meanwhile
 // is newer and stays on top: its runs are recorded again after the file's. If
-// there is nothing of the kind, memory and file differ from here on only by
-// what is marked.
-func (s *Store) adopt(l *loaded) {
+// there is nothing of the kind, and the file holds nothing else, memory and file
+// are the same from here on.
+func (s *Store) adopt(l *loaded, sound bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := len(s.entries) == 0 && len(s.values) == 0 && len(s.fleets) == 0 && s.kept == nil
+	s.whole = !sound || len(l.names.dropped) > 0 || len(s.entries)+len(s.values)+len(s.fleets) > 0 || s.kept != nil
 	for _, id := range slices.SortedFunc(maps.Keys(l.runs), compareIDs) {
 		s.adoptEntry(l.entry(id))
 	}
@@ -123,13 +110,6 @@ func (s *Store) adopt(l *loaded) {
 	}
 	for id, records := range l.fleets {
 		s.adoptFleet(id, records)
-	}
-	if !first {
-		return
-	}
-	s.dirty = map[key]any{}
-	for _, k := range l.useless {
-		s.mark(k, nil)
 	}
 }
 
@@ -150,11 +130,10 @@ func (s *Store) adoptEntry(e *entry) {
 }
 
 func (s *Store) adoptValues(target string, values targetsMemory) {
-	if s.kept != nil && !s.kept[target] {
-		return
+	if s.kept == nil || s.kept[target] {
+		maps.Copy(values, s.values[target])
+		s.values[target] = values
 	}
-	maps.Copy(values, s.values[target])
-	s.values[target] = values
 }
 
 // report logs what could not be used, once for each kind.

@@ -73,6 +73,13 @@ func options() Options { return Options{Defs: defs, Now: func() time.Time { retu
 // statePath gives a path for a state file in a directory of its own.
 func statePath(t testing.TB) string { return filepath.Join(t.TempDir(), "state.db") }
 
+// opened opens a Store that is closed at the end of the test, at the latest.
+func opened(t *testing.T, path string, o Options) *Store {
+	s := Open(path, o)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // statusOf gives one check's status.
 func statusOf(t testing.TB, s *Store, id check.ID) Status {
 	t.Helper()

@@ -1,9 +1,9 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -15,7 +15,7 @@ const maxValue = 1 << 20
 // changed, only replaced.
 type targetsMemory map[string][]byte
 
-// Memory gives a target's memory. Values are kept as JSON of at most 1 MiB;
+// Memory returns a target's memory. Values are kept as JSON of at most 1 MiB;
 // what does not encode, or is larger, is logged and not kept.
 func (s *Store) Memory(target string) check.Memory { return memory{s, target} }
 
@@ -35,8 +35,8 @@ func (m memory) Get(key string, into any) bool {
 // Put keeps v under key.
 func (m memory) Put(key string, v any) {
 	value, err := json.Marshal(v)
-	if err == nil && len(value) > maxValue {
-		err = fmt.Errorf("%d bytes, over the limit of %d", len(value), maxValue)
+	if err == nil && (len(value) > maxValue || len(key) > maxMember) {
+		err = fmt.Errorf("%d bytes with a key of %d, over the limit of %d and %d", len(value), len(key), maxValue, maxMember)
 	}
 	if err != nil {
 		m.store.options.Logf(fmt.Sprintf("value %q of target %s not kept", key, m.target), err)
@@ -45,36 +45,19 @@ func (m memory) Put(key string, v any) {
 	m.store.put(m.target, key, value)
 }
 
-// Keys lists the keys with the prefix, in no order.
-func (m memory) Keys(prefix string) (keys []string) {
-	m.store.mu.Lock()
-	defer m.store.mu.Unlock()
-	for key := range m.store.values[m.target] {
-		if strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// Delete forgets what was put under key.
-func (m memory) Delete(key string) {
-	m.store.mu.Lock()
-	defer m.store.mu.Unlock()
-	delete(m.store.values[m.target], key)
-	m.store.mark(valueKey(m.target, key), nil)
-}
-
 // put keeps a value, unless its target is gone.
-func (s *Store) put(target, key string, value []byte) {
+func (s *Store) put(target, name string, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.kept != nil && !s.kept[target] {
 		return
 	}
+	if bytes.Equal(s.values[target][name], value) {
+		return
+	}
 	if s.values[target] == nil {
 		s.values[target] = targetsMemory{}
 	}
-	s.values[target][key] = value
-	s.mark(valueKey(target, key), json.RawMessage(value))
+	s.values[target][name] = value
+	_ = s.mark(key{valueTable, target, name, ""}, json.RawMessage(value)) // it is encoded
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -39,7 +41,7 @@ func newNames(defs []*check.Def) *names {
 	return n
 }
 
-// check says whether there is a check of this name.
+// check reports whether there is a check of this name.
 func (n *names) check(name string) bool {
 	_, ok := n.checks[name]
 	if !ok {
@@ -68,19 +70,22 @@ func (n *names) metric(of, name string, labels int) *check.Metric {
 	return m
 }
 
-// decode reads a stored result. What this version has no name for is dropped,
-// and the whole result where that would turn its verdict into another.
-func (n *names) decode(id check.ID, value []byte) (*check.Result, error) {
+// decode reads a stored run. What this version has no name for is dropped, and
+// the whole run where that would turn its verdict into another.
+func (n *names) decode(id check.ID, value []byte) (storedRun, error) {
 	var s storedResult
 	if err := json.Unmarshal(value, &s); err != nil {
-		return nil, err
+		return storedRun{}, err
 	}
 	r := &check.Result{Check: id.Check, Target: id.Target, Start: s.Start, Took: s.Took,
 		Report: n.report(id.Check, s), Err: s.Error.restore()}
 	if len(r.Report.Findings) < len(s.Findings) && r.Outcome() != s.Outcome {
-		return nil, fmt.Errorf("its verdict, %s, rests on a reason that is no more", s.Outcome)
+		return storedRun{}, fmt.Errorf("its verdict, %s, rests on a reason that is no more", s.Outcome)
 	}
-	return r, nil
+	if s.Times != nil {
+		maps.DeleteFunc(s.Times.FoundSince, func(reason string, _ time.Time) bool { return n.reason(id.Check, reason) == nil })
+	}
+	return storedRun{r, s.Times}, nil
 }
 
 func (n *names) report(of string, s storedResult) check.Report {

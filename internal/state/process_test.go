@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -30,7 +31,7 @@ func inChild(t *testing.T, path string) *exec.Cmd {
 }
 
 // TestFullDisk runs in a process that may not make files larger than a little:
-// for bbolt the same as a full disk, and needing neither root nor a mount.
+// for the Store the same as a full disk, and needing neither root nor a mount.
 func TestFullDisk(t *testing.T) {
 	if os.Getenv(stateFile) == "" {
 		path := statePath(t)
@@ -38,9 +39,9 @@ func TestFullDisk(t *testing.T) {
 		require.NoError(t, err, "%s", said)
 		require.Contains(t, string(said), "--- PASS: TestFullDisk")
 		require.Empty(t, asideFiles(t, path))
-		s := Open(path, options())
-		require.Equal(t, after(102), statusOf(t, s, activesync).Last.Start)
-		require.NoError(t, s.Close())
+		synctest.Test(t, func(t *testing.T) {
+			require.Equal(t, after(102), statusOf(t, killed(t, path), activesync).Last.Start)
+		})
 		return
 	}
 	signal.Ignore(syscall.SIGXFSZ)
@@ -64,6 +65,8 @@ func TestFullDisk(t *testing.T) {
 		pass()
 		require.True(t, s.Health().OK, "%v", s.Health())
 
+		s.Memory("contoso").Put("soon", "written at once, and what follows in five seconds")
+		synctest.Wait()
 		for n := range 20 {
 			s.Record(large(2 + n))
 		}
@@ -74,9 +77,10 @@ func TestFullDisk(t *testing.T) {
 		pass()
 		require.Equal(t, uint64(2), s.Health().WriteErrors, "tried again")
 		require.Len(t, statusOf(t, s, activesync).History, lastRuns)
-		killed := Open(copied(t, path), options())
-		require.Equal(t, after(1), statusOf(t, killed, activesync).Last.Start, "the file holds what it held")
-		require.NoError(t, killed.Close())
+		kept, a := read(t, contentOf(t, path))
+		require.Len(t, kept, 2, "the file holds what it held")
+		require.Equal(t, a.size, a.end, "and nothing half written")
+		require.Zero(t, a.damaged)
 
 		limit(1 << 40)
 		s.Record(run(activesync, 102))
@@ -85,6 +89,25 @@ func TestFullDisk(t *testing.T) {
 		require.Empty(t, s.Health().SetAside)
 		require.Len(t, said.all(), 4, "each trouble and its end once: %v", said.all())
 	})
+	before := contentOf(t, path)
+	limit(roomWanted - 1)
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
+		require.Contains(t, s.Health().Problem, "file too large", "from the start, before there is anything to write")
+		require.Equal(t, after(102), statusOf(t, s, activesync).Last.Start)
+		pass()
+		require.Len(t, said.all(), 1, "%v", said.all())
+		require.Equal(t, before, contentOf(t, path))
+		limit(1 << 40)
+		pass()
+		require.True(t, s.Health().OK, "%v", s.Health())
+	})
+}
+
+func contentOf(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return content
 }
 
 // TestKilledWhileWriting kills a process that records and writes all the time,
@@ -96,24 +119,26 @@ func TestKilledWhileWriting(t *testing.T) {
 	path := statePath(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	for kill := range 10 {
-		written, killedAt := killedRecorder(t, path, 3+random.IntN(40))
-		s := Open(path, options())
-		require.True(t, s.Health().OK, "kill %d: %v", kill, s.Health())
-		require.Empty(t, s.Health().SetAside, "kill %d", kill)
-		for _, st := range s.Statuses() {
-			require.False(t, st.Last.Start.Before(written), "kill %d: what a batch had written is there", kill)
-			require.Less(t, killedAt.Sub(st.Last.Start), 10*time.Second, "kill %d", kill)
-		}
-		require.Len(t, s.Statuses(), len(recorded))
-		kept := fleetMap(s.Fleet("contoso")("mailboxes"))
-		for n := range recordedMembers {
-			at, err := time.Parse(time.RFC3339Nano, kept[fmt.Sprint(n)])
-			require.NoError(t, err, "kill %d", kill)
-			require.False(t, at.Before(written), "kill %d: what a batch had written is there", kill)
-			delete(kept, fmt.Sprint(n))
-		}
-		require.LessOrEqual(t, len(kept), 1, "kill %d: what a batch had deleted is not", kill)
-		require.NoError(t, s.Close())
+		written := killedRecorder(t, path, 3+random.IntN(40))
+		synctest.Test(t, func(t *testing.T) {
+			s := opened(t, path, options())
+			require.True(t, s.Health().OK, "kill %d: %v", kill, s.Health())
+			require.Empty(t, s.Health().SetAside, "kill %d", kill)
+			require.Zero(t, s.Health().Damaged, "kill %d", kill)
+			for _, st := range s.Statuses() {
+				require.False(t, st.Last.Start.Before(written), "kill %d: what a batch had written is there", kill)
+			}
+			require.Len(t, s.Statuses(), len(recorded))
+			kept := fleetMap(s.Fleet("contoso")("mailboxes"))
+			for n := range recordedMembers {
+				at, err := time.Parse(time.RFC3339Nano, kept[fmt.Sprint(n)])
+				require.NoError(t, err, "kill %d", kill)
+				require.False(t, at.Before(written), "kill %d: what a batch had written is there", kill)
+				delete(kept, fmt.Sprint(n))
+			}
+			require.LessOrEqual(t, len(kept), 1, "kill %d: what a batch had deleted is not", kill)
+			require.NoError(t, s.Close())
+		})
 	}
 }
 
@@ -124,7 +149,9 @@ var recorded = []check.ID{activesync, autodiscover, {Check: "activesync", Target
 const recordedMembers = 50
 
 // recordForEver records runs that start now, tells which a batch has surely
-// written, and never returns.
+// written, and never returns. Between two batches that it knows of lies at least
+// one that began after the first of them ended: that one has written whatever was
+// recorded before the first ended.
 func recordForEver(path string) {
 	s := openWith(path, Options{Defs: defs}, settings{every: 10 * time.Millisecond, open: osOpen})
 	fleet, passing := s.Fleet("contoso")("mailboxes"), ""
@@ -134,31 +161,41 @@ func recordForEver(path string) {
 		}
 	}
 	pace := time.NewTicker(time.Millisecond)
-	var round, seen, surely time.Time
+	var rounds []round
+	var ended time.Time // of the latest batch that is known of
 	for range pace.C {
-		if h := s.Health(); h.LastWrite.After(seen) { // what was recorded before the write before this one is written
-			fmt.Println("written", surely.Format(time.RFC3339Nano))
-			seen, surely = h.LastWrite, round
+		if end := s.Health().LastWrite; end.After(ended) {
+			for len(rounds) > 1 && rounds[1].recorded.Before(ended) {
+				rounds = rounds[1:]
+			}
+			if len(rounds) > 0 && rounds[0].recorded.Before(ended) {
+				fmt.Println("written", rounds[0].start.Format(time.RFC3339Nano))
+			}
+			ended = end
 		}
-		round = time.Now()
+		start := time.Now()
 		for _, id := range recorded {
-			r := check.Result{Check: id.Check, Target: id.Target, Start: round}
+			r := check.Result{Check: id.Check, Target: id.Target, Start: start}
 			r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 100))
 			s.Record(r)
 		}
-		now := []byte(round.Format(time.RFC3339Nano))
+		now := []byte(start.Format(time.RFC3339Nano))
 		for n := range recordedMembers {
 			fleet.Put(fmt.Sprint(n), now)
 		}
 		fleet.Delete(passing)
 		passing = "passing at " + string(now)
 		fleet.Put(passing, now)
+		rounds = append(rounds, round{start, time.Now()})
 	}
 }
 
+// round is one time that all is recorded.
+type round struct{ start, recorded time.Time }
+
 // killedRecorder runs the child until it has told of so many batches, and
-// gives the start of a round that is in the file for sure.
-func killedRecorder(t *testing.T, path string, batches int) (written, killedAt time.Time) {
+// returns the start of the latest round that is in the file for sure.
+func killedRecorder(t *testing.T, path string, batches int) (written time.Time) {
 	t.Helper()
 	cmd := inChild(t, path)
 	out, err := cmd.StdoutPipe()
@@ -173,8 +210,7 @@ func killedRecorder(t *testing.T, path string, batches int) (written, killedAt t
 		}
 	}
 	require.NoError(t, cmd.Process.Kill())
-	killedAt = time.Now()
 	require.ErrorContains(t, cmd.Wait(), "killed")
 	require.False(t, written.IsZero(), "the child wrote nothing")
-	return written, killedAt
+	return written
 }

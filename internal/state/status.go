@@ -23,7 +23,7 @@ type Status struct {
 	Last    check.Result  // the latest recorded run; a zero Start: none yet
 	Decided *check.Result // the latest run with a verdict; nil before the first
 	Since   time.Time     // when the present outcome began
-	// FoundSince gives, by reason, the start of the first of the unbroken row
+	// FoundSince is, by reason, the start of the first of the unbroken row
 	// of decided runs that found it. A run that could not tell, or could not
 	// evaluate the reason, does not break the row.
 	FoundSince  map[string]time.Time
@@ -44,7 +44,7 @@ type entry struct {
 
 func newEntry(id check.ID) *entry { return &entry{status: Status{ID: id}} }
 
-// outcome gives the latest run's, "" before the first.
+// outcome returns the latest run's, "" before the first.
 func (e *entry) outcome() check.Outcome {
 	if len(e.status.History) == 0 {
 		return ""
@@ -91,7 +91,28 @@ func (e *entry) remember(r check.Result) {
 	e.status.History, e.numbers = slices.Clip(history), slices.Clip(numbers)
 }
 
-// foundSince gives the rows of findings after the decided run r.
+// stored returns run number n, of result r, with the times if it is the latest.
+func (e *entry) stored(n uint64, r *check.Result) storedRun {
+	if n != e.last {
+		return storedRun{result: r}
+	}
+	return storedRun{r, &times{e.status.Since, e.status.FoundSince, e.status.LastSuccess}}
+}
+
+// runs calls f for each run that the file has of this check: its history and
+// the run behind the present verdict.
+func (e *entry) runs(f func(number uint64, r *check.Result)) {
+	inHistory := false
+	for i, n := range e.numbers {
+		f(n, &e.status.History[i])
+		inHistory = inHistory || n == e.decided
+	}
+	if e.status.Decided != nil && !inHistory {
+		f(e.decided, e.status.Decided)
+	}
+}
+
+// foundSince returns the rows of findings after the decided run r.
 func foundSince(before map[string]time.Time, r check.Result) map[string]time.Time {
 	after := make(map[string]time.Time, len(before))
 	for _, u := range r.Report.Unjudged {

@@ -32,7 +32,7 @@ type tableID struct {
 	metrics string
 }
 
-// Table gives the tables of one check, by their metrics: always the same one
+// Table returns the tables of one check, by their metrics: always the same one
 // until Keep forgets the check. What a check that is gone still sets, nobody
 // sees.
 func (s *Store) Table(id check.ID) func(metrics ...*check.Metric) check.Table {
@@ -56,7 +56,7 @@ func (s *Store) table(id tableID, metrics []*check.Metric) *Table {
 	return t
 }
 
-// Tables gives every table, by target, check and metrics.
+// Tables returns every table, by target, check and metrics.
 func (s *Store) Tables() []*Table {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (t *Table) Dropped(rows int) {
 }
 
 // Each calls f for every row in order of the keys, all as they are at one
-// moment, and gives what Dropped noted. The values are f's only until it
+// moment, and returns what Dropped noted. The values are f's only until it
 // returns, and f must not use the table.
 func (t *Table) Each(f func(key string, values []float64)) (dropped int) {
 	t.mu.Lock()

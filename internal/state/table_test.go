@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -58,32 +59,34 @@ func TestTableHasItsRowsInOrder(t *testing.T) {
 }
 
 func TestTablesAreThoseOfTheChecksThatThereAre(t *testing.T) {
-	s := Open(statePath(t), options())
-	fabrikam := check.ID{Check: "activesync", Target: "fabrikam"}
-	old := s.Table(fabrikam)(success)
-	old.Set("a@contoso.com", 1)
-	s.Table(activesync)(success, devices).Set("a@contoso.com", 1, 2)
-	s.Table(autodiscover)(devices)
-	s.Table(activesync)(devices).Set("a@contoso.com", 2)
-	require.Same(t, s.Table(activesync)(success, devices), s.Table(activesync)(success, devices), "always the same one")
-	names := func() (all []string) {
-		for _, table := range s.Tables() {
-			all = append(all, fmt.Sprint(table.ID, len(table.Metrics), len(table.rows)))
+	synctest.Test(t, func(t *testing.T) {
+		s := opened(t, statePath(t), options())
+		fabrikam := check.ID{Check: "activesync", Target: "fabrikam"}
+		old := s.Table(fabrikam)(success)
+		old.Set("a@contoso.com", 1)
+		s.Table(activesync)(success, devices).Set("a@contoso.com", 1, 2)
+		s.Table(autodiscover)(devices)
+		s.Table(activesync)(devices).Set("a@contoso.com", 2)
+		require.Same(t, s.Table(activesync)(success, devices), s.Table(activesync)(success, devices), "always the same one")
+		names := func() (all []string) {
+			for _, table := range s.Tables() {
+				all = append(all, fmt.Sprint(table.ID, len(table.Metrics), len(table.rows)))
+			}
+			return all
 		}
-		return all
-	}
-	require.Equal(t, []string{"{activesync contoso} 1 1", "{activesync contoso} 2 1", "{autodiscover contoso} 1 0", "{activesync fabrikam} 1 1"}, names())
+		require.Equal(t, []string{"{activesync contoso} 1 1", "{activesync contoso} 2 1", "{autodiscover contoso} 1 0", "{activesync fabrikam} 1 1"}, names())
 
-	s.Keep([]check.ID{activesync})
-	require.Equal(t, []string{"{activesync contoso} 1 1", "{activesync contoso} 2 1"}, names())
-	old.Set("late@contoso.com", 1)
-	s.Keep([]check.ID{activesync, fabrikam})
-	require.Len(t, names(), 2)
-	s.Table(fabrikam)(success)
-	require.Equal(t, "{activesync fabrikam} 1 0", names()[2], "a check that comes back begins anew")
+		s.Keep([]check.ID{activesync})
+		require.Equal(t, []string{"{activesync contoso} 1 1", "{activesync contoso} 2 1"}, names())
+		old.Set("late@contoso.com", 1)
+		s.Keep([]check.ID{activesync, fabrikam})
+		require.Len(t, names(), 2)
+		s.Table(fabrikam)(success)
+		require.Equal(t, "{activesync fabrikam} 1 0", names()[2], "a check that comes back begins anew")
 
-	s = reopened(t, s)
-	require.Empty(t, s.Tables(), "in memory only")
+		s = reopened(t, s)
+		require.Empty(t, s.Tables(), "in memory only")
+	})
 }
 
 // TestTableWhileOthersChangeIt is for the race detector too: a row is never

@@ -1,31 +1,39 @@
 package state
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// keepAside is how many damaged files are kept.
+// keepAside is how many files set aside are kept.
 const keepAside = 3
 
-// setAside renames the damaged file and lets go of the oldest set aside.
-func (w *writer) setAside() error {
+// setAside renames a file of which no use can be made, and lets go of the oldest
+// set aside.
+func (w *writer) setAside(why error) error {
 	aside := w.path + ".corrupt-" + w.store.options.Now().UTC().Format("20060102T150405Z")
-	if err := os.Rename(w.path, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("damaged (%w) and cannot be set aside: %w", w.damage, err)
+	if err := os.Rename(w.path, aside); err != nil {
+		return fmt.Errorf("%w, and cannot be set aside: %w", why, err)
 	}
-	w.store.options.Logf("damaged state file set aside as "+aside, w.damage)
+	w.store.options.Logf("state file set aside as "+aside, why)
 	w.store.mu.Lock()
 	w.store.health.SetAside = aside
 	w.store.mu.Unlock()
-	w.damage = nil
-	w.store.untrack()
 	w.prune()
 	return nil
+}
+
+// tellDamage counts and logs damaged lines.
+func (w *writer) tellDamage(a account) {
+	if a.damaged == 0 || a.sound == 0 {
+		return // nor is a file of another form damaged
+	}
+	w.store.options.Logf("damaged lines in the state file are lost, the others are kept", fmt.Errorf("%d of %d", a.damaged, a.damaged+a.sound))
+	w.store.mu.Lock()
+	w.store.health.Damaged = a.damaged
+	w.store.mu.Unlock()
 }
 
 // prune removes all but the newest files set aside.
@@ -44,7 +52,7 @@ func (w *writer) prune() {
 	}
 }
 
-// report says in Health whether the file can be used, and logs the change.
+// report notes in Health whether the file can be used, and logs a change.
 func (w *writer) report(err error) {
 	s := w.store
 	s.mu.Lock()
@@ -64,17 +72,14 @@ func (w *writer) report(err error) {
 	w.logged = err != nil
 }
 
-// wrote counts a batch. Damage is reported by what is done about it.
+// wrote counts a batch.
 func (w *writer) wrote(err error) {
 	s := w.store
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err == nil {
 		s.health.LastWrite = s.options.Now()
 	} else {
 		s.health.WriteErrors++
-	}
-	s.mu.Unlock()
-	if !isDamage(err) {
-		w.report(err)
 	}
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -45,25 +46,67 @@ func bubble(t *testing.T, path string, open opener, f func(t *testing.T, s *Stor
 	})
 }
 
-func TestWrittenBehindInFiveSeconds(t *testing.T) {
+// killed returns what is found on the disk after kill -9 of the process with the
+// Store at path.
+func killed(t *testing.T, path string) *Store {
+	t.Helper()
+	s := opened(t, copied(t, path), options())
+	require.NoError(t, s.Close())
+	return s
+}
+
+func TestFirstChangeIsWrittenAtOnceAndTheNextInFiveSeconds(t *testing.T) {
 	path := statePath(t)
 	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
-		s.Record(run(activesync, 1))
-		require.Zero(t, s.Health().LastWrite, "nobody waits for the disk")
-		pass()
-		require.Equal(t, time.Now(), s.Health().LastWrite)
-		killed := Open(copied(t, path), options())
-		require.Equal(t, after(1), statusOf(t, killed, activesync).Last.Start)
-		require.NoError(t, killed.Close())
-		wrote := time.Now()
-		pass()
-		require.Equal(t, wrote, s.Health().LastWrite, "nothing new, nothing written")
+		for quiet := range 3 {
+			s.Record(run(activesync, 10*quiet))
+			synctest.Wait()
+			require.Equal(t, time.Now(), s.Health().LastWrite)
+			require.Equal(t, after(10*quiet), statusOf(t, killed(t, path), activesync).Last.Start)
+			s.Record(run(activesync, 10*quiet+1))
+			time.Sleep(flushEvery - 1)
+			require.Equal(t, time.Now().Add(1-flushEvery), s.Health().LastWrite, "batches keep their distance")
+			time.Sleep(1)
+			synctest.Wait()
+			require.Equal(t, time.Now(), s.Health().LastWrite)
+			require.Equal(t, after(10*quiet+1), statusOf(t, killed(t, path), activesync).Last.Start)
+			wrote := time.Now()
+			time.Sleep(time.Minute)
+			require.Equal(t, wrote, s.Health().LastWrite, "nothing new, nothing written")
+		}
 	})
+}
+
+// TestKillCostsFiveSecondsAtMost kills at random moments, also before the next
+// batch is due for the first time.
+func TestKillCostsFiveSecondsAtMost(t *testing.T) {
+	path := statePath(t)
+	random := rand.New(rand.NewPCG(1, 3))
+	for life := range 20 {
+		bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
+			fleet := s.Fleet("contoso")("mailboxes")
+			var put []time.Time
+			for range random.IntN(20) {
+				time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+				fleet.Put(fmt.Sprint(life, " ", len(put)), nil)
+				put = append(put, time.Now())
+				synctest.Wait()
+				left := fleetMap(killed(t, path).Fleet("contoso")("mailboxes"))
+				for n, at := range put {
+					if _, ok := left[fmt.Sprint(life, " ", n)]; !ok {
+						require.Positive(t, n, "the first change is there at once")
+						require.Less(t, time.Since(at), flushEvery)
+					}
+				}
+			}
+			path = copied(t, path) // the process is killed
+		})
+	}
 }
 
 func TestLockedFileIsLeftAloneUntilItIsFree(t *testing.T) {
 	path := statePath(t)
-	first := Open(path, options())
+	first := opened(t, path, options())
 	first.Record(run(activesync, 1, blocked))
 	first.Record(run(autodiscover, 1))
 	first.Memory("contoso").Put("theirs", 1)
@@ -98,15 +141,17 @@ func TestLockedFileIsLeftAloneUntilItIsFree(t *testing.T) {
 		require.Equal(t, 2, n)
 		require.Empty(t, asideFiles(t, path))
 	})
-	again := Open(path, options())
-	require.Len(t, statusOf(t, again, activesync).History, 3)
-	require.Equal(t, after(1), statusOf(t, again, autodiscover).Last.Start)
-	require.NoError(t, again.Close())
+	synctest.Test(t, func(t *testing.T) {
+		again := opened(t, path, options())
+		require.Len(t, statusOf(t, again, activesync).History, 3)
+		require.Equal(t, after(1), statusOf(t, again, autodiscover).Last.Start)
+		require.NoError(t, again.Close())
+	})
 }
 
 func TestChecksRemovedWhileLockedAreNotTakenOver(t *testing.T) {
 	path := statePath(t)
-	first := Open(path, options())
+	first := opened(t, path, options())
 	first.Record(run(activesync, 1))
 	first.Memory("contoso").Put("theirs", 1)
 	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
@@ -135,7 +180,7 @@ func TestReadOnlyFileIsReadAndLeftAlone(t *testing.T) {
 			var refused atomic.Uint32
 			refused.Store(uint32(errno))
 			path := statePath(t)
-			s := Open(path, options())
+			s := opened(t, path, options())
 			s.Record(run(activesync, 1))
 			require.NoError(t, s.Close())
 			before, err := os.ReadFile(path)
@@ -157,7 +202,7 @@ func TestReadOnlyFileIsReadAndLeftAlone(t *testing.T) {
 				pass()
 				require.True(t, s.Health().OK)
 			})
-			s = Open(path, options())
+			s = opened(t, path, options())
 			require.Len(t, statusOf(t, s, activesync).History, 2)
 			require.NoError(t, s.Close())
 		})
@@ -176,7 +221,6 @@ func TestPlacesThatTakeNoFile(t *testing.T) {
 	}{
 		"a directory":           {dir, "not a regular file", osOpen},
 		"a device":              {os.DevNull, "not a regular file", osOpen},
-		"no such directory":     {filepath.Join(dir, "no", "state.db"), "no such file or directory", osOpen},
 		"below a file":          {filepath.Join(plain, "state.db"), "not a directory", osOpen},
 		"a read-only directory": {filepath.Join(dir, "state.db"), "permission denied", refusing(&refused)},
 	} {
@@ -197,26 +241,24 @@ func TestPlacesThatTakeNoFile(t *testing.T) {
 }
 
 func TestNewerFileIsLeftAlone(t *testing.T) {
-	path := statePath(t)
-	f, err := newFile(path, osOpen)
-	require.NoError(t, err)
-	require.NoError(t, f.put([]row{{schemaKey, fmt.Append(nil, schema+1)}, {checkKey(activesync), []byte(`{}`)}}))
-	f.close()
-	before, err := os.ReadFile(path)
-	require.NoError(t, err)
-	s := Open(path, options())
-	require.Equal(t, Health{Path: path, Problem: errNewer.Error()}, s.Health())
-	require.Empty(t, s.Statuses())
-	s.Record(run(activesync, 1))
-	require.Error(t, s.Close())
-	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, before, content)
+	synctest.Test(t, func(t *testing.T) {
+		path := statePath(t)
+		before := appendLine(appendMark(nil, fmt.Sprint(header, schema+1)), key{runTable, "contoso", "activesync", "1"}, []byte(`{}`))
+		require.NoError(t, os.WriteFile(path, before, 0o600))
+		s := opened(t, path, options())
+		require.Equal(t, Health{Path: path, Problem: errNewer.Error()}, s.Health())
+		require.Empty(t, s.Statuses())
+		s.Record(run(activesync, 1))
+		require.Error(t, s.Close())
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, before, content)
+	})
 }
 
 func TestDiskThatDoesNotAnswer(t *testing.T) {
 	path := statePath(t)
-	s := Open(path, options())
+	s := opened(t, path, options())
 	s.Record(run(activesync, 1))
 	require.NoError(t, s.Close())
 	synctest.Test(t, func(t *testing.T) {
@@ -237,17 +279,35 @@ func TestDiskThatDoesNotAnswer(t *testing.T) {
 	})
 }
 
-func TestRemovedFileIsMadeAgain(t *testing.T) {
-	path := statePath(t)
-	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
-		s.Record(run(activesync, 1))
-		pass()
-		require.NoError(t, os.Remove(path))
-		s.Record(run(activesync, 2))
-		pass()
-		require.True(t, s.Health().OK)
-		require.Len(t, rowsOf(t, s), 3)
-	})
+func TestWhatIsRemovedIsMadeAgain(t *testing.T) {
+	for name, remove := range map[string]func(path string) error{
+		"the file":               os.Remove,
+		"the lock":               func(path string) error { return os.Remove(path + ".lock") },
+		"the folder":             func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"the folders above":      func(path string) error { return os.RemoveAll(filepath.Dir(filepath.Dir(path))) },
+		"nothing, and no change": func(string) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "above", "folder", "state.db")
+			bubble(t, path, osOpen, func(t *testing.T, s *Store, said *logs) {
+				s.Record(run(activesync, 1))
+				pass()
+				require.NoError(t, remove(path))
+				pass()
+				pass()
+				require.True(t, s.Health().OK)
+				require.Len(t, rowsOf(t, s), 1, "without a change too")
+				require.FileExists(t, path+".lock")
+				s.Record(run(activesync, 2))
+				pass()
+				require.Len(t, rowsOf(t, s), 2)
+				require.Empty(t, said.all())
+				info, err := os.Stat(filepath.Dir(path))
+				require.NoError(t, err)
+				require.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
+			})
+		})
+	}
 }
 
 func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
@@ -271,50 +331,75 @@ func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
 }
 
 func TestFewDamagedFilesAreKept(t *testing.T) {
-	path := statePath(t)
-	now := noon
-	o := options()
-	o.Now = func() time.Time { return now }
-	for range 6 {
-		now = now.Add(time.Hour)
-		require.NoError(t, os.WriteFile(path, []byte("garbage"), 0o600))
-		s := Open(path, o)
-		require.True(t, s.Health().OK)
-		require.FileExists(t, s.Health().SetAside)
-		require.NoError(t, s.Close())
-	}
-	names := asideFiles(t, path)
-	require.Len(t, names, keepAside)
-	require.Equal(t, path+".corrupt-20261122T160000Z", names[0], "the newest")
+	synctest.Test(t, func(t *testing.T) {
+		path := statePath(t)
+		now := noon
+		o := options()
+		o.Now = func() time.Time { return now }
+		for range 6 {
+			now = now.Add(time.Hour)
+			require.NoError(t, os.WriteFile(path, []byte("garbage"), 0o600))
+			s := opened(t, path, o)
+			require.True(t, s.Health().OK)
+			require.FileExists(t, s.Health().SetAside)
+			require.NoError(t, s.Close())
+		}
+		names := asideFiles(t, path)
+		require.Len(t, names, keepAside)
+		require.Equal(t, path+".corrupt-20261122T160000Z", names[0], "the newest")
+	})
 }
 
-func TestWaitingRowsAreBounded(t *testing.T) {
+func TestWhatWaitsForADiskIsBounded(t *testing.T) {
 	path := statePath(t)
 	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
-		for n := range 30 {
-			s.Record(run(activesync, n))
+		waiting := func() (bytes int, whole bool) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.pending), s.whole
 		}
-		pass()
-		for n := range maxDirty {
-			s.Record(run(activesync, n))
+		n := 0
+		for all := false; !all; n++ {
+			require.Less(t, n, 100_000, "beyond some megabytes the next batch is everything")
+			s.Record(typical(activesync, n))
+			var bytes int
+			bytes, all = waiting()
+			require.LessOrEqual(t, bytes, maxPending)
 		}
-		s.mu.Lock()
-		waiting := len(s.dirty)
-		s.mu.Unlock()
-		require.LessOrEqual(t, waiting, maxDirty)
 		pass()
 		require.True(t, s.Health().OK)
+		bytes, _ := waiting()
+		require.Zero(t, bytes)
+		require.Len(t, rowsOf(t, s), lastRuns, "the file has no run too many")
+		require.Equal(t, after(n-1), statusOf(t, killed(t, path), activesync).Last.Start)
 	})
-	s := Open(path, options())
-	require.Len(t, statusOf(t, s, activesync).History, lastRuns)
-	require.Equal(t, after(maxDirty-1), statusOf(t, s, activesync).Last.Start)
-	require.Len(t, rowsOf(t, s), 1+lastRuns, "the file has no run too many")
-	require.NoError(t, s.Close())
+}
+
+func TestFileIsReplacedWhenItHasGrown(t *testing.T) {
+	path := statePath(t)
+	bubble(t, path, osOpen, func(t *testing.T, s *Store, _ *logs) {
+		largest, n := int64(0), 0
+		for ; n < 10000; n++ {
+			s.Record(typical(activesync, n))
+			if n%100 == 0 {
+				pass()
+				info, err := os.Stat(path)
+				require.NoError(t, err)
+				largest = max(largest, info.Size())
+			}
+		}
+		pass()
+		require.Greater(t, largest, int64(minGrowth))
+		require.Less(t, largest, int64(minGrowth*3/2), "the file stays small")
+		left := killed(t, path)
+		require.Equal(t, after(n-1), statusOf(t, left, activesync).Last.Start)
+		require.Len(t, statusOf(t, left, activesync).History, lastRuns)
+	})
 }
 
 func TestFailedBatchIsWrittenLater(t *testing.T) {
 	s := Open("", options())
-	s.dirty = map[key]any{}
+	s.changes()
 	s.Record(run(activesync, 1))
 	s.Memory("contoso").Put("seen", 1)
 	s.Fleet("contoso")("mailboxes").Put("a@contoso.com", []byte("1"))
@@ -325,9 +410,12 @@ func TestFailedBatchIsWrittenLater(t *testing.T) {
 	s.restore(first)
 	again := s.changes()
 	require.False(t, again.whole)
-	require.Len(t, again.rows, len(first.rows))
-	require.Equal(t, "2", fmt.Sprintf("%s", again.rows[valueKey("contoso", "seen")]), "the newer value stands")
-	require.Equal(t, first.members, again.members)
-	require.Equal(t, []row{{key: memberKey(fleetID{"contoso", "mailboxes"}, "a@contoso.com")}},
-		s.memberRows(fleetID{"contoso", "mailboxes"}, []string{"a@contoso.com"}), "to be deleted")
+	changes, a := read(t, again.lines)
+	require.Zero(t, a.damaged)
+	require.Len(t, changes, 5)
+	require.Equal(t, []string{
+		`value contoso seen  2`,
+		`fleet contoso mailboxes a@contoso.com `,
+	}, changes[3:], "what is newer comes later")
+	require.True(t, s.changes().none())
 }

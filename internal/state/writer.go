@@ -1,26 +1,21 @@
 package state
 
 import (
-	"cmp"
+	"bufio"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 const (
-	// flushEvery is the time between two batches: what kill -9 may cost, with
-	// as much again for the batch itself.
+	// flushEvery is the shortest time between two batches, and so what kill -9
+	// may cost, with as much again for the batch itself. The first change after
+	// a quieter time is written at once.
 	flushEvery = 5 * time.Second
 	// openPatience and closePatience bound how long Open waits for the
 	// file and Close for the last batch, should the disk not answer at all.
 	openPatience  = 10 * time.Second
 	closePatience = 3 * time.Second
-	// batchRows bounds one transaction.
-	batchRows = 1000
 )
 
 // settings are what tests change.
@@ -34,10 +29,9 @@ type writer struct {
 	store *Store
 	path  string
 	settings
-	file   *file // nil: memory only for now
-	loaded bool  // what the file knew has been taken over
-	damage error // of the file that still lies at path
-	logged bool  // that the file cannot be used
+	journal *journal // nil: memory only for now
+	loaded  bool     // what the file knew has been taken over
+	logged  bool     // that the file cannot be used
 
 	opened, stop, done chan struct{}
 }
@@ -59,179 +53,159 @@ func startWriter(s *Store, path string, set settings) *writer {
 
 func (w *writer) run() {
 	defer close(w.done)
-	w.attach()
+	w.turn()
 	close(w.opened)
-	ticker := time.NewTicker(w.every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			w.tick()
-		case <-w.stop:
-			w.tick()
-			w.detach()
-			return
-		}
+	for rested := true; w.wait(rested); {
+		rested = w.turn()
 	}
+	w.turn()
+	w.detach()
 }
 
-// tick writes what is new, and tries first to get at the file if need be.
-func (w *writer) tick() {
-	if w.file != nil && w.file.moved(w.path) {
-		w.detach()
+// wait waits until the next turn: for a change, if the writer is rested, and
+// no longer than flushEvery. It returns false when there is none but the last.
+func (w *writer) wait(rested bool) bool {
+	var changed <-chan struct{}
+	if rested {
+		changed = w.store.changed
 	}
-	if w.file == nil {
-		w.attach()
+	timer := time.NewTimer(w.every)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-w.stop:
+		return false
 	}
-	if w.file == nil {
-		return
-	}
-	if err := w.flush(); isDamage(err) {
-		w.detach()
-		w.damage = err
-		w.attach()
-		if w.file != nil {
-			_ = w.flush()
-		}
-	}
+	return true
 }
 
-// attach opens the file. A damaged one is set aside and a new one made.
-func (w *writer) attach() {
-	for range 2 {
-		if w.damage != nil {
-			if err := w.setAside(); err != nil {
-				w.report(err)
-				return
-			}
-		}
-		err := w.openFile()
-		if !isDamage(err) {
-			w.report(err)
-			return
-		}
-		w.damage = err
+// turn writes what is new, and tries first to get at the file if need be. It
+// reports whether there was nothing to do.
+func (w *writer) turn() (rested bool) {
+	err := w.attach()
+	if err == nil {
+		rested, err = w.flush()
 	}
-	w.report(w.damage)
+	w.report(err)
+	return rested && err == nil
 }
 
-// openFile opens the file once it is found sound, and the first time takes
-// over what it knows, also of a damaged one or one that can only be read.
-// Later files are only judged: memory is right, and they get all of it.
-func (w *writer) openFile() error {
-	empty, err := isNew(w.path)
-	if err == nil && !empty {
-		err = w.load()
+// attach opens the file, unless it is open. The first time it takes over what
+// the file knows, also of one that can only be read. Later files are only
+// judged: memory is right, and they get all of it.
+func (w *writer) attach() error {
+	if w.journal != nil && !w.journal.moved() {
+		return nil
 	}
-	if err != nil {
+	w.detach()
+	if err := checkPlace(w.path); err != nil {
 		return err
 	}
-	w.file, err = newFile(w.path, w.open)
-	return err
-}
-
-// load reads the file.
-func (w *writer) load() error {
-	if w.loaded {
+	j := &journal{path: w.path, open: w.open}
+	lockErr := j.acquire()
+	if errors.Is(lockErr, errLocked) || lockErr != nil && w.loaded {
+		return lockErr
+	}
+	a, err := w.load(j)
+	if err == nil {
+		err = lockErr
+	}
+	if err == nil {
+		err = j.begin(a)
+	}
+	if err != nil {
+		j.close()
 		w.store.untrack()
-		return readFile(w.path, w.open, func(key, []byte) {})
+		return err
 	}
-	l := newLoaded(w.store.options.Defs)
-	err := readFile(w.path, w.open, l.take)
-	if err == nil || isDamage(err) {
-		w.loaded = true
-		l.report(w.store.options.Logf)
-		w.store.adopt(l)
-	}
-	return err
+	w.journal = j
+	return nil
 }
 
-func (w *writer) detach() {
-	if w.file != nil {
-		w.file.close()
+// load reads the file. One that is none of hmad's, or that cannot be read to
+// its end, is set aside.
+func (w *writer) load(j *journal) (account, error) {
+	in, err := j.reader()
+	if err != nil {
+		return account{}, err
 	}
-	w.file = nil
-	w.store.untrack()
+	defer in.Close()
+	l := newLoaded(w.store.options.Defs)
+	a, err := readJournal(in, l.take)
+	if errors.Is(err, errNewer) {
+		return a, err
+	}
+	if err == nil && a.sound == 0 && a.size > 0 {
+		err = errors.New("not a state file of this version")
+	}
+	if !w.loaded {
+		w.loaded = true
+		w.tellDamage(a)
+		l.report(w.store.options.Logf)
+		w.store.adopt(l, err == nil && a.damaged == 0 && a.base > 0)
+	}
+	if err != nil && j.lock != nil {
+		return account{}, w.setAside(err)
+	}
+	return a, err
+}
+
+// detach releases the file. Another process may change it from here on, so that
+// the next batch is everything.
+func (w *writer) detach() {
+	if w.journal != nil {
+		w.journal.close()
+		w.journal = nil
+		w.store.untrack()
+	}
 }
 
 // flush writes what is new. On failure it stays new.
-func (w *writer) flush() error {
+func (w *writer) flush() (rested bool, err error) {
 	c := w.store.changes()
 	if c.none() {
-		return nil
+		return true, nil
 	}
-	err := w.write(c)
+	if c.whole {
+		err = w.snapshot(c.rows)
+	} else {
+		err = w.append(c.lines)
+	}
 	if err != nil {
 		w.store.restore(c)
 	}
 	w.wrote(err)
-	return err
+	return false, err
 }
 
-// write writes changes. When they are the whole, the file loses all else.
-func (w *writer) write(c changes) error {
-	if err := w.writeRows(c.rows); err != nil {
-		return err
+// append writes lines behind those in the file, and asks for a snapshot when it
+// has grown enough.
+func (w *writer) append(lines []byte) error {
+	broken, err := w.journal.append(lines)
+	if broken {
+		w.detach()
 	}
-	for id, members := range c.members {
-		if err := w.writeMembers(id, members); err != nil {
-			return err
-		}
-	}
-	if !c.whole {
-		return nil
-	}
-	gone, err := w.file.strangers(c.has)
-	for some := range slices.Chunk(gone, batchRows) {
-		if err := w.file.put(some); err != nil {
-			return err
-		}
+	if err == nil && w.journal.full() {
+		w.store.untrack()
 	}
 	return err
 }
 
-// writeRows writes rows in order of their keys, in transactions of bounded
-// size.
-func (w *writer) writeRows(rows map[key]any) error {
-	for keys := range slices.Chunk(slices.SortedFunc(maps.Keys(rows), compareKeys), batchRows) {
-		batch := make([]row, 0, len(keys))
-		for _, k := range keys {
-			if r, err := newRow(k, rows[k]); err != nil {
-				w.store.options.Logf(fmt.Sprintf("not persisted: %v", k), err)
-			} else {
-				batch = append(batch, r)
+// snapshot writes a new file with these rows and nothing else.
+func (w *writer) snapshot(rows []row) error {
+	return w.journal.replace(func(out *bufio.Writer) {
+		_, _ = out.Write(appendMark(nil, fmt.Sprint(header, schema)))
+		var line []byte
+		for _, r := range rows {
+			value, err := encode(r.content)
+			if err != nil {
+				w.store.options.Logf(fmt.Sprintf("not persisted: %v", r.key), err)
+				continue
 			}
+			line = appendLine(line[:0], r.key, value)
+			_, _ = out.Write(line)
 		}
-		if err := w.file.put(batch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeMembers does likewise for members of a fleet: neighbours, which share
-// pages, are written together.
-func (w *writer) writeMembers(id fleetID, members map[string]struct{}) error {
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(members)), batchRows) {
-		if err := w.file.put(w.store.memberRows(id, some)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func compareKeys(a, b key) int {
-	return cmp.Or(strings.Compare(a.bucket, b.bucket), strings.Compare(a.name, b.name))
-}
-
-// newRow encodes a row.
-func newRow(k key, content any) (row, error) {
-	if len(k.name) > bbolt.MaxKeySize {
-		return row{}, fmt.Errorf("a key of %d bytes", len(k.name))
-	}
-	if content == nil {
-		return row{key: k}, nil
-	}
-	value, err := encode(content)
-	return row{k, value}, err
+		_, _ = out.Write(appendMark(nil, snapshotMark))
+	})
 }

@@ -102,7 +102,7 @@ var figures = map[string][]figure{
 		same(jump, is(1, "green")),
 		same(jump+" since", within(1000*float64(time.Now().Add(-time.Hour).Unix()), 1000*float64(time.Now().Add(time.Hour).Unix()), "text")),
 	},
-	"hmad itself / State":    {same(jump, is(1, "green")), same(jump+" set aside", is(0, "green"))},
+	"hmad itself / State":    {same(jump, is(1, "green")), same(jump+" (set aside|damaged lines)", is(0, "green"))},
 	"hmad itself / Left out": {same(jump+" (series|counts)", is(0, "green"))},
 	"hmad itself / Clock":    {same("jump[12]:9749 · contoso-north|jump[34]:9749 · contoso-south", within(0, 2, "green"))},
 	"hmad itself / Credentials: time left": {

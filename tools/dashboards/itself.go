@@ -79,10 +79,12 @@ func configInForce() cog.Builder[dashboard.Panel] {
 }
 
 func stateFile() cog.Builder[dashboard.Panel] {
-	return stats("State", "Whether results reach the disk. In memory: checks go on, and a restart forgets. Set aside: the file was damaged, and a new one was begun.", "none",
+	return stats("State", "Whether results reach the disk. In memory: checks go on, and a restart forgets. Set aside: the file could not be used, and a new one was begun. Damaged lines are lost, the others kept.", "none",
 		query{"min by (instance) (" + of(exporter.StateHealthy) + ")", "{{instance}}"},
-		query{"max by (instance) (" + of(exporter.StateSetAside) + ")", "{{instance}} set aside"}).
+		query{"max by (instance) (" + of(exporter.StateSetAside) + ")", "{{instance}} set aside"},
+		query{"max by (instance) (" + of(exporter.StateDamaged) + ")", "{{instance}} damaged lines"}).
 		Mappings(yes("kept", "in memory only", "orange")).Thresholds(steps("text")).
+		OverrideByRegexp(".* damaged lines", []dashboard.DynamicConfigValue{{Id: "mappings", Value: words(word{"0", "none damaged", "green"})}}).
 		OverrideByRegexp(".* set aside", []dashboard.DynamicConfigValue{{Id: "mappings", Value: words(word{"0", "never", "green"}, word{"1", "yes", "orange"})}})
 }
 
