@@ -52,7 +52,7 @@ func described(r rule) string { return "rule " + named(r) + " " + r.AccessLevel 
 
 // judgeServiceBlocked: no rule may stop Exchange Online.
 func judgeServiceBlocked(e estate) answer {
-	rules, err := newest(e, report.Report.DeviceAccessRules)
+	rules, err := report.Newest(e.Evidence, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}
@@ -71,11 +71,11 @@ func judgeServiceBlocked(e estate) answer {
 // judgeServiceAllowed: where devices are not let in by default, Exchange
 // Online needs a rule. A rule that stops it is judgeServiceBlocked's.
 func judgeServiceAllowed(e estate) answer {
-	settings, err := newest(e, report.Report.ActiveSyncSettings)
+	settings, err := report.Newest(e.Evidence, report.Report.ActiveSyncSettings)
 	if err != nil {
 		return open(err)
 	}
-	rules, err := newest(e, report.Report.DeviceAccessRules)
+	rules, err := report.Newest(e.Evidence, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}
@@ -100,7 +100,7 @@ func judgeServiceAllowed(e estate) answer {
 // judgeBasicBlocked: the guide asks for the rule whatever the default level
 // is, because that may be loosened later for other devices.
 func judgeBasicBlocked(e estate) answer {
-	rules, err := newest(e, report.Report.DeviceAccessRules)
+	rules, err := report.Newest(e.Evidence, report.Report.DeviceAccessRules)
 	if err != nil {
 		return open(err)
 	}

@@ -22,7 +22,7 @@ type authCertificates struct {
 }
 
 func readCertificates(e estate) (authCertificates, error) {
-	c, err := newest(e, report.Report.AuthConfig)
+	c, err := report.Newest(e.Evidence, report.Report.AuthConfig)
 	if err != nil {
 		return authCertificates{}, err
 	}
@@ -48,7 +48,7 @@ func readCertificates(e estate) (authCertificates, error) {
 // judgeCertificatePresent: every server must have the certificate and its key,
 // or it signs nothing (event 2004 of MSExchange OAuth).
 func judgeCertificatePresent(e estate) answer {
-	c, err := newest(e, report.Report.AuthConfig)
+	c, err := report.Newest(e.Evidence, report.Report.AuthConfig)
 	switch {
 	case err != nil:
 		return open(err)

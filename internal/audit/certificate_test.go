@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // certs makes the section of certificates: one row each.
@@ -19,7 +20,7 @@ func certs(rows ...string) edit {
 		}
 		text += r
 	}
-	return data(sectionCertificates, text+"]")
+	return data(report.SectionCertificates, text+"]")
 }
 
 // cert is a row with its end, counted from now.
@@ -29,7 +30,7 @@ func cert(thumbprint string, left time.Duration, key bool) string {
 
 // authConfig makes Get-AuthConfig with a next certificate that takes over in so long.
 func authConfig(takesOver time.Duration) edit {
-	return data(sectionAuthConfig, fmt.Sprintf(`[{"currentCertificateThumbprint":%q,"nextCertificateThumbprint":%q,"nextCertificateEffectiveDate":%q}]`,
+	return data(report.SectionAuthConfig, fmt.Sprintf(`[{"currentCertificateThumbprint":%q,"nextCertificateThumbprint":%q,"nextCertificateEffectiveDate":%q}]`,
 		thumb, nextThumb, now.Add(takesOver).Format(time.RFC3339)))
 }
 
@@ -45,12 +46,12 @@ func TestAuthCertificateExpiring(t *testing.T) {
 		{"the next takes over too late", []edit{certs(cert(thumb, 10*day24, true), cert(nextThumb, 900*day24, true)), authConfig(11 * day24)}, isUnmet, ""},
 		{"the next ends soon itself", []edit{certs(cert(thumb, 10*day24, true), cert(nextThumb, 20*day24, true)), authConfig(5 * day24)}, isUnmet, ""},
 		{"the next is on no server", []edit{certs(cert(thumb, 10*day24, true)), authConfig(5 * day24)}, isUnmet, ""},
-		{"thumbprint in lower case with blanks", []edit{data(sectionAuthConfig, `{"currentCertificateThumbprint":"8a1c2b3d 4e5f6071 8293a4b5 c6d7e8f9 01234567"}`)}, isMet, ""},
-		{"a date as PowerShell 5.1 writes it", []edit{data(sectionCertificates, fmt.Sprintf(`{"server":"EX01","thumbprint":%q,"notAfter":"/Date(%d)/","hasPrivateKey":true}`, thumb, now.Add(day24).UnixMilli()))}, isUnmet, "2026-11-23"},
+		{"thumbprint in lower case with blanks", []edit{data(report.SectionAuthConfig, `{"currentCertificateThumbprint":"8a1c2b3d 4e5f6071 8293a4b5 c6d7e8f9 01234567"}`)}, isMet, ""},
+		{"a date as PowerShell 5.1 writes it", []edit{data(report.SectionCertificates, fmt.Sprintf(`{"server":"EX01","thumbprint":%q,"notAfter":"/Date(%d)/","hasPrivateKey":true}`, thumb, now.Add(day24).UnixMilli()))}, isUnmet, "2026-11-23"},
 		{"on no server", []edit{certs()}, isOpen, "auth_certificate_missing tells of"},
-		{"one server's section failed", []edit{of("EX02", failed(sectionCertificates))}, isMet, ""},
-		{"certificates failed", []edit{failed(sectionCertificates)}, isOpen, "access denied"},
-		{"auth config failed", []edit{failed(sectionAuthConfig)}, isOpen, "access denied"},
+		{"one server's section failed", []edit{of("EX02", failed(report.SectionCertificates))}, isMet, ""},
+		{"certificates failed", []edit{failed(report.SectionCertificates)}, isOpen, "access denied"},
+		{"auth config failed", []edit{failed(report.SectionAuthConfig)}, isOpen, "access denied"},
 	})
 }
 
@@ -59,9 +60,9 @@ func TestAuthCertificateMissing(t *testing.T) {
 		{"on every server", nil, isMet, "EX01 has it, EX02 has it"},
 		{"on one server not", []edit{of("EX02", certs())}, isUnmet, "EX02 lacks " + thumb},
 		{"without its key", []edit{of("EX01", certs(cert(thumb, 900*day24, false)))}, isUnmet, "EX01 has " + thumb + " without its private key"},
-		{"none is named", []edit{data(sectionAuthConfig, `[{"currentCertificateThumbprint":null}]`)}, isUnmet, "names no"},
-		{"one server's section failed", []edit{of("EX02", failed(sectionCertificates))}, isOpen, "EX02"},
-		{"auth config failed", []edit{failed(sectionAuthConfig)}, isOpen, "access denied"},
+		{"none is named", []edit{data(report.SectionAuthConfig, `[{"currentCertificateThumbprint":null}]`)}, isUnmet, "names no"},
+		{"one server's section failed", []edit{of("EX02", failed(report.SectionCertificates))}, isOpen, "EX02"},
+		{"auth config failed", []edit{failed(report.SectionAuthConfig)}, isOpen, "access denied"},
 	})
 }
 
@@ -70,5 +71,5 @@ func TestSamplesOfCertificate(t *testing.T) {
 		{Metric: AuthCertificateNotAfter, Value: float64(now.Add(10 * day24).Unix()), Labels: []string{"current"}},
 		{Metric: AuthCertificateNotAfter, Value: float64(now.Add(900 * day24).Unix()), Labels: []string{"next"}},
 	}, samplesOfCertificate(estateOf(t, certs(cert(thumb, 10*day24, true), cert(nextThumb, 900*day24, true)), authConfig(5*day24))))
-	assert.Empty(t, samplesOfCertificate(estateOf(t, failed(sectionCertificates))), "what is not known has no value")
+	assert.Empty(t, samplesOfCertificate(estateOf(t, failed(report.SectionCertificates))), "what is not known has no value")
 }

@@ -99,7 +99,7 @@ func readCloud(body []byte) (cloud, error) {
 // document that cannot be read is an error of class metadata, as it is in
 // evosts_metadata; one that names no cloud has no other check to tell of it.
 func judgeCloud(e estate) answer {
-	hybrid, err := newest(e, report.Report.HybridConfiguration)
+	hybrid, err := report.Newest(e.Evidence, report.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
 		return unmet([]string{e.tenant}, "Get-HybridConfiguration has ServiceInstance 1, the cloud of 21Vianet")
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/report"
 )
 
 func TestCloudUnsupported(t *testing.T) {
@@ -43,8 +45,8 @@ func TestCloudWithoutAnAnswer(t *testing.T) {
 		return judgeCloud(e)
 	}
 	judged{state: isOpen, seen: "503"}.check(t, silent())
-	judged{state: isUnmet, seen: "ServiceInstance 1"}.check(t, silent(data(sectionHybrid, `[{"serviceInstance":1}]`)))
-	judged{state: isOpen, seen: "503"}.check(t, silent(failed(sectionHybrid)))
+	judged{state: isUnmet, seen: "ServiceInstance 1"}.check(t, silent(data(report.SectionHybrid, `[{"serviceInstance":1}]`)))
+	judged{state: isOpen, seen: "503"}.check(t, silent(failed(report.SectionHybrid)))
 }
 
 func TestReadCloudRefuses(t *testing.T) {

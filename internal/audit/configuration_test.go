@@ -23,6 +23,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/report"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -129,10 +130,10 @@ func TestWholeReport(t *testing.T) {
 	broken := func(t *testing.T) map[string][]byte {
 		return healthy(t,
 			rules("DeviceType", "OutlookService", "Quarantine"),
-			data(sectionOrganization, `[{"oAuth2ClientProfileEnabled":false}]`),
-			of("EX02", data(sectionWebConfig, `[{"maxRequestLength":10240}]`)),
-			of("EX02", failed(sectionIIS)),
-			data(sectionHybrid, `[]`), absent(sectionOverrides),
+			data(report.SectionOrganization, `[{"oAuth2ClientProfileEnabled":false}]`),
+			of("EX02", data(report.SectionWebConfig, `[{"maxRequestLength":10240}]`)),
+			of("EX02", failed(report.SectionIIS)),
+			data(report.SectionHybrid, `[]`), absent(report.SectionOverrides),
 			certs(cert(thumb, 20*day24, true)))
 	}
 	stale := func(t *testing.T) map[string][]byte { return healthy(t, made("2026-11-20T09:15:00Z")) }
@@ -164,25 +165,25 @@ func TestOutcomes(t *testing.T) {
 		outcome check.Outcome
 	}{
 		"healthy":                                   {nil, nil, check.Passed},
-		"a warning":                                 {[]edit{data(sectionHybrid, `[]`)}, nil, check.Warned},
+		"a warning":                                 {[]edit{data(report.SectionHybrid, `[]`)}, nil, check.Warned},
 		"a critical finding":                        {[]edit{rules()}, nil, check.Failed},
-		"a needed section failed":                   {[]edit{failed(sectionRules)}, nil, check.Undecided},
-		"a section of a warning failed":             {[]edit{failed(sectionWebConfig)}, nil, check.Passed}, // onprem_report tells
-		"a finding beside a section that failed":    {[]edit{failed(sectionWebConfig), data(sectionHybrid, `[]`)}, nil, check.Warned},
-		"a section of a warning is missing":         {[]edit{absent(sectionWebConfig)}, nil, check.Undecided},
-		"it is missing on one server":               {[]edit{of("EX02", absent(sectionWebConfig))}, nil, check.Undecided},
-		"it failed on one server, lacks on another": {[]edit{of("EX01", absent(sectionWebConfig)), of("EX02", failed(sectionWebConfig))}, nil, check.Undecided},
-		"failed on the newest, missing elsewhere":   {[]edit{of("EX01", failed(sectionHybrid)), of("EX02", absent(sectionHybrid))}, nil, check.Undecided},
-		"a section of a warning is null":            {[]edit{data(sectionCertificates, `null`)}, nil, check.Undecided},
-		"null is not an empty list of rules":        {[]edit{data(sectionRules, `null`)}, nil, check.Undecided},
-		"a section in another form":                 {[]edit{data(sectionWebConfig, `[{"maxRequestLength":"abc"}]`)}, nil, check.Undecided},
-		"a section that names too little":           {[]edit{data(sectionDirectories, `[]`)}, nil, check.Undecided},
-		"two sections alone":                        {[]edit{only(sectionRules, sectionSettings)}, nil, check.Undecided},
-		"a critical finding in such a report":       {[]edit{only(sectionRules, sectionSettings), rules()}, nil, check.Failed},
-		"overrides and endpoints may be missing":    {[]edit{absent(sectionOverrides), absent("migrationEndpoints")}, nil, check.Passed},
-		"overrides in another form":                 {[]edit{data(sectionOverrides, `["abc"]`)}, nil, check.Undecided},
+		"a needed section failed":                   {[]edit{failed(report.SectionAccessRules)}, nil, check.Undecided},
+		"a section of a warning failed":             {[]edit{failed(report.SectionWebConfig)}, nil, check.Passed}, // onprem_report tells
+		"a finding beside a section that failed":    {[]edit{failed(report.SectionWebConfig), data(report.SectionHybrid, `[]`)}, nil, check.Warned},
+		"a section of a warning is missing":         {[]edit{absent(report.SectionWebConfig)}, nil, check.Undecided},
+		"it is missing on one server":               {[]edit{of("EX02", absent(report.SectionWebConfig))}, nil, check.Undecided},
+		"it failed on one server, lacks on another": {[]edit{of("EX01", absent(report.SectionWebConfig)), of("EX02", failed(report.SectionWebConfig))}, nil, check.Undecided},
+		"failed on the newest, missing elsewhere":   {[]edit{of("EX01", failed(report.SectionHybrid)), of("EX02", absent(report.SectionHybrid))}, nil, check.Undecided},
+		"a section of a warning is null":            {[]edit{data(report.SectionCertificates, `null`)}, nil, check.Undecided},
+		"null is not an empty list of rules":        {[]edit{data(report.SectionAccessRules, `null`)}, nil, check.Undecided},
+		"a section in another form":                 {[]edit{data(report.SectionWebConfig, `[{"maxRequestLength":"abc"}]`)}, nil, check.Undecided},
+		"a section that names too little":           {[]edit{data(report.SectionDirectories, `[]`)}, nil, check.Undecided},
+		"two sections alone":                        {[]edit{only(report.SectionAccessRules, report.SectionActiveSync)}, nil, check.Undecided},
+		"a critical finding in such a report":       {[]edit{only(report.SectionAccessRules, report.SectionActiveSync), rules()}, nil, check.Failed},
+		"overrides and endpoints may be missing":    {[]edit{absent(report.SectionOverrides), absent("migrationEndpoints")}, nil, check.Passed},
+		"overrides in another form":                 {[]edit{data(report.SectionOverrides, `["abc"]`)}, nil, check.Undecided},
 		"no server has the auth certificate":        {[]edit{certs()}, nil, check.Warned},
-		"a needed section failed on one server":     {[]edit{of("EX01", failed(sectionRules))}, nil, check.Passed},
+		"a needed section failed on one server":     {[]edit{of("EX01", failed(report.SectionAccessRules))}, nil, check.Passed},
 		"all reports too old":                       {[]edit{made("2026-11-20T09:15:00Z")}, nil, check.Undecided},
 		"an old report that would show a fault":     {[]edit{made("2026-11-20T09:15:00Z"), rules()}, nil, check.Undecided},
 		"daily reports, two hours old":              {[]edit{every(24 * time.Hour), made("2026-11-22T07:20:00Z")}, nil, check.Passed},
@@ -193,7 +194,7 @@ func TestOutcomes(t *testing.T) {
 		"the cloud cannot be asked for":             {nil, func(f *fixture) { f.target.Entra.OpenIDConfiguration = "https://127.0.0.1:1/" }, check.Undecided},
 		"no tenant is configured":                   {nil, func(f *fixture) { f.target.Tenant = "" }, check.Passed}, // its auth server is not known: that row is open
 		"an expected server is silent":              {nil, func(f *fixture) { f.target.OnPrem.Report.Hosts = []string{"EX03"} }, check.Passed},
-		"a critical finding beside what is unknown": {[]edit{failed(sectionSettings), rules("DeviceType", "OutlookService", "Block")}, nil, check.Failed},
+		"a critical finding beside what is unknown": {[]edit{failed(report.SectionActiveSync), rules("DeviceType", "OutlookService", "Block")}, nil, check.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, healthy(t, c.edits...), tenantIn(worldwide, ""))
@@ -215,7 +216,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
-	r := newFixture(t, healthy(t, absent(sectionIIS), data(sectionWebConfig, `[{"maxRequestLength":"abc"}]`), data(sectionHybrid, `[]`)), http.NotFound).result(t)
+	r := newFixture(t, healthy(t, absent(report.SectionIIS), data(report.SectionWebConfig, `[{"maxRequestLength":"abc"}]`), data(report.SectionHybrid, `[]`)), http.NotFound).result(t)
 	require.Error(t, r.Err)
 	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
 		assert.Contains(t, r.Err.Error(), part)

@@ -23,11 +23,11 @@ type directory = report.VirtualDirectory
 // sites may have other names, or none: Exchange then sends their users through
 // a site that faces the Internet.
 func judgeDirectories(e estate) answer {
-	all, err := newest(e, report.Report.VirtualDirectories)
+	all, err := report.Newest(e.Evidence, report.Report.VirtualDirectories)
 	if err != nil {
 		return open(err)
 	}
-	servers, err := newest(e, report.Report.ExchangeServers)
+	servers, err := report.Newest(e.Evidence, report.Report.ExchangeServers)
 	if err != nil {
 		return open(err)
 	}
@@ -37,7 +37,7 @@ func judgeDirectories(e estate) answer {
 		sites[site] = append(sites[site], d)
 	}
 	if len(sites) == 0 {
-		return open(check.Errorf(check.ReportInput, "section %s: no ActiveSync virtual directory", sectionDirectories))
+		return open(check.Errorf(check.ReportInput, "section %s: no ActiveSync virtual directory", report.SectionDirectories))
 	}
 	var bad, about, urls, inward []string
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
@@ -134,7 +134,7 @@ var oauthKinds = []string{report.KindMapi, report.KindWebServices, report.KindOA
 // judgeOAuthDirectories: OAuth must be among the methods of each, internal and
 // external.
 func judgeOAuthDirectories(e estate) answer {
-	all, err := newest(e, report.Report.VirtualDirectories)
+	all, err := report.Newest(e.Evidence, report.Report.VirtualDirectories)
 	if err != nil {
 		return open(err)
 	}
@@ -143,7 +143,7 @@ func judgeOAuthDirectories(e estate) answer {
 	for _, kind := range oauthKinds {
 		some := ofKind(all, kind)
 		if len(some) == 0 {
-			return open(check.Errorf(check.ReportInput, "section %s: no %s virtual directory", sectionDirectories, kind))
+			return open(check.Errorf(check.ReportInput, "section %s: no %s virtual directory", report.SectionDirectories, kind))
 		}
 		for _, d := range some {
 			looked++

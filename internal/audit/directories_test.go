@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/hmad/hmad/internal/report"
 )
 
 const mail = "https://mail.contoso.com/Microsoft-Server-ActiveSync"
@@ -17,7 +19,7 @@ func urls(all ...string) edit {
 	for i, u := range all {
 		rows = append(rows, fmt.Sprintf(`{"kind":"ActiveSync","server":"EX%02d","externalUrl":%q}`, i+1, u))
 	}
-	return data(sectionDirectories, "["+strings.Join(rows, ",")+"]")
+	return data(report.SectionDirectories, "["+strings.Join(rows, ",")+"]")
 }
 
 // sites puts EX01, EX02, ... into these sites.
@@ -26,7 +28,7 @@ func sites(all ...string) edit {
 	for i, s := range all {
 		rows = append(rows, fmt.Sprintf(`{"name":"EX%02d","adminDisplayVersion":"x","site":"contoso.com/Configuration/Sites/%s"}`, i+1, s))
 	}
-	return data(sectionServers, "["+strings.Join(rows, ",")+"]")
+	return data(report.SectionServers, "["+strings.Join(rows, ",")+"]")
 }
 
 func TestVirtualDirectoryMismatch(t *testing.T) {
@@ -47,10 +49,10 @@ func TestVirtualDirectoryMismatch(t *testing.T) {
 		{"another path", []edit{urls("https://mail.contoso.com/EAS")}, isUnmet, "EX01 has https://mail.contoso.com/EAS"},
 		{"another port", []edit{urls("https://mail.contoso.com:8443/Microsoft-Server-ActiveSync")}, isUnmet, "configured"},
 		{"servers unknown to the list", []edit{sites()}, isMet, ""},
-		{"one object instead of a list", []edit{data(sectionDirectories, fmt.Sprintf(`{"kind":"activesync","server":"EX01","externalUrl":%q}`, mail))}, isMet, ""},
-		{"no ActiveSync directory", []edit{data(sectionDirectories, `[{"kind":"OAB","server":"EX01"}]`)}, isOpen, "no ActiveSync"},
-		{"directories failed", []edit{failed(sectionDirectories)}, isOpen, "access denied"},
-		{"servers failed", []edit{failed(sectionServers)}, isOpen, "access denied"},
+		{"one object instead of a list", []edit{data(report.SectionDirectories, fmt.Sprintf(`{"kind":"activesync","server":"EX01","externalUrl":%q}`, mail))}, isMet, ""},
+		{"no ActiveSync directory", []edit{data(report.SectionDirectories, `[{"kind":"OAB","server":"EX01"}]`)}, isOpen, "no ActiveSync"},
+		{"directories failed", []edit{failed(report.SectionDirectories)}, isOpen, "access denied"},
+		{"servers failed", []edit{failed(report.SectionServers)}, isOpen, "access denied"},
 	})
 	t.Run("no URL configured", func(t *testing.T) {
 		e := estateOf(t, urls("https://eas.contoso.com/Microsoft-Server-ActiveSync"))
@@ -76,7 +78,7 @@ func TestOAuthMissingOnVirtualDirectory(t *testing.T) {
 		for _, kind := range []string{"WebServices", "OAB", "Autodiscover"} {
 			rows += fmt.Sprintf(`,{"kind":%q,"server":"EX01","internalAuthenticationMethods":["Ntlm","OAuth"],"externalAuthenticationMethods":["Ntlm","OAuth"]}`, kind)
 		}
-		return data(sectionDirectories, rows+"]")
+		return data(report.SectionDirectories, rows+"]")
 	}
 	run(t, "oauth_missing_on_virtual_directory", []judged{
 		{"on all", nil, isMet, "all 8 directories"},
@@ -86,6 +88,6 @@ func TestOAuthMissingOnVirtualDirectory(t *testing.T) {
 		{"a text instead of a list, in other case", []edit{directories(`,"internalAuthenticationMethods":"Ntlm, OAUTH","externalAuthenticationMethods":"oauth"`)}, isMet, ""},
 		{"no methods at all", []edit{directories("")}, isUnmet, "EX01 Mapi"},
 		{"a kind is not there", []edit{urls(mail)}, isOpen, "no Mapi"},
-		{"section failed", []edit{failed(sectionDirectories)}, isOpen, "access denied"},
+		{"section failed", []edit{failed(report.SectionDirectories)}, isOpen, "access denied"},
 	})
 }

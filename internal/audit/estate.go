@@ -45,11 +45,6 @@ func (e estate) note(v *check.Verdict) {
 	}
 }
 
-// newest reads a section that tells of the whole organisation.
-func newest[T any](e estate, read func(report.Report) (T, error)) (T, error) {
-	return report.Newest(e.Evidence, read)
-}
-
 // onHost is what one server's section says.
 type onHost[T any] struct {
 	host  string

@@ -15,10 +15,10 @@ var (
 // facts records what the reports show of these; what they do not show is left
 // out.
 func (e estate) facts(v *check.Verdict) {
-	if settings, err := newest(e, report.Report.ActiveSyncSettings); err == nil {
+	if settings, err := report.Newest(e.Evidence, report.Report.ActiveSyncSettings); err == nil {
 		v.Fact(accessLevel, "", settings.DefaultAccessLevel)
 	}
-	if c, err := newest(e, report.Report.AuthConfig); err == nil {
+	if c, err := report.Newest(e.Evidence, report.Report.AuthConfig); err == nil {
 		v.Fact(authCertificate, "", c.CurrentThumbprint)
 	}
 	servers, _ := readServers(e)

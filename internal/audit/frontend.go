@@ -15,7 +15,7 @@ const anyRequestLength = math.MaxInt32
 // «Enable hybrid Modern Authentication», step 4). web.config counts in KB,
 // transport in bytes.
 func judgeRequestLength(e estate) answer {
-	transport, err := newest(e, report.Report.TransportConfig)
+	transport, err := report.Newest(e.Evidence, report.Report.TransportConfig)
 	if err != nil {
 		return open(err)
 	}

@@ -3,13 +3,15 @@ package audit
 import (
 	"fmt"
 	"testing"
+
+	"github.com/hmad/hmad/internal/report"
 )
 
 func TestRequestLengthTooSmall(t *testing.T) {
 	sizes := func(send, receive string) edit {
-		return data(sectionTransport, fmt.Sprintf(`[{"maxSendSize":%q,"maxReceiveSize":%q}]`, send, receive))
+		return data(report.SectionTransport, fmt.Sprintf(`[{"maxSendSize":%q,"maxReceiveSize":%q}]`, send, receive))
 	}
-	length := func(kb int) edit { return data(sectionWebConfig, fmt.Sprintf(`[{"maxRequestLength":%d}]`, kb)) }
+	length := func(kb int) edit { return data(report.SectionWebConfig, fmt.Sprintf(`[{"maxRequestLength":%d}]`, kb)) }
 	run(t, "request_length_too_small", []judged{
 		{"exactly as large", nil, isMet, "EX01 36864 KB, EX02 36864 KB, where MaxReceiveSize is 36864 KB"},
 		{"one KB short", []edit{length(36863)}, isUnmet, "36863 KB"},
@@ -22,17 +24,19 @@ func TestRequestLengthTooSmall(t *testing.T) {
 		{"Unlimited receiving, in other case", []edit{sizes("36 MB (37,748,736 bytes)", "UNLIMITED")}, isUnmet, "MaxReceiveSize is Unlimited"},
 		{"Unlimited, and web.config's largest", []edit{sizes("Unlimited", "Unlimited"), length(2147483647)}, isMet, "Unlimited"},
 		{"digits as other cultures group them", []edit{sizes("36 MB (37.748.736 bytes)", "36 MB (37 748 736 bytes)")}, isMet, ""},
-		{"a plain number of bytes", []edit{data(sectionTransport, `{"maxSendSize":"1024","maxReceiveSize":1048576}`)}, isMet, "MaxReceiveSize is 1024 KB"},
+		{"a plain number of bytes", []edit{data(report.SectionTransport, `{"maxSendSize":"1024","maxReceiveSize":1048576}`)}, isMet, "MaxReceiveSize is 1024 KB"},
 		{"no size", []edit{sizes("much", "more")}, isOpen, "size"},
-		{"transport failed", []edit{failed(sectionTransport)}, isOpen, "access denied"},
-		{"web.config failed on one server", []edit{of("EX02", failed(sectionWebConfig))}, isOpen, "EX02"},
-		{"web.config failed on one server, short on the other", []edit{of("EX02", failed(sectionWebConfig)), of("EX01", length(1))}, isUnmet, "EX01 1 KB"},
+		{"transport failed", []edit{failed(report.SectionTransport)}, isOpen, "access denied"},
+		{"web.config failed on one server", []edit{of("EX02", failed(report.SectionWebConfig))}, isOpen, "EX02"},
+		{"web.config failed on one server, short on the other", []edit{of("EX02", failed(report.SectionWebConfig)), of("EX01", length(1))}, isUnmet, "EX01 1 KB"},
 		{"one server's report is too old", []edit{of("EX02", made("2026-11-22T08:00:00Z"))}, isOpen, "EX02: its report of 2026-11-22 08:00 UTC"},
 	})
 }
 
 func TestTLSOffloadingConfigured(t *testing.T) {
-	flags := func(text string) edit { return data(sectionIIS, fmt.Sprintf(`[{"location":"x","sslFlags":%s}]`, text)) }
+	flags := func(text string) edit {
+		return data(report.SectionIIS, fmt.Sprintf(`[{"location":"x","sslFlags":%s}]`, text))
+	}
 	run(t, "tls_offloading_configured", []judged{
 		{"TLS required", nil, isMet, "EX01 sslFlags Ssl+Ssl128"},
 		{"a text instead of a list", []edit{flags(`"Ssl, Ssl128"`)}, isMet, ""},
@@ -40,7 +44,7 @@ func TestTLSOffloadingConfigured(t *testing.T) {
 		{"plain HTTP let in", []edit{flags(`["None"]`)}, isUnmet, "EX01 sslFlags None, EX02 sslFlags None"},
 		{"strong keys asked for, TLS not required", []edit{of("EX02", flags(`"Ssl128"`))}, isUnmet, "EX02 sslFlags Ssl128"},
 		{"no flags", []edit{flags(`[]`)}, isOpen, "sslFlags"},
-		{"failed on one server", []edit{of("EX01", failed(sectionIIS))}, isOpen, "EX01"},
-		{"absent", []edit{absent(sectionIIS)}, isOpen, "missing"},
+		{"failed on one server", []edit{of("EX01", failed(report.SectionIIS))}, isOpen, "EX01"},
+		{"absent", []edit{absent(report.SectionIIS)}, isOpen, "missing"},
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // judgeOAuthProfile: modern sign-in must be on for clients.
 func judgeOAuthProfile(e estate) answer {
-	o, err := newest(e, report.Report.OrganizationConfig)
+	o, err := report.Newest(e.Evidence, report.Report.OrganizationConfig)
 	switch {
 	case err != nil:
 		return open(err)
@@ -24,7 +24,7 @@ func judgeOAuthProfile(e estate) answer {
 
 // judgeHybrid: a full, classic hybrid leaves a hybrid configuration.
 func judgeHybrid(e estate) answer {
-	hybrid, err := newest(e, report.Report.HybridConfiguration)
+	hybrid, err := report.Newest(e.Evidence, report.Report.HybridConfiguration)
 	switch {
 	case err != nil:
 		return open(err)
@@ -44,15 +44,15 @@ const agentDomain = ".msappproxy.net"
 // nothing found here is only as good as what was read; migration endpoints are
 // read where the collector may (Get-MigrationEndpoint wants a role of its own).
 func judgeHybridAgent(e estate) answer {
-	connectors, err := newest(e, report.Report.IntraOrganizationConnectors)
+	connectors, err := report.Newest(e.Evidence, report.Report.IntraOrganizationConnectors)
 	if err != nil {
 		return open(err)
 	}
-	relationships, err := newest(e, report.Report.OrganizationRelationships)
+	relationships, err := report.Newest(e.Evidence, report.Report.OrganizationRelationships)
 	if err != nil {
 		return open(err)
 	}
-	endpoints, unread := newest(e, report.Report.MigrationEndpoints)
+	endpoints, unread := report.Newest(e.Evidence, report.Report.MigrationEndpoints)
 	var bad, about []string
 	look := func(kind, name string, addresses ...string) {
 		for _, a := range addresses {
@@ -94,14 +94,14 @@ const (
 // judgeDedicatedApp: the override on all servers, and the app's id on the
 // tenant's auth server.
 func judgeDedicatedApp(e estate) answer {
-	overrides, err := newest(e, report.Report.SettingOverrides)
+	overrides, err := report.Newest(e.Evidence, report.Report.SettingOverrides)
 	switch {
 	case errors.Is(err, report.ErrMissing): // Exchange of before the override has no cmdlet for it
 		return moot("%s", err)
 	case err != nil:
 		return open(err)
 	}
-	servers, err := newest(e, report.Report.AuthServers)
+	servers, err := report.Newest(e.Evidence, report.Report.AuthServers)
 	if err != nil {
 		return open(err)
 	}

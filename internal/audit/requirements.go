@@ -2,25 +2,6 @@ package audit
 
 import "github.com/hmad/hmad/internal/report"
 
-// The sections of a report that requirements read.
-const (
-	sectionRules         = report.SectionAccessRules
-	sectionSettings      = report.SectionActiveSync
-	sectionOrganization  = report.SectionOrganization
-	sectionTransport     = report.SectionTransport
-	sectionWebConfig     = report.SectionWebConfig
-	sectionIIS           = report.SectionIIS
-	sectionServers       = report.SectionServers
-	sectionHybrid        = report.SectionHybrid
-	sectionConnectors    = report.SectionConnectors
-	sectionRelationships = report.SectionRelationships
-	sectionDirectories   = report.SectionDirectories
-	sectionAuthConfig    = report.SectionAuthConfig
-	sectionCertificates  = report.SectionCertificates
-	sectionOverrides     = report.SectionOverrides
-	sectionAuthServers   = report.SectionAuthServers
-)
-
 const (
 	showAccess  = "Get-ActiveSyncDeviceAccessRule | Format-List Characteristic,QueryString,AccessLevel"
 	showHybrid  = "Get-HybridConfiguration | Format-List ServiceInstance,Features"
@@ -32,67 +13,67 @@ const (
 // Row numbers are those of the domain notes, section 8.
 var requirements = []requirement{
 	{ // 17
-		name: "nothing keeps Exchange Online out", reason: outlookServiceBlocked, reads: []string{sectionRules},
+		name: "nothing keeps Exchange Online out", reason: outlookServiceBlocked, reads: []string{report.SectionAccessRules},
 		wanted: "no rule that blocks or quarantines OutlookService",
 		show:   showAccess, judge: judgeServiceBlocked,
 	}, { // 14, 16
-		name: "Exchange Online is let in", reason: outlookServiceNotAllowed, reads: []string{sectionSettings, sectionRules},
+		name: "Exchange Online is let in", reason: outlookServiceNotAllowed, reads: []string{report.SectionActiveSync, report.SectionAccessRules},
 		wanted: "DefaultAccessLevel Allow, or a rule DeviceType \"OutlookService\" Allow",
 		show:   "Get-ActiveSyncOrganizationSettings | Format-List DefaultAccessLevel", judge: judgeServiceAllowed,
 	}, { // 15
-		name: "Outlook with Basic is kept out", reason: basicOutlookAllowed, reads: []string{sectionRules},
+		name: "Outlook with Basic is kept out", reason: basicOutlookAllowed, reads: []string{report.SectionAccessRules},
 		wanted: "a rule DeviceModel \"Outlook for iOS and Android\" Block",
 		show:   showAccess, judge: judgeBasicBlocked,
 	}, { // 9
-		name: "modern sign-in is on", reason: oauthProfileDisabled, reads: []string{sectionOrganization},
+		name: "modern sign-in is on", reason: oauthProfileDisabled, reads: []string{report.SectionOrganization},
 		wanted: "OAuth2ClientProfileEnabled True",
 		show:   "Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled", judge: judgeOAuthProfile,
 	}, { // 18
-		name: "large messages pass", reason: requestLengthTooSmall, reads: []string{sectionTransport, sectionWebConfig},
+		name: "large messages pass", reason: requestLengthTooSmall, reads: []string{report.SectionTransport, report.SectionWebConfig},
 		wanted: "maxRequestLength on every server at least the larger of MaxSendSize and MaxReceiveSize",
 		show:   "Get-TransportConfig | Format-List MaxSendSize,MaxReceiveSize; Select-String maxRequestLength \"$env:ExchangeInstallPath\\FrontEnd\\HttpProxy\\Sync\\web.config\"", judge: judgeRequestLength,
 	}, { // 19
-		name: "builds of Exchange", reason: exchangeTooOld, reads: []string{sectionServers},
+		name: "builds of Exchange", reason: exchangeTooOld, reads: []string{report.SectionServers},
 		wanted: "at least 2013 CU19, 2016 CU8 or 2019 CU1, and the current CU or the one before",
 		show:   showServers, judge: judgeBuilds,
 	}, { // 20
-		name: "no Exchange 2010 or earlier", reason: legacyExchangePresent, reads: []string{sectionServers},
+		name: "no Exchange 2010 or earlier", reason: legacyExchangePresent, reads: []string{report.SectionServers},
 		wanted: "no server of version 14 or earlier",
 		show:   showServers, judge: judgeLegacy,
 	}, { // 21
-		name: "hybrid configuration", reason: hybridConfigurationMissing, reads: []string{sectionHybrid},
+		name: "hybrid configuration", reason: hybridConfigurationMissing, reads: []string{report.SectionHybrid},
 		wanted: "a full hybrid in the classic topology",
 		show:   showHybrid, judge: judgeHybrid,
 	}, { // 22
-		name: "no Hybrid Agent", reason: hybridAgentInUse, reads: []string{sectionConnectors, sectionRelationships},
+		name: "no Hybrid Agent", reason: hybridAgentInUse, reads: []string{report.SectionConnectors, report.SectionRelationships},
 		wanted: "no address of the Hybrid Agent (*.msappproxy.net)",
 		show:   "Get-IntraOrganizationConnector | Format-List Name,TargetSharingEpr,DiscoveryEndpoint; Get-OrganizationRelationship | Format-List Name,TargetSharingEpr", judge: judgeHybridAgent,
 	}, { // 2
-		name: "ActiveSync URLs agree", reason: virtualDirectoryMismatch, reads: []string{sectionDirectories, sectionServers},
+		name: "ActiveSync URLs agree", reason: virtualDirectoryMismatch, reads: []string{report.SectionDirectories, report.SectionServers},
 		wanted: "one https ExternalUrl in each site that has any, the configured one among them",
 		show:   "Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl", judge: judgeDirectories,
 	}, { // 12
-		name: "OAuth on virtual directories", reason: oauthMissingOnVirtualDirectory, reads: []string{sectionDirectories},
+		name: "OAuth on virtual directories", reason: oauthMissingOnVirtualDirectory, reads: []string{report.SectionDirectories},
 		wanted: "OAuth on Mapi, WebServices, OAB and Autodiscover of every server",
 		show:   "\"Mapi\",\"WebServices\",\"OAB\",\"Autodiscover\" | % {& \"Get-$($_)VirtualDirectory\" -ADPropertiesOnly | Format-List Server,Name,*auth*}", judge: judgeOAuthDirectories,
 	}, { // 7
-		name: "TLS up to Exchange", reason: tlsOffloadingConfigured, reads: []string{sectionIIS},
+		name: "TLS up to Exchange", reason: tlsOffloadingConfigured, reads: []string{report.SectionIIS},
 		wanted: "Ssl among the sslFlags of every server's ActiveSync directory",
 		show:   "Get-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags", judge: judgeOffloading,
 	}, { // 23
-		name: "auth certificate lasts", reason: authCertificateExpiring, reads: []string{sectionAuthConfig, sectionCertificates},
+		name: "auth certificate lasts", reason: authCertificateExpiring, reads: []string{report.SectionAuthConfig, report.SectionCertificates},
 		wanted: "over 60 days left, or a next certificate that takes over in time",
 		show:   showCerts, judge: judgeCertificateEnd,
 	}, { // 23
-		name: "auth certificate on every server", reason: authCertificateMissing, reads: []string{sectionAuthConfig, sectionCertificates},
+		name: "auth certificate on every server", reason: authCertificateMissing, reads: []string{report.SectionAuthConfig, report.SectionCertificates},
 		wanted: "the current certificate with its private key on every server",
 		show:   showCerts, judge: judgeCertificatePresent,
 	}, { // 24
-		name: "dedicated hybrid app", reason: dedicatedAppMissing, reads: []string{sectionOverrides, sectionAuthServers},
+		name: "dedicated hybrid app", reason: dedicatedAppMissing, reads: []string{report.SectionOverrides, report.SectionAuthServers},
 		wanted: "an override ExchangeOnpremAsThirdPartyAppId Enabled=true, and the app's id on the auth server",
 		show:   "Get-SettingOverride | Format-List Name,SectionName,Parameters,Server; Get-AuthServer | Format-List Name,Realm,ApplicationIdentifier", judge: judgeDedicatedApp,
 	}, {
-		name: "hmad's table of builds", reason: buildTableOld, reads: []string{sectionServers},
+		name: "hmad's table of builds", reason: buildTableOld, reads: []string{report.SectionServers},
 		wanted: "at most 180 days old, and every server's update in it", judge: judgeTable,
 	}, { // section 10
 		name: "cloud of the tenant", reason: cloudUnsupported,

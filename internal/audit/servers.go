@@ -29,7 +29,7 @@ type server struct {
 // the server itself reports, else the directory's, which knows no security
 // updates.
 func readServers(e estate) ([]server, error) {
-	all, err := newest(e, report.Report.ExchangeServers)
+	all, err := report.Newest(e.Evidence, report.Report.ExchangeServers)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func readServers(e estate) ([]server, error) {
 		servers = append(servers, s)
 	}
 	if len(servers) == 0 {
-		return nil, check.Errorf(check.ReportInput, "section %s: no Exchange server", sectionServers)
+		return nil, check.Errorf(check.ReportInput, "section %s: no Exchange server", report.SectionServers)
 	}
 	return servers, nil
 }
@@ -95,7 +95,7 @@ func unreadVersions(all []server) error {
 	if len(unread) == 0 {
 		return nil
 	}
-	return check.Errorf(check.ReportInput, "section %s: versions that cannot be read: %s", sectionServers, check.List(unread))
+	return check.Errorf(check.ReportInput, "section %s: versions that cannot be read: %s", report.SectionServers, check.List(unread))
 }
 
 func judgeBuilds(e estate) answer { return judgeServers(e, tooOld) }

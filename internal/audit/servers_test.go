@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // versionsOf makes the section of servers: EX01, EX02, ... with these versions.
@@ -18,7 +19,7 @@ func versionsOf(versions ...string) []edit {
 	for i, v := range versions {
 		rows = append(rows, fmt.Sprintf(`{"name":"EX%02d","adminDisplayVersion":%q}`, i+1, v))
 	}
-	return []edit{data(sectionServers, "["+strings.Join(rows, ",")+"]"), absent("localServer")}
+	return []edit{data(report.SectionServers, "["+strings.Join(rows, ",")+"]"), absent("localServer")}
 }
 
 func TestExchangeTooOld(t *testing.T) {
@@ -44,8 +45,8 @@ func TestExchangeTooOld(t *testing.T) {
 		{"the server's own build counts more", append(versionsOf("Version 15.2 (Build 1258.12)"), of("EX01", data("localServer", `{"build":"15.02.1748.039"}`))), isMet, "15.2.1748.39 (2019 CU15"},
 		{"a version that cannot be read", versionsOf("Version 15.2 (Build 2562.17)", "unknown"), isOpen, "EX02 unknown"},
 		{"a version that cannot be read beside an old one", versionsOf("Version 15.2 (Build 221.12)", "unknown"), isUnmet, "EX01"},
-		{"no servers", []edit{data(sectionServers, `[]`)}, isOpen, "no Exchange server"},
-		{"section failed", []edit{failed(sectionServers)}, isOpen, "access denied"},
+		{"no servers", []edit{data(report.SectionServers, `[]`)}, isOpen, "no Exchange server"},
+		{"section failed", []edit{failed(report.SectionServers)}, isOpen, "access denied"},
 	})
 }
 
@@ -57,7 +58,7 @@ func TestLegacyExchangePresent(t *testing.T) {
 		{"2003", versionsOf("Version 6.5 (Build 7638.2)"), isUnmet, "6.5.7638.2"},
 		{"an old 2013 is not legacy", versionsOf("Version 15.0 (Build 516.32)"), isMet, "2013"},
 		{"a version that cannot be read", versionsOf(""), isOpen, "adminDisplayVersion"},
-		{"section failed", []edit{failed(sectionServers)}, isOpen, "access denied"},
+		{"section failed", []edit{failed(report.SectionServers)}, isOpen, "access denied"},
 	})
 }
 
@@ -85,7 +86,7 @@ func TestServersThatTheTableDoesNotKnow(t *testing.T) {
 		{"none", nil, isMet, "the table is of " + check.Day(buildTableDate())},
 		{"one", versionsOf("Version 15.2 (Build 3100.1)", "Version 15.2 (Build 2562.17)"), isUnmet, "does not know the update of EX01 15.2.3100.1"},
 		{"a version that cannot be read", versionsOf("unknown"), isOpen, "EX01 unknown"},
-		{"section failed", []edit{failed(sectionServers)}, isOpen, "access denied"},
+		{"section failed", []edit{failed(report.SectionServers)}, isOpen, "access denied"},
 	})
 	old := estate{now: buildTableDate().Add(MaxTableAge + day24)}
 	assert.Equal(t, isUnmet, judgeTable(old).state, "the date alone is enough to find")

@@ -128,17 +128,17 @@ func TestWhatIsNotMetIsNamed(t *testing.T) {
 	}{
 		"outlook_service_blocked":            {[]edit{rules("UserAgent", "OutlookService/1.0", "Block")}, []string{`UserAgent "OutlookService/1.0"`}},
 		"basic_outlook_allowed":              {[]edit{rules("DeviceModel", basicOutlook, "Allow")}, []string{`DeviceModel "Outlook for iOS and Android"`}},
-		"request_length_too_small":           {[]edit{of("EX02", data(sectionWebConfig, `[{"maxRequestLength":1}]`))}, []string{"EX02"}},
+		"request_length_too_small":           {[]edit{of("EX02", data(report.SectionWebConfig, `[{"maxRequestLength":1}]`))}, []string{"EX02"}},
 		"exchange_too_old":                   {versionsOf("Version 15.1 (Build 2375.7)", old, "Version 15.1 (Build 1261.35)"), []string{"EX03", "EX02"}},
 		"legacy_exchange_present":            {versionsOf("Version 15.2 (Build 2562.17)", "Version 14.3 (Build 123.4)"), []string{"EX02"}},
-		"hybrid_agent_in_use":                {[]edit{data(sectionRelationships, `[{"name":"O365","enabled":true,"targetSharingEpr":"https://x.msappproxy.net/"}]`)}, []string{"O365"}},
+		"hybrid_agent_in_use":                {[]edit{data(report.SectionRelationships, `[{"name":"O365","enabled":true,"targetSharingEpr":"https://x.msappproxy.net/"}]`)}, []string{"O365"}},
 		"virtual_directory_mismatch":         {[]edit{urls("https://mail.contoso.com/EAS", mail), sites("HQ", "Branch")}, []string{"EX01"}},
-		"oauth_missing_on_virtual_directory": {[]edit{data(sectionDirectories, `[{"kind":"Mapi","server":"EX01"},{"kind":"WebServices","server":"EX01"},{"kind":"OAB","server":"EX02"},{"kind":"Autodiscover","server":"EX02"}]`)}, []string{"EX01", "EX01", "EX02", "EX02"}},
-		"tls_offloading_configured":          {[]edit{of("EX01", data(sectionIIS, `[{"location":"x","sslFlags":"None"}]`))}, []string{"EX01"}},
+		"oauth_missing_on_virtual_directory": {[]edit{data(report.SectionDirectories, `[{"kind":"Mapi","server":"EX01"},{"kind":"WebServices","server":"EX01"},{"kind":"OAB","server":"EX02"},{"kind":"Autodiscover","server":"EX02"}]`)}, []string{"EX01", "EX01", "EX02", "EX02"}},
+		"tls_offloading_configured":          {[]edit{of("EX01", data(report.SectionIIS, `[{"location":"x","sslFlags":"None"}]`))}, []string{"EX01"}},
 		"auth_certificate_expiring":          {[]edit{certs(cert(thumb, day24, true))}, []string{thumb}},
 		"auth_certificate_missing":           {[]edit{of("EX02", certs())}, []string{"EX02"}},
 		"build_table_old":                    {versionsOf("Version 15.3 (Build 1.0)"), []string{"EX01"}},
-		"cloud_unsupported":                  {[]edit{data(sectionHybrid, `[{"serviceInstance":1}]`)}, []string{tenant}},
+		"cloud_unsupported":                  {[]edit{data(report.SectionHybrid, `[{"serviceInstance":1}]`)}, []string{tenant}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			a := requirementOf(t, reason).judge(estateOf(t, c.edits...))
