@@ -133,7 +133,7 @@ func startDemo(t *testing.T, args ...string) *estate {
 }
 
 // request sends a request and gives status and body.
-func request(t *testing.T, method, url string, header ...string) (int, string) {
+func request(t testing.TB, method, url string, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	require.NoError(t, err)

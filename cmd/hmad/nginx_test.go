@@ -169,7 +169,7 @@ func startServer(t *testing.T, program, pkg string, args ...string) *output {
 }
 
 // freeAddress gives a loopback address on which nothing listens.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
