@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/lab"
@@ -16,21 +17,22 @@ func (w *world) memory(target string) check.Memory {
 	if i < 0 {
 		return m
 	}
-	sync.RehearseMailboxes(m, now(), 40)
-	sync.RehearseOnPrem(m, now(), 400)
-	return pastMemory{m, w.labs[i].Past}
+	sync.RehearseMailboxes(m, w.now(), 40)
+	sync.RehearseOnPrem(m, w.now(), 400)
+	return pastMemory{m, w.now, w.labs[i].Past}
 }
 
 // pastMemory is a memory of a longer past than hmad has had: what takes hours
 // in earnest a lab's fault shows at the next run.
 type pastMemory struct {
 	check.Memory
+	now  func() time.Time
 	past func() lab.Past
 }
 
 // Get writes down the past before it reads.
 func (m pastMemory) Get(key string, into any) bool {
-	past, at := m.past(), now()
+	past, at := m.past(), m.now()
 	for _, p := range past.Published {
 		metadata.Remember(m.Memory, p.DER, at.Add(-p.For), at)
 	}

@@ -29,6 +29,7 @@ func now() time.Time { return time.Now().Round(0) }
 // clock, and the Store and meter that it was made with.
 type world struct {
 	dialer  net.Dialer
+	now     func() time.Time
 	storage string // the folder for what survives restarts
 	store   *state.Store
 	meter   func(check.ID) check.Meter
@@ -39,7 +40,7 @@ type world struct {
 }
 
 func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
-	return &world{dialer: net.Dialer{KeepAlive: -1}, storage: storage, store: store, meter: meter, budgets: map[string]*budget.Budget{}}
+	return &world{dialer: net.Dialer{KeepAlive: -1}, now: now, storage: storage, store: store, meter: meter, budgets: map[string]*budget.Budget{}}
 }
 
 // trial is the world of checks that are built to be judged, or to run once:
@@ -58,7 +59,7 @@ func (w *world) env(t config.Target, name string) check.Env {
 		ReadFile: readFile,
 		ReadDir:  readDir,
 		Reports:  w.reports(t),
-		Now:      now,
+		Now:      w.now,
 		Memory:   w.memory(t.Name),
 		Meter:    w.meter(id),
 		Table:    w.store.Table(id),
@@ -78,7 +79,7 @@ func (w *world) budget(t config.Target) *budget.Budget {
 		b = budget.New(t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency)
 		w.budgets[tenant] = b
 	}
-	b.Remember(now(), tenant, t.Name, w.store.Memory(t.Name))
+	b.Remember(w.now(), tenant, t.Name, w.store.Memory(t.Name))
 	return b
 }
 
@@ -86,7 +87,7 @@ func (w *world) budget(t config.Target) *budget.Budget {
 // of one tenant say the same, the config sees to it.
 func (w *world) allow(file *config.File) {
 	for _, t := range file.Targets {
-		w.budget(t).Configure(now(), t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency)
+		w.budget(t).Configure(w.now(), t.ExchangeOnline.Rate, t.ExchangeOnline.Concurrency)
 	}
 }
 

@@ -54,13 +54,14 @@ func (c *configuration) run(ctx context.Context, v *check.Verdict) {
 	e.note(v)
 	judgeAll(v, requirements, e)
 	v.Samples(samplesOfCertificate(e)...)
-	v.Sample(BuildTableTime, float64(buildTableDate().Unix()))
+	v.Sample(BuildTableTime, float64(e.tableDate.Unix()))
 	e.facts(v)
 }
 
 // look gathers the estate. What cannot be read is part of it.
 func (c *configuration) look(ctx context.Context) estate {
-	e := estate{now: c.env.Now(), tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL}
+	now := c.env.Now()
+	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL, tableDate: tableDate(c.target.Mailbox, now)}
 	arrived, err := c.reader.Read(c.env, c.env.Reports)
 	e.Evidence = report.EvidenceOf(arrived, e.now, c.target.OnPrem.Report.Hosts...)
 	e.Failed = err

@@ -10,7 +10,7 @@ import (
 )
 
 func TestNoReportAtAll(t *testing.T) {
-	e := estate{now: now}
+	e := estate{now: now, tableDate: buildTableDate()}
 	assert.Equal(t, check.ReportInput, check.ClassOf(e.Err()))
 	for _, r := range requirements {
 		if len(r.reads) > 0 {

@@ -152,8 +152,8 @@ func buildName(v version) string {
 // judgeTable: hmad's own knowledge of builds must not be too old. It is when
 // its date says so, or when a server has a CU that it does not know.
 func judgeTable(e estate) answer {
-	if age := e.now.Sub(buildTableDate()); age > MaxTableAge {
-		return unmet(nil, "the table is of %s, %d days old", check.Day(buildTableDate()), days(age))
+	if age := e.now.Sub(e.tableDate); age > MaxTableAge {
+		return unmet(nil, "the table is of %s, %d days old", check.Day(e.tableDate), days(age))
 	}
 	servers, err := readServers(e)
 	if err != nil {
@@ -167,11 +167,11 @@ func judgeTable(e estate) answer {
 	}
 	switch err := unreadVersions(servers); {
 	case len(news) > 0:
-		return unmet(about, "the table is of %s and does not know the update of %s", check.Day(buildTableDate()), check.List(news))
+		return unmet(about, "the table is of %s and does not know the update of %s", check.Day(e.tableDate), check.List(news))
 	case err != nil:
 		return open(err)
 	default:
-		return met("the table is of %s", check.Day(buildTableDate()))
+		return met("the table is of %s", check.Day(e.tableDate))
 	}
 }
 

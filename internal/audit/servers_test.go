@@ -88,8 +88,27 @@ func TestServersThatTheTableDoesNotKnow(t *testing.T) {
 		{"a version that cannot be read", versionsOf("unknown"), isOpen, "EX01 unknown"},
 		{"section failed", []edit{failed(report.SectionServers)}, isOpen, "access denied"},
 	})
-	old := estate{now: buildTableDate().Add(MaxTableAge + day24)}
+	old := estate{now: buildTableDate().Add(MaxTableAge + day24), tableDate: buildTableDate()}
 	assert.Equal(t, isUnmet, judgeTable(old).state, "the date alone is enough to find")
+}
+
+func TestTheTableOfALabDoesNotGrowOld(t *testing.T) {
+	for mailbox, old := range map[string]bool{
+		"hmad-probe@contoso.test":      false,
+		"hmad-probe@MAIL.CONTOSO.TEST": false,
+		"hmad-probe@contoso.com":       true,
+		"hmad-probe@test":              true, // no domain under .test
+		"hmad.test@contoso.com":        true,
+		"hmad-probe@contoso-test":      true,
+	} {
+		t.Run(mailbox, func(t *testing.T) {
+			e := estateOf(t)
+			e.now = time.Date(2028, time.January, 1, 0, 0, 0, 0, time.UTC)
+			e.tableDate = tableDate(mailbox, e.now)
+			a := requirementOf(t, "build_table_old").judge(e)
+			assert.Equal(t, old, a.state == isUnmet, a.seen)
+		})
+	}
 }
 
 func TestBuildsThatTheTableDoesNotKnow(t *testing.T) {

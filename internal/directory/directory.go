@@ -209,7 +209,7 @@ func readPassword(env check.Env, file string) (string, error) {
 // directoryTLS trusts the CA file alone, or the system's roots where there is
 // none.
 func directoryTLS(env check.Env, cfg config.LDAP, host string) (*tls.Config, error) {
-	trust := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	trust := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, Time: env.Now}
 	if cfg.CAFile == "" {
 		return trust, nil
 	}

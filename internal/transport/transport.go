@@ -65,7 +65,7 @@ func New(t config.Target, env check.Env) (*http.Transport, error) {
 		DialContext:            d.dial,
 		Proxy:                  d.proxyFor,
 		OnProxyConnectResponse: d.refused,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: env.Now},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
 	}, nil
