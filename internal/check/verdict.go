@@ -267,7 +267,9 @@ func (v *Verdict) note(kind NoteKind, texts ...string) {
 func (v *Verdict) Report() (Report, error) {
 	why := v.silence()
 	out := v.report
-	order := func(a, b Finding) int { return slices.Index(v.def.Reasons, a.Reason) - slices.Index(v.def.Reasons, b.Reason) }
+	order := func(a, b Finding) int {
+		return slices.Index(v.def.Reasons, a.Reason) - slices.Index(v.def.Reasons, b.Reason)
+	}
 	out.Findings = append(out.Findings, v.findings...)
 	slices.SortStableFunc(out.Findings, order)
 	for _, r := range v.def.Reasons {

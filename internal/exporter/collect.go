@@ -15,6 +15,21 @@ import (
 // three gaps of the schedule, at least 15 minutes.
 func staleAfter(maxGap time.Duration) time.Duration { return max(3*maxGap, 15*time.Minute) }
 
+// factSamples returns when each kind of fact last changed.
+func factSamples(facts []state.Fact) []check.Sample {
+	newest := map[string]time.Time{}
+	for _, f := range facts {
+		if f.Changed.After(newest[f.Fact.Name]) {
+			newest[f.Fact.Name] = f.Changed
+		}
+	}
+	var out []check.Sample
+	for name, t := range newest {
+		out = append(out, check.Sample{Metric: check.FactChanged, Value: unix(t), Labels: []string{name}})
+	}
+	return out
+}
+
 // maxSubjects is how many subjects of a reason are exported.
 const maxSubjects = 5
 
@@ -41,6 +56,7 @@ func commonSamples(st state.Status, reasons []*check.Reason, now time.Time) []ch
 		at(check.LastRun, st.Last.Start)
 		add(check.Decided, truth(st.Last.Outcome().Decided()))
 	}
+	out = append(out, factSamples(st.Facts)...)
 	if st.Decided == nil {
 		return out
 	}

@@ -93,6 +93,9 @@ func runKey(id check.ID, number uint64) key {
 // rows returns everything that the file must hold. The caller holds the lock.
 func (s *Store) rows() (rows []row) {
 	for id, e := range s.entries {
+		if len(e.status.Facts) > 0 {
+			rows = append(rows, row{factsKey(id), storeFacts(e.status.Facts)})
+		}
 		e.runs(func(n uint64, r *check.Result) { rows = append(rows, row{runKey(id, n), e.stored(n, r)}) })
 	}
 	for target, values := range s.values {

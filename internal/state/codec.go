@@ -19,7 +19,6 @@ type storedResult struct {
 	Outcome  check.Outcome    `json:"outcome"`
 	Findings []storedFinding  `json:"findings,omitempty"`
 	Unjudged []storedUnjudged `json:"unjudged,omitempty"`
-	Facts    []storedFact     `json:"facts,omitempty"`
 	Samples  []storedSample   `json:"samples,omitempty"`
 	Notes    []check.Note     `json:"notes,omitempty"`
 	Error    *storedError     `json:"error,omitempty"`
@@ -52,12 +51,6 @@ type storedUnjudged struct {
 	Reason string `json:"reason"`
 	Why    string `json:"why,omitempty"`
 	Ends   bool   `json:"ends,omitempty"`
-}
-
-type storedFact struct {
-	Fact    string `json:"fact"`
-	Subject string `json:"subject,omitempty"`
-	Value   string `json:"value"`
 }
 
 type storedSample struct {
@@ -103,6 +96,8 @@ func encode(content any) (text []byte, err error) {
 	switch c := content.(type) {
 	case storedRun:
 		text, err = json.Marshal(store(c))
+	case []storedFact:
+		text, err = json.Marshal(c)
 	case json.RawMessage:
 		text = c
 	case []byte:
@@ -124,9 +119,6 @@ func store(of storedRun) storedResult {
 	}
 	for _, u := range r.Report.Unjudged {
 		s.Unjudged = append(s.Unjudged, storedUnjudged{u.Reason.Name, u.Why, u.Ends})
-	}
-	for _, f := range r.Report.Facts {
-		s.Facts = append(s.Facts, storedFact{f.Fact.Name, f.Subject, f.Value})
 	}
 	for _, x := range r.Report.Samples {
 		s.Samples = append(s.Samples, storedSample{x.Metric.Name, number(x.Value), x.Labels})

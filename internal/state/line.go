@@ -38,6 +38,7 @@ const (
 const (
 	runTable   = "run"   // NAME is the check, KEY the run's number, VALUE a storedResult
 	valueTable = "value" // NAME is that of a value in the target's memory, KEY is empty
+	factTable  = "fact"  // NAME is the check, KEY is empty, VALUE a list of storedFact
 	fleetTable = "fleet" // NAME is the fleet, KEY the member, VALUE its record in Ascii85
 )
 

@@ -18,12 +18,13 @@ import (
 type loaded struct {
 	names  *names
 	runs   map[check.ID]map[uint64]storedRun
+	facts  map[check.ID][]Fact
 	values map[string]targetsMemory
 	fleets map[fleetID]records
 }
 
 func newLoaded(defs []*check.Def) *loaded {
-	return &loaded{newNames(defs), map[check.ID]map[uint64]storedRun{}, map[string]targetsMemory{}, map[fleetID]records{}}
+	return &loaded{newNames(defs), map[check.ID]map[uint64]storedRun{}, map[check.ID][]Fact{}, map[string]targetsMemory{}, map[fleetID]records{}}
 }
 
 // take reads one line. Those after it may say otherwise.
@@ -32,6 +33,8 @@ func (l *loaded) take(k key, value []byte) {
 	switch k.table {
 	case runTable:
 		err = l.takeRun(check.ID{Check: k.name, Target: k.target}, k.member, value)
+	case factTable:
+		err = l.takeFacts(check.ID{Check: k.name, Target: k.target}, value)
 	case valueTable:
 		in(l.values, k.target)[k.name] = bytes.Clone(value)
 	case fleetTable:
@@ -84,6 +87,7 @@ func (l *loaded) takeRecord(fleet records, member string, value []byte) error {
 // taking the older times that belong to the latest.
 func (l *loaded) entry(id check.ID) *entry {
 	e := newEntry(id)
+	e.status.Facts = l.facts[id]
 	for _, n := range slices.Sorted(maps.Keys(l.runs[id])) {
 		e.last = n - 1
 		e.add(*l.runs[id][n].result)

@@ -100,11 +100,6 @@ func (n *names) report(of string, s storedResult) check.Report {
 			report.Unjudged = append(report.Unjudged, check.Unjudged{Reason: reason, Why: u.Why, Ends: u.Ends})
 		}
 	}
-	for _, f := range s.Facts {
-		if fact := n.checks[of].facts[f.Fact]; fact != nil {
-			report.Facts = append(report.Facts, check.Observed{Fact: fact, Subject: f.Subject, Value: f.Value})
-		}
-	}
 	for _, x := range s.Samples {
 		if m := n.metric(of, x.Metric, len(x.Labels)); m != nil {
 			report.Samples = append(report.Samples, check.Sample{Metric: m, Value: float64(x.Value), Labels: x.Labels})

@@ -28,6 +28,7 @@ type Status struct {
 	// evaluate the reason, does not break the row.
 	FoundSince  map[string]time.Time
 	LastSuccess time.Time // start of the last run that passed or warned
+	Facts       []Fact    // in the order in which they were first seen
 	// History is newest first: the last 20 runs, and the last 30 that were
 	// neither passed nor warned, merged.
 	History []check.Result
@@ -40,6 +41,8 @@ type entry struct {
 	numbers []uint64 // of the runs in History
 	last    uint64   // number of the latest run; they begin at 1
 	decided uint64   // number of the run in Decided
+
+	factsChanged bool // by the latest run
 }
 
 func newEntry(id check.ID) *entry { return &entry{status: Status{ID: id}} }
@@ -67,6 +70,7 @@ func (e *entry) add(r check.Result) {
 	if outcome.Good() {
 		s.LastSuccess = r.Start
 	}
+	s.Facts, e.factsChanged = withFacts(s.Facts, r.Report.Facts, r.Start)
 	e.remember(r)
 }
 

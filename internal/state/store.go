@@ -144,7 +144,10 @@ func (s *Store) record(r check.Result) (before check.Outcome, err error) {
 	}
 	before = e.outcome()
 	e.add(r)
-	return before, s.mark(runKey(r.ID(), e.last), e.stored(e.last, &r))
+	if e.factsChanged {
+		err = s.mark(factsKey(r.ID()), storeFacts(e.status.Facts))
+	}
+	return before, errors.Join(err, s.mark(runKey(r.ID(), e.last), e.stored(e.last, &r)))
 }
 
 // Planned notes when a check runs next and the largest gap of its schedule.
