@@ -46,7 +46,7 @@ func labChecksAt(t *testing.T, day time.Time) []*check.Check {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	// By its secret: Microsoft's library dates what it signs with a certificate by the host's clock.
-	text := strings.ReplaceAll(string(l.Config()), "certificate_file: \""+l.Facts().CertificateFile, "secret_file: \""+l.Facts().SecretFile)
+	text := strings.ReplaceAll(string(lab.Config(l)), "certificate_file: \""+l.Facts().CertificateFile, "secret_file: \""+l.Facts().SecretFile)
 	file, err := config.Parse("lab", []byte(text))
 	require.NoError(t, err)
 	require.NotEmpty(t, file.Targets[0].ExchangeOnline.SecretFile)

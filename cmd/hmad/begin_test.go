@@ -16,6 +16,7 @@ import (
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/state"
 	"github.com/hmad/hmad/internal/sync"
 	"github.com/hmad/hmad/internal/sync/plan"
@@ -62,7 +63,7 @@ func TestNoScrapeMissesAMailbox(t *testing.T) {
 	}
 	l := startLab(t)
 	file := write(t, t.TempDir(), "mailboxes.txt", list.String())
-	text := strings.Replace(string(l.Config()), "    exchange_online:\n", "    exchange_online:\n      host: https://"+freeAddress(t)+"\n", 1) +
+	text := strings.Replace(string(lab.Config(l)), "    exchange_online:\n", "    exchange_online:\n      host: https://"+freeAddress(t)+"\n", 1) +
 		fmt.Sprintf("    sync: {file: %q, stale_after: 24h}\n", file)
 	config, address := write(t, t.TempDir(), "hmad.yaml", text), freeAddress(t)
 

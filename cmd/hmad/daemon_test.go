@@ -22,7 +22,7 @@ import (
 // labConfig writes the lab's config, with more lines at its target's end.
 func labConfig(t *testing.T, l *lab.Lab, more string) string {
 	t.Helper()
-	return write(t, t.TempDir(), "hmad.yaml", string(l.Config())+more)
+	return write(t, t.TempDir(), "hmad.yaml", string(lab.Config(l))+more)
 }
 
 // startRun runs the daemon on a free port and gives its page's address.
@@ -293,8 +293,8 @@ func TestFindingsForPeople(t *testing.T) {
 func TestWaivedFindingIsShownAndDoesNotCount(t *testing.T) {
 	l := startLab(t)
 	require.NoError(t, l.Set("activesync.certificate_expiring", true))
-	text := strings.Replace(string(l.Config()), "activesync: {schedule:",
-		fmt.Sprintf("activesync: {accept: [{reason: certificate_expiring, until: %s, note: ordered}], schedule:", time.Now().UTC().Format(time.DateOnly)), 1)
+	text := strings.Replace(string(lab.Config(l)), "activesync: {schedule:",
+		fmt.Sprintf("activesync: {accept: [{reason: certificate_expiring, until: %s, note: ordered}], schedule:", time.Now().AddDate(0, 0, 2).Format(time.DateOnly)), 1)
 	p := start(t, "check", "activesync", "-v", "--config.file="+write(t, t.TempDir(), "hmad.yaml", text))
 	<-p.exited
 	assert.Equal(t, exitOK, p.code, p.stdout)

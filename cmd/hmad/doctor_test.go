@@ -38,14 +38,14 @@ func TestDoctor(t *testing.T) {
 			`warning +check autodiscover +probe_mailbox_unknown: .*\n +→ \S`,
 			`warning +probe mailbox +hmad-probe@contoso\.test: probe_mailbox_unknown\n +→ name a mailbox`,
 		}},
-		"a check that could not be asked counts as in check": {write(t, t.TempDir(), "hmad.yaml", activeSyncURL.ReplaceAllString(string(l.Config()), "")), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
+		"a check that could not be asked counts as in check": {write(t, t.TempDir(), "hmad.yaml", activeSyncURL.ReplaceAllString(string(lab.Config(l)), "")), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
 			`warning +probe mailbox`, `skipped +check activesync +\S`,
 		}},
 		"AutoDiscover that does not answer": {labConfig(t, l, ""), "autodiscover.blocked", exitFailed, []string{
 			`skipped +probe mailbox +AutoDiscover did not get as far as hmad-probe@contoso\.test`,
 			`broken +check autodiscover +blocked: `,
 		}},
-		"nobody has reported": {write(t, t.TempDir(), "hmad.yaml", reportFile.ReplaceAllString(string(l.Config()), "        file: "+t.TempDir())), "", exitFailed, []string{
+		"nobody has reported": {write(t, t.TempDir(), "hmad.yaml", reportFile.ReplaceAllString(string(lab.Config(l)), "        file: "+t.TempDir())), "", exitFailed, []string{
 			`broken +on-premises report +none that is evidence of now in \S+ \(files: 0\)\n +→ install the collector`,
 		}},
 		"the metadata cannot be reached": {labConfig(t, l, "    metadata: {url: \"https://"+freeAddress(t)+"/metadata\"}\n"), "", exitFailed, []string{
@@ -107,8 +107,8 @@ func TestDoctorInExchangeOnline(t *testing.T) {
 	config := labConfig(t, l, "")
 	edited := func(pattern, text string) string {
 		form := regexp.MustCompile(pattern)
-		require.Regexp(t, form, string(l.Config()))
-		return write(t, t.TempDir(), "hmad.yaml", form.ReplaceAllString(string(l.Config()), text))
+		require.Regexp(t, form, string(lab.Config(l)))
+		return write(t, t.TempDir(), "hmad.yaml", form.ReplaceAllString(string(lab.Config(l)), text))
 	}
 	inventoryAlone := edited(`(?m)^      watch:\n(        - .*\n)+`, "")
 	for name, d := range map[string]diagnosis{

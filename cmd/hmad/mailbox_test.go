@@ -21,7 +21,7 @@ const probeMailboxOfLab = "hmad-probe@contoso.test"
 // labelledConfig writes the lab's config with a mode of labels.
 func labelledConfig(t *testing.T, l *lab.Lab, mode string) string {
 	t.Helper()
-	before, after, found := strings.Cut(string(l.Config()), "    sync:\n")
+	before, after, found := strings.Cut(string(lab.Config(l)), "    sync:\n")
 	require.True(t, found)
 	return write(t, t.TempDir(), "hmad.yaml", before+"    sync:\n      mailbox_label: "+mode+"\n"+after)
 }

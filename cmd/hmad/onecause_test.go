@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 )
 
@@ -19,7 +18,7 @@ const toldByThen = 1500 * time.Millisecond
 
 // critical gives a reason's alert of a target.
 func critical(target, full string) alert {
-	def, reason := catalog.FindReason(full)
+	def, reason := findReason(full)
 	a := alertOf(def.Name, reason.Name, reason.Severity)
 	a["target"] = target
 	return a

@@ -284,7 +284,7 @@ func (r record) judge(t *testing.T, prometheus string) {
 func readable(t *testing.T, records []record) {
 	i := slices.IndexFunc(records, func(r record) bool { return r.name == "activesync.bearer_missing" })
 	require.GreaterOrEqual(t, i, 0)
-	_, reason := catalog.FindReason("activesync.bearer_missing")
+	_, reason := findReason("activesync.bearer_missing")
 	data := write(t, t.TempDir(), "data.json", string(records[i].all[0].raw))
 	for template, want := range map[string][]string{
 		"hmad.subject": {"CRITICAL " + records[i].target + ": activesync.bearer_missing"},

@@ -82,7 +82,7 @@ func listening(t *testing.T, l *lab.Lab, dir, onprem string) (text, listen strin
 	t.Helper()
 	writeCertificate(t, dir)
 	listen = freeAddress(t)
-	before, after, found := strings.Cut(string(l.Config()), "        file: ")
+	before, after, found := strings.Cut(string(lab.Config(l)), "        file: ")
 	require.True(t, found)
 	_, after, _ = strings.Cut(after, "\n")
 	return before + fmt.Sprintf(`        listen: %q

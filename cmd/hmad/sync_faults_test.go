@@ -56,7 +56,7 @@ func startSyncLab(t *testing.T) *syncLab {
 	l, err := lab.Start(lab.Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Now: now, Online: lab.Online{Mailboxes: fleetSize}})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
-	file, err := config.Parse("lab", l.Config())
+	file, err := config.Parse("lab", lab.Config(l))
 	require.NoError(t, err)
 	target := &file.Targets[0]
 	target.ExchangeOnline.Rate, target.Sync.AskEvery = 1000, time.Second // more than a config may say: a test cannot wait

@@ -183,15 +183,3 @@ func Find(name string) *check.Def {
 	}
 	return nil
 }
-
-// FindReason gives the reason with the full name "check.reason", and its Def;
-// nil when there is none.
-func FindReason(full string) (*check.Def, *check.Reason) {
-	name, reason, _ := strings.Cut(full, ".")
-	if d := Find(name); d != nil {
-		if r := d.Reason(reason); r != nil {
-			return d, r
-		}
-	}
-	return nil, nil
-}

@@ -250,7 +250,7 @@ func undeclared(text string, declared map[string][]string) []string {
 			}
 		}
 		if r := values["reason"]; r != "" {
-			if _, reason := FindReason(values["check"] + "." + r); reason == nil {
+			if d := Find(values["check"]); d == nil || d.Reason(r) == nil {
 				problems = append(problems, "no reason "+values["check"]+"."+r)
 			}
 		}

@@ -31,7 +31,7 @@ func (uncounted) Observe(*check.Metric, float64, ...string) {}
 // admin is hmad's own client, built from the lab's config.
 func admin(t *testing.T, l *Lab) (*adminapi.Client, config.Target) {
 	t.Helper()
-	file, err := config.Parse("lab", l.Config())
+	file, err := config.Parse("lab", Config(l))
 	require.NoError(t, err)
 	target := file.Targets[0]
 	client, err := adminapi.New(target, check.Env{
@@ -122,7 +122,7 @@ func TestFaultsOfExchangeOnline(t *testing.T) {
 func TestALabWithoutExchangeOnline(t *testing.T) {
 	l := start(t)
 	assert.Empty(t, l.Facts().OnlineHost)
-	assert.NotContains(t, string(l.Config()), "watch:")
+	assert.NotContains(t, string(Config(l)), "watch:")
 	assert.ErrorIs(t, l.Set("mailbox_sync.sync_stale", true), ErrUnknownFault)
 }
 

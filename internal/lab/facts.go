@@ -102,12 +102,8 @@ func (f Facts) Plan() string {
 	return fmt.Sprintf("schedule: %q, timeout: %s", "@every "+f.Every.String(), f.Every*4/5)
 }
 
-// Config returns an hmad config, YAML, whose one target is this lab,
-// looked at often and from outside.
-func (l *Lab) Config() []byte { return Config(l) }
-
 // Config returns an hmad config, YAML, with a target for each of the labs, in
-// their order.
+// their order, looked at often and from outside.
 func Config(labs ...*Lab) []byte {
 	var all []Facts
 	for _, l := range labs {

@@ -303,7 +303,7 @@ func TestConfigNamesTheLab(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, yaml.Unmarshal(l.Config(), &c))
+	require.NoError(t, yaml.Unmarshal(Config(l), &c))
 	require.Len(t, c.Targets, 1)
 	got, f := c.Targets[0], l.Facts()
 	assert.Equal(t, 200*time.Millisecond, c.ConfirmAfter)

@@ -227,7 +227,7 @@ func TestPushNeedsTheToken(t *testing.T) {
 
 func TestConfigOfAPushingLab(t *testing.T) {
 	l, settings := pushing(t)
-	f, err := config.Parse("lab.yaml", l.Config())
+	f, err := config.Parse("lab.yaml", Config(l))
 	require.NoError(t, err)
 	settings.Hosts = l.Facts().Hosts
 	assert.Equal(t, settings, f.Targets[0].OnPrem.Report)

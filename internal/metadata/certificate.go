@@ -26,10 +26,6 @@ func ThumbprintOf(der []byte) Thumbprint { return sha1.Sum(der) }
 // String returns the thumbprint as Exchange shows it: 40 hexadecimal capitals.
 func (t Thumbprint) String() string { return strings.ToUpper(hex.EncodeToString(t[:])) }
 
-// KeyID returns the thumbprint as a token's header has it (x5t, RFC 7515 section
-// 4.1.7, and kid of Entra's tokens): base64url without padding.
-func (t Thumbprint) KeyID() string { return base64.RawURLEncoding.EncodeToString(t[:]) }
-
 // MarshalText returns the form of String, also for keys of JSON objects.
 func (t Thumbprint) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 

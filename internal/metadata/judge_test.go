@@ -156,7 +156,7 @@ func TestSigningKey(t *testing.T) {
 			w.signing = newDER(t, "new", noon)
 			w.target.Entra.OpenIDConfiguration = "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
 			w.documents["https://login.microsoftonline.com/"+testTenant+"/v2.0/.well-known/openid-configuration"] = `{"issuer":"i","jwks_uri":"https://login.microsoftonline.com/keys"}`
-			w.documents["https://login.microsoftonline.com/keys"] = fmt.Sprintf(`{"keys":[{"use":"sig","x5t":%q}]}`, ThumbprintOf(w.signing).KeyID())
+			w.documents["https://login.microsoftonline.com/keys"] = fmt.Sprintf(`{"keys":[{"use":"sig","x5t":%q}]}`, keyIDFor(ThumbprintOf(w.signing)))
 		}, "signing_key_missing", true},
 	} {
 		t.Run(name, func(t *testing.T) {

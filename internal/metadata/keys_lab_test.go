@@ -23,7 +23,7 @@ func TestAnEmergencyRollShowsAtTheNextRun(t *testing.T) {
 	l, err := lab.Start(lab.Options{Dir: t.TempDir(), Control: "127.0.0.1:0"})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
-	file, err := config.Parse("lab", l.Config())
+	file, err := config.Parse("lab", lab.Config(l))
 	require.NoError(t, err)
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", l.Facts().Resolver)

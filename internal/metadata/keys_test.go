@@ -48,7 +48,7 @@ func TestAnOldTokenDoesNotSayWhatSignsNow(t *testing.T) {
 			w := newWorld(t)
 			key := ThumbprintOf(w.published[0])
 			e := buildEvoSTS(w.target, w.env(), w.fetch)
-			e.keyID = keyIDOf(&credential{token: jwtOf(fmt.Sprintf(`{"x5t":%q}`, key.KeyID()), noon.Add(-tc.age))})
+			e.keyID = keyIDOf(&credential{token: jwtOf(fmt.Sprintf(`{"x5t":%q}`, keyIDFor(key)), noon.Add(-tc.age))})
 			r := judged(t, EvoSTSMetadata, e.run)
 			require.NoError(t, r.Err)
 			assert.Equal(t, !tc.want, strings.Contains(fmt.Sprint(reasonNames(r.Report.Unevaluated())), "signing_key_missing"))
@@ -72,7 +72,7 @@ func TestKeysOfTheDayDoNotStandInForAToken(t *testing.T) {
 func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
 	w := newWorld(t)
 	key := ThumbprintOf(w.published[0])
-	c := &credential{token: jwt(fmt.Sprintf(`{"typ":"JWT","alg":"RS256","x5t":%q,"kid":%q}`, key.KeyID(), key.KeyID()))}
+	c := &credential{token: jwt(fmt.Sprintf(`{"typ":"JWT","alg":"RS256","x5t":%q,"kid":%q}`, keyIDFor(key), keyIDFor(key)))}
 	e := buildEvoSTS(w.target, w.env(), w.fetch)
 	e.keyID = keyIDOf(c)
 	r := judged(t, EvoSTSMetadata, e.run)

@@ -26,7 +26,7 @@ func (w *world) events(id int, first, last time.Duration, count int, message str
 // refused is an event of tokens refused, signed by a key.
 func (w *world) refused(count int, ago time.Duration, der []byte) map[string]any {
 	e := w.events(oauthRefused, 20*time.Hour, ago, count, "Failed to authenticate a token.")
-	e["keyId"] = ThumbprintOf(der).KeyID()
+	e["keyId"] = keyIDFor(ThumbprintOf(der))
 	return e
 }
 

@@ -27,9 +27,6 @@ type Size struct {
 	Unlimited bool
 }
 
-// Allows reports whether something of n bytes is within the limit.
-func (s Size) Allows(n int64) bool { return s.Unlimited || n <= s.Bytes }
-
 // sizeForm is "35 MB (36,700,160 bytes)": only the exact number is read. Between its
 // digits is whatever groups them in the server's culture: a comma, a dot, a space,
 // an apostrophe of any kind, the Arabic separator.

@@ -88,9 +88,6 @@ func since(before time.Time, on bool, now time.Time) time.Time {
 	}
 }
 
-// Requests gives how many requests have come so far.
-func (t *Tenant) Requests() uint64 { return t.count.Load() }
-
 const day = 24 * time.Hour
 
 // Address gives the address of mailbox i.
