@@ -34,7 +34,7 @@ func TestBadConfigs(t *testing.T) {
 		"a missing CA file":            {sixLines + "    ca_file: /nonexistent/ca.pem\n", `:7: targets[0].ca_file: `},
 		"a CA file of no use":          {sixLines + "    ca_file: " + write(t, dir, "junk.pem", "junk") + "\n", `:7: targets[0].ca_file: `},
 		"a URL without https":          {strings.Replace(sixLines, "https:", "http:", 1), `:6: targets[0].activesync.url: got "http://`},
-		"two targets of a name":        {sixLines + strings.TrimPrefix(sixLines, "targets:\n"), `:7: targets[1].name: got "contoso", which the target in line 2 has already`},
+		"two targets of a name":        {sixLines + strings.TrimPrefix(sixLines, "targets:\n"), `:7: targets[1].name: got "contoso", want another name: the target in line 2 has this one`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, t.TempDir(), "hmad.yaml", c.text)

@@ -1,9 +1,9 @@
-// Package budget is what a tenant of Exchange Online allows hmad: so many calls
-// per second, so many at once, and none for a while after one was refused for
-// being too many. All targets of a tenant share one Budget, whichever checks
-// they have; who is first in line is served first.
+// Package budget limits the calls to a tenant of Exchange Online: calls per
+// second, calls at once, and no calls for a while after the tenant throttled one.
+// All targets of a tenant share one Budget. Callers that have to wait are served
+// in the order in which they came.
 //
-// Time is an argument throughout, so that two weeks can be tried in seconds.
+// Time is always an argument, so that tests can simulate weeks in seconds.
 package budget
 
 import (
@@ -15,20 +15,21 @@ import (
 )
 
 const (
-	pauseStep  = 3 * time.Second  // where a refusal does not say how long, for each in a row
-	pauseOwn   = time.Minute      // the longest of our own choice
-	pauseMax   = 5 * time.Minute  // however long it says
-	fallOnce   = 10 * time.Second // refusals so close together lower the rate once
+	pauseStep  = 3 * time.Second  // for each refusal in a row, if it names no time
+	pauseOwn   = time.Minute      // the longest pause if a refusal names no time
+	pauseMax   = 5 * time.Minute  // the longest pause whatever time it names
+	fallOnce   = 10 * time.Second // refusals within this time lower the rate once
 	climbEvery = time.Minute
 	climbStep  = 0.05 // of the configured rate
 	fallTo     = 0.7  // of the rate in force
 	floor      = 0.05 // of the configured rate
-	slotsMost  = 100  // given and not over: more than a tenant has targets
+	slotsMost  = 100  // slots given in advance: more than a tenant has targets
 )
 
-// Budget is one tenant's: a token bucket and a number of places, one for each
-// call at once. Both fall when the tenant refuses a call for being too many,
-// and climb back slowly. It is safe for concurrent use.
+// Budget is the budget of one tenant: a token bucket for calls per second, and
+// places for calls at once. Both shrink when the tenant refuses a call because
+// there are too many (HTTP 429), and grow back slowly. A Budget is safe for
+// concurrent use.
 type Budget struct {
 	mu        sync.Mutex
 	max       float64 // calls per second, as configured
@@ -36,47 +37,47 @@ type Budget struct {
 	places    int // now
 	maxPlaces int
 	used      int
-	line      []*Caller // who waits, in the order in which they came
+	line      []*Caller // callers that wait, in the order in which they came
 
-	resume  time.Time // nothing before
-	raise   time.Time // when to climb next; zero: at the top
-	fell    time.Time // when the rate last fell
+	resume  time.Time // no calls before
+	raise   time.Time // when the rate grows next; zero: it is as configured
+	fell    time.Time // when the rate last shrank
 	refused time.Time // when the last refusal came
-	row     int       // refusals in a row; those of calls in flight together are one
-	slot    time.Time // the next that Slot gives
+	row     int       // refusals in a row; those of calls in flight at the same time count once
+	slot    time.Time // the next that Slot returns
 
 	memories map[string]Memory // by target
 	key      string            // in them
 }
 
-// New allows so many calls per second on average, bursts of two seconds' worth,
-// and so many at once.
+// New returns a Budget of callsPerSecond on average, with bursts of two seconds'
+// worth, and concurrency calls at once.
 func New(callsPerSecond float64, concurrency int) *Budget {
 	return &Budget{max: callsPerSecond, limiter: rate.NewLimiter(rate.Limit(callsPerSecond), burst(callsPerSecond)),
 		places: concurrency, maxPlaces: concurrency, memories: map[string]Memory{}}
 }
 
-// burst is two seconds' worth of calls.
+// burst returns two seconds' worth of calls.
 func burst(callsPerSecond float64) int { return max(1, int(math.Ceil(2*callsPerSecond))) }
 
-// Configured gives the calls per second that were configured.
+// Configured returns the calls per second that were configured.
 func (b *Budget) Configured() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.max
 }
 
-// Rate gives the calls per second allowed now.
+// Rate returns the calls per second that are allowed now.
 func (b *Budget) Rate() float64 { return float64(b.limiter.Limit()) }
 
-// Places gives the calls at once allowed now.
+// Places returns the calls at once that are allowed now.
 func (b *Budget) Places() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.places
 }
 
-// Paused gives for how long no call must be sent; 0: they may.
+// Paused returns for how long no call may be sent; 0: calls are allowed.
 func (b *Budget) Paused(now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,9 +85,9 @@ func (b *Budget) Paused(now time.Time) time.Duration {
 	return max(b.resume.Sub(now), 0)
 }
 
-// Refused notes that the tenant refused a call, sent at sent, for being too
-// many and asked to wait for after (0: it did not say). Everything pauses, and
-// goes on slower; it gives for how long.
+// Refused notes that the tenant refused a call, sent at sent, because there were
+// too many, and asked to wait for after (0: it named no time). All calls pause,
+// and continue at a lower rate. It returns how long they pause.
 func (b *Budget) Refused(sent, now time.Time, after time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,9 +121,9 @@ func (b *Budget) Answered(sent time.Time) {
 	}
 }
 
-// Slot gives the moment of the caller's next turn in a rotation of all callers,
-// in which there is one turn in every so much time. Who is given one asks for the
-// next when it has come.
+// Slot returns the moment of the next turn in a rotation that all callers share,
+// with one turn per every. A caller asks for its next turn when this one has
+// come.
 func (b *Budget) Slot(now time.Time, every time.Duration) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -134,8 +135,8 @@ func (b *Budget) Slot(now time.Time, every time.Duration) time.Time {
 	return slot
 }
 
-// advance takes back a little of what refusals took, where it is time. A wait
-// that is longer than any can be is that of a clock which was set back since.
+// advance raises the rate by one step if that is due. A wait that is longer than
+// the longest possible means that the clock was set back: it is cut short.
 func (b *Budget) advance(now time.Time) {
 	if b.resume.Sub(now) > pauseMax || b.raise.Sub(now) > pauseMax+climbEvery {
 		b.resume, b.raise, b.fell, b.refused = now, now.Add(climbEvery), now, now

@@ -7,28 +7,28 @@ import (
 	"time"
 )
 
-// Caller is one that makes calls, one after the other: the sweep of a target is
-// one. Those that have to wait stand in one line, so that none keeps another
-// from its turn.
+// Caller makes calls one after the other: the sweep of a target is a Caller.
+// Callers that have to wait form one line, so that each gets its turn.
 type Caller struct {
 	b    *Budget
 	turn chan struct{} // capacity 1
 
-	// What it waits for, below the budget's mu.
+	// What it waits for; guarded by the budget's mu.
 	urgent bool
-	placed bool // it needs no place
+	placed bool // it has a place already
 }
 
-// Caller gives a new caller, which does not wait.
+// Caller returns a new Caller, which is not in line.
 func (b *Budget) Caller() *Caller { return &Caller{b: b, turn: make(chan struct{}, 1)} }
 
-// Turn tells a caller in line that it is time to ask again.
+// Turn returns the channel on which a caller in line learns that it should call
+// Begin again.
 func (c *Caller) Turn() <-chan struct{} { return c.turn }
 
-// Begin takes a place and spends a call, if it is the caller's turn; End gives
-// the place back. Otherwise the caller waits in line, and is to come again at
-// the moment given (zero: when Turn says so) or to Leave. What is urgent goes
-// before what is not, and may have the last place.
+// Begin takes a place and spends a call if it is the caller's turn, and returns
+// true; End returns the place. Otherwise the caller is in line. It must call Begin
+// again at the moment returned (zero: when Turn fires), or Leave. Urgent calls go
+// before others, and may take the last place.
 func (c *Caller) Begin(now time.Time, urgent bool) (bool, time.Time) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
@@ -40,7 +40,7 @@ func (c *Caller) Begin(now time.Time, urgent bool) (bool, time.Time) {
 	return ok, at
 }
 
-// End gives a place back that Begin has taken.
+// End returns the place that Begin has taken.
 func (b *Budget) End() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,8 +55,8 @@ func (c *Caller) Leave() {
 	c.b.leave(c)
 }
 
-// Wait waits until Turn says so, at most until the moment that Begin gave at
-// now, or until the context ends.
+// Wait waits until Turn fires, until the moment at that Begin returned, called at
+// now, or until the context ends, whichever is first.
 func (c *Caller) Wait(ctx context.Context, now, at time.Time) {
 	var timer <-chan time.Time
 	if !at.IsZero() {
@@ -71,14 +71,14 @@ func (c *Caller) Wait(ctx context.Context, now, at time.Time) {
 	}
 }
 
-// Await is Begin for what is not urgent, and waits for the turn to come. Its
-// error is the context's.
+// Await is Begin for a call that is not urgent, and waits for its turn. The error
+// is that of the context.
 func (c *Caller) Await(ctx context.Context, now func() time.Time) error {
 	return c.await(ctx, now, func(moment time.Time) (bool, time.Time) { return c.Begin(moment, false) })
 }
 
-// Call waits in line for one more call and spends it, for whoever has a place.
-// Its error is the context's.
+// Call waits in line for one more call and spends it. The caller has a place
+// already. The error is that of the context.
 func (b *Budget) Call(ctx context.Context, now func() time.Time) error {
 	c := b.Caller()
 	c.placed = true
@@ -104,8 +104,8 @@ func (c *Caller) call(now time.Time) (bool, time.Time) {
 	return c.b.admit(c, now)
 }
 
-// admit spends a call if it is c's turn. Otherwise c is in line, and it gives
-// the moment at which it may be; zero: nobody knows.
+// admit spends a call and returns true if it is the turn of c. Otherwise it puts
+// c in line and returns the moment at which its turn may come; zero: not known.
 func (b *Budget) admit(c *Caller, now time.Time) (bool, time.Time) {
 	b.advance(now)
 	if !slices.Contains(b.line, c) {
@@ -125,9 +125,9 @@ func (b *Budget) admit(c *Caller, now time.Time) (bool, time.Time) {
 	return false, b.filled(now, ahead+1)
 }
 
-// room gives how many places must not all be taken for c to have its turn. The
-// last one is kept for what is urgent, so that slow calls cannot keep it
-// waiting.
+// room returns how many places c may use: one of them must be free for its turn.
+// The last place is kept for urgent calls, so that slow calls cannot delay
+// them.
 func (b *Budget) room(c *Caller) int {
 	switch {
 	case c.placed:
@@ -139,8 +139,8 @@ func (b *Budget) room(c *Caller) int {
 	}
 }
 
-// ahead counts who goes before c: those that are urgent, unless c is, and then
-// by who came first. Nobody waits for one that waits for a place.
+// ahead returns how many callers go before c: the urgent ones first, then in the
+// order in which they came. A caller that waits for a place does not count.
 func (b *Budget) ahead(c *Caller) (n int) {
 	own := slices.Index(b.line, c)
 	for i, o := range b.line {
@@ -152,8 +152,8 @@ func (b *Budget) ahead(c *Caller) (n int) {
 	return n
 }
 
-// filled gives the moment at which the bucket has n calls; zero: it has, and c
-// waits only for those ahead to come.
+// filled returns the moment at which the bucket has n calls; zero: it has them
+// now, and c only waits for the callers ahead of it.
 func (b *Budget) filled(now time.Time, n int) time.Time {
 	missing := float64(n) - b.limiter.TokensAt(now)
 	if missing <= 0 {
@@ -162,7 +162,7 @@ func (b *Budget) filled(now time.Time, n int) time.Time {
 	return now.Add(time.Duration(missing / b.Rate() * float64(time.Second)))
 }
 
-// leave takes c out of the line: the next one's turn may have come.
+// leave takes c out of the line, and wakes the others: one of them may be next.
 func (b *Budget) leave(c *Caller) {
 	if at := slices.Index(b.line, c); at >= 0 {
 		b.line = slices.Delete(b.line, at, at+1)
@@ -170,7 +170,7 @@ func (b *Budget) leave(c *Caller) {
 	}
 }
 
-// rouse has everybody in line ask again.
+// rouse wakes every caller in line.
 func (b *Budget) rouse() {
 	for _, c := range b.line {
 		select {

@@ -7,23 +7,23 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// standing is what of a Budget outlives a process, and a change of what is
-// configured.
+// standing is the part of a Budget that outlives the process and a change of the
+// config.
 type standing struct {
-	Share  float64   `json:"share"`  // of the configured rate, in force
-	Fewer  int       `json:"fewer"`  // calls at once than configured
-	Resume time.Time `json:"resume"` // nothing before
+	Share  float64   `json:"share"`  // the rate in force, as a share of the configured one
+	Fewer  int       `json:"fewer"`  // how many calls at once fewer than configured
+	Resume time.Time `json:"resume"` // no calls before
 }
 
-// Memory keeps values over restarts, as check.Memory does.
+// Memory keeps values across restarts, as check.Memory does.
 type Memory interface {
 	Get(key string, into any) bool
 	Put(key string, v any)
 }
 
-// Remember has the budget keep its pause and lowered rate in a target's memory,
-// and go on from what an earlier process put there. Each target of the tenant
-// has them, because any may be taken away.
+// Remember makes the budget keep its pause and its lowered rate in the memory of
+// a target, and continue from what an earlier process kept there. Every target of
+// the tenant has a copy, because any target may be removed.
 func (b *Budget) Remember(now time.Time, tenant, target string, m Memory) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -32,12 +32,12 @@ func (b *Budget) Remember(now time.Time, tenant, target string, m Memory) {
 	}
 	b.memories[target], b.key = m, "budget_"+strings.ToLower(tenant)
 	var s standing
-	if b.resume.IsZero() && m.Get(b.key, &s) { // else this process knows better
+	if b.resume.IsZero() && m.Get(b.key, &s) { // otherwise this process knows better
 		b.take(now, s)
 	}
 }
 
-// Configure changes what is allowed. A pause goes on, and the rate in force stays
+// Configure changes the limits. A pause continues, and the rate in force stays
 // the same share of the configured one.
 func (b *Budget) Configure(now time.Time, callsPerSecond float64, concurrency int) {
 	b.mu.Lock()
@@ -53,13 +53,13 @@ func (b *Budget) Configure(now time.Time, callsPerSecond float64, concurrency in
 }
 
 func (b *Budget) standing() standing {
-	if b.raise.IsZero() { // at the top, whatever that is: a config with faults may say 0
+	if b.raise.IsZero() { // the rate is as configured, which may be 0 in a faulty config
 		return standing{Share: 1, Resume: b.resume}
 	}
 	return standing{Share: b.Rate() / b.max, Fewer: b.maxPlaces - b.places, Resume: b.resume}
 }
 
-// take goes on from a standing; advance bounds its pause.
+// take continues from a standing. advance limits its pause.
 func (b *Budget) take(now time.Time, s standing) {
 	share := min(1, max(floor, s.Share))
 	b.limiter.SetLimitAt(now, rate.Limit(b.max*share))
@@ -71,7 +71,7 @@ func (b *Budget) take(now time.Time, s standing) {
 	b.advance(now)
 }
 
-// keep writes the standing down.
+// keep puts the standing into the memories.
 func (b *Budget) keep() {
 	for _, m := range b.memories {
 		m.Put(b.key, b.standing())

@@ -1,9 +1,9 @@
-// Package config is hmad's YAML file as typed data.
+// Package config reads hmad's YAML file as typed data.
 //
-// Load reads a file strictly: unknown keys are errors, every error of the file
-// is reported at once, each with its line, and nothing is half applied. The
-// package knows no check: settings that only a check can judge are judged
-// where the check is built (package catalog), which asks File.At for the line.
+// Load is strict: unknown keys are errors, and all errors of the file are
+// reported together, each with its line. The package knows no checks: settings
+// that only a check can validate are validated where the check is built (package
+// catalog), which gets the line from File.At.
 package config
 
 import (
@@ -13,13 +13,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Vantage points: where hmad stands as seen from the target.
+// The values of vantage: whether hmad is inside the target's network.
 const (
 	Internal = "internal"
 	External = "external"
 )
 
-// Which addresses of a name are asked.
+// The values of addresses: which addresses of a name are asked.
 const (
 	FirstAddress = "first"
 	AllAddresses = "all"
@@ -48,7 +48,7 @@ type Target struct {
 	Entra        Entra        `yaml:"entra,omitempty"`
 
 	Resolver  string            `yaml:"resolver,omitempty"`   // DNS server, host:port; empty: the system's
-	ConnectTo map[string]string `yaml:"connect_to,omitempty"` // "host:port" → "address:port", as curl --connect-to has it
+	ConnectTo map[string]string `yaml:"connect_to,omitempty"` // "host:port" → "address:port", like curl's --connect-to
 	Addresses string            `yaml:"addresses,omitempty"`  // first or all
 	CAFile    string            `yaml:"ca_file,omitempty"`    // PEM; empty: the system's roots
 	Proxy     string            `yaml:"proxy,omitempty"`      // http://host:port, CONNECT
@@ -66,11 +66,12 @@ type Target struct {
 // Autodiscover is where the phone's first question goes.
 type Autodiscover struct {
 	Host string `yaml:"host,omitempty"` // host or host:port
-	// RedirectHosts may be followed to, beside Host and the ActiveSync host.
+	// RedirectHosts are hosts to which redirects may lead, in addition to Host and
+	// the ActiveSync host.
 	RedirectHosts []string `yaml:"redirect_hosts,omitempty"`
 }
 
-// ActiveSync is where the bearer challenge is asked for.
+// ActiveSync is the endpoint that must offer the bearer challenge.
 type ActiveSync struct {
 	URL     string   `yaml:"url,omitempty"`     // empty: the one that AutoDiscover gives
 	Members []string `yaml:"members,omitempty"` // front ends behind the name, address:port
@@ -91,15 +92,15 @@ type CheckSettings struct {
 	Accept   []Waiver      `yaml:"accept,omitempty"`
 }
 
-// Waiver accepts a finding: it is shown, not alerted, until its last day (UTC)
-// has passed.
+// Waiver accepts a finding: until the waiver's last day (UTC) has passed, it is
+// shown but alerts nobody.
 type Waiver struct {
 	Reason string `yaml:"reason"`
 	Until  Date   `yaml:"until"`
 	Note   string `yaml:"note,omitempty"`
 }
 
-// Covers says whether the waiver accepts the reason at the given moment.
+// Covers reports whether the waiver accepts the reason at the given moment.
 func (w Waiver) Covers(reason string, at time.Time) bool {
 	return w.Reason == reason && at.Before(w.Until.AddDate(0, 0, 1))
 }
@@ -107,7 +108,7 @@ func (w Waiver) Covers(reason string, at time.Time) bool {
 // Date is a day in UTC, written 2027-03-31.
 type Date struct{ time.Time }
 
-// UnmarshalYAML reads a day.
+// UnmarshalYAML implements yaml.Unmarshaler.
 func (d *Date) UnmarshalYAML(n *yaml.Node) error {
 	day, err := time.Parse(time.DateOnly, n.Value)
 	if err != nil {
@@ -117,5 +118,5 @@ func (d *Date) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// MarshalYAML writes the day as it is read.
+// MarshalYAML implements yaml.Marshaler; UnmarshalYAML reads what it writes.
 func (d Date) MarshalYAML() (any, error) { return d.Format(time.DateOnly), nil }

@@ -11,8 +11,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Error is one fault of a config, in one line: file, line, setting, what was
-// got and what was wanted.
+// Error is one error of a config. Its text is one line: file, line, setting, what
+// it is and what it should be.
 type Error struct {
 	File string
 	Line int    // 0: unknown
@@ -34,8 +34,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Errors are all faults of a config, in the order of their lines; its text has
-// one line for each.
+// Errors is all errors of a config, ordered by line. Its text has one line for
+// each.
 type Errors []*Error
 
 func (es Errors) Error() string {
@@ -46,7 +46,7 @@ func (es Errors) Error() string {
 	return strings.Join(texts, "\n")
 }
 
-// sorted gives es ordered by line, or nil when there are none.
+// sorted returns es ordered by line, or nil if there are none.
 func (es Errors) sorted() error {
 	if len(es) == 0 {
 		return nil
@@ -55,25 +55,25 @@ func (es Errors) sorted() error {
 	return es
 }
 
-// FieldError is a fault that a check found in a setting of its target; Path is
+// FieldError is an error that a check found in a setting of its target. Path is
 // relative to the target ("activesync.url").
 type FieldError struct{ Path, Msg string }
 
 func (e *FieldError) Error() string { return e.Path + ": " + e.Msg }
 
-// Invalid makes a FieldError; the verbs are those of fmt.Sprintf.
+// Invalid returns a FieldError. The format is that of fmt.Sprintf.
 func Invalid(path, format string, args ...any) error {
 	return &FieldError{path, fmt.Sprintf(format, args...)}
 }
 
-// At makes an Error for the setting at path ("targets[0].checks.vantage"), with
+// At returns an Error for the setting at path ("targets[0].checks.vantage"), with
 // its line in this file.
 func (f *File) At(path, format string, args ...any) *Error {
 	return &Error{File: f.path, Line: f.lines.of(path), Path: path, Msg: fmt.Sprintf(format, args...)}
 }
 
-// InTarget turns the error with which a check refused target i into an Error
-// of this file.
+// InTarget returns err, with which a check refused target i, as an Error of this
+// file.
 func (f *File) InTarget(i int, err error) *Error {
 	path := fmt.Sprintf("targets[%d]", i)
 	var field *FieldError
@@ -83,8 +83,8 @@ func (f *File) InTarget(i int, err error) *Error {
 	return f.At(path, "%s", err)
 }
 
-// Join gives the faults of the file and those that were found afterwards as one
-// Errors, ordered by line, each once; nil when there are none.
+// Join returns the errors of the file and es together as an Errors, ordered by
+// line and without repetitions; nil if there are none.
 func (f *File) Join(es ...*Error) error {
 	var once Errors
 	es = append(slices.Clone(f.faults), es...)
@@ -104,7 +104,7 @@ var (
 	yamlWrongType = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(.*)`)? into (.*)$")
 )
 
-// fromYAML turns an error of the YAML library into ours, one for each fault.
+// fromYAML returns the errors in an error of the YAML library.
 func fromYAML(file string, err error) Errors {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) {
@@ -123,7 +123,7 @@ func yamlError(file, text string) *Error {
 	return &Error{File: file, Line: line, Msg: yamlMessage(m[2])}
 }
 
-// wanted names Go types in the words of the file's author.
+// wanted describes Go types for the author of the file.
 var wanted = map[string]string{
 	"time.Duration": `a duration such as "20s"`, "string": "a text", "bool": "true or false", "int": "a whole number",
 	"float64": "a number", "[]string": "a list of texts",

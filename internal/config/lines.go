@@ -10,7 +10,7 @@ import (
 // lines maps a setting's path ("targets[0].activesync.url") to its line.
 type lines map[string]int
 
-// linesOf walks a document and notes where each of its values stands.
+// linesOf returns the line of each value of a document.
 func linesOf(doc *yaml.Node) lines {
 	l := lines{}
 	if len(doc.Content) > 0 {
@@ -40,7 +40,7 @@ func (l lines) walk(path string, n *yaml.Node) {
 	}
 }
 
-// of gives the line of the path, or of its nearest ancestor that the file has.
+// of returns the line of the path, or of its nearest ancestor in the file.
 func (l lines) of(path string) int {
 	for {
 		if line, ok := l[path]; ok {

@@ -14,7 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxFile bounds a config file, in bytes.
+// maxFile limits a config file, in bytes.
 const maxFile = 4 << 20
 
 // Defaults of settings that the file leaves out.
@@ -23,10 +23,10 @@ const (
 	defaultOpenID       = "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"
 )
 
-// Load reads and validates the file at path. Its error is an Errors with every
-// fault of the file; the File beside it holds what could be read, so that
-// whoever builds on it can add what it finds (see Sound). It is nil when nothing
-// could.
+// Load reads and validates the file at path. The error is an Errors with all
+// errors of the file. Together with it Load returns what could be read, nil if
+// nothing could, so that the caller can build the sound targets and add their
+// errors (see Sound).
 func Load(path string) (*File, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -56,8 +56,8 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// Parse reads and validates the text of a config; name stands for the file in
-// errors. Its results are as those of Load.
+// Parse reads and validates the text of a config. Errors name the file as name.
+// The results are those of Load.
 func Parse(name string, data []byte) (*File, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
@@ -77,8 +77,8 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, f.faults.sorted()
 }
 
-// Sound says that target i has no fault so far, so that checks can be built
-// from it.
+// Sound reports whether target i has no error so far: only then can checks be
+// built from it.
 func (f *File) Sound(i int) bool {
 	first, end := f.lines.of(fmt.Sprintf("targets[%d]", i)), 0
 	if i+1 < len(f.Targets) {
@@ -87,9 +87,9 @@ func (f *File) Sound(i int) bool {
 	return !slices.ContainsFunc(f.faults, func(e *Error) bool { return e.Line >= first && (end == 0 || e.Line < end) })
 }
 
-// judge validates what could be read. A setting that could not looks as if it
-// were missing, and a mapping with a key twice is not read at all: neither is
-// reported a second time.
+// judge validates what could be read. A setting that could not be read looks as
+// if it were missing, and a mapping that has a key twice is not read at all:
+// neither is reported a second time.
 func (f *File) judge(unread Errors) Errors {
 	told := map[int]bool{}
 	for _, e := range unread {
@@ -122,6 +122,6 @@ func setDefault(s *string, v string) {
 	}
 }
 
-// Show writes the config as it is in force, defaults included, as YAML. There
-// are no secrets in it: a config only names the files that hold them.
+// Show returns the config as YAML, with defaults. It holds no secrets: a config
+// only names the files that hold them.
 func (f *File) Show() ([]byte, error) { return yaml.Marshal(f) }

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// ExchangeOnline is hmad's own access to the tenant: an app registration,
-// exactly one credential, and how much may be asked. A certificate is the
-// default for a jump host. Host, scope and authority are those of the
-// worldwide cloud unless they are set.
+// ExchangeOnline is hmad's own access to the tenant: an app registration, exactly
+// one credential, and limits on calls. On a jump host the credential is usually a
+// certificate. Host, scope and authority default to the worldwide cloud.
 type ExchangeOnline struct {
 	ClientID              string `yaml:"client_id,omitempty"`
 	CertificateFile       string `yaml:"certificate_file,omitempty"`        // PEM with key, RSA
@@ -25,14 +24,14 @@ type ExchangeOnline struct {
 	Concurrency int     `yaml:"concurrency,omitempty"` // calls at once of all of them, default 4
 }
 
-// The most that rate and concurrency may be: the tenant's own limits are not
-// published, and other tools live within them too.
+// The largest rate and concurrency. The tenant's own limits are not published,
+// and other tools share them.
 const (
 	maxRate        = 50
 	maxConcurrency = 32
 )
 
-// Configured says whether hmad has a credential.
+// Configured reports whether hmad has a credential.
 func (e ExchangeOnline) Configured() bool {
 	return e.CertificateFile != "" || e.SecretFile != "" || e.ManagedIdentity || e.WorkloadIdentityFile != ""
 }
@@ -66,7 +65,7 @@ func (e ExchangeOnline) validate(v validator) {
 	e.validateCalls(v)
 }
 
-// validateCalls judges where calls go and how many.
+// validateCalls validates the host, the scope and the limits of calls.
 func (e ExchangeOnline) validateCalls(v validator) {
 	v.wantHTTPS("exchange_online.host", e.Host)
 	if u, err := url.Parse(e.Host); err == nil && strings.Trim(u.Path, "/") != "" {
@@ -82,8 +81,8 @@ func (e ExchangeOnline) validateCalls(v validator) {
 	}
 }
 
-// validateTenants judges what targets of one tenant must have in common: they
-// share one budget of calls.
+// validateTenants validates that the targets of a tenant have the same limits of
+// calls: they share one budget.
 func (f *File) validateTenants(es *Errors) {
 	first := map[string]*Target{}
 	for i := range f.Targets {
@@ -98,10 +97,10 @@ func (f *File) validateTenants(es *Errors) {
 		}
 		v := validator{f, fmt.Sprintf("targets[%d].exchange_online", i), es}
 		if got, want := t.ExchangeOnline.Rate, other.ExchangeOnline.Rate; got != want {
-			v.fail("rate", "got %g for target %s, want %g as target %s has: they share their tenant's budget", got, t.Name, want, other.Name)
+			v.fail("rate", "got %g for target %s, want %g, as for target %s: they share the budget of their tenant", got, t.Name, want, other.Name)
 		}
 		if got, want := t.ExchangeOnline.Concurrency, other.ExchangeOnline.Concurrency; got != want {
-			v.fail("concurrency", "got %d for target %s, want %d as target %s has: they share their tenant's budget", got, t.Name, want, other.Name)
+			v.fail("concurrency", "got %d for target %s, want %d, as for target %s: they share the budget of their tenant", got, t.Name, want, other.Name)
 		}
 	}
 }

@@ -61,9 +61,9 @@ func TestTargetsOfATenantShareItsBudget(t *testing.T) {
 	}{
 		"the same":                           {credential + ", rate: 5", credential + ", rate: 5", nil, ""},
 		"the same, once by default":          {credential, credential + ", rate: 2, concurrency: 4", nil, ""},
-		"another rate":                       {credential + ", rate: 5", credential, nil, "hmad.yaml:13: targets[1].exchange_online.rate: got 2 for target other, want 5 as target contoso has: they share their tenant's budget"},
-		"another rate, the id in other case": {credential, credential + ", rate: 5", []string{"5de110f8", "5DE110F8"}, "exchange_online.rate: got 5 for target other, want 2 as target contoso has"},
-		"other calls at once":                {credential, credential + ", concurrency: 1", nil, "targets[1].exchange_online.concurrency: got 1 for target other, want 4 as target contoso has: they share their tenant's budget"},
+		"another rate":                       {credential + ", rate: 5", credential, nil, "hmad.yaml:13: targets[1].exchange_online.rate: got 2 for target other, want 5, as for target contoso: they share the budget of their tenant"},
+		"another rate, the id in other case": {credential, credential + ", rate: 5", []string{"5de110f8", "5DE110F8"}, "exchange_online.rate: got 5 for target other, want 2, as for target contoso"},
+		"other calls at once":                {credential, credential + ", concurrency: 1", nil, "targets[1].exchange_online.concurrency: got 1 for target other, want 4, as for target contoso: they share the budget of their tenant"},
 		"another tenant":                     {credential, credential + ", rate: 5", []string{"5de110f8", "6de110f8"}, ""},
 		"a target that never calls":          {credential, "rate: 5", nil, ""},
 	} {

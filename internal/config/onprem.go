@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// OnPrem says how facts from the Exchange side reach hmad: by a report that a
-// collector on the Exchange servers writes, or by reading the directory.
+// OnPrem is how hmad learns about the Exchange servers: from the reports of a
+// collector that runs on them, from the directory, or from both.
 type OnPrem struct {
 	Report Report `yaml:"report,omitempty"`
 	LDAP   LDAP   `yaml:"ldap,omitempty"`
 }
 
-// Report says where the collector's reports arrive: pushed to a TLS listener of
-// their own, or as files in a folder. Both together are an error.
+// Report is where the collector's reports arrive: pushed to a TLS listener, or as
+// files in a folder. Both together are an error.
 type Report struct {
 	Listen       string   `yaml:"listen,omitempty"`         // address:port for the push
 	CertFile     string   `yaml:"cert_file,omitempty"`      // of the listener, PEM
@@ -26,20 +26,20 @@ type Report struct {
 	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report
 }
 
-// Configured says whether reports arrive at all.
+// Configured reports whether reports arrive at all.
 func (r Report) Configured() bool { return r.Listen != "" || r.Folder != "" }
 
-// LDAP says how the auth server objects are read from a domain controller.
+// LDAP is how the auth server objects are read from a domain controller.
 type LDAP struct {
 	URL          string `yaml:"url,omitempty"`     // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
-	BindDN       string `yaml:"bind_dn,omitempty"` // who reads
+	BindDN       string `yaml:"bind_dn,omitempty"` // the account that reads
 	PasswordFile string `yaml:"password_file,omitempty"`
 	CAFile       string `yaml:"ca_file,omitempty"` // PEM; empty: the system's roots
-	BaseDN       string `yaml:"base_dn,omitempty"` // the configuration partition; empty: as the root DSE has it
+	BaseDN       string `yaml:"base_dn,omitempty"` // the configuration partition; empty: the one that the root DSE names
 }
 
-// Metadata are the windows in which Exchange must have copied Microsoft's
-// signing certificates.
+// Metadata is how long Exchange may take to copy Microsoft's signing
+// certificates.
 type Metadata struct {
 	URL          string        `yaml:"url,omitempty"`           // the federation metadata; empty: the auth server's own, or the tenant's
 	Window       time.Duration `yaml:"window,omitempty"`        // default 8h, the guide's
@@ -80,11 +80,11 @@ func (r Report) validate(v validator) {
 	if r.Listen != "" {
 		_, err := netip.ParseAddrPort(r.Listen)
 		v.want(err == nil, "onprem.report.listen", r.Listen, "an address with port, such as 0.0.0.0:9751")
-		v.want(r.CertFile != "" && r.KeyFile != "", "onprem.report.cert_file", r.CertFile, "cert_file and key_file beside listen: reports are pushed over TLS")
-		v.want(r.TokenFile != "" || r.ClientCAFile != "", "onprem.report.token_file", "", "token_file or client_ca_file beside listen")
+		v.want(r.CertFile != "" && r.KeyFile != "", "onprem.report.cert_file", r.CertFile, "cert_file and key_file with listen: reports are pushed over TLS")
+		v.want(r.TokenFile != "" || r.ClientCAFile != "", "onprem.report.token_file", "", "token_file or client_ca_file with listen")
 	}
 	if r.Listen != "" && r.Folder != "" {
-		v.fail("onprem.report.file", "reports are pushed (listen) or laid in a folder (file): want one of them")
+		v.fail("onprem.report.file", "got both listen and file, want one of them: reports are either pushed or files in a folder")
 	}
 	for i, h := range r.Hosts {
 		v.want(isBareHost(h), fmt.Sprintf("onprem.report.hosts[%d]", i), h, "the name of an Exchange server")

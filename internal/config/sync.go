@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// How mailboxes are named in labels, details and lookups.
+// The values of mailbox_label: how mailboxes are named in labels, details and
+// look-ups.
 const (
 	LabelAddress = "address"
-	LabelHash    = "hash" // keyed; the key lies in hmad's state
+	LabelHash    = "hash" // keyed; the key is in hmad's state
 	LabelNone    = "none" // no series per mailbox, no names in details
 )
 
-// Which mailboxes have series of their own.
+// The values of export: which mailboxes have series.
 const (
-	ExportAuto    = "auto" // all up to 5,000 mailboxes, above that as notable
+	ExportAuto    = "auto" // all of up to 5,000 mailboxes, of more the notable
 	ExportAll     = "all"
 	ExportNotable = "notable" // the stale, failing and watched
 )
@@ -36,20 +37,20 @@ const (
 	maxSamples   = 10 // per second
 )
 
-// Sync says which mailboxes are watched for their last sync, and how that is
-// judged and shown. The sources add up; without any, and without a watch list,
-// there is no mailbox_sync check.
+// Sync is which mailboxes are watched for their last sync, and how that is judged
+// and shown. Mailboxes of all sources are watched; without any source and without
+// a watch list there is no mailbox_sync check.
 type Sync struct {
 	Mailboxes []string `yaml:"mailboxes,omitempty"`
 	File      string   `yaml:"file,omitempty"`      // one address a line, or CSV
-	Inventory bool     `yaml:"inventory,omitempty"` // those for which the tenant knows a phone with Outlook
+	Inventory bool     `yaml:"inventory,omitempty"` // mailboxes for which the tenant knows a phone with Outlook
 
 	StaleAfter time.Duration `yaml:"stale_after,omitempty"` // default 24h; 72h where phones are quiet at weekends
 	StaleShare float64       `yaml:"stale_share,omitempty"` // percent of active mailboxes, default 25
 	StaleCount int           `yaml:"stale_count,omitempty"` // and how many at least, default 10
 	SampleRate float64       `yaml:"sample_rate,omitempty"` // mailboxes asked in rotation per second, to see a stop of all; default 0.1
-	// AskEvery is how often each mailbox is asked at least, as far as the budget
-	// of calls reaches; default: as rarely as the verdict allows.
+	// AskEvery is the longest time between two calls about a mailbox, if the
+	// budget allows it; default: as long as the verdict allows.
 	AskEvery time.Duration `yaml:"ask_every,omitempty"`
 	Watch    []Watch       `yaml:"watch,omitempty"` // asked in every run
 
@@ -58,14 +59,14 @@ type Sync struct {
 	MaxSeries    int    `yaml:"max_series,omitempty"`    // of all mailboxes together, default 20000
 }
 
-// Watch is a mailbox that counts by itself.
+// Watch is a mailbox with findings of its own.
 type Watch struct {
 	Mailbox    string        `yaml:"mailbox"`
 	StaleAfter time.Duration `yaml:"stale_after,omitempty"` // default: the fleet's
 	Severity   string        `yaml:"severity,omitempty"`    // warning or critical, default warning
 }
 
-// Configured says whether there is a mailbox to ask.
+// Configured reports whether there is a mailbox to ask about.
 func (s Sync) Configured() bool {
 	return len(s.Mailboxes) > 0 || s.File != "" || s.Inventory || len(s.Watch) > 0
 }
@@ -92,7 +93,8 @@ func (s *Sync) setDefaults() {
 	}
 }
 
-// validate judges the settings. Addresses are personal data and are not shown.
+// validate validates the settings. Its errors show no addresses, which are
+// personal data.
 func (s Sync) validate(v validator, e ExchangeOnline) {
 	v.wantStaleAfter("sync.stale_after", s.StaleAfter)
 	if !(s.StaleShare > 0 && s.StaleShare <= 100) {

@@ -2,14 +2,13 @@ package config
 
 import "time"
 
-// TLSOffload are the settings of the tls_offload check, which is off until
-// checks: {tls_offload: {enabled: true}} switches it on.
+// TLSOffload is the settings of the check tls_offload, which is off until
+// checks: {tls_offload: {enabled: true}} enables it.
 type TLSOffload struct {
-	// URL is the ActiveSync URL to ask; empty: activesync's own, with its
-	// members. Where the phones' way leads over another name than hmad's, it
-	// names theirs.
+	// URL is the ActiveSync URL to ask, if phones use another name than hmad
+	// does; empty: that of activesync, with its members.
 	URL string `yaml:"url,omitempty"`
-	// Every is the least time between two questions to one address; default 1h.
+	// Every is the shortest time between two requests to one address; default 1h.
 	Every time.Duration `yaml:"every,omitempty"`
 }
 

@@ -17,7 +17,7 @@ var (
 	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 )
 
-// validator collects the faults of one part of the file; path is its prefix.
+// validator collects the errors of one part of the file, whose path is path.
 type validator struct {
 	file   *File
 	path   string
@@ -28,7 +28,7 @@ func (v validator) fail(path, format string, args ...any) {
 	*v.errors = append(*v.errors, v.file.At(join(v.path, path), format, args...))
 }
 
-// want reports the setting at path unless it is ok.
+// want adds an error for the setting at path unless it is ok.
 func (v validator) want(ok bool, path, got, want string) {
 	if !ok {
 		v.fail(path, "got %q, want %s", got, want)
@@ -49,14 +49,14 @@ func (f *File) validate() Errors {
 		t := &f.Targets[i]
 		tv := validator{f, fmt.Sprintf("targets[%d]", i), &es}
 		if line, taken := first[t.Name]; taken && t.Name != "" {
-			tv.fail("name", "got %q, which the target in line %d has already, want a name of its own", t.Name, line)
+			tv.fail("name", "got %q, want another name: the target in line %d has this one", t.Name, line)
 		} else {
 			first[t.Name] = f.lines.of(tv.path + ".name")
 		}
 		t.validate(tv)
 		if l := t.OnPrem.Report.Listen; l != "" {
 			if line, taken := listens[l]; taken {
-				tv.fail("onprem.report.listen", "got %q, where the target in line %d listens already, want an address of its own", l, line)
+				tv.fail("onprem.report.listen", "got %q, want another address: the target in line %d listens here", l, line)
 			}
 			listens[l] = f.lines.of(tv.path + ".name")
 		}
@@ -86,7 +86,7 @@ func (t *Target) validate(v validator) {
 	t.validateChecks(v)
 }
 
-// validateWay judges the settings that say how hosts are reached.
+// validateWay validates the settings on how hosts are reached.
 func (t *Target) validateWay(v validator) {
 	for i, m := range t.ActiveSync.Members {
 		at, err := netip.ParseAddrPort(m)
@@ -109,12 +109,12 @@ func (t *Target) validateWay(v validator) {
 	u, err := url.Parse(t.Proxy)
 	switch {
 	case err == nil && u.User != nil:
-		v.fail("proxy", "got a URL with credentials, want http://host:port (secrets do not stand in this file)")
+		v.fail("proxy", "got a URL with credentials, want http://host:port (no secrets in this file)")
 	case err != nil || u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "":
 		v.fail("proxy", "got %q, want http://host:port", t.Proxy)
 	}
 	if len(t.ConnectTo) > 0 || len(t.ActiveSync.Members) > 0 || t.Addresses == AllAddresses {
-		v.fail("proxy", "a proxy chooses the address itself: want no connect_to, no activesync.members and addresses: first beside it")
+		v.fail("proxy", "a proxy chooses the address itself: with it, want no connect_to, no activesync.members, and addresses: first")
 	}
 }
 
@@ -134,8 +134,8 @@ func (t *Target) validateChecks(v validator) {
 	}
 }
 
-// wantHTTPS reports the setting at path unless it is an https URL without
-// credentials, query and fragment. Credentials are not shown again.
+// wantHTTPS adds an error for the setting at path unless it is an https URL
+// without credentials, query and fragment. The error shows no credentials.
 func (v validator) wantHTTPS(path, s string) {
 	u, err := url.Parse(s)
 	if err == nil && u.User != nil || strings.Contains(s, "@") {
@@ -151,7 +151,7 @@ func isAddress(s string) bool {
 	return err == nil && a.Name == "" && a.Address == s
 }
 
-// isHost says whether s is a host name or IP address, with or without port.
+// isHost reports whether s is a host name or IP address, with or without port.
 func isHost(s string) bool {
 	if host, port, err := net.SplitHostPort(s); err == nil {
 		return isPort(port) && isBareHost(host)

@@ -1,4 +1,4 @@
-// Package near finds the name that somebody meant who mistyped one.
+// Package near finds the names that are most like a mistyped one.
 package near
 
 import (
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Names gives at most n of the names, those first that are most like the given
-// one: those that hold it, then by distance.
+// Names returns at most n of names, the most similar to name first: those that
+// contain it, then by edit distance.
 func Names(name string, names []string, n int) []string {
 	far := func(s string) int {
 		if strings.Contains(s, name) {
@@ -21,8 +21,8 @@ func Names(name string, names []string, n int) []string {
 	return names[:min(n, len(names))]
 }
 
-// distance is the number of characters to insert, drop or replace between two
-// words (Levenshtein's); only the first 100 of each count.
+// distance returns the Levenshtein distance of a and b in bytes. Only the first
+// 100 bytes of each count.
 func distance(a, b string) int {
 	a, b = a[:min(len(a), 100)], b[:min(len(b), 100)]
 	row := make([]int, len(b)+1)

@@ -1,47 +1,47 @@
-// Package phones is a model of a fleet of phones: when did the phone of mailbox
-// number i last synchronise, as seen at a moment?
+// Package phones models a fleet of phones: it answers when the phone of mailbox
+// number i last synchronised, as seen at a moment.
 //
-// It is a function of a seed, so that a simulation in virtual time and a lab in
-// real time show the same fleet and repeat exactly. There are phones that
-// synchronise day and night and phones that are quiet on nights and weekends;
-// in both fleets some are switched off for a leave, some die, and some have
-// been dead for long. Beyond that some fail for days, some have never signed
-// in or do so now, and of some nobody says when they synchronised.
+// The answers depend on a seed alone, so that a simulation in virtual time and a
+// lab in real time show the same fleet, and every run is the same. One kind of
+// fleet synchronises day and night, the other not at nights and weekends. In both
+// some phones are switched off for a leave, some are lost during the time that is
+// modelled, and some were lost long before. Some fail for days, some never sign in
+// or only later, and for some no time of synchronisation is known.
 package phones
 
 import "time"
 
-// Kind is how a fleet's phones live.
+// Kind is when the phones of a fleet synchronise.
 type Kind string
 
 // The kinds of fleet.
 const (
 	DayAndNight Kind = "day and night" // every 5 to 20 minutes, at night a third of that
-	OfficeHours Kind = "office hours"  // the same from Monday to Friday, from 7:00-9:30 to 16:00-19:00, else never
+	OfficeHours Kind = "office hours"  // the same, but only from Monday to Friday, from 7:00-9:30 to 16:00-19:00
 )
 
-// Fleet is one seeded fleet. Its days and hours are UTC.
+// Fleet is a fleet with its seed. Its days and hours are UTC.
 type Fleet struct {
 	Kind Kind
 	Seed uint64
-	From time.Time     // phones die and take leave from here on
-	Span time.Duration // and until so much later
+	From time.Time     // the time that is modelled begins; losses and leaves are in it
+	Span time.Duration // and lasts so long
 }
 
 // Shares of a fleet, in thousandths.
 const (
-	deadBefore = 50 // dead for 20 to 60 days at From
-	dying      = 30 // die some time within Span
-	leaving    = 60 // are off for 3 to 14 days some time within Span
+	deadBefore = 50 // lost 20 to 60 days before From
+	dying      = 30 // lost some time within Span
+	leaving    = 60 // off for 3 to 14 days some time within Span
 	absent     = 30 // have never signed in
-	arriving   = 20 // sign in some time within Span
-	unsaid     = 10 // have a partnership of which no time is said
-	troubled   = 20 // try for 1 to 5 days within Span and fail
+	arriving   = 20 // sign in for the first time within Span
+	unsaid     = 10 // have a partnership without a time of synchronisation
+	troubled   = 20 // fail to synchronise for 1 to 5 days within Span
 )
 
 const day = 24 * time.Hour
 
-// hash is splitmix64 over a phone, a purpose or slot, and the seed.
+// hash returns splitmix64 of a phone, a purpose or slot, and the seed.
 func (f Fleet) hash(phone int, n uint64) uint64 {
 	z := f.Seed + uint64(phone)*0x9e3779b97f4a7c15 + n*0xd1b54a32d192ed03
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -49,12 +49,12 @@ func (f Fleet) hash(phone int, n uint64) uint64 {
 	return z ^ z>>31
 }
 
-// part gives a share of d, from nothing to all of it.
+// part returns a share of d, from 0 to d, chosen by h.
 func part(d time.Duration, h uint64) time.Duration {
 	return time.Duration(float64(d) * float64(h>>11) / (1 << 53))
 }
 
-// The purposes of a hash; slots of time are numbers far above.
+// The purposes of a hash. Numbers of slots are far larger.
 const (
 	toFate = iota
 	toWhen
@@ -67,7 +67,7 @@ const (
 	toLast
 )
 
-// off gives the time in which the phone is switched off; the zero times: never.
+// off returns the time during which the phone is off; zero times: it never is.
 func (f Fleet) off(phone int) (from, to time.Time) {
 	fate, when := f.hash(phone, toFate)%1000, f.hash(phone, toWhen)
 	never := f.From.Add(100 * 365 * day)
@@ -84,14 +84,14 @@ func (f Fleet) off(phone int) (from, to time.Time) {
 	}
 }
 
-// Healthy says whether the phone lives its normal life at t, and has done so
-// for the time before.
+// Healthy reports whether the phone is on at t, and has been for the time
+// before.
 func (f Fleet) Healthy(phone int, t time.Time, before time.Duration) bool {
 	from, to := f.off(phone)
 	return from.IsZero() || t.Before(from) || t.Add(-before).After(to)
 }
 
-// LastSync gives the phone's newest success at or before t.
+// LastSync returns the phone's newest success at or before t.
 func (f Fleet) LastSync(phone int, t time.Time) time.Time {
 	if from, to := f.off(phone); !from.IsZero() && t.After(from) {
 		if l := f.lastOn(phone, t); l.After(to) {
@@ -105,13 +105,14 @@ func (f Fleet) LastSync(phone int, t time.Time) time.Time {
 // Seen is what can be known of a phone at a moment.
 type Seen struct {
 	SignedIn         bool      // it has a partnership
-	Success, Attempt time.Time // of its last synchronisations; zero: not said
+	Success, Attempt time.Time // its last synchronisations; zero: not known
 }
 
-// Failing says whether its newest attempt has failed.
+// Failing reports whether its newest attempt has failed.
 func (s Seen) Failing() bool { return s.Attempt.After(s.Success) }
 
-// At gives what is known of the phone at t, its oddities included.
+// At returns what is known of the phone at t, including what is unusual about
+// some phones.
 func (f Fleet) At(phone int, t time.Time) Seen {
 	last := f.LastSync(phone, t)
 	normal := Seen{SignedIn: true, Success: last, Attempt: last}
@@ -132,8 +133,8 @@ func (f Fleet) At(phone int, t time.Time) Seen {
 	}
 }
 
-// lastOn is LastSync of a phone that is never switched off. Time is cut into
-// slots, in each of which there may be one success.
+// lastOn is LastSync for a phone that is never off. Time is divided into slots,
+// each with at most one success.
 func (f Fleet) lastOn(phone int, t time.Time) time.Time {
 	gap := 5*time.Minute + part(15*time.Minute, f.hash(phone, toGap))
 	for slot := t.UnixNano() / int64(gap); ; slot-- {
@@ -145,7 +146,7 @@ func (f Fleet) lastOn(phone int, t time.Time) time.Time {
 	}
 }
 
-// awake says whether a phone synchronises at that moment.
+// awake reports whether a phone synchronises at that moment.
 func (f Fleet) awake(phone int, t time.Time, h uint64) bool {
 	clock := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 	if f.Kind == DayAndNight {

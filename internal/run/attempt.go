@@ -13,8 +13,9 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// examine looks, looks again where a finding needs confirming, and asks the
-// check's doubt about what still stands. A panic anywhere in it is an answer.
+// examine makes the first attempt and, where a finding needs confirming, the
+// second; then the check's Doubt judges what still stands. A panic in any of
+// them becomes an error of class panic.
 func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (last answer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -43,8 +44,8 @@ func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (las
 	return last
 }
 
-// attempt runs the check once. Where a second attempt may have to follow, it
-// gets half of the time that is left.
+// attempt runs the check once. If a second attempt may follow, this one gets
+// half of the time that is left.
 func attempt(ctx context.Context, c *check.Check) *check.Verdict {
 	if deadline, ok := ctx.Deadline(); ok && slices.ContainsFunc(c.Reasons, func(r *check.Reason) bool { return r.Confirm }) {
 		var cancel context.CancelFunc
@@ -61,7 +62,7 @@ func answerOf(v *check.Verdict) answer {
 	return answer{report, err}
 }
 
-// unconfirmed says whether a finding needs confirming. One that a waiver
+// unconfirmed reports whether a finding needs confirming. One that a waiver
 // accepts does not: it alerts nobody.
 func unconfirmed(c *check.Check, report check.Report, at time.Time) bool {
 	return slices.ContainsFunc(report.Findings, func(f check.Finding) bool {
@@ -70,8 +71,9 @@ func unconfirmed(c *check.Check, report check.Report, at time.Time) bool {
 	})
 }
 
-// pause waits for d, or for half of the time left where that is shorter, so
-// that a second attempt always has its share. It gives false when ctx ended.
+// pause waits for d, or for half of the time that is left if that is shorter,
+// so that the second attempt has the other half. It returns false when ctx has
+// ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok {
 		d = min(d, time.Until(deadline)/2)
@@ -85,7 +87,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// account says for the notes what the n-th attempt of two found.
+// account returns notes on what the n-th attempt of two found.
 func (a answer) account(c *check.Check, n int) []check.Note {
 	var notes []check.Note
 	add := func(format string, args ...any) {
@@ -103,8 +105,8 @@ func (a answer) account(c *check.Check, n int) []check.Note {
 	return notes
 }
 
-// panicked logs a recovered panic with its stack and gives the one-line error
-// that stands for it.
+// panicked logs a recovered panic with its stack and returns an error of one
+// line for it.
 func (r *Runner) panicked(c *check.Check, p any) error {
 	text, _, _ := strings.Cut(fmt.Sprint(p), "\n")
 	r.log().Error("panic in a check", zap.String("check", c.Name), zap.String("target", c.Target),

@@ -9,15 +9,16 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// The pause before a Background that failed is started again grows from
-// backOffMin to backOffMax, and starts over after one that lasted longer.
+// A Background that failed is started again after a pause, which grows from
+// backOffMin to backOffMax. It starts again at backOffMin after a Background that
+// ran for longer than backOffMax.
 const (
 	backOffMin = time.Second
 	backOffMax = 5 * time.Minute
 )
 
-// tend begins the job's build, unless that is done, and sees to its Background.
-// Nothing of the build before is at work any more.
+// tend calls Begin of the job's check, unless that is done, and then runs its
+// Background. Nothing of the check before a change may still be working.
 func (d *Dispatcher) tend(j *job) {
 	runner, ctx, c, begun := d.runner, j.ctx, j.check, j.begun
 	j.fresh, j.tending = false, true
@@ -33,7 +34,7 @@ func (d *Dispatcher) tend(j *job) {
 	})
 }
 
-// update notes what has changed of a job.
+// update changes a job by note, under the mutex, and settles it.
 func (d *Dispatcher) update(j *job, note func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,8 +42,8 @@ func (d *Dispatcher) update(j *job, note func()) {
 	d.settle(j)
 }
 
-// begin has the check take up what the Store keeps. One that panics works with
-// what it has.
+// begin calls the check's Begin, which reads what the Store keeps. After a panic
+// the check runs with what it has read.
 func (r *Runner) begin(c *check.Check) {
 	if c.Begin == nil {
 		return

@@ -12,15 +12,15 @@ import (
 
 // Dispatcher starts the runs of checks when they are due.
 //
-// No check ever overlaps itself, at most maxRuns runs are in flight, and at
-// most sixty start in any second; what is due beyond that waits for its turn.
-// All decisions are made under one mutex, nearly all of them by the goroutine
-// in Serve; each run has a goroutine of its own.
+// No check overlaps itself, at most maxRuns runs are in flight, and at most sixty
+// start in any second; other runs that are due wait in a queue. All decisions are
+// made under one mutex, nearly all of them by the goroutine in Serve. Each run
+// has a goroutine of its own.
 type Dispatcher struct {
 	onTick   func()
 	maxSleep time.Duration        // between two looks around
 	uptime   func() time.Duration // the monotonic clock
-	wake     chan struct{}        // has Serve look again
+	wake     chan struct{}        // makes Serve look again
 
 	mu       sync.Mutex
 	runner   *Runner
@@ -29,19 +29,20 @@ type Dispatcher struct {
 	stopped  bool            // Serve has ended
 	jobs     map[check.ID]*job
 	plan     jobs   // a heap of all that are not removed
-	ready    []*job // due, first come first served; those no longer queued are skipped
-	inFlight int    // runs that hold one of the maxRuns places
+	ready    []*job // due, in order; those that are no longer queued are skipped
+	inFlight int    // runs, at most maxRuns
 	pacer    pacer
 	wall     time.Time      // the wall clock when last looked at
 	up       time.Duration  // the monotonic clock then
 	working  sync.WaitGroup // runs and backgrounds
 }
 
-// errStopping answers who asked for a run that shutdown cut off.
+// errStopping is the answer to RunNow when hmad shuts down before the run has
+// ended.
 var errStopping = errors.New("hmad is shutting down")
 
-// NewDispatcher makes a dispatcher without checks; maxRuns bounds the runs in
-// flight (at least 1).
+// NewDispatcher returns a dispatcher without checks. maxRuns limits the runs in
+// flight; less than 1 counts as 1.
 func NewDispatcher(r *Runner, maxRuns int) *Dispatcher {
 	start := time.Now()
 	return &Dispatcher{
@@ -52,13 +53,12 @@ func NewDispatcher(r *Runner, maxRuns int) *Dispatcher {
 	}
 }
 
-// OnTick sets a function that Serve calls every time it has looked around, at
-// least every 30 seconds, as the sign of life for a watchdog. To be set before
-// Serve.
+// OnTick sets a function that Serve calls after each step, at least every 30
+// seconds, as a sign of life for a watchdog. Call it before Serve.
 func (d *Dispatcher) OnTick(f func()) { d.onTick = f }
 
-// TickWithin has ticks come at least so often, where a watchdog wants to hear
-// more than every 30 seconds. To be set before Serve.
+// TickWithin makes ticks come at least once in most, if that is less than 30
+// seconds. Call it before Serve.
 func (d *Dispatcher) TickWithin(most time.Duration) { d.maxSleep = min(maxSleep, most) }
 
 // Tune changes, for runs that start from now on, the limit of runs in flight
@@ -66,20 +66,23 @@ func (d *Dispatcher) TickWithin(most time.Duration) { d.maxSleep = min(maxSleep,
 func (d *Dispatcher) Tune(maxRuns int, confirmAfter time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	tuned := *d.runner // runs in flight read the old one
+	tuned := *d.runner // runs in flight use the old one
 	tuned.ConfirmAfter = confirmAfter
 	d.runner, d.maxRuns = &tuned, max(maxRuns, 1)
 	d.poke()
 }
 
-// Set gives the dispatcher its checks, at first and at a reload. Checks of the
-// same ID, Schedule and Hash keep their phase, their next run, their run in
-// flight and their Background. The others that are new or changed run once
-// soon, spread, but not later than their first planned run. The run in flight
-// of a removed or changed check is cut off and not recorded. Checks begin
-// before Set returns where Serve has not been called yet; later, as soon as
-// nothing of the build before is at work. After an error (a schedule that
-// ParseSchedule refuses, an ID twice) nothing has changed.
+// Set replaces the dispatcher's checks, at the start and at each reload.
+//
+// Checks whose ID, Schedule and Hash are the same keep their phase, their next
+// run, their run in flight and their Background. New and changed checks run once
+// soon, spread over time, but not later than their first planned run. The run in
+// flight of a removed or changed check is cancelled and not recorded.
+//
+// Before Serve is called, Set calls Begin of each check itself. Later, Begin is
+// called as soon as nothing of the check before the change is still working.
+// After an error (a schedule that ParseSchedule refuses, an ID twice) nothing has
+// changed.
 func (d *Dispatcher) Set(checks []*check.Check) error {
 	timings, err := timingsOf(checks)
 	if err != nil {
@@ -114,7 +117,7 @@ func (d *Dispatcher) Set(checks []*check.Check) error {
 	return nil
 }
 
-// adopt gives the check its job: a new one, or the one of the ID.
+// adopt binds the check to a job, which it returns: j, or a new one if j is nil.
 func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	if j == nil {
 		j = &job{}
@@ -123,7 +126,7 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 		j.cancel()
 	}
 	j.check, j.timing, j.schedule = c, t, t.phased(c)
-	j.removed, j.again, j.queued = false, false, false // its first run comes, and serves who waits
+	j.removed, j.again, j.queued = false, false, false // its first run follows, and answers those who wait
 	j.fresh, j.begun = true, false
 	j.cancel = func() {}
 	d.zero(c.ID())
@@ -136,13 +139,13 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	return j
 }
 
-// launch binds the job to Serve's context.
+// launch gives the job a context of its own under Serve's.
 func (d *Dispatcher) launch(j *job) {
 	j.ctx, j.cancel = context.WithCancel(d.ctx)
 	d.settle(j)
 }
 
-// remove ends the job.
+// remove ends the job and answers those who wait for a run of it.
 func (d *Dispatcher) remove(j *job) {
 	j.cancel()
 	j.removed, j.queued, j.again = true, false, false
@@ -150,7 +153,7 @@ func (d *Dispatcher) remove(j *job) {
 	d.settle(j)
 }
 
-// planFirst plans new and changed jobs: thirty first runs a second.
+// planFirst plans the first runs of new and changed jobs, thirty a second.
 func (d *Dispatcher) planFirst(fresh []*job) {
 	now := d.now()
 	window := time.Duration(len(fresh)) * time.Second / 30
@@ -159,11 +162,11 @@ func (d *Dispatcher) planFirst(fresh []*job) {
 	}
 }
 
-// RunNow runs the check at once and gives the result. A run in flight is
-// waited for and a new one started. The run belongs to the dispatcher: ctx
-// only ends the waiting. Errors: check.ErrUnknown; check.ErrBusy when a run
-// that somebody asked for already waits; that of ctx; one that says that hmad
-// is shutting down.
+// RunNow runs the check as soon as possible and returns the result. If a run is
+// in flight, a new one starts after it. The end of ctx ends the waiting, not the
+// run. Errors: check.ErrUnknown; check.ErrBusy if somebody already waits for a
+// run of this check; the error of ctx; an error that says that hmad is shutting
+// down.
 func (d *Dispatcher) RunNow(ctx context.Context, id check.ID) (check.Result, error) {
 	answer, err := d.ask(id)
 	if err != nil {
@@ -199,10 +202,10 @@ func (d *Dispatcher) ask(id check.ID) (<-chan reply, error) {
 	return answer, nil
 }
 
-// now reads the wall clock; UTC drops the monotonic reading.
+// now returns the wall clock's time, without a monotonic reading.
 func (d *Dispatcher) now() time.Time { return d.runner.Now().UTC() }
 
-// poke has Serve look again.
+// poke makes Serve look again.
 func (d *Dispatcher) poke() {
 	select {
 	case d.wake <- struct{}{}:

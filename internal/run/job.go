@@ -8,30 +8,30 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// job is one check in the dispatcher's hands. It outlives the check's change
-// and, while anything of it is at work, its removal: single flight belongs to
-// the ID, and a build waits for the one before. The dispatcher's mutex guards
-// it.
+// job is the dispatcher's state of one check ID, guarded by the dispatcher's
+// mutex. It stays when a reload changes the check, and after the check's removal
+// until its run and its Background have ended: only so can no two runs of one ID
+// overlap.
 type job struct {
 	check    *check.Check
 	schedule Schedule
 	timing   timing
-	order    int // place in the config: decides between runs due at one moment
+	order    int // place in the config; orders runs that are due at the same moment
 
 	next time.Time // the next planned run
-	at   time.Time // when the dispatcher looks at it next: next, or its first run before that
+	at   time.Time // when it is due: next, or before that its first run
 
-	ctx    context.Context // of the check's runs and its background; ends when it is removed or changed
+	ctx    context.Context // of its runs and its Background; ends when the check is removed or changed
 	cancel context.CancelFunc
 
-	fresh   bool // this build is not tended yet
-	tending bool // the Begin or Background of a build, this one or the one before, is at work
-	begun   bool // this build may run
-	queued  bool // due, and waiting for its turn
-	flying  bool // a run is in flight, or left behind and not yet returned
+	fresh   bool // tend has not been called since the check was set
+	tending bool // Begin or Background is working, of this check or of the one before the change
+	begun   bool // Begin has returned, the check may run
+	queued  bool // due, and in the queue
+	flying  bool // a run is in flight, or was left behind and has not returned
 	again   bool // a first run came due while busy
 	removed bool
-	waiting []chan<- reply // who asked for the run that starts next
+	waiting []chan<- reply // calls of RunNow that get the result of the next run
 }
 
 // reply answers RunNow.
@@ -40,16 +40,16 @@ type reply struct {
 	err    error
 }
 
-// same says whether c is what the job already runs.
+// same reports whether the job already runs c.
 func (j *job) same(c *check.Check) bool {
 	return !j.removed && j.check.Hash == c.Hash && j.check.Schedule == c.Schedule
 }
 
-// busy says whether a run has to wait for something of the same check to end.
+// busy reports whether a run has to wait until another, or Begin, has ended.
 func (j *job) busy() bool { return j.flying || !j.begun }
 
-// plan sets the next planned run, and a first run before it after the given
-// delay where there is room.
+// plan sets the next planned run, and a first run after the given delay if that
+// is earlier.
 func (j *job) plan(now time.Time, first time.Duration) {
 	j.next = j.schedule.Next(now)
 	j.at = now.Add(first)
@@ -58,7 +58,7 @@ func (j *job) plan(now time.Time, first time.Duration) {
 	}
 }
 
-// replan makes up for a clock that was set back by -step.
+// replan moves the job after the clock was set back by -step.
 func (j *job) replan(now time.Time, step time.Duration) {
 	first := j.at.Before(j.next)
 	j.at = j.at.Add(step)
@@ -68,11 +68,12 @@ func (j *job) replan(now time.Time, step time.Duration) {
 	}
 }
 
-// maxMissed bounds how many missed runs of a check are counted at once (a day
-// of five-minute runs): a clock that starts in 1970 has missed millions.
+// maxMissed limits how many missed runs of a check are counted at once (a day of
+// five-minute runs): a clock that jumps from 1970 to today has missed millions.
 const maxMissed = 288
 
-// pass moves the job behind now and gives how many planned runs came due.
+// pass moves the job to its next run after now and returns how many planned runs
+// have come due.
 func (j *job) pass(now time.Time) (planned int) {
 	for ; !j.next.After(now) && planned < maxMissed; planned++ {
 		j.next = j.schedule.Next(j.next)
@@ -84,7 +85,7 @@ func (j *job) pass(now time.Time) (planned int) {
 	return planned
 }
 
-// answer replies to all who wait.
+// answer sends r to every call that waits.
 func (j *job) answer(r reply) {
 	for _, w := range j.waiting {
 		w <- r
@@ -92,8 +93,8 @@ func (j *job) answer(r reply) {
 	j.waiting = nil
 }
 
-// jobs is a heap: what is due next comes first. Set replaces it as a whole, so
-// that nothing is pushed or popped.
+// jobs is a heap of jobs, the one that is due next first. Set replaces it as a
+// whole: nothing is pushed or popped.
 type jobs []*job
 
 var _ heap.Interface = jobs(nil)

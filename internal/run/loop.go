@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// maxSleep bounds the time until the wall clock is read again: a timer
-	// runs on the monotonic clock and does not see it jump.
+	// maxSleep limits the time until the wall clock is read again: a timer uses
+	// the monotonic clock, and so does not notice when the wall clock jumps.
 	maxSleep = 30 * time.Second
-	// clockStep is the difference between the wall clock and the monotonic
-	// one beyond which the wall clock was set or the host slept.
+	// clockStep: if the wall clock and the monotonic clock differ by more since
+	// the last look, the wall clock was set or the host slept.
 	clockStep = 10 * time.Second
-	// drainTime bounds the wait for runs in flight at the end.
+	// drainTime limits the wait for runs in flight at the end.
 	drainTime = 4 * time.Second
 )
 
-// Serve starts runs and Backgrounds until ctx ends, which ends those in flight
-// too; it returns when they have returned, or after four seconds. It is called
+// Serve starts runs and Backgrounds until ctx ends, which also cancels those in
+// flight. It returns when they have returned, at most four seconds later. Call it
 // once. The error is always nil.
 func (d *Dispatcher) Serve(ctx context.Context) error {
 	d.begin(ctx)
@@ -51,7 +51,8 @@ func (d *Dispatcher) begin(ctx context.Context) {
 	}
 }
 
-// drain refuses what waits, and waits for what works.
+// drain refuses calls of RunNow that wait, and waits until runs and Backgrounds
+// have ended.
 func (d *Dispatcher) drain() {
 	d.mu.Lock()
 	d.stopped = true
@@ -75,7 +76,7 @@ func (d *Dispatcher) drain() {
 	}
 }
 
-// step does what is to be done now and gives the time until there is more.
+// step handles everything that is due and returns the time until the next step.
 func (d *Dispatcher) step() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,10 +92,11 @@ func (d *Dispatcher) step() time.Duration {
 	return sleep
 }
 
-// look reads the clocks. The cause is that of runs found missed now: the clock
-// jumped against the monotonic one (it was set, or the host slept), or this
-// process was held up. After a jump back all is planned anew, or nothing would
-// run until the old time is reached again.
+// look reads the clocks. It returns the wall clock's time and the cause of runs
+// that prove to be missed: check.Clock if the wall clock jumped (it was set, or
+// the host slept), else check.Late (the process was held up). After a jump back
+// it moves all jobs back, because otherwise nothing would run until the old time
+// is reached again.
 func (d *Dispatcher) look() (now time.Time, cause string) {
 	now, up := d.now(), d.uptime()
 	step := now.Sub(d.wall) - (up - d.up)
@@ -113,8 +115,8 @@ func (d *Dispatcher) look() (now time.Time, cause string) {
 	return now, check.Clock
 }
 
-// due has a job whose time has come wait for its turn, once however many
-// planned runs have passed.
+// due queues a job that is due. It queues it once, even if several planned runs
+// have passed since; the others count as missed.
 func (d *Dispatcher) due(j *job, now time.Time, cause string) {
 	planned := j.pass(now)
 	d.report(j)
@@ -122,7 +124,7 @@ func (d *Dispatcher) due(j *job, now time.Time, cause string) {
 	case !j.busy() && !j.queued:
 		j.queued = true
 		d.ready = append(d.ready, j)
-	case planned == 0: // a first run; of a changed check, the old one's may still fly
+	case planned == 0: // a first run; one from before a change may still be in flight
 		j.again = j.busy()
 	default:
 		d.missed(j, check.Overlap, 1)
@@ -130,14 +132,14 @@ func (d *Dispatcher) due(j *job, now time.Time, cause string) {
 	d.missed(j, cause, planned-1)
 }
 
-// first has a job wait at the head of the queue, for a person waits too.
+// first puts a job at the head of the queue, because a person waits for it.
 func (d *Dispatcher) first(j *job) {
 	j.queued = true
 	d.ready = append([]*job{j}, d.ready...)
 }
 
-// startReady starts what has its turn and gives the time until the pace allows
-// the next start.
+// startReady starts jobs of the queue as far as the limits allow, and returns
+// the time until it should be called again.
 func (d *Dispatcher) startReady() time.Duration {
 	for d.ctx != nil && d.ctx.Err() == nil && len(d.ready) > 0 && d.inFlight < d.maxRuns {
 		if j := d.ready[0]; j.queued {
@@ -160,14 +162,14 @@ func (d *Dispatcher) start(j *job) {
 	d.working.Go(func() {
 		result, ok, answers := runner.run(ctx, c)
 		d.ended(j, result, ok, served)
-		for range answers { // until a stuck check has really returned
+		for range answers { // until the check's goroutine has ended, however late
 		}
-		d.update(j, func() { j.flying = false }) // the single flight ends
+		d.update(j, func() { j.flying = false }) // the next run may start
 	})
 }
 
-// ended gives the run's place free and answers those whom it served. A run
-// that a reload cut off is made again for them.
+// ended notes that a run is no longer in flight and answers the calls that wait
+// for it. If a reload cancelled the run, they wait for the next one.
 func (d *Dispatcher) ended(j *job, result check.Result, ok bool, served []chan<- reply) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -189,7 +191,8 @@ func (d *Dispatcher) ended(j *job, result check.Result, ok bool, served []chan<-
 	}
 }
 
-// settle goes on with a job that is new, or of which something has ended.
+// settle does what is next for a job that is new, or of which a run or a
+// Background has ended: forget it, tend it, or queue it.
 func (d *Dispatcher) settle(j *job) {
 	alone := !j.flying && !j.tending
 	switch {

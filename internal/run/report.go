@@ -27,7 +27,8 @@ func accepted(c *check.Check, report check.Report, at time.Time) check.Report {
 	return report
 }
 
-// waiver gives the note of the waiver that accepts the reason, if one does.
+// waiver returns the note of the waiver that accepts the reason; ok is false if
+// none does.
 func waiver(c *check.Check, reason *check.Reason, at time.Time) (note string, ok bool) {
 	for _, w := range c.Accept {
 		if !w.Covers(reason.Name, at) {

@@ -1,15 +1,15 @@
-// Package run carries checks out, by schedule and once, in the same way.
+// Package run runs checks, by schedule or once, in the same way.
 //
-// A Runner makes one run of one check: it holds the deadline, makes the
-// confirming attempt, catches panics, applies the waivers and hands the
-// stamped Result to the Book (the Store). The Dispatcher decides when: it
-// keeps every check's next run in one heap, starts what is due from one
-// goroutine, and holds single flight, the pace of starts and the limit of
-// runs in flight. A Schedule is a cron expression in UTC.
+// A Runner makes one run of one check: it enforces the deadline, makes the
+// confirming attempt, recovers panics, applies the waivers and passes the Result
+// to the Book (the Store). The Dispatcher decides when: it keeps the next run of
+// every check in one heap and starts what is due from one goroutine. It never
+// runs a check twice at once, and limits the starts per second and the runs in
+// flight. A Schedule is a cron expression in UTC.
 //
-// The wall clock (Runner.Now) says when a run is due; the monotonic clock
-// measures how long things take, and the difference between the two is how a
-// clock that jumped is told from a process that was held up.
+// The wall clock (Runner.Now) decides when a run is due; the monotonic clock
+// measures durations. When a run is late, comparing the two tells whether the
+// wall clock jumped or the process was held up.
 package run
 
 import (
@@ -23,12 +23,12 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// Book keeps what runs give; the Store is one.
+// Book keeps the results of runs. The Store is one.
 type Book interface {
-	// Record keeps a result and gives the outcome of the one before, "" when
+	// Record keeps a result and returns the outcome of the one before it, "" if
 	// there was none.
 	Record(check.Result) check.Outcome
-	// Planned says when a check is next due and the largest gap of its schedule.
+	// Planned keeps when a check is next due and the largest gap of its schedule.
 	Planned(id check.ID, next time.Time, maxGap time.Duration)
 	// Standing returns what the check's latest decided run found.
 	Standing(id check.ID) []check.Finding
@@ -43,28 +43,28 @@ type Runner struct {
 	Log          *zap.Logger                // nil: silent
 }
 
-// grace is what a check gets beyond its deadline to notice that it has passed.
+// grace is the time after its deadline in which a check has to return.
 const grace = time.Second
 
-// Run begins c, makes one run of it and gives the result: for who runs a check
-// once, without a Dispatcher. It gives false, and records nothing, when ctx
-// itself ended before the run did: a run that shutdown cut off says nothing
-// about the target. It never returns later than a second after the check's
-// deadline, even if the check ignores its context.
+// Run begins c, makes one run of it and returns the result. It is for callers
+// without a Dispatcher. It returns false, and records nothing, if ctx ended before
+// the run did: a run that a shutdown interrupted says nothing about the target. It
+// returns at most a second after the check's deadline, even if the check ignores
+// its context.
 func (r *Runner) Run(ctx context.Context, c *check.Check) (check.Result, bool) {
 	r.begin(c)
 	result, ok, _ := r.run(ctx, c)
 	return result, ok
 }
 
-// answer is what the goroutine of a check gives back.
+// answer is what the goroutine of a check returns.
 type answer struct {
 	report check.Report
 	err    error
 }
 
-// run is Run; the channel that it also gives closes when the check's own
-// goroutine has really ended, which a stuck check's may do much later.
+// run is Run without Begin. The channel that it also returns is closed when the
+// check's goroutine has ended, which may be much later if the check is stuck.
 func (r *Runner) run(parent context.Context, c *check.Check) (check.Result, bool, <-chan answer) {
 	result := check.Result{Check: c.Name, Target: c.Target, Start: r.Now().UTC()}
 	begun := time.Now()
@@ -90,8 +90,8 @@ func (r *Runner) run(parent context.Context, c *check.Check) (check.Result, bool
 	return result, true, answers
 }
 
-// await waits for the answer, and for the grace beyond the end of ctx: a
-// goroutine cannot be killed, only left behind.
+// await waits for the answer until the grace after the end of ctx has passed. A
+// goroutine cannot be stopped from outside: a check that is stuck is left behind.
 func await(ctx context.Context, answers <-chan answer, c *check.Check) answer {
 	select {
 	case a, ok := <-answers:
@@ -108,8 +108,8 @@ func await(ctx context.Context, answers <-chan answer, c *check.Check) answer {
 	}
 }
 
-// given is the answer, or what stands for it where the check's goroutine ended
-// without one (runtime.Goexit).
+// given returns the answer, or an error in its place if the check's goroutine
+// ended without one (runtime.Goexit).
 func given(a answer, ok bool) answer {
 	if !ok {
 		a.err = check.Errorf(check.Panic, "the check ended its goroutine without an answer")
@@ -117,8 +117,8 @@ func given(a answer, ok bool) answer {
 	return a
 }
 
-// record hands a result to the meter, the book and, when the outcome changed,
-// the log.
+// record passes a result to the meter and the book, and to the log if the
+// outcome changed.
 func (r *Runner) record(result check.Result) {
 	outcome := result.Outcome()
 	if r.MeterFor != nil {
@@ -137,8 +137,8 @@ func (r *Runner) record(result check.Result) {
 	}
 }
 
-// logChange writes the one line of a change of outcome. It carries names only:
-// details and error texts may hold what does not belong into a log.
+// logChange logs a change of outcome in one line. The line has names only,
+// because details and error texts may hold personal data.
 func (r *Runner) logChange(before check.Outcome, result check.Result) {
 	outcome := result.Outcome()
 	reasons := make([]string, 0, len(result.Report.Findings))

@@ -10,8 +10,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Schedule is a cron expression, always in UTC, with a phase: the moments at
-// which runs are planned. ParseSchedule makes it.
+// Schedule is the moments at which runs are planned: those of a cron expression
+// in UTC, each later by a phase. ParseSchedule returns one.
 type Schedule struct {
 	cron  cron.Schedule
 	phase time.Duration
@@ -19,16 +19,17 @@ type Schedule struct {
 
 const day = 24 * time.Hour
 
-// origin returns the moment from which schedules are measured, so that what is
-// derived from them is the same on every start. A leap year, that 29 February
-// is found.
+// origin returns the moment from which the gaps of schedules are measured. It is
+// fixed, so that phases are the same on every start, and in a leap year, so that
+// 29 February is found.
 func origin() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // ParseSchedule reads the five fields of cron (minute, hour, day of month,
 // month, day of week) or a descriptor (@hourly, @daily, @weekly, @monthly,
-// @yearly, @every 10s). As in cron, a day matches when either day field does,
-// if both are restricted. An error is one line: an expression that cannot be
-// read, that names a time zone, or that never fires, such as 31 February.
+// @yearly, @every 10s). As in cron, if both day fields are restricted, a day has
+// to match one of them. It returns an error of one line for an expression that
+// cannot be read, that names a time zone, or that never fires, such as 31
+// February.
 func ParseSchedule(expr string) (Schedule, error) {
 	expr = strings.Join(strings.Fields(expr), " ")
 	s, err := parse(expr)
@@ -48,7 +49,7 @@ func parse(expr string) (Schedule, error) {
 		return Schedule{}, err
 	}
 	if c, ok := parsed.(cron.ConstantDelaySchedule); ok {
-		// cron rounds silently, a negative interval up to a second.
+		// cron rounds without an error, and takes a negative interval for a second.
 		if d, err := time.ParseDuration(strings.TrimPrefix(expr, "@every ")); err != nil || d != c.Delay {
 			return Schedule{}, errors.New("@every takes whole seconds, at least 1s")
 		}
@@ -60,23 +61,23 @@ func parse(expr string) (Schedule, error) {
 	return Schedule{cron: parsed}, nil
 }
 
-// Phased gives the schedule with every moment later by phase (see Phase).
+// Phased returns the schedule with every moment later by phase (see Phase).
 func (s Schedule) Phased(phase time.Duration) Schedule { return Schedule{s.cron, phase} }
 
-// Next gives the first planned moment after t, in UTC.
+// Next returns the first planned moment after t, in UTC.
 func (s Schedule) Next(t time.Time) time.Time {
 	t = t.UTC().Add(-s.phase)
 	next := s.cron.Next(t)
 	if next.IsZero() {
-		// cron looks five years ahead, and between 2096 and 2104 no year leaps.
+		// cron looks five years ahead, and there is no leap year between 2096 and 2104.
 		next = s.cron.Next(t.AddDate(5, 0, 0))
 	}
 	return next.Add(s.phase)
 }
 
-// Gaps gives the smallest and the largest time between two neighbouring
-// planned moments of the five years after from. (An expression that fires
-// less often gives the gap after its first moment.)
+// Gaps returns the smallest and the largest time between two consecutive planned
+// moments in the five years after from. For an expression that fires less often
+// it returns the gap after its first moment.
 func (s Schedule) Gaps(from time.Time) (least, most time.Duration) {
 	if e, ok := s.cron.(every); ok {
 		return time.Duration(e), time.Duration(e)
@@ -84,9 +85,9 @@ func (s Schedule) Gaps(from time.Time) (least, most time.Duration) {
 	least = 1<<63 - 1
 	see := func(gap time.Duration) { least, most = min(least, gap), max(most, gap) }
 
-	s = s.Phased(0) // which moves days, and changes no gap
-	// In UTC all days on which it fires are alike, so that one day is walked
-	// moment by moment and the others from their last moment to the next first.
+	s = s.Phased(0) // a phase changes no gap
+	// In UTC all days on which it fires have the same moments. So every moment of
+	// one day is visited, and of the other days only the last one.
 	today := s.Next(from).Truncate(day)
 	last := s.Next(today.Add(-time.Second))
 	for t := s.Next(last); t.Before(today.Add(day)); t = s.Next(t) {
@@ -115,27 +116,28 @@ func (s Schedule) repeats(from time.Time) time.Time {
 	return from.AddDate(5, 0, 0)
 }
 
-// every is cron's @every, aligned to the interval: cron itself counts from the
-// moment at which it is asked, so that every delay would add up.
+// every is cron's @every, aligned to multiples of the interval. (cron itself
+// counts from the moment of the call, so that delays would add up.)
 type every time.Duration
 
 func (e every) Next(t time.Time) time.Time {
 	return t.Truncate(time.Duration(e)).Add(time.Duration(e))
 }
 
-// maxPhase bounds a phase: whoever writes 03:00 means the night.
+// maxPhase limits a phase: a schedule of 03:00 must still run at night.
 const maxPhase = time.Hour
 
-// Phase gives the delay by which all runs of a target's check stand behind its
-// schedule, so that targets do not all start at one moment: a hash of the
-// target's name, within what the smallest gap leaves beside the timeout, and
-// within an hour. Checks of one target that have schedule and timeout in
-// common so see one moment.
+// Phase returns the delay of all runs of a target's check after its schedule, so
+// that not all targets start at the same moment. It is derived from a hash of the
+// target's name, and is less than the smallest gap minus the timeout, and less
+// than an hour. Checks of one target with the same schedule and timeout have the
+// same phase, and so look at the same moment.
 func Phase(target string, minGap, timeout time.Duration) time.Duration {
 	return spread(target, min(minGap-timeout, maxPhase))
 }
 
-// spread gives name's place in the window, in whole milliseconds.
+// spread returns the place of name in the window, in whole milliseconds, by its
+// hash.
 func spread(name string, window time.Duration) time.Duration {
 	if window <= 0 {
 		return 0
@@ -144,9 +146,9 @@ func spread(name string, window time.Duration) time.Duration {
 	return time.Duration(place).Truncate(time.Millisecond)
 }
 
-// hash is FNV-1a, finished with MurmurHash3's mix: the high bits of FNV alone,
-// which decide the place, are nearly the same for names that differ in their
-// last letters.
+// hash returns FNV-1a of s, finished with MurmurHash3's mix. The high bits decide
+// the place, and those of FNV alone are nearly the same for names that differ
+// only in their last letters.
 func hash(s string) uint64 {
 	h := uint64(0xcbf29ce484222325)
 	for i := range len(s) {
