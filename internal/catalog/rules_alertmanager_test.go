@@ -34,7 +34,8 @@ func TestRoutes(t *testing.T) {
 		"somebody else's stale sync": {"alertname=SyncStale severity=critical reason=sync_stale", "tickets"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tool(t, "amtool", append([]string{"config", "routes", "test", "--config.file=" + alertmanagerFile, "--verify.receivers=" + c.receiver}, strings.Fields(c.labels)...)...)
+			args := []string{"config", "routes", "test", "--config.file=" + alertmanagerFile, "--verify.receivers=" + c.receiver}
+			tool(t, "amtool", append(args, strings.Fields(c.labels)...)...)
 		})
 	}
 }

@@ -63,12 +63,16 @@ func (s scale) own() []own {
 			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. A restart of hmad loses nothing."},
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
-		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)", s.last("hmad_check_decided"), s.last("hmad_check_last_decided_timestamp_seconds"), s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
+		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)",
+			s.last("hmad_check_decided"), s.last("hmad_check_last_decided_timestamp_seconds"),
+			s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
 			15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "undecided"},
 			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
-			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. The class of the error: hmad_check_errors_total and the status page.",
-			"See the error on the status page, or, as root on hmad's host, by " + lookAgain + ": mostly a network way, a credential, a permission or a report that hmad needs."},
+			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. " +
+				"The class of the error: hmad_check_errors_total and the status page.",
+			"See the error on the status page, or, as root on hmad's host, by " + lookAgain +
+				": mostly a network way, a credential, a permission or a report that hmad needs."},
 		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,
 			[3]string{itself, itself, "reload_failed"},
 			"hmad refused its config file at the last reload and goes on with the one before.",
@@ -91,7 +95,8 @@ func (s scale) own() []own {
 		// Nobody is told of this one (severity none): Alertmanager inhibits by
 		// it. It says of a closed way out that the target's Exchange lies
 		// behind it, so that what is found there is not to be believed.
-		{"HmadWayOutClosed", s.within("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}", standing) + " == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
+		{"HmadWayOutClosed", s.within("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}", standing) +
+			" == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
 			0, 6 * time.Minute, "none",
 			[3]string{"", "", "way_out_closed"},
 			"hmad's own way out is closed, and what it asks of this target lies behind it.",
@@ -107,7 +112,10 @@ func (s scale) credential(name, left, severity, reason, summary string) own {
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
 			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
-		"Of report_listener: put a new certificate and key in the place of those in `onprem.report`; of any other: put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config). Then `systemctl restart hmad`: systemd hands credentials over at the start only. Where hmad reads the file itself, `systemctl reload hmad` is enough."}
+		"Of report_listener: put a new certificate and key in the place of those in `onprem.report`; " +
+			"of any other: put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config). " +
+			"Then `systemctl restart hmad`: systemd hands credentials over at the start only. " +
+			"Where hmad reads the file itself, `systemctl reload hmad` is enough."}
 }
 
 // days gives days in seconds, as PromQL writes numbers.
@@ -141,7 +149,8 @@ func (s scale) serviceLevel() []rule {
 		Annotations: map[string]string{
 			"summary":     "Over the last three days less than 99 % of the looks of a check found phones able to get mail, and it goes on.",
 			"description": "{{ $value | humanizePercentage }} of the decided runs of check {{ $labels.check }} of target {{ $labels.target }} were good in three days.",
-			"fix":         "Look for a fault that comes and goes: the recent runs of the check on hmad's status page, and one front end among several (`addresses: all`, `activesync.members`).",
+			"fix": "Look for a fault that comes and goes: the recent runs of the check on hmad's status page, " +
+				"and one front end among several (`addresses: all`, `activesync.members`).",
 			"runbook_url": alertsDocURL + anchor("HmadServiceLevelMissed"),
 		},
 	})

@@ -311,7 +311,8 @@ func duration(t *testing.T, text string) time.Duration {
 // itself fills in the template here.
 func TestAlertsOfAFleetNameTheWorstFive(t *testing.T) {
 	def := &check.Def{Name: "mailbox_sync", Every: "*/5 * * * *",
-		Metrics: []*check.Metric{{Name: "hmad_mailboxes"}, {Name: "hmad_mailbox_last_success_sync_timestamp_seconds"}, {Name: "hmad_onprem_report_timestamp_seconds"}},
+		Metrics: []*check.Metric{{Name: "hmad_mailboxes"}, {Name: "hmad_mailbox_last_success_sync_timestamp_seconds"},
+			{Name: "hmad_onprem_report_timestamp_seconds"}},
 		Reasons: []*check.Reason{{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute, Summary: "Mail is stale.", Fix: "Set {{ it }} right: `$x`."}}}
 	dir := t.TempDir()
 	text, err := yaml.Marshal(ruleFile{[]ruleGroup{{"fleet", "30s", scale(1).reasonAlerts([]*check.Def{def})}}})

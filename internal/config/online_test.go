@@ -20,7 +20,8 @@ func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
 	assert.Equal(t, config.ExchangeOnline{AuthorityHost: "https://login.microsoftonline.com/", Host: "https://outlook.office365.com",
 		Scope: "https://outlook.office365.com/.default", Rate: 2, Concurrency: 4}, got)
 
-	f, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+credential+", host: https://outlook.office365.us, scope: https://outlook.office365.us/.default, rate: 0.5, concurrency: 1}\n"))
+	f, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+credential+
+		", host: https://outlook.office365.us, scope: https://outlook.office365.us/.default, rate: 0.5, concurrency: 1}\n"))
 	require.NoError(t, err)
 	got = f.Targets[0].ExchangeOnline
 	assert.True(t, got.Configured())

@@ -18,11 +18,13 @@ func TestSyncDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, f.Targets[0].Sync.Configured())
 
-	f, err = config.Parse("hmad.yaml", []byte(six+online+"    sync: {watch: [{mailbox: jane@contoso.com}, {mailbox: joe@contoso.com, stale_after: 4h, severity: critical}], stale_after: 72h}\n"))
+	f, err = config.Parse("hmad.yaml", []byte(six+online+"    sync: {watch: [{mailbox: jane@contoso.com}, "+
+		"{mailbox: joe@contoso.com, stale_after: 4h, severity: critical}], stale_after: 72h}\n"))
 	require.NoError(t, err)
 	assert.Equal(t, config.Sync{
 		StaleAfter: 72 * time.Hour, StaleShare: 25, StaleCount: 10, SampleRate: 0.1, MailboxLabel: config.LabelAddress, Export: config.ExportAuto, MaxSeries: 20_000,
-		Watch: []config.Watch{{Mailbox: "jane@contoso.com", StaleAfter: 72 * time.Hour, Severity: "warning"}, {Mailbox: "joe@contoso.com", StaleAfter: 4 * time.Hour, Severity: "critical"}},
+		Watch: []config.Watch{{Mailbox: "jane@contoso.com", StaleAfter: 72 * time.Hour, Severity: "warning"},
+			{Mailbox: "joe@contoso.com", StaleAfter: 4 * time.Hour, Severity: "critical"}},
 	}, f.Targets[0].Sync)
 }
 

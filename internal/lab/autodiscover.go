@@ -110,7 +110,8 @@ func (q question) refuse() *discoveryError {
 	case strings.EqualFold(q.protocol, "Rest"):
 		return &discoveryError{http.StatusNotFound, "MailboxNotEnabledForRESTAPI", "The mailbox is not enabled for the REST API"}
 	case !strings.EqualFold(q.protocol, "ActiveSync") && !strings.EqualFold(q.protocol, "Ews"):
-		return &discoveryError{http.StatusBadRequest, "InvalidProtocol", fmt.Sprintf("The given protocol value '%s' is invalid. Supported values are 'ActiveSync, Ews'", q.protocol)}
+		return &discoveryError{http.StatusBadRequest, "InvalidProtocol",
+			fmt.Sprintf("The given protocol value '%s' is invalid. Supported values are 'ActiveSync, Ews'", q.protocol)}
 	case !strings.EqualFold(q.email[strings.LastIndexByte(q.email, '@')+1:], domain):
 		return &discoveryError{http.StatusNotFound, "DomainNotFound", "The given domain is not found"}
 	default:

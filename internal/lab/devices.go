@@ -18,7 +18,8 @@ func deviceFaults(check string) []fault {
 }
 
 // logonPage is what a device serves at the address that it sends browsers to.
-const logonPage = `<!DOCTYPE html><html><head><title>Sign in</title></head><body><form method="post"><input name="username"><input name="password" type="password"></form></body></html>`
+const logonPage = `<!DOCTYPE html><html><head><title>Sign in</title></head><body><form method="post">` +
+	`<input name="username"><input name="password" type="password"></form></body></html>`
 
 // logonAt gives a device that redirects everything to a logon page of its own
 // on the same host.
@@ -63,7 +64,8 @@ func netScaler() http.HandlerFunc {
 // kempESP is Kemp LoadMaster's Edge Security Pack: a form instead of the
 // answer.
 func kempESP(w http.ResponseWriter, _ *http.Request) {
-	page(w, http.StatusOK, `<!DOCTYPE html><html><head><title>Sign in</title></head><body><img src="/lm_auth_proxy?LMimage=logo.png"><form method="post" action="/lm_auth_proxy?DoAuth"></form></body></html>`)
+	page(w, http.StatusOK, `<!DOCTYPE html><html><head><title>Sign in</title></head><body>`+
+		`<img src="/lm_auth_proxy?LMimage=logo.png"><form method="post" action="/lm_auth_proxy?DoAuth"></form></body></html>`)
 }
 
 // applicationProxy is Microsoft Entra application proxy.

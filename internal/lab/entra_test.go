@@ -215,7 +215,8 @@ func TestTokensRefused(t *testing.T) {
 	l := start(t)
 	endpoint := l.Facts().AuthorityHost + tenant + "/oauth2/v2.0/token"
 	good := func() url.Values {
-		return url.Values{"grant_type": {"client_credentials"}, "client_id": {l.Facts().ClientID}, "scope": {tokens.ScopeExchangeOnline}, "client_secret": {l.client.secret}}
+		return url.Values{"grant_type": {"client_credentials"}, "client_id": {l.Facts().ClientID},
+			"scope": {tokens.ScopeExchangeOnline}, "client_secret": {l.client.secret}}
 	}
 	claims := func(change map[string]any) map[string]any {
 		c := map[string]any{"aud": endpoint, "iss": clientID, "sub": clientID, "jti": "1", "nbf": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}

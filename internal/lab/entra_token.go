@@ -57,12 +57,14 @@ func (e *entra) refuse(form url.Values, endpoint string) (int, oauthError) {
 	case form.Get("grant_type") != "client_credentials":
 		return http.StatusBadRequest, oauthError{"unsupported_grant_type", aadsts(70003, "The app requested an unsupported grant type '%s'.", form.Get("grant_type"))}
 	case form.Get("client_id") != clientID:
-		return http.StatusBadRequest, oauthError{"unauthorized_client", aadsts(700016, "Application with identifier '%s' was not found in the directory 'Contoso'.", form.Get("client_id"))}
+		return http.StatusBadRequest, oauthError{"unauthorized_client",
+			aadsts(700016, "Application with identifier '%s' was not found in the directory 'Contoso'.", form.Get("client_id"))}
 	case !strings.HasSuffix(form.Get("scope"), "/.default") && !strings.Contains(form.Get("scope"), "/.default "):
 		return http.StatusBadRequest, oauthError{"invalid_scope", aadsts(1002012, "The provided value for scope %s is not valid.", form.Get("scope"))}
 	case assertion != "":
 		if err := e.client.prove(assertion, endpoint); err != nil {
-			return http.StatusUnauthorized, oauthError{"invalid_client", aadsts(700027, "The certificate with identifier used to sign the client assertion is not valid: %s.", err)}
+			return http.StatusUnauthorized, oauthError{"invalid_client",
+				aadsts(700027, "The certificate with identifier used to sign the client assertion is not valid: %s.", err)}
 		}
 	case subtle.ConstantTimeCompare([]byte(secret), []byte(e.client.secret)) != 1:
 		return http.StatusUnauthorized, oauthError{"invalid_client", aadsts(7000215, "Invalid client secret provided.")}

@@ -80,7 +80,8 @@ func iisError(status int, title string) http.HandlerFunc {
 // pool is stopped: no module of Exchange had a say in it.
 func stoppedPool(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Server", "Microsoft-HTTPAPI/2.0")
-	page(w, http.StatusServiceUnavailable, "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body><h2>Service Unavailable</h2><hr><p>HTTP Error 503. The service is unavailable.</p></body></html>")
+	page(w, http.StatusServiceUnavailable, "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body>"+
+		"<h2>Service Unavailable</h2><hr><p>HTTP Error 503. The service is unavailable.</p></body></html>")
 }
 
 func page(w http.ResponseWriter, status int, html string) {

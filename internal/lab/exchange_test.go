@@ -45,7 +45,8 @@ func TestHealthyAnswersOnTheWire(t *testing.T) {
 			"Date: ~",
 			"Server: Microsoft-IIS/10.0",
 			`WWW-Authenticate: Bearer client_id="00000002-0000-0ff1-ce00-000000000000", trusted_issuers="00000001-0000-0000-c000-000000000000@` + tenant +
-				`", token_types="app_asserted_user_v1 service_asserted_app_v1", authorization_uri="https://login.windows.net/common/oauth2/authorize", issuer_kind="AzureAD"`,
+				`", token_types="app_asserted_user_v1 service_asserted_app_v1", ` +
+				`authorization_uri="https://login.windows.net/common/oauth2/authorize", issuer_kind="AzureAD"`,
 			`WWW-Authenticate: Basic realm="mail.contoso.test"`,
 			"X-FEServer: EX01",
 			"X-OWA-Version: 15.2.2562.37",

@@ -35,7 +35,8 @@ func activeSyncFaults() []fault {
 		change("tls_offloaded", "The load balancer ends TLS: Exchange sees http and says so (2000003).",
 			func(c *challenge) {
 				c.tokenTypes, c.issuerKind = "", ""
-				*c = c.refused(2000003, "The hostname component of the audience claim value is invalid. Expected 'https://"+mailName+"'. Actual 'http://"+mailName+"'.", "invalid_resource")
+				*c = c.refused(2000003, "The hostname component of the audience claim value is invalid. "+
+					"Expected 'https://"+mailName+"'. Actual 'http://"+mailName+"'.", "invalid_resource")
 			}),
 		change("tenant_mismatch", "Exchange trusts the issuer of another tenant only.",
 			func(c *challenge) { c.trustedIssuers = issuerOf + "00c118a9-2de9-41d3-b39a-81648a7a5e4d" }),

@@ -41,7 +41,8 @@ func configurationFaults() []fault {
 		all("hybrid_configuration_missing", "The Hybrid Configuration Wizard never ran.", func(r *report) { r.set("hybridConfiguration") }),
 		all("hybrid_agent_in_use", "The hybrid is published through the Hybrid Agent.",
 			func(r *report) {
-				r.amend("intraOrganizationConnectors", "enabled", true, row{"targetSharingEpr": "https://7c0f0a4e.resource.mailboxmigration.his.msappproxy.net/EWS/Exchange.asmx"})
+				r.amend("intraOrganizationConnectors", "enabled", true,
+					row{"targetSharingEpr": "https://7c0f0a4e.resource.mailboxmigration.his.msappproxy.net/EWS/Exchange.asmx"})
 			}),
 		all("virtual_directory_mismatch", "EX02 hands out another ActiveSync URL than the other servers of its site.",
 			func(r *report) {

@@ -89,7 +89,8 @@ func wire(t *testing.T, l *Lab) map[string]showing {
 	}
 	refused := func(t *testing.T, s seen) { assert.ErrorIs(t, s.connect, syscall.ECONNREFUSED) }
 	const device = "!X-Feserver"
-	const bearer = `Www-Authenticate: Bearer client_id="00000002-0000-0ff1-ce00-000000000000", trusted_issuers="00000001-0000-0000-c000-000000000000@` + tenant + `"`
+	const bearer = `Www-Authenticate: Bearer client_id="00000002-0000-0ff1-ce00-000000000000", ` +
+		`trusted_issuers="00000001-0000-0000-c000-000000000000@` + tenant + `"`
 	const types = `, token_types="app_asserted_user_v1 service_asserted_app_v1"`
 	const uri = `, authorization_uri="https://login.windows.net/common/oauth2/authorize"`
 	return map[string]showing{
@@ -181,7 +182,8 @@ func wire(t *testing.T, l *Lab) map[string]showing {
 			answer(401, bearer+types+uri)(t, s)
 			r := request(t, l, "activesync")
 			r.Header.Set("X-User-Identity", mailbox)
-			answer(401, "!authorization_uri", `X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'hmad-probe@contoso.test'."`)(t, ask(t, l, r, 5*time.Second))
+			answer(401, "!authorization_uri",
+				`X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'hmad-probe@contoso.test'."`)(t, ask(t, l, r, 5*time.Second))
 		},
 		"activesync.addresses_disagree": func(t *testing.T, s seen) {
 			members := l.Facts().Members
@@ -267,7 +269,8 @@ func TestSetNamesTheNearestFaults(t *testing.T) {
 
 func TestSwitchedFaultsAreLoggedOnce(t *testing.T) {
 	var lines []string
-	l, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0", Log: func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }})
+	l, err := Start(Options{Dir: t.TempDir(), Control: "127.0.0.1:0",
+		Log: func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }})
 	require.NoError(t, err)
 	defer l.Close()
 	for _, on := range []bool{true, true, false, false} {

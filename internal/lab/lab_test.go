@@ -63,7 +63,8 @@ func foreignToken(more map[string]any) string {
 
 // audienceRefused is what Exchange says of such a token when it saw that URL.
 func audienceRefused(actual string) string {
-	return `2000003;reason="The hostname component of the audience claim value is invalid. Expected 'https://hmad-probe.invalid'. Actual '` + actual + `'.";error_category="invalid_resource"`
+	return `2000003;reason="The hostname component of the audience claim value is invalid. ` +
+		`Expected 'https://hmad-probe.invalid'. Actual '` + actual + `'.";error_category="invalid_resource"`
 }
 
 // request is what the check of that name asks of a healthy or a broken lab.
@@ -222,7 +223,8 @@ func TestPortsFollowTheFirst(t *testing.T) {
 		}
 		defer l.Close()
 		f := l.Facts()
-		got := []int{l.hosts["activesync"].port, l.hosts["autodiscover"].port, l.hosts["vantage"].port, l.hosts["tls_offload"].port, int(netip.MustParseAddrPort(f.Resolver).Port())}
+		got := []int{l.hosts["activesync"].port, l.hosts["autodiscover"].port, l.hosts["vantage"].port, l.hosts["tls_offload"].port,
+			int(netip.MustParseAddrPort(f.Resolver).Port())}
 		assert.Equal(t, []int{first, first + 1, first + 2, first + 3, first + 4}, got)
 		return
 	}

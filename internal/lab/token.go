@@ -34,7 +34,8 @@ func (c challenge) refuseToken(token string, seen seenURL) challenge {
 	case t.Version != "1.0" || t.Scope == "": // ActiveSync takes V1AppActAs alone
 		return c.refused(2000001, "This token profile is not applicable for the current protocol.", "invalid_token")
 	case !strings.EqualFold(audience, seen.String()):
-		return c.refused(2000003, fmt.Sprintf("The hostname component of the audience claim value is invalid. Expected '%s'. Actual '%s'.", audience, seen), "invalid_resource")
+		return c.refused(2000003, fmt.Sprintf("The hostname component of the audience claim value is invalid. Expected '%s'. Actual '%s'.",
+			audience, seen), "invalid_resource")
 	case t.Issuer != "https://sts.windows.net/"+c.tenant+"/":
 		return c.refused(2000001, fmt.Sprintf("The issuer of the token is unknown. Issuer was '%s'.", t.Issuer), "invalid_token")
 	default:

@@ -134,7 +134,8 @@ func (t *Tenant) page(c call, of func(i int) []row) {
 			host = otherHost
 		}
 		answer["@odata.nextLink"] = host + c.r.URL.Path + "?$skiptoken=" + base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(i)))
-		answer["@adminapi.warnings"] = []string{"There are more results available than are currently displayed. To view them, increase the value for the ResultSize parameter."}
+		answer["@adminapi.warnings"] = []string{"There are more results available than are currently displayed. " +
+			"To view them, increase the value for the ResultSize parameter."}
 	}
 	writeJSON(c.w, c.r, http.StatusOK, answer)
 }

@@ -341,7 +341,8 @@ func TestTwoFifthsOfAFleet(t *testing.T) {
 			asked++
 			at := newest(t, rows)
 			attempt, _ := rows.Rows[0].Time("LastSyncAttemptTime")
-			bad := map[string]bool{"stale": start.Sub(at) >= 30*time.Hour, "failing": attempt.Sub(at) > time.Hour, "unknown": rows.Rows[0].String("LastSuccessSync") == ""}[name]
+			bad := map[string]bool{"stale": start.Sub(at) >= 30*time.Hour, "failing": attempt.Sub(at) > time.Hour,
+				"unknown": rows.Rows[0].String("LastSuccessSync") == ""}[name]
 			if bad {
 				hit++
 			}
@@ -421,6 +422,7 @@ func TestWhatIsNoCall(t *testing.T) {
 	assert.Equal(t, 401, do("POST", path, "Bearer other", ""))
 	assert.Equal(t, 400, do("POST", path, "Bearer token", "x"))
 	assert.Equal(t, 400, do("POST", path, "Bearer token", `{"CmdletInput":{"CmdletName":"Get-MobileDevice","Parameters":null}}`))
-	assert.Equal(t, 400, do("POST", path, "Bearer token", `{"CmdletInput":{"CmdletName":"Get-MobileDeviceStatistics","Parameters":{}}}`), "as Exchange: one must be named")
+	assert.Equal(t, 400, do("POST", path, "Bearer token", `{"CmdletInput":{"CmdletName":"Get-MobileDeviceStatistics","Parameters":{}}}`),
+		"as Exchange: one must be named")
 	assert.Equal(t, 403, do("POST", path, "Bearer token", `{"CmdletInput":{"CmdletName":"Get-Mailbox","Parameters":{}}}`))
 }

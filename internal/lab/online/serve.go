@@ -59,7 +59,8 @@ func (t *Tenant) admit(w http.ResponseWriter, r *http.Request, b *Behaviour) boo
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
 	case !ok || b.NoConsent || !t.opt.Trust(token):
-		w.Header().Set("WWW-Authenticate", `Bearer client_id="00000002-0000-0ff1-ce00-000000000000", trusted_issuers="00000001-0000-0000-c000-000000000000@*", error="invalid_token"`)
+		w.Header().Set("WWW-Authenticate", `Bearer client_id="00000002-0000-0ff1-ce00-000000000000", `+
+			`trusted_issuers="00000001-0000-0000-c000-000000000000@*", error="invalid_token"`)
 	case b.Revoked && t.isRevoked(token):
 		claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, t.opt.Now().Unix())
 		w.Header().Set("WWW-Authenticate", `Bearer realm="", error="insufficient_claims", claims="`+base64.StdEncoding.EncodeToString([]byte(claims))+`"`)
