@@ -27,7 +27,7 @@ var OnPremSync = &check.Def{
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
-	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess},
+	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess, OnPremWithoutHMA},
 	Reasons: onPremReasons,
 	New:     newOnPremSync,
 }
@@ -128,6 +128,9 @@ func (o *onPremSync) run(context.Context) (check.Report, error) {
 		notes = append(notes, fmt.Sprintf("%[2]d of %[1]d watched mailboxes have no partnership in the reports: the collector reports those that its "+
 			"parameter -Mailboxes names", len(o.sync.Watch), missing))
 	}
+	if note := seen.withoutHMANote(); note != "" {
+		notes = append(notes, note)
+	}
 	notes = append(notes, onServer)
 	found, unevaluated := judgeOnPrem(seen)
 	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: o.samples(seen),
@@ -143,6 +146,7 @@ func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string
 	}
 	for _, r := range evidence.Reports {
 		o.partnerships(&seen, r)
+		notes = append(notes, o.lacking(r)...)
 		f, why := r.FrontEndRequests()
 		switch {
 		case why == nil:
@@ -211,6 +215,9 @@ func (o *onPremSync) samples(seen onPrem) []check.Sample {
 	sum := seen.byStatus()
 	for _, status := range slices.Sorted(maps.Keys(sum)) {
 		out = append(out, check.Sample{Metric: OnPremRequests, Value: float64(sum[status]), Labels: []string{strconv.Itoa(status)}})
+	}
+	if n, known := seen.withoutHMA(); known {
+		out = append(out, check.Sample{Metric: OnPremWithoutHMA, Value: float64(n)})
 	}
 	if last := seen.lastSuccess(); !last.IsZero() {
 		out = append(out, check.Sample{Metric: OnPremSuccess, Value: float64(last.Unix())})

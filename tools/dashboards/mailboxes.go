@@ -166,8 +166,9 @@ func oneOverTime() cog.Builder[dashboard.Panel] {
 }
 
 func requests() cog.Builder[dashboard.Panel] {
-	return stacked("The cloud's requests by status", "ActiveSync requests of Outlook's service to Exchange, each value over the 15 minutes before it. Rising 401 or 403: tokens refused, so look at the EvoSTS metadata and at TLS offloading. Falling to nothing: the cloud no longer asks.", "none",
-		query{"sum by (status) (max by (target, status) (" + of(sync.OnPremRequests) + "))", "{{status}}"})
+	return stacked("The cloud's requests by status", "ActiveSync requests of Outlook's service to Exchange, each value over the 15 minutes before it. Rising 401 or 403: tokens refused, so look at the EvoSTS metadata and at TLS offloading. Falling to nothing: the cloud no longer asks. Without HMA: requests of Outlook mobile by basic authentication, over an hour; block them when all phones use HMA.", "none",
+		query{"sum by (status) (max by (target, status) (" + of(sync.OnPremRequests) + "))", "{{status}}"},
+		query{"sum(max by (target) (" + of(sync.OnPremWithoutHMA) + "))", "without HMA"})
 }
 
 func cloudParts() cog.Builder[dashboard.Panel] {
