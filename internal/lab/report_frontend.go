@@ -34,7 +34,7 @@ func (p *premises) fillFrontEnd(r *report) {
 			}
 		}
 	}
-	r.set("frontEndRequests", row{"since": since, "until": until, "slotSeconds": int(slot.Seconds()), "lastSuccess": last, "counts": counts})
+	r.set("frontEndRequests", row{"since": since, "until": until, "slotSeconds": int(slot.Seconds()), "lastSuccess": last, "counts": counts, "withoutHma": 0})
 	if r.Host == servers[0] {
 		p.fillPartnerships(r)
 	}
