@@ -696,7 +696,7 @@ function Read-Column($Stream) {
     if ($head -match '(?m)^#Fields:([^\r\n]*)\r?\n') {
         return $Matches[1].Split(',') | ForEach-Object { $_.Trim() }
     }
-    if ($head -match '(?m)^[^#\r\n][^\r\n]*\n') { throw 'No line #Fields at the head of the log' }
+    if ($head -match '(?m)^[^#\r\n][^\r\n]*\r?\n') { throw 'No line #Fields at the head of the log' }
 }
 
 # New-LineForm returns the expression that finds the wanted columns' fields in a

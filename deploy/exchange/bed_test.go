@@ -162,7 +162,9 @@ type outcome struct {
 
 // seconds returns so many times how long the run took, in whole seconds, of which
 // a run has five at least.
-func (o outcome) seconds(times int) string { return strconv.Itoa(times * max(5, int(o.took.Seconds())+1)) }
+func (o outcome) seconds(times int) string {
+	return strconv.Itoa(times * max(5, int(o.took.Seconds())+1))
+}
 
 // log returns the collector's own log of what it did.
 func (o outcome) log(t testing.TB) string {
@@ -176,10 +178,7 @@ func (o outcome) log(t testing.TB) string {
 // parameters. The report goes into the folder out, unless the parameters name a URL.
 func (b bed) run(t testing.TB, scenario string, env []string, args ...string) outcome {
 	t.Helper()
-	collector, err := filepath.Abs(script)
-	require.NoError(t, err)
-	env = append([]string{"TESTBED=" + shared, "SCENARIO=" + scenario, "COMPUTERNAME=EX01", "windir=" + filepath.Join(b.dir, "windows"),
-		"ProgramData=" + filepath.Join(b.dir, "data"), "ExchangeInstallPath=" + filepath.Join(b.dir, "exchange") + "/"}, env...)
+	env = append(b.env(scenario), env...)
 	if !slices.Contains(args, "-Url") && !slices.Contains(args, "-Folder") {
 		args = append(args, "-Folder", filepath.Join(b.dir, "out"))
 	}
@@ -188,11 +187,24 @@ func (b bed) run(t testing.TB, scenario string, env []string, args ...string) ou
 	}
 	o := outcome{dir: b.dir}
 	start := time.Now()
-	o.status, o.printed, o.complaints = powershell(t, env, filepath.Join(shared, "start.ps1"), append([]string{collector}, args...)...)
+	o.status, o.printed, o.complaints = powershell(t, env, filepath.Join(shared, "start.ps1"), append([]string{absolute(t, script)}, args...)...)
 	o.took = time.Since(start)
 	o.data, _ = os.ReadFile(filepath.Join(b.dir, "out", "EX01.json"))
 	o.left = sessions(t, b.dir)
 	return o
+}
+
+// env returns the environment of a server in a scenario.
+func (b bed) env(scenario string) []string {
+	return []string{"TESTBED=" + shared, "SCENARIO=" + scenario, "COMPUTERNAME=EX01", "windir=" + filepath.Join(b.dir, "windows"),
+		"ProgramData=" + filepath.Join(b.dir, "data"), "ExchangeInstallPath=" + filepath.Join(b.dir, "exchange") + "/"}
+}
+
+func absolute(t testing.TB, file string) string {
+	t.Helper()
+	full, err := filepath.Abs(file)
+	require.NoError(t, err)
+	return full
 }
 
 // sessions returns the processes that still work for a bed, once those have had the

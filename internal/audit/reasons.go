@@ -53,7 +53,7 @@ var (
 		Fix:     "Move what is left on the servers in the detail and uninstall them: `Get-ExchangeServer | Format-List Name,AdminDisplayVersion`. If a server is gone for good, remove its object."}
 	virtualDirectoryMismatch = &check.Reason{Name: "virtual_directory_mismatch", Severity: check.Warning,
 		Summary: "The ActiveSync URLs that AutoDiscover hands out differ between servers of a site, or from the configured one: phones are sent to a place where they may not find their mailbox.",
-		Fix:     "Look with `Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl` and set one URL: `Set-ActiveSyncVirtualDirectory \"SERVER\\Microsoft-Server-ActiveSync (Default Web Site)\" -ExternalUrl https://mail.contoso.com/Microsoft-Server-ActiveSync`. If hmad's config is wrong, correct `activesync.url`."}
+		Fix:     "Look with `Get-ActiveSyncVirtualDirectory -ADPropertiesOnly | Format-List Server,ExternalUrl` and set one URL: `Set-ActiveSyncVirtualDirectory '<server>\\Microsoft-Server-ActiveSync (Default Web Site)' -ExternalUrl https://mail.contoso.com/Microsoft-Server-ActiveSync`. If hmad's config is wrong, correct `activesync.url`."}
 	oauthMissingOnVirtualDirectory = &check.Reason{Name: "oauth_missing_on_virtual_directory", Severity: check.Warning,
 		Summary: "A virtual directory does not offer OAuth. Outlook on phones uses ActiveSync and may go on; AutoDiscover and other clients with modern sign-in may fail.",
 		Fix:     "Look with `Get-MapiVirtualDirectory`, `Get-WebServicesVirtualDirectory`, `Get-OABVirtualDirectory` and `Get-AutodiscoverVirtualDirectory`, each with `-ADPropertiesOnly | Format-List Server,*auth*`. Turn it on with `-OAuthAuthentication $true` of the Set- command of the same name; for Mapi add OAuth to `-IISAuthenticationMethods`."}
@@ -62,10 +62,10 @@ var (
 		Fix:     "Let the load balancer re-encrypt (TLS bridging), and require TLS on the servers in the detail: `Set-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags -Value \"Ssl,Ssl128\"`."}
 	authCertificateExpiring = &check.Reason{Name: "auth_certificate_expiring", Severity: check.Warning,
 		Summary: "The certificate by which Exchange signs its own tokens ends within 60 days, or has ended. From then on OAuth between servers and with the cloud fails.",
-		Fix:     "Renew it: Microsoft's MonitorExchangeAuthCertificate.ps1 does all steps, or `New-ExchangeCertificate` and `Set-AuthConfig -NewCertificateThumbprint THUMBPRINT -NewCertificateEffectiveDate DATE` with a date at least two days ahead. After it took over, " + rerunWizard + ", so that Microsoft Entra knows it."}
+		Fix:     "Renew it: Microsoft's MonitorExchangeAuthCertificate.ps1 does all steps, or `New-ExchangeCertificate` and `Set-AuthConfig -NewCertificateThumbprint '<thumbprint>' -NewCertificateEffectiveDate '<date>'` with a date at least two days ahead. After it took over, " + rerunWizard + ", so that Microsoft Entra knows it."}
 	authCertificateMissing = &check.Reason{Name: "auth_certificate_missing", Severity: check.Warning,
 		Summary: "A server lacks the certificate by which Exchange signs its own tokens, or its private key (event 2004 of MSExchange OAuth). OAuth between this server, the others and the cloud fails.",
-		Fix:     "Compare `Get-AuthConfig | Format-List CurrentCertificateThumbprint` with `Get-ExchangeCertificate -Server SERVER` on the servers in the detail. Microsoft's MonitorExchangeAuthCertificate.ps1 deploys it anew; restart MSExchangeServiceHost and recycle the application pools afterwards."}
+		Fix:     "Compare `Get-AuthConfig | Format-List CurrentCertificateThumbprint` with `Get-ExchangeCertificate -Server '<server>'` on the servers in the detail. Microsoft's MonitorExchangeAuthCertificate.ps1 deploys it anew; restart MSExchangeServiceHost and recycle the application pools afterwards."}
 )
 
 // hmad's own knowledge.

@@ -8,7 +8,7 @@ import (
 
 const (
 	listAuthServers = "`Get-AuthServer | Format-List Name,Type,Enabled,Realm,IssuerIdentifier,AuthMetadataUrl,IsDefaultAuthorizationEndpoint`"
-	refreshNow      = "`Set-AuthServer \"<name>\" -RefreshAuthMetadata` in Exchange Management Shell, with the auth server's name from the detail (older organisations: EvoSts); allow a quarter of an hour until every server has it"
+	refreshNow      = "`Set-AuthServer '<name>' -RefreshAuthMetadata` in Exchange Management Shell, with the auth server's name from the detail (older organisations: EvoSts); allow a quarter of an hour until every server has it"
 	findRefresher   = "`$x = Get-Mailbox -Arbitration | ? {$_.PersistedCapabilities -like \"OrganizationCapabilityManagement\"}; Get-MailboxDatabaseCopyStatus $x.Database.Name`"
 	readEvents      = "read the Application log on the server whose copy is Mounted (source MSExchange AuthAdmin; 2010 means that the metadata cannot be reached, 2013 an update, 2015 the end of a run) and the files in <ExchangeInstallPath>\\Logging\\AuthAdminLogs"
 )
@@ -20,16 +20,16 @@ var (
 		Fix:     "Look with " + listAuthServers + ", and run the Hybrid Configuration Wizard again, which makes the auth server. If another tenant's is there, correct `tenant` in hmad's config."}
 	authServerDisabled = &check.Reason{Name: "auth_server_disabled", Severity: check.Critical,
 		Summary: "The tenant's auth server is disabled, so Exchange refuses every token of Microsoft Entra's and its certificates are refreshed no more.",
-		Fix:     "`Set-AuthServer \"<name>\" -Enabled $true`, and ask who turned it off and why."}
+		Fix:     "`Set-AuthServer '<name>' -Enabled $true`, and ask who turned it off and why."}
 	defaultEndpointMissing = &check.Reason{Name: "default_endpoint_missing", Severity: check.Critical,
 		Summary: "The tenant's auth server is not the default authorisation endpoint, so Exchange does not tell phones to sign in at Microsoft Entra.",
-		Fix:     "`Set-AuthServer \"<name>\" -IsDefaultAuthorizationEndpoint $true`, and `$false` on every other; look with " + listAuthServers + "."}
+		Fix:     "`Set-AuthServer '<name>' -IsDefaultAuthorizationEndpoint $true`, and `$false` on every other; look with " + listAuthServers + "."}
 	defaultEndpointAmbiguous = &check.Reason{Name: "default_endpoint_ambiguous", Severity: check.Critical,
 		Summary: "Several auth servers are the default authorisation endpoint: Exchange then names none of them (event 2009 of MSExchange OAuth), and phones are not told where to sign in.",
-		Fix:     "`Set-AuthServer \"<name>\" -IsDefaultAuthorizationEndpoint $false` on all but the tenant's own; look with " + listAuthServers + "."}
+		Fix:     "`Set-AuthServer '<name>' -IsDefaultAuthorizationEndpoint $false` on all but the tenant's own; look with " + listAuthServers + "."}
 	realmMismatch = &check.Reason{Name: "realm_mismatch", Severity: check.Warning,
 		Summary: "The metadata at the auth server's address is of another issuer or tenant than the auth server. Exchange then refuses to refresh the certificates (event 2007 of MSExchange AuthAdmin), and mail on phones goes stale at Microsoft's next change.",
-		Fix:     "Compare " + listAuthServers + " with the issuer in the detail, and set the tenant's address: `Set-AuthServer \"<name>\" -AuthMetadataUrl https://login.windows.net/<tenant>/federationmetadata/2007-06/federationmetadata.xml`. If that does not hold, run the Hybrid Configuration Wizard again."}
+		Fix:     "Compare " + listAuthServers + " with the issuer in the detail, and set the tenant's address: `Set-AuthServer '<name>' -AuthMetadataUrl 'https://login.windows.net/<tenant>/federationmetadata/2007-06/federationmetadata.xml'`. If that does not hold, run the Hybrid Configuration Wizard again."}
 	certificateLimit = &check.Reason{Name: "certificate_limit", Severity: check.Warning,
 		Summary: "Microsoft publishes nearly as many signing certificates as Exchange takes, or more. Above ten Exchange stores none of them (event 2011 of MSExchange AuthAdmin), and phones lose mail once a new one signs.",
 		Fix:     "Nothing is to be mended on premises. Watch this number; above ten open a case with Microsoft and ask for a build of Exchange with a higher limit."}

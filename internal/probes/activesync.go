@@ -202,7 +202,7 @@ func offeredSchemes(a *Answer) map[string]float64 {
 	return offered
 }
 
-const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: `Get-AuthServer | Format-List Name,Type,Enabled,Realm,IsDefaultAuthorizationEndpoint`, then `Set-AuthServer \"EvoSTS - {GUID}\" -IsDefaultAuthorizationEndpoint $true` (older organisations: EvoSts), and `$false` on every other."
+const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: `Get-AuthServer | Format-List Name,Type,Enabled,Realm,IsDefaultAuthorizationEndpoint`, then `Set-AuthServer '<name>' -IsDefaultAuthorizationEndpoint $true` (older organisations: EvoSts), and `$false` on every other."
 
 // The reasons of the activesync check.
 var (
@@ -217,7 +217,7 @@ var (
 		Fix:     "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. The guide asks for the endpoint to be open to the Internet, or for Microsoft's published ranges to be on the allow-list."}
 	activesyncServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
 		Summary: "The ActiveSync endpoint answers with a server error: accounts cannot be added and sync stops.",
-		Fix:     "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState SERVER`, `Get-ServerHealth SERVER -HealthSet ActiveSync.Proxy`."}
+		Fix:     "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState '<server>'`, `Get-ServerHealth '<server>' -HealthSet ActiveSync.Proxy`."}
 	activesyncUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
 		Summary: "An empty token must draw 401 with a challenge. Another answer does not tell phones where to sign in.",
 		Fix:     "Repeat the request with the curl line of this result and see what answers. 200 without a token means that something in front answers or signs in by itself; 404 that the path is not published; 30x that a redirect rule reaches /Microsoft-Server-ActiveSync."}
@@ -253,7 +253,7 @@ var (
 		Fix:     "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts -RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
 	mailboxOAuthOff = &check.Reason{Name: "mailbox_oauth_off", Severity: check.Critical,
 		Summary: "Exchange offers modern sign-in in general but not for the probe mailbox: an authentication policy or an organisation setting holds it back, and phones of such mailboxes fall back to Basic.",
-		Fix:     "Check `Get-User ADDRESS | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; OAuth2ClientProfileEnabled must be True."}
+		Fix:     "Check `Get-User '<address>' | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; OAuth2ClientProfileEnabled must be True."}
 	addressesDisagree = &check.Reason{Name: "addresses_disagree", Severity: check.Critical, Confirm: true,
 		Summary: "One of the addresses or front ends behind the name answers otherwise than the others, so sign-in and sync fail now and then.",
 		Fix:     "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' (`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back once it answers alike."}

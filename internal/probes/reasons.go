@@ -7,16 +7,16 @@ import "github.com/hmad/hmad/internal/check"
 var (
 	dnsFailed = &check.Reason{Name: "dns_failed", Severity: check.Critical, Confirm: true,
 		Summary: "The host name does not resolve, so neither phones nor Microsoft's cloud find the endpoint.",
-		Fix:     "Look the name up in public DNS as well as in the resolver that hmad uses (`Resolve-DnsName HOST -Server 1.1.1.1`), and mend the A, AAAA or CNAME record; the name must resolve publicly."}
+		Fix:     "Look the name up in public DNS as well as in the resolver that hmad uses (`Resolve-DnsName '<host>' -Server 1.1.1.1`), and mend the A, AAAA or CNAME record; the name must resolve publicly."}
 	connectFailed = &check.Reason{Name: "connect_failed", Severity: check.Critical, Confirm: true,
 		Summary: "No TCP connection to the endpoint: for as long as this stands, accounts cannot be added and mail does not reach phones.",
-		Fix:     "Check the firewall, its list of allowed source addresses and the load balancer's virtual server for this address and port; the guide asks for the endpoint to be open to the Internet. `Test-NetConnection HOST -Port 443` repeats the connection."}
+		Fix:     "Check the firewall, its list of allowed source addresses and the load balancer's virtual server for this address and port; the guide asks for the endpoint to be open to the Internet. `Test-NetConnection '<host>' -Port 443` repeats the connection."}
 	tlsFailed = &check.Reason{Name: "tls_failed", Severity: check.Critical, Confirm: true,
 		Summary: "The TLS handshake fails, so Microsoft's cloud cannot talk to the endpoint.",
 		Fix:     "Check the certificate binding and the protocol settings (TLS 1.2 or later) on the load balancer or in IIS. A reset for some source addresses only points to the firewall's list of allowed addresses."}
 	certificateExpired = &check.Reason{Name: "certificate_expired", Severity: check.Critical,
 		Summary: "The certificate has expired or is not valid yet: Microsoft's cloud refuses the connection and phones stop receiving mail.",
-		Fix:     "Install the renewed certificate on the load balancer and on every Exchange server: `Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,Services`, then `Enable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS`."}
+		Fix:     "Install the renewed certificate on the load balancer and on every Exchange server: `Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,Services`, then `Enable-ExchangeCertificate -Thumbprint '<thumbprint>' -Services IIS`."}
 	certificateNameMismatch = &check.Reason{Name: "certificate_name_mismatch", Severity: check.Critical, Confirm: true,
 		Summary: "The certificate is not for this host name: Microsoft's cloud refuses the connection.",
 		Fix:     "Bind a certificate whose subject alternative names hold the AutoDiscover and the ActiveSync host, on the load balancer and in IIS; check that the load balancer picks it for this name (SNI)."}
@@ -28,7 +28,7 @@ var (
 		Fix:     "Use a certificate of a public authority on the published endpoint. Where hmad stands inside and sees an internal certificate on purpose, name that authority in the target's `ca_file`."}
 	certificateExpiringSoon = &check.Reason{Name: "certificate_expiring_soon", Severity: check.Critical,
 		Summary: "The certificate expires within three days; from then on phones stop receiving mail.",
-		Fix:     "Renew it now and install it on the load balancer and on every Exchange server: `Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,Services`, then `Enable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS`."}
+		Fix:     "Renew it now and install it on the load balancer and on every Exchange server: `Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,Services`, then `Enable-ExchangeCertificate -Thumbprint '<thumbprint>' -Services IIS`."}
 	certificateExpiring = &check.Reason{Name: "certificate_expiring", Severity: check.Warning,
 		Summary: "The certificate expires within three weeks. Phones are not affected until then.",
 		Fix:     "Plan the renewal: `Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,Services` on every server, and the load balancer's own copy."}

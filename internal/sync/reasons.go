@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	byHand = "$l = Get-MailboxLocation <user> | ? {$_.MailboxLocationType -eq 'ComponentShared'}; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid " +
+	byHand = "$l = Get-MailboxLocation '<user>' | ? {$_.MailboxLocationType -eq 'ComponentShared'}; Get-MobileDeviceStatistics -Mailbox $l.MailboxGuid " +
 		"| Format-List DeviceModel,ClientType,FirstSyncTime,LastSyncAttemptTime,LastSuccessSync"
 	askOne    = "`" + byHand + "` in Exchange Online PowerShell"
 	lookFirst = "Look first at `autodiscover`, `activesync` and `evosts_metadata` of this target, which see most causes earlier. "
@@ -41,11 +41,11 @@ var (
 	watchedNotProvisioned = &check.Reason{Name: "watched_mailbox_not_provisioned", Severity: check.Warning,
 		Summary: "A watched mailbox has no part in Exchange Online, or no partnership of Outlook there: nobody has signed in to Outlook for iOS or Android " +
 			"with it, or its cloud data was removed.",
-		Fix: "Check the address and that the account is synchronised to Microsoft Entra: `Get-MailboxLocation <user>` in Exchange Online PowerShell. " +
+		Fix: "Check the address and that the account is synchronised to Microsoft Entra: `Get-MailboxLocation '<user>'` in Exchange Online PowerShell. " +
 			"Sign in once with Outlook on a phone."}
 	watchedInCloud = &check.Reason{Name: "watched_mailbox_in_cloud", Severity: check.Warning,
 		Summary: "A watched mailbox is in Exchange Online itself, so it shows nothing about hybrid Modern Authentication.",
-		Fix:     "Watch a mailbox on premises instead; `Get-MailboxLocation <user>` shows Primary for one in the cloud."}
+		Fix:     "Watch a mailbox on premises instead; `Get-MailboxLocation '<user>'` shows Primary for one in the cloud."}
 	sweepBehind = &check.Reason{Name: "sweep_behind", Severity: check.Warning, For: 30 * time.Minute,
 		Summary: "hmad asks mailboxes much later than planned, so it may report phones that do not synchronise too late. The phones themselves are not affected.",
 		Fix: "See `hmad_sync_budget_calls_per_second`: if the rate in force is below the configured one, Exchange Online throttles the tenant, perhaps " +

@@ -48,3 +48,13 @@ function Get-Item {
     if ($LiteralPath -ne "Cert:\LocalMachine\My\$($pem.Thumbprint)") { throw "Cannot find path '$LiteralPath' because it does not exist." }
     $pem
 }
+
+# Linux sets no file's time of creation: a file NAME.created beside it holds it.
+function Get-ChildItem {
+    [CmdletBinding()] param([string] $LiteralPath, [string] $Filter)
+    foreach ($item in Microsoft.PowerShell.Management\Get-ChildItem -LiteralPath $LiteralPath -Filter $Filter) {
+        $created = $item.CreationTimeUtc
+        if (Test-Path -LiteralPath "$($item.FullName).created") { $created = ([datetime] (Get-Content -Raw -LiteralPath "$($item.FullName).created")).ToUniversalTime() }
+        [pscustomobject]@{ Name = $item.Name; FullName = $item.FullName; LastWriteTimeUtc = $item.LastWriteTimeUtc; CreationTimeUtc = $created }
+    }
+}
