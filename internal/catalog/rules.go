@@ -187,6 +187,19 @@ func holdOf(d *check.Def, r *check.Reason) time.Duration {
 	return waitsOf(d).hold(r)
 }
 
+// Hold returns how long a finding of a check stands before it alerts, by the
+// rules that ship; also of the reason undecided.
+func Hold(checkName, reason string) time.Duration {
+	d := Find(checkName)
+	if d == nil {
+		return 0
+	}
+	if r := d.Reason(reason); r != nil {
+		return holdOf(d, r)
+	}
+	return undecidedHold
+}
+
 // waits derives from a check's default schedule how long its alerts wait.
 type waits struct{ gap time.Duration }
 

@@ -66,8 +66,8 @@ func (s scale) own() []own {
 		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)",
 			s.last("hmad_check_decided"), s.last("hmad_check_last_decided_timestamp_seconds"),
 			s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
-			15 * time.Minute, 5 * time.Minute, warning,
-			[3]string{"", "", "undecided"},
+			undecidedHold, 5 * time.Minute, warning,
+			[3]string{"", "", check.UndecidedReason},
 			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. " +
 				"The class of the error: hmad_check_errors_total and the status page.",
@@ -121,6 +121,9 @@ func (s scale) credential(name, left, severity, reason, summary string) own {
 // days gives days in seconds, as PromQL writes numbers.
 func days(n time.Duration) string { return scale(1).seconds(n * day) }
 
+// undecidedHold is how long a check cannot tell before that alerts.
+const undecidedHold = 15 * time.Minute
+
 // serviceLevelGoal is the share of decided runs that should be good.
 const serviceLevelGoal = "0.99"
 
@@ -145,7 +148,7 @@ func (s scale) serviceLevel() []rule {
 		Expr:  good + "3d < " + serviceLevelGoal + "\nand\n" + good + "6h < " + serviceLevelGoal,
 		// As long as the short window: one failed run does not miss a goal.
 		For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
-		Labels: map[string]string{"severity": string(check.Warning), "reason": "service_level_missed"},
+		Labels: map[string]string{"severity": string(check.Warning), "reason": check.ServiceLevelReason},
 		Annotations: map[string]string{
 			"summary":     "Over the last three days less than 99 % of the looks of a check found phones able to get mail, and it goes on.",
 			"description": "{{ $value | humanizePercentage }} of the decided runs of check {{ $labels.check }} of target {{ $labels.target }} were good in three days.",

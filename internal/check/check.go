@@ -30,6 +30,7 @@ type Def struct {
 	Reasons []*Reason     // every verdict it may reach, in order of judgement
 	Facts   []*Fact       // every fact it may record
 	Steps   []int         // the steps of Flow that it watches, from 1
+	Implies []Implication // what its findings explain, here and in other checks
 	Off     bool          // only targets that say enabled: true have it
 	Needs   string        // the settings without which there is no such check; empty: every target has it
 

@@ -13,6 +13,8 @@ var (
 		Help: "While a finding stands that no waiver accepts: what it concerns (host, address, server, mailbox as sync.mailbox_label shows it). The value is the rank, 1 for the worst, 5 at most."}
 	FindingSince = &Metric{Name: "hmad_finding_since_timestamp_seconds", Kind: Gauge, Labels: []string{"reason"},
 		Help: "While a finding stands that no waiver accepts: Unix time of the first of the unbroken row of decided runs that found it. It survives restarts."}
+	Implied = &Metric{Name: "hmad_implied", Kind: Gauge, Labels: []string{"reason", "by"},
+		Help: "For each standing finding, each check that cannot tell (reason undecided) and each check's service level: 1 while the standing finding named in by explains it, 0 with an empty by while nothing does."}
 	FactChanged = &Metric{Name: "hmad_fact_changed_timestamp_seconds", Kind: Gauge, Labels: []string{"fact"},
 		Help: "Unix time at which a value of this kind of fact (a certificate, an address, a build, …) last changed; absent until one has."}
 	Decided = &Metric{Name: "hmad_check_decided", Kind: Gauge,
@@ -52,5 +54,5 @@ const (
 )
 
 // Common lists the families that every check has.
-var Common = []*Metric{Success, FindingFound, FindingAccepted, FindingAbout, FindingSince, FactChanged, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
+var Common = []*Metric{Success, FindingFound, FindingAccepted, FindingAbout, FindingSince, Implied, FactChanged, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
 	Runs, Errors, Missed, Duration}

@@ -162,6 +162,8 @@ type collector struct {
 	defs     map[string]*check.Def
 	families map[string]*family
 	tables   *tables
+	causes   check.Causes
+	hold     func(check, reason string) time.Duration
 	own      func() []check.Sample
 	now      func() time.Time
 }
@@ -173,7 +175,10 @@ type family struct {
 }
 
 func newCollector(o Options, own func() []check.Sample) *collector {
-	c := &collector{source: o.Store, defs: map[string]*check.Def{}, families: map[string]*family{}, own: own, now: o.Now}
+	c := &collector{source: o.Store, defs: map[string]*check.Def{}, families: map[string]*family{}, causes: check.CausesOf(o.Defs), hold: o.Hold, own: own, now: o.Now}
+	if c.hold == nil {
+		c.hold = func(string, string) time.Duration { return 0 }
+	}
 	c.declare(false, check.Common...)
 	c.declare(false, Own...)
 	for _, d := range o.Defs {
@@ -201,13 +206,17 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e := emitter{families: c.families, ch: ch, seen: map[string]bool{}}
 	e.dropped, e.tabled = c.tables.dropped()
-	now := c.now()
-	for _, st := range c.source.Statuses() {
+	now, statuses := c.now(), c.source.Statuses()
+	implied := impliedSamples(statuses, c.causes, c.hold, now)
+	for _, st := range statuses {
 		var reasons []*check.Reason
 		if def := c.defs[st.ID.Check]; def != nil {
 			reasons = def.Reasons
 		}
 		for _, s := range commonSamples(st, reasons, now) {
+			e.emit(st.ID, s)
+		}
+		for _, s := range implied[st.ID] {
 			e.emit(st.ID, s)
 		}
 		for _, s := range lastSamples(st, now) {

@@ -146,6 +146,21 @@ func TestWhatAFindingConcernsIsExportedWhileItStands(t *testing.T) {
 	}
 }
 
+func TestWhatIsImpliedIsExportedByTarget(t *testing.T) {
+	cause := &check.Def{Name: "activesync", Reasons: []*check.Reason{dnsFailed}, Implies: []check.Implication{{Causes: []*check.Reason{dnsFailed}, Effects: []string{"autodiscover.undecided"}}}}
+	statuses := []state.Status{
+		told(contoso, foundAt(noon, check.Finding{Reason: dnsFailed})),
+		told(check.ID{Check: "autodiscover", Target: "contoso"}, check.Result{Start: noon, Err: errors.New("x")}),
+		told(check.ID{Check: "autodiscover", Target: "fabrikam"}, check.Result{Start: noon, Err: errors.New("x")}),
+		{ID: check.ID{Check: "vantage", Target: "contoso"}},
+	}
+	got := impliedSamples(statuses, check.CausesOf([]*check.Def{cause}), func(string, string) time.Duration { return 0 }, noon)
+	assert.ElementsMatch(t, []string{"implied[service_level_missed activesync.dns_failed] 1", "implied[dns_failed ] 0"}, shown(got[contoso]))
+	assert.ElementsMatch(t, []string{"implied[service_level_missed ] 0", "implied[undecided activesync.dns_failed] 1"}, shown(got[check.ID{Check: "autodiscover", Target: "contoso"}]))
+	assert.ElementsMatch(t, []string{"implied[service_level_missed ] 0", "implied[undecided ] 0"}, shown(got[check.ID{Check: "autodiscover", Target: "fabrikam"}]))
+	assert.Empty(t, got[check.ID{Check: "vantage", Target: "contoso"}], "a check that has not run")
+}
+
 func TestTimestamps(t *testing.T) {
 	st := told(contoso, passedAt(noon.Add(-10*time.Minute)), check.Result{Start: noon.Add(-5 * time.Minute), Err: errors.New("x")})
 	got := shown(commonSamples(st, nil, noon))

@@ -57,6 +57,10 @@ type Options struct {
 	// MayLookUp allows a look-up: labels show what its answer tells anyhow, or
 	// whoever asks may know what they hide. Nil: everybody may.
 	MayLookUp func(*http.Request) bool
+	// Hold is how long a finding, or the reason undecided, stands before it
+	// alerts: what stood longer before a cause began is not its effect. Nil: no
+	// time.
+	Hold func(check, reason string) time.Duration
 	// Ready says whether checks are being dispatched; nil: always.
 	Ready func() bool
 	// Checks gives the checks in force, for schedules and the notes of

@@ -31,7 +31,11 @@ var EvoSTSMetadata = &check.Def{
 	Reasons: evostsReasons,
 	Facts:   []*check.Fact{publishedKeys, storedKeys, defaultServer},
 	Steps:   []int{2, 7},
-	New:     newEvoSTS,
+	Implies: []check.Implication{
+		{Causes: []*check.Reason{signingKeyMissing, metadataLongStale}, Effects: []string{"metadata_refresh.tokens_refused", "onprem_sync.cloud_sync_refused", "metadata_refresh.stale_copy_proven"}},
+		{Causes: []*check.Reason{authServerMissing, authServerDisabled}, Effects: []string{"metadata_refresh.tokens_refused", "onprem_sync.cloud_sync_refused"}},
+	},
+	New: newEvoSTS,
 }
 
 // tokenTimeout bounds getting a token; fetchTimeout bounds each document.

@@ -26,7 +26,11 @@ var MetadataRefresh = &check.Def{
 	Reasons: refreshReasons,
 	Facts:   []*check.Fact{refreshServer},
 	Steps:   []int{7},
-	New:     newRefresh,
+	Implies: []check.Implication{
+		{Causes: []*check.Reason{tokensRefused}, Effects: []string{"onprem_sync.cloud_sync_refused"}},
+		{Causes: []*check.Reason{arbitrationMailboxMissing, databaseNotMounted}, Effects: []string{"metadata_refresh.refresh_overdue"}},
+	},
+	New: newRefresh,
 }
 
 func newRefresh(t config.Target, env check.Env) (check.Parts, error) {

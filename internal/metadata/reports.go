@@ -29,7 +29,9 @@ var OnPremReport = &check.Def{
 	Metrics: []*check.Metric{ReportTime, intake.Pushes, entra.CredentialNotAfter},
 	Reasons: reportReasons,
 	Facts:   []*check.Fact{collectorVersion},
-	New:     newOnPremReport,
+	Implies: []check.Implication{{Causes: []*check.Reason{reportMissing, reportLate, reportInvalid},
+		Effects: []string{"evosts_metadata.undecided", "metadata_refresh.undecided", "configuration.undecided", "onprem_sync.undecided"}}},
+	New: newOnPremReport,
 }
 
 const (

@@ -28,6 +28,7 @@ var ActiveSync = &check.Def{
 	Reasons: append(slices.Clone(activesyncReasons), addressesDisagree),
 	Facts:   append(slices.Clone(connectionFactKinds), challengeFact, frontEndFact),
 	Steps:   []int{2, 7},
+	Implies: activesyncImplies,
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newActiveSync(t, env)
 		if err != nil {
@@ -269,3 +270,33 @@ var activesyncReasons = append(transportReasons[:len(transportReasons):len(trans
 	activesyncTLSOffloaded, tenantMismatch, tokenError,
 	mailboxOAuthOff,
 )
+
+// activesyncImplies: where the cloud gets no connection to the endpoint, or no
+// answer of Exchange's, no mail is synchronised. What concerns the sign-in alone
+// explains nothing of accounts that have their tokens.
+var activesyncImplies = []check.Implication{
+	{
+		Causes: []*check.Reason{dnsFailed, connectFailed, tlsFailed, certificateExpired, certificateNameMismatch, certificateUntrusted, timedOut, responseInvalid,
+			activesyncPointsToCloud, activesyncPreauthDevice},
+		Effects: []string{"mailbox_sync.sync_stopped", "mailbox_sync.sync_failing", "mailbox_sync.sync_stale",
+			"mailbox_sync.watched_mailbox_stale_critical", "mailbox_sync.watched_mailbox_stale", "onprem_sync.cloud_sync_stopped", "onprem_sync.onprem_leg_stale"},
+	},
+	{
+		Causes: []*check.Reason{activesyncBlocked, activesyncServerError, oauthNotAvailable, activesyncTLSOffloaded},
+		Effects: []string{"mailbox_sync.sync_failing", "mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale_critical", "mailbox_sync.watched_mailbox_stale",
+			"onprem_sync.cloud_sync_refused", "onprem_sync.onprem_leg_stale"},
+	},
+	{Causes: []*check.Reason{dnsFailed}, Effects: []string{"tls_offload.dns_failed"}},
+	{Causes: []*check.Reason{connectFailed}, Effects: []string{"tls_offload.connect_failed"}},
+	{Causes: []*check.Reason{tlsFailed}, Effects: []string{"tls_offload.tls_failed"}},
+	{Causes: []*check.Reason{certificateExpired}, Effects: []string{"tls_offload.certificate_expired"}},
+	{Causes: []*check.Reason{certificateNameMismatch}, Effects: []string{"tls_offload.certificate_name_mismatch"}},
+	{Causes: []*check.Reason{certificateChainIncomplete}, Effects: []string{"tls_offload.certificate_chain_incomplete"}},
+	{Causes: []*check.Reason{certificateUntrusted}, Effects: []string{"tls_offload.certificate_untrusted"}},
+	{Causes: []*check.Reason{certificateExpiringSoon}, Effects: []string{"tls_offload.certificate_expiring_soon"}},
+	{Causes: []*check.Reason{certificateExpiring}, Effects: []string{"tls_offload.certificate_expiring"}},
+	{Causes: []*check.Reason{timedOut}, Effects: []string{"tls_offload.timeout"}},
+	{Causes: []*check.Reason{responseInvalid}, Effects: []string{"tls_offload.response_invalid"}},
+	{Causes: []*check.Reason{activesyncTLSOffloaded}, Effects: []string{"tls_offload.tls_offloaded"}},
+	{Causes: []*check.Reason{activesyncPointsToCloud, activesyncPreauthDevice, activesyncBlocked, activesyncServerError}, Effects: []string{"tls_offload.undecided"}},
+}

@@ -31,6 +31,8 @@ var Autodiscover = &check.Def{
 	Reasons: append(slices.Clone(autodiscoverReasons), privateAddress),
 	Facts:   append(slices.Clone(connectionFactKinds), givenURLFact),
 	Steps:   []int{1},
+	Implies: []check.Implication{{Causes: autodiscoverReasons, // without activesync.url the endpoint is not known then
+		Effects: []string{"activesync.undecided", "tls_offload.undecided"}}},
 	New: func(t config.Target, env check.Env) (check.Parts, error) {
 		a, err := newAutodiscover(t, env)
 		if err != nil {

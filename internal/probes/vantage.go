@@ -40,7 +40,9 @@ var Vantage = &check.Def{
 	Reasons: vantageReasons,
 	Facts:   connectionFactKinds,
 	Steps:   []int{3},
-	New:     newVantage,
+	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided", "tls_offload.undecided",
+		"evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided"}}},
+	New: newVantage,
 }
 
 // SharesWayOut says whether what the target's checks ask lies behind the way

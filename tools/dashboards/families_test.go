@@ -39,6 +39,7 @@ var foreignLabels = map[string][]string{
 // onNoPanel says of families why no panel shows them.
 var onNoPanel = map[string]string{
 	"hmad_fact_changed_timestamp_seconds":  "for annotations that mark when something changed, not a figure",
+	"hmad_implied":                         "an input of the rules: which alerts another one explains",
 	"hmad_finding_about":                   "names for the texts of alerts and for tables of findings, not a figure",
 	"hmad_finding_since_timestamp_seconds": "an input of the rules: holds that survive a restart",
 	"hmad_target_info":                     "an input of the rules: which daemons watch the same thing",
