@@ -38,7 +38,7 @@ func (k Kind) class() *check.Class {
 	case Token:
 		return check.Token
 	default:
-		return check.State
+		return check.Other
 	}
 }
 
