@@ -32,7 +32,7 @@ func BenchmarkJudge(b *testing.B) {
 	p, _ := settled(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		Judge(p, monday.Add(time.Hour), Rules{Share: 0.25, Floor: 10})
+		Judge(MailboxSync.Judge(), p, monday.Add(time.Hour), Rules{Share: 0.25, Floor: 10})
 	}
 }
 

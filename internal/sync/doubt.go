@@ -55,15 +55,16 @@ func (o observation) undecided(failure error) error {
 	case why != "" && o.counts.States[plan.Error] > 0:
 		return because(failure, "%s", why)
 	case why != "":
-		return check.Errorf(check.State, "%s", why)
+		return check.Errorf(check.Other, "%s", why)
 	default:
 		return nil
 	}
 }
 
-// because returns an error with its cause, in the cause's class.
+// because returns an error with its cause, in the cause's class. A nil cause was
+// seen by an earlier process: this one does not know it yet.
 func because(cause error, format string, args ...any) error {
-	if cause == nil { // it was seen by an earlier process
+	if cause == nil {
 		return check.Errorf(check.State, format, args...)
 	}
 	return check.Errorf(check.ClassOf(cause), "%s; the last failure: %w", fmt.Sprintf(format, args...), cause)

@@ -19,7 +19,7 @@ type example struct {
 
 // extremes are the examples of a fleet, at most namedInDetail of each kind.
 type extremes struct {
-	longest map[plan.State][]example // without a sync, of those stale and those failing; longest first
+	longest map[plan.State][]example // without a sync, of those stale, those failing and those unknown; longest first
 	newest  []example                // that synchronised last, of all; newest first
 }
 
@@ -28,7 +28,7 @@ func extremesOf(p *plan.Planner, now time.Time) extremes {
 	out := extremes{longest: map[plan.State][]example{}}
 	for m := range p.All(now) {
 		e := example{m.Key, m.Success}
-		if m.State == plan.Stale || m.State == plan.Failing {
+		if m.State == plan.Stale || m.State == plan.Failing || m.State == plan.Unknown {
 			out.longest[m.State] = keep(out.longest[m.State], e, earlier)
 		}
 		if !e.synced.IsZero() {

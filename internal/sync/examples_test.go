@@ -27,17 +27,21 @@ func TestAFindingOnTheFleetNamesTheWorst(t *testing.T) {
 					o.lag[a] = 25*time.Hour + time.Duration(i)*time.Hour
 				}
 				o.sweepFor(2 * time.Minute)
-				detail := detailOf(t, mustRun(t, o), syncStale)
+				r := mustRun(t, o)
+				detail := detailOf(t, r, syncStale)
 				named := regexp.MustCompile(`(\S+) \(\d{4}-`).FindAllStringSubmatch(detail, -1)
 				if mode == config.LabelNone {
 					assert.Empty(t, named)
 					assert.NotContains(t, detail, "longest without a sync")
+					assert.Empty(t, r.Findings[0].About)
 					return
 				}
+				require.Len(t, r.Findings[0].About, 5)
 				require.Len(t, named, 5, detail)
 				for i, n := range named {
 					assert.Regexp(t, `^`+name+`$`, n[1])
 					assert.Equal(t, o.hmad.sweep.gauges.names.of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
+					assert.Equal(t, n[1], r.Findings[0].About[i])
 				}
 			})
 		})
@@ -71,8 +75,9 @@ func TestStaleAndFailingAreNamedTogether(t *testing.T) {
 	o.rules.Name = strings.ToUpper
 	o.extremes.longest[plan.Stale] = []example{{"a", time.Time{}}, {"c", time.Unix(300, 0)}, {"e", time.Unix(500, 0)}, {"f", time.Unix(600, 0)}}
 	o.extremes.longest[plan.Failing] = []example{{"b", time.Unix(200, 0)}, {"d", time.Unix(400, 0)}, {"g", time.Unix(700, 0)}}
-	found, _ := judge(o)
-	assert.Regexp(t, `; longest without a sync: A \(unknown\), B \(.*\), C \(.*\), D \(.*\), E \([^,]*\)$`, detailOf(t, check.Report{Findings: found}, syncStale))
+	r := fleetJudged(t, o)
+	assert.Regexp(t, `; longest without a sync: A \(unknown\), B \(.*\), C \(.*\), D \(.*\), E \([^,]*\)$`, detailOf(t, r, syncStale))
+	assert.Equal(t, []string{"A", "B", "C", "D", "E"}, r.Findings[0].About)
 }
 
 func TestAStopNamesWhoSynchronisedLast(t *testing.T) {
@@ -80,8 +85,9 @@ func TestAStopNamesWhoSynchronisedLast(t *testing.T) {
 	o.movement.Moved = 0
 	o.rules.Name = strings.ToUpper
 	o.extremes.newest = []example{{"a", monday}, {"b", monday.Add(-time.Minute)}}
-	found, _ := judge(o)
-	assert.Contains(t, detailOf(t, check.Report{Findings: found}, syncStopped), "; the last to synchronise: A (2026-11-23 10:00 UTC), B (2026-11-23 09:59 UTC)")
+	r := fleetJudged(t, o)
+	assert.Equal(t, []string{"A", "B"}, r.Findings[0].About)
+	assert.Contains(t, detailOf(t, r, syncStopped), "; the last to synchronise: A (2026-11-23 10:00 UTC), B (2026-11-23 09:59 UTC)")
 }
 
 func TestTheNewestOfAFleet(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/budget"
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/powershell"
 	"github.com/hmad/hmad/internal/sync/plan"
 )
@@ -109,6 +110,6 @@ func FuzzJudge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, record []byte) {
 		p := plan.New(plan.Settings{StaleAfter: day, Budget: budget.New(1, 1)})
 		p.Restore(monday, "a", record, plan.AllSources)
-		require.NotPanics(t, func() { Judge(p, monday, Rules{Share: 0.25, Floor: 10}) })
+		judged(t, MailboxSync, func(v *check.Verdict) { Judge(v, p, monday, Rules{Share: 0.25, Floor: 10}) })
 	})
 }

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,15 +30,14 @@ type Rules struct {
 // Watched is an entry of the watch list.
 type Watched struct {
 	Key        string
-	Name       string // by the label mode
+	Name       string // by the label mode; empty: it is not named
 	StaleAfter time.Duration
 	Severity   check.Severity
 }
 
-// Judge returns the findings about the planner's fleet, and the reasons that could
-// not be judged.
-func Judge(p *plan.Planner, now time.Time, r Rules) (found []check.Finding, unevaluated []*check.Reason) {
-	return judge(observe(p, now, r))
+// Judge fills a verdict of MailboxSync by what is known of the planner's fleet.
+func Judge(v *check.Verdict, p *plan.Planner, now time.Time, r Rules) {
+	judge(v, observe(p, now, r))
 }
 
 func observe(p *plan.Planner, now time.Time, r Rules) observation {
@@ -65,95 +63,129 @@ type observation struct {
 	halted   bool // the sweep pauses for an error, which is the run's error too
 }
 
-// seenWatched is an entry of the watch list and what is known of it.
-type seenWatched struct {
-	entry   Watched
-	state   plan.State
-	success time.Time
-}
-
-// judge returns the findings, and the reasons that could not be judged.
-func judge(o observation) (found []check.Finding, unevaluated []*check.Reason) {
-	v := &fleetVerdict{seen: o, unsure: o.partial || doubt(o.counts) != ""}
-	v.stopped()
-	v.share(syncFailing, "fail", plan.Failing)
-	if v.stands(syncFailing) { // one fault shows one reason: the failing ones have theirs
-		v.share(syncStale, "are stale", plan.Stale)
+// judge mentions every reason of mailbox_sync.
+func judge(v *check.Verdict, o observation) {
+	o.judgeStopped(v)
+	o.judgeShare(v, syncFailing, "fail", plan.Failing)
+	if v.Found(syncFailing) { // one fault shows one reason: the failing ones have theirs
+		o.judgeShare(v, syncStale, "are stale", plan.Stale)
 	} else {
-		v.share(syncStale, "are stale or failing", plan.Stale, plan.Failing)
+		o.judgeShare(v, syncStale, "are stale or failing", plan.Stale, plan.Failing)
 	}
-	v.unknown()
-	v.watchList()
-	v.behind()
-	return v.found, v.unevaluated
+	o.judgeUnknown(v)
+	o.judgeWatched(v)
+	o.judgeBehind(v)
 }
 
-type fleetVerdict struct {
-	seen        observation
-	unsure      bool // the fleet may be worse than what is known of it
-	found       []check.Finding
-	unevaluated []*check.Reason
-}
-
-func (v *fleetVerdict) find(r *check.Reason, format string, args ...any) {
-	v.found = append(v.found, check.Finding{Reason: r, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (v *fleetVerdict) stands(r *check.Reason) bool {
-	return slices.ContainsFunc(v.found, func(f check.Finding) bool { return f.Reason == r })
-}
-
-// stopped judges sync_stopped: hardly any sample moved, at an hour at which many
-// usually do.
-func (v *fleetVerdict) stopped() {
-	small := v.seen.counts.Active < stopActive
-	if small && v.seen.counts.Known() && !v.unsure {
-		return
-	}
-	s := v.seen.movement
-	if small || s.Asked < plan.SamplesFloor || !s.Known {
-		v.unevaluated = append(v.unevaluated, syncStopped)
-		return
-	}
-	if s.Enough() && float64(s.Moved) <= stopShare*s.Expected {
-		v.find(syncStopped, "of %d mailboxes asked in rotation, %d had synchronised in the %s before; at this hour %.0f usually have; the newest sync known: %s%s",
-			s.Asked, s.Moved, check.Span(plan.MovedWithin), s.Expected, check.Moment(v.seen.counts.Newest), v.naming("the last to synchronise", v.seen.extremes.newest))
+// unseen returns why so little is known of the fleet that it cannot be judged;
+// empty: enough is.
+func (o observation) unseen() string {
+	switch c := o.counts; {
+	case c.Mailboxes == 0:
+		return "the fleet has no mailbox yet"
+	case !c.Known():
+		return fmt.Sprintf("only %d of %d mailboxes are known yet", c.Asked(), c.Mailboxes)
+	default:
+		return ""
 	}
 }
 
-// share judges the share of the active mailboxes that are in these states. A
+// unsure returns why the fleet may be worse than what is known of it; empty: it is
+// not.
+func (o observation) unsure() string {
+	if o.partial {
+		return "mailboxes may be missing: the tenant's inventory was never read completely"
+	}
+	return doubt(o.counts)
+}
+
+// judgeStopped judges sync_stopped: hardly any sample moved, at an hour at which
+// many usually do. In a quiet hour the few that move show that there is no stop,
+// but none shows nothing.
+func (o observation) judgeStopped(v *check.Verdict) {
+	s := o.movement
+	switch {
+	case o.counts.Active < stopActive:
+		o.leaveSmall(v)
+	case s.Asked < plan.SamplesFloor:
+		v.Open(fmt.Sprintf("only %d mailboxes were asked in rotation within the last hour; a stop is told from %d on", s.Asked, plan.SamplesFloor), syncStopped)
+	case !s.Known:
+		v.Open("it is not known yet how many mailboxes usually synchronise at this hour", syncStopped)
+	case float64(s.Moved) > stopShare*s.Expected:
+		v.Clear(syncStopped)
+	case !s.Enough():
+		v.Open("at this hour so few mailboxes usually synchronise that a stop does not show", syncStopped)
+	default:
+		v.Find(syncStopped, o.names(o.extremes.newest),
+			"of %d mailboxes asked in rotation, %d had synchronised in the %s before; at this hour %.0f usually have; the newest sync known: %s%s",
+			s.Asked, s.Moved, check.Span(plan.MovedWithin), s.Expected, check.Moment(o.counts.Newest), o.naming("the last to synchronise", o.extremes.newest))
+	}
+}
+
+// leaveSmall says why sync_stopped is not judged where few mailboxes are active.
+func (o observation) leaveSmall(v *check.Verdict) {
+	c := o.counts
+	switch {
+	case o.unseen() != "":
+		v.Open(o.unseen(), syncStopped)
+	case o.unsure() != "":
+		v.Open(o.unsure(), syncStopped)
+	case c.Active+c.States[plan.Unknown] >= stopActive:
+		v.Open(fmt.Sprintf("fewer than %d mailboxes are known to synchronise, and of %d it is not known", stopActive, c.States[plan.Unknown]), syncStopped)
+	default:
+		v.NotApplicable(fmt.Sprintf("fewer than %d mailboxes synchronise", stopActive), syncStopped)
+	}
+}
+
+// judgeShare judges the share of the active mailboxes that are in these states. A
 // mailbox that was fresh when last asked counts as active, however long ago that
 // was: hmad's own lag must not make a share larger.
-func (v *fleetVerdict) share(r *check.Reason, words string, in ...plan.State) {
-	if !v.seen.counts.Known() {
-		v.unevaluated = append(v.unevaluated, r)
-		return
-	}
-	n := 0
+func (o observation) judgeShare(v *check.Verdict, r *check.Reason, words string, in ...plan.State) {
+	n, active := 0, o.counts.Active
 	var longest []example
 	for _, s := range in {
-		n += v.seen.counts.States[s]
-		for _, e := range v.seen.extremes.longest[s] {
+		n += o.counts.States[s]
+		for _, e := range o.extremes.longest[s] {
 			longest = keep(longest, e, earlier)
 		}
 	}
-	if n >= v.seen.rules.Floor && float64(n) >= v.seen.rules.Share*float64(v.seen.counts.Active) {
-		v.find(r, "%d of %d active mailboxes %s (%s); the newest sync known: %s%s",
-			n, v.seen.counts.Active, words, percent(n, v.seen.counts.Active), check.Moment(v.seen.counts.Newest), v.naming("longest without a sync", longest))
-	} else if v.unsure {
-		v.unevaluated = append(v.unevaluated, r)
+	switch {
+	case o.unseen() != "":
+		v.Open(o.unseen(), r)
+	case n >= o.rules.Floor && float64(n) >= o.rules.Share*float64(active):
+		v.Find(r, o.names(longest), "%d of %d active mailboxes %s (%s); the newest sync known: %s%s",
+			n, active, words, percent(n, active), check.Moment(o.counts.Newest), o.naming("longest without a sync", longest))
+	case o.unsure() != "":
+		v.Open(o.unsure(), r)
+	case active == 0:
+		v.Open("no mailbox is known to synchronise", r)
+	default:
+		v.Clear(r)
 	}
+}
+
+// name returns a mailbox's name; empty where the label mode hides names.
+func (o observation) name(e example) string {
+	if o.rules.Name == nil {
+		return ""
+	}
+	return o.rules.Name(e.key)
+}
+
+// names returns the names of examples, for what a finding is about.
+func (o observation) names(of []example) (names []string) {
+	for _, e := range of {
+		names = append(names, o.name(e))
+	}
+	return names
 }
 
 // naming returns the end of a detail that names examples; empty where the label
 // mode hides names.
-func (v *fleetVerdict) naming(words string, of []example) string {
-	if v.seen.rules.Name == nil {
-		return ""
-	}
+func (o observation) naming(words string, of []example) string {
 	var named []string
 	for _, e := range of {
-		if name := v.seen.rules.Name(e.key); name != "" {
+		if name := o.name(e); name != "" {
 			named = append(named, fmt.Sprintf("%s (%s)", name, check.Moment(e.synced)))
 		}
 	}
@@ -163,65 +195,43 @@ func (v *fleetVerdict) naming(words string, of []example) string {
 	return "; " + words + ": " + strings.Join(named, ", ")
 }
 
-func (v *fleetVerdict) unknown() {
-	n, asked := v.seen.counts.States[plan.Unknown], v.seen.counts.Asked()
-	var names []string
-	for _, w := range v.seen.watched {
+// judgeUnknown judges sync_unknown: the last sync of many mailboxes is not known,
+// or that of a watched one.
+func (o observation) judgeUnknown(v *check.Verdict) {
+	n, asked := o.counts.States[plan.Unknown], o.counts.Asked()
+	var about, watched []string
+	for _, w := range o.watched {
 		if w.state == plan.Unknown {
-			names = append(names, w.entry.Name)
+			about, watched = append(about, w.entry.Name), append(watched, w.entry.called())
 		}
 	}
 	switch {
-	case len(names) > 0:
-		v.find(syncUnknown, "not known when these watched mailboxes last synchronised: %s", check.List(names))
-	case !v.seen.counts.Known():
-		v.unevaluated = append(v.unevaluated, syncUnknown)
+	case len(watched) > 0:
+		v.Find(syncUnknown, about, "not known when these watched mailboxes last synchronised: %s", check.List(watched))
+	case o.unseen() != "":
+		v.Open(o.unseen(), syncUnknown)
 	case many(n, asked, unknownFloor):
-		v.find(syncUnknown, "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
-	case v.unsure:
-		v.unevaluated = append(v.unevaluated, syncUnknown)
+		v.Find(syncUnknown, o.names(o.extremes.longest[plan.Unknown]), "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
+	case o.unsure() != "":
+		v.Open(o.unsure(), syncUnknown)
+	case o.unheard() > 0:
+		v.Open(o.unheardWords(), syncUnknown)
+	default:
+		v.Clear(syncUnknown)
 	}
 }
 
-// watchList judges each watched mailbox. One that could not be asked leaves its
-// reasons open, unless they are found of another mailbox.
-func (v *fleetVerdict) watchList() {
-	found := map[*check.Reason][]string{}
-	open := map[*check.Reason]bool{}
-	for _, w := range v.seen.watched {
-		stale := watchedStale
-		if w.entry.Severity == check.Critical {
-			stale = watchedStaleCritical
-		}
-		switch w.state {
-		case plan.Stale, plan.Failing, plan.Inactive:
-			found[stale] = append(found[stale], fmt.Sprintf("%s is %s, last synchronised %s (stale_after %s)",
-				w.entry.Name, w.state, check.Moment(w.success), check.Span(w.entry.StaleAfter)))
-		case plan.NotProvisioned:
-			found[watchedNotProvisioned] = append(found[watchedNotProvisioned], w.entry.Name)
-		case plan.Cloud:
-			found[watchedInCloud] = append(found[watchedInCloud], w.entry.Name)
-		case plan.Unchecked, plan.Error:
-			open[stale], open[watchedNotProvisioned], open[watchedInCloud] = true, true, true
-		}
-	}
-	for _, r := range []*check.Reason{watchedStaleCritical, watchedStale, watchedNotProvisioned, watchedInCloud} {
-		switch {
-		case len(found[r]) > 0:
-			v.find(r, "%s", check.List(found[r]))
-		case open[r]:
-			v.unevaluated = append(v.unevaluated, r)
-		}
-	}
-}
-
-func (v *fleetVerdict) behind() {
-	if v.seen.halted {
-		v.unevaluated = append(v.unevaluated, sweepBehind)
-		return
-	}
-	if n := v.seen.counts.Behind; n >= behindFloor && float64(n) >= behindShare*float64(v.seen.counts.Mailboxes) {
-		v.find(sweepBehind, "%d of %d mailboxes should have been asked long ago, the first %s ago", n, v.seen.counts.Mailboxes, check.Span(v.seen.counts.Lag))
+// judgeBehind judges sweep_behind: hmad asks mailboxes much later than planned.
+func (o observation) judgeBehind(v *check.Verdict) {
+	switch c := o.counts; {
+	case o.halted:
+		v.Open("the sweep pauses because mailboxes cannot be asked", sweepBehind)
+	case c.Behind >= behindFloor && float64(c.Behind) >= behindShare*float64(c.Mailboxes):
+		v.Find(sweepBehind, nil, "%d of %d mailboxes should have been asked long ago, the first %s ago", c.Behind, c.Mailboxes, check.Span(c.Lag))
+	case c.States[plan.Unchecked] == c.Mailboxes:
+		v.Open("nothing is known of any mailbox yet", sweepBehind)
+	default:
+		v.Clear(sweepBehind)
 	}
 }
 

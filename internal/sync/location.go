@@ -1,9 +1,9 @@
 package sync
 
 import (
-	"errors"
 	"strings"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/powershell"
 	"github.com/hmad/hmad/internal/sync/plan"
 )
@@ -12,10 +12,10 @@ const maxLocations = 20 // of one mailbox
 
 // errForeign is the error of rows that belong to another mailbox, or that do not
 // show that they belong to the one that was asked for.
-var errForeign = errors.New("the answer is another mailbox's")
+var errForeign = check.Errorf(check.Other, "the answer is another mailbox's")
 
 // errCut is the error of an answer that is not complete.
-var errCut = errors.New("the answer is not complete")
+var errCut = check.Errorf(check.Other, "the answer is not complete")
 
 // readLocation reads the rows of Get-MailboxLocation for one user. A row of type
 // ComponentShared is the part in the cloud of a mailbox on premises; Primary is a

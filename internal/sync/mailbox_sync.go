@@ -34,6 +34,7 @@ var MailboxSync = &check.Def{
 		SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
 		online.Requests, online.RequestDuration, entra.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
+	Steps:   []int{3, 4, 6, 8},
 	New:     newMailboxSync,
 }
 
@@ -71,7 +72,7 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	}
 	m := buildMailboxSync(t, env, online)
 	m.credential = online.CredentialSamples
-	return check.Parts{Begin: m.begin, Run: check.Reporting(m.run), Background: m.background}, nil
+	return check.Parts{Begin: m.begin, Run: m.run, Background: m.background}, nil
 }
 
 // buildMailboxSync returns the check with this way to run cmdlets.
@@ -116,7 +117,7 @@ func (m *mailboxSync) begin() {
 	m.rules.Name = m.sweep.gauges.names.of
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
-		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: cmp.Or(m.sweep.gauges.names.of(key), unnamed),
+		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.sweep.gauges.names.of(key),
 			StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
 	var h plan.History
@@ -141,7 +142,7 @@ func (m *mailboxSync) background(ctx context.Context) error {
 }
 
 // run asks the watch list and judges what is known of the fleet.
-func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
+func (m *mailboxSync) run(ctx context.Context, v *check.Verdict) {
 	err := m.members.readFile()
 	var keys []string
 	for _, w := range m.rules.Watch {
@@ -154,10 +155,11 @@ func (m *mailboxSync) run(ctx context.Context) (check.Report, error) {
 	}
 	m.stats.afterRun()
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return check.Report{}, ctx.Err()
+		v.Undecided(ctx.Err())
+		return
 	}
 	m.show()
-	return m.report(err)
+	m.judge(v, err)
 }
 
 // withMargin returns a context that ends early and leaves the last tenth of the
@@ -178,20 +180,23 @@ func (m *mailboxSync) show() {
 	m.stats.show(m.env.Now())
 }
 
-// report judges the fleet; err is the error of the run so far.
-func (m *mailboxSync) report(err error) (check.Report, error) {
-	notes := []string{m.sweep.note()}
+// judge judges the fleet; err is the error of the run so far.
+func (m *mailboxSync) judge(v *check.Verdict, err error) {
 	m.sweep.mu.Lock()
 	defer m.sweep.mu.Unlock()
 	o := observe(m.sweep.plan, m.env.Now(), m.rules)
 	o.halted, o.partial = m.sweep.trouble != nil, m.settings.Inventory && m.members.inventoryRead().IsZero()
-	found, unevaluated := judge(o)
+	judge(v, o)
+	if err := cmp.Or(err, m.members.withoutInventory(), o.undecided(m.sweep.failure)); err != nil {
+		v.Undecided(err)
+	}
 	h := m.sweep.plan.History()
 	m.env.Memory.Put(keyOfHours, h.Hours)
 	m.env.Memory.Put(keyOfPulse, h.Pulse)
-	notes = append(append(notes, m.members.notes()...), m.stats.notes()...)
-	notes = append(notes, "in Exchange Online PowerShell: "+byHand)
-	err = cmp.Or(err, m.members.withoutInventory(), o.undecided(m.sweep.failure))
-	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...),
-		Samples: slices.Concat(m.samples(o), m.credential()), Notes: check.Notes(notes...)}, err
+	m.sweep.note(v)
+	m.members.note(v)
+	m.stats.note(v)
+	v.Repeat(byHand + "  # in Exchange Online PowerShell")
+	v.Samples(m.samples(o)...)
+	v.Samples(m.credential()...)
 }

@@ -118,7 +118,7 @@ func (m *members) readFile() error {
 
 // unread records that the file cannot be read.
 func (m *members) unread(err error) error {
-	m.fileErr = check.Errorf(check.State, "the mailboxes of %s cannot be read, the known ones stay: %w", m.settings.File, err)
+	m.fileErr = check.Errorf(check.ClassOf(err), "the mailboxes of %s cannot be read, the known ones stay: %w", m.settings.File, err)
 	return m.fileErr
 }
 
@@ -154,15 +154,14 @@ func (m *members) size() int {
 	return m.sweep.plan.Len()
 }
 
-// notes returns what is wrong with the sources. The caller holds the sweep's mu.
-func (m *members) notes() (notes []string) {
+// note records what is wrong with the sources. The caller holds the sweep's mu.
+func (m *members) note(v *check.Verdict) {
 	if m.about != "" {
-		notes = append(notes, m.about)
+		v.Note("%s", m.about)
 	}
 	if m.inventoryErr != nil {
-		notes = append(notes, "inventory: "+m.inventoryErr.Error())
+		v.Note("inventory: %v", m.inventoryErr)
 	}
-	return notes
 }
 
 // noInventory records why the inventory could not be read.

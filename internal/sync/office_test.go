@@ -379,7 +379,7 @@ func (o *office) sweepFor(d time.Duration) {
 func (o *office) runNow() (check.Report, error) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), 2*time.Minute)
 	defer cancel()
-	return o.hmad.run(ctx)
+	return look(o.t, MailboxSync, ctx, o.hmad.run)
 }
 
 // addresses gives user0 … user(n-1).

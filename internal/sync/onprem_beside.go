@@ -2,7 +2,6 @@ package sync
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,26 +15,24 @@ import (
 var OnPremWithoutHMA = &check.Metric{Name: "hmad_onprem_sync_without_hma_requests", Kind: check.Gauge,
 	Help: "Requests of Outlook mobile without HMA (basic authentication through the cloud) that Exchange's front ends answered in the time that their reports cover, an hour by default."}
 
-// lacking returns what the collector says of watched mailboxes that it could not
-// report, a line each, by their names in label mode.
-func (o *onPremSync) lacking(r report.Report) []string {
+// noteUnreported records what the collector says of watched mailboxes that it
+// could not report, by their names in label mode.
+func (o *onPremSync) noteUnreported(v *check.Verdict, r report.Report) {
 	errs, leftOut := r.PartnershipErrors()
-	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(errs)) {
 		if !slices.ContainsFunc(o.sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) }) {
 			continue
 		}
 		name := cmp.Or(o.names.of(key), unnamed)
 		if report.IsUnknownMailbox(errs[key]) {
-			lines = append(lines, fmt.Sprintf("%s: Exchange does not know this mailbox (%s of %s)", name, errs[key], r.Host))
+			v.Note("%s: Exchange does not know this mailbox (%s of %s)", name, errs[key], r.Host)
 		} else {
-			lines = append(lines, fmt.Sprintf("%s: its partnership could not be read on %s: %s", name, r.Host, errs[key]))
+			v.Note("%s: its partnership could not be read on %s: %s", name, r.Host, errs[key])
 		}
 	}
 	if leftOut > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d mailboxes of -Mailboxes were not asked, the collector asks of 200 at most", r.Host, leftOut))
+		v.Note("%s: %d mailboxes of -Mailboxes were not asked, the collector asks of 200 at most", r.Host, leftOut)
 	}
-	return lines
 }
 
 // withoutHMA returns how many requests of Outlook mobile without HMA the reports
@@ -49,11 +46,11 @@ func (o onPrem) withoutHMA() (n int, known bool) {
 	return n, known
 }
 
-// withoutHMANote returns a line about them; empty where there are none.
-func (o onPrem) withoutHMANote() string {
+// noteWithoutHMA records a note on them, where there are any.
+func (o onPrem) noteWithoutHMA(v *check.Verdict) {
 	n, _ := o.withoutHMA()
 	if n == 0 {
-		return ""
+		return
 	}
 	since, until := o.frontEnds[0].Since, o.frontEnds[0].Until
 	for _, f := range o.frontEnds {
@@ -64,7 +61,7 @@ func (o onPrem) withoutHMANote() string {
 			until = f.Until
 		}
 	}
-	return fmt.Sprintf("%d requests of Outlook mobile without HMA (basic authentication through the cloud) from %s to %s: blocking them is the guide's last step, "+
+	v.Note("%d requests of Outlook mobile without HMA (basic authentication through the cloud) from %s to %s: blocking them is the guide's last step, "+
 		`New-ActiveSyncDeviceAccessRule -Characteristic DeviceModel -QueryString "Outlook for iOS and Android" -AccessLevel Block`,
 		n, check.Moment(since), check.Moment(until))
 }

@@ -32,10 +32,13 @@ type frontEnd struct {
 // onPrem is all that the verdict of onprem_sync depends on.
 type onPrem struct {
 	frontEnds  []frontEnd
-	partial    bool    // a server's counts are missing
+	lacking    []error // why reports are no evidence; onprem_report finds these
+	failed     []error // why counts within the other reports cannot be read
 	usual      float64 // successes in an hour like this
 	usualKnown bool
-	partners   []partner // of the watched mailboxes that are reported
+	watched    int       // mailboxes of the watch list
+	partners   []partner // of those that are reported
+	unread     []error   // why partnerships within the reports cannot be read; onprem_report finds these
 }
 
 // partner is the newest partnership of the cloud with a watched mailbox.
@@ -96,80 +99,128 @@ func (o onPrem) counted() (since, until time.Time) {
 	return since, until
 }
 
-// judgeOnPrem returns the findings, and the reasons that could not be judged.
-func judgeOnPrem(o onPrem) (found []check.Finding, unevaluated []*check.Reason) {
-	judge := func(r *check.Reason, detail string, known bool) {
-		switch {
-		case detail != "":
-			found = append(found, check.Finding{Reason: r, Detail: detail})
-		case !known:
-			unevaluated = append(unevaluated, r)
-		}
-	}
-	judge(cloudSyncRefused, o.refused(), len(o.frontEnds) > 0 && !o.partial)
-	stopped, known := o.stopped()
-	judge(cloudSyncStopped, stopped, known)
-	judge(onPremLegStale, o.legStale(), slices.ContainsFunc(o.partners, func(p partner) bool { return !p.success.IsZero() }))
-	return found, unevaluated
+// judgeOnPrem mentions every reason of onprem_sync.
+func judgeOnPrem(v *check.Verdict, o onPrem) {
+	o.leaveUncounted(v)
+	o.judgeRefused(v)
+	o.judgeStopped(v)
+	o.judgeLeg(v)
 }
 
-// refused returns the detail of cloud_sync_refused: over half of the requests are
-// answered 401 or 403; empty where that is not so.
-func (o onPrem) refused() string {
+// leaveUncounted leaves the reasons open that need the counts of every server,
+// where some are missing: refusals or successes may be there.
+func (o onPrem) leaveUncounted(v *check.Verdict) {
+	reasons := []*check.Reason{cloudSyncRefused, cloudSyncStopped}
+	for _, err := range o.failed {
+		v.Undecided(err, reasons...)
+	}
+	switch {
+	case len(o.failed) > 0:
+	case len(o.frontEnds) == 0 && len(o.lacking) > 0:
+		v.Undecided(o.lacking[0], reasons...)
+	case len(o.frontEnds) == 0:
+		v.Undecided(check.Errorf(check.ReportInput,
+			"no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them"), reasons...)
+	case len(o.lacking) > 0:
+		v.Open(fmt.Sprintf("not all servers' requests are counted, as onprem_report tells: %v", o.lacking[0]), reasons...)
+	}
+}
+
+// judgeRefused judges cloud_sync_refused: over half of the requests are answered
+// 401 or 403. A few requests can only show that it is not so.
+func (o onPrem) judgeRefused(v *check.Verdict) {
 	sum := o.byStatus()
 	total, refused := 0, sum[401]+sum[403]
 	for _, n := range sum {
 		total += n
 	}
-	if total < refusedFloor || float64(refused) <= RefusedShare*float64(total) {
-		return ""
+	switch {
+	case total == 0:
+		v.Open(fmt.Sprintf("no request was counted in %s", check.Span(refusedWindow)), cloudSyncRefused)
+	case float64(refused) <= RefusedShare*float64(total):
+		v.Clear(cloudSyncRefused)
+	case total < refusedFloor:
+		v.Open(fmt.Sprintf("of only %d requests in %s %d were refused; %d requests or more are judged",
+			total, check.Span(refusedWindow), refused, refusedFloor), cloudSyncRefused)
+	default:
+		hosts, counts := o.refusing()
+		v.Find(cloudSyncRefused, hosts, "of %d requests in 15 minutes %d were answered 401 and %d 403, by %s", total, sum[401], sum[403], check.List(counts))
 	}
-	return fmt.Sprintf("of %d requests in 15 minutes %d were answered 401 and %d 403, by %s", total, sum[401], sum[403], check.List(o.refusing()))
 }
 
-// refusing returns the servers that refuse requests, those that refuse most first.
-func (o onPrem) refusing() (names []string) {
+// refusing returns the servers that refuse requests, those that refuse most first,
+// and the same names with the number of refusals.
+func (o onPrem) refusing() (hosts, counts []string) {
 	all := slices.Clone(o.frontEnds)
 	slices.SortFunc(all, func(a, b frontEnd) int {
 		return cmp.Or(cmp.Compare(b.refused(), a.refused()), cmp.Compare(a.host, b.host))
 	})
 	for _, f := range all {
 		if n := f.refused(); n > 0 {
-			names = append(names, fmt.Sprintf("%s (%d)", f.host, n))
+			hosts, counts = append(hosts, f.host), append(counts, fmt.Sprintf("%s (%d)", f.host, n))
 		}
 	}
-	return names
+	return hosts, counts
 }
 
-// stopped returns the detail of cloud_sync_stopped: no request has succeeded on
-// any server for half an hour, at an hour that usually has many. Known is false
-// where a server's counts are missing, because successes may be there.
-func (o onPrem) stopped() (detail string, known bool) {
+// judgeStopped judges cloud_sync_stopped: no request has succeeded on any server
+// for half an hour, at an hour that usually has many. A success shows that it is
+// not so, also in a quiet hour, but silence shows nothing then.
+func (o onPrem) judgeStopped(v *check.Verdict) {
 	since, until := o.counted()
-	if len(o.frontEnds) == 0 || o.partial || !o.usualKnown || since.After(until.Add(-silence)) {
-		return "", false
+	last, from := o.lastSuccess(), until.Add(-silence)
+	switch {
+	case len(o.frontEnds) == 0 || len(o.lacking)+len(o.failed) > 0: // see leaveUncounted
+	case last.After(from):
+		v.Clear(cloudSyncStopped)
+	case since.After(from):
+		v.Open(fmt.Sprintf("not all servers' reports count the requests of the same %s", check.Span(silence)), cloudSyncStopped)
+	case !o.usualKnown:
+		v.Open("it is not known yet how many requests usually succeed at this hour", cloudSyncStopped)
+	case o.usual < silenceFloor:
+		v.Open("at this hour so few requests usually succeed that a stop does not show", cloudSyncStopped)
+	default:
+		v.Find(cloudSyncStopped, o.silent(), "no request has succeeded between %s and %s; the last success known: %s; an hour like this usually has %.0f",
+			check.Moment(from), check.Moment(until), check.Moment(last), o.usual)
 	}
-	last := o.lastSuccess()
-	if o.usual < silenceFloor || last.After(until.Add(-silence)) {
-		return "", true
-	}
-	return fmt.Sprintf("no request has succeeded between %s and %s; the last success known: %s; an hour like this usually has %.0f",
-		check.Moment(until.Add(-silence)), check.Moment(until), check.Moment(last), o.usual), true
 }
 
-// legStale returns the detail of onprem_leg_stale; empty where no partnership is
-// stale.
-func (o onPrem) legStale() string {
-	var stale []string
-	for _, p := range o.partners {
-		if !p.success.IsZero() && p.asOf.Sub(p.success) >= p.staleAfter {
+// silent returns the servers, the one that succeeded longest ago first.
+func (o onPrem) silent() (hosts []string) {
+	all := slices.Clone(o.frontEnds)
+	slices.SortFunc(all, func(a, b frontEnd) int {
+		return cmp.Or(a.LastSuccess.Compare(b.LastSuccess), cmp.Compare(a.host, b.host))
+	})
+	for _, f := range all {
+		hosts = append(hosts, f.host)
+	}
+	return hosts
+}
+
+// judgeLeg judges onprem_leg_stale. It is clear where the reports show a success
+// of every watched mailbox.
+func (o onPrem) judgeLeg(v *check.Verdict) {
+	known := slices.DeleteFunc(slices.Clone(o.partners), func(p partner) bool { return p.success.IsZero() })
+	slices.SortStableFunc(known, func(a, b partner) int { return a.success.Compare(b.success) })
+	var about, stale []string
+	for _, p := range known {
+		if p.asOf.Sub(p.success) >= p.staleAfter {
+			about = append(about, p.name)
 			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after %s)", cmp.Or(p.name, unnamed), check.Moment(p.success), check.Span(p.staleAfter)))
 		}
 	}
-	if len(stale) == 0 {
-		return ""
+	switch {
+	case o.watched == 0:
+		v.NotApplicable(noWatched, onPremLegStale)
+	case len(stale) > 0:
+		v.Find(onPremLegStale, about, "%s", check.List(stale))
+	case len(known) < o.watched && len(o.unread) > 0:
+		v.Open(o.unread[0].Error(), onPremLegStale)
+	case len(known) < o.watched:
+		v.Open(fmt.Sprintf("the reports do not show when %d of %d watched mailboxes last synchronised", o.watched-len(known), o.watched), onPremLegStale)
+	default:
+		v.Clear(onPremLegStale)
 	}
-	return check.List(stale)
 }
 
 // learn adds the front ends' new slots to the hours, each slot once: Asked counts

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,6 +28,8 @@ var OnPremSync = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
 	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess, OnPremWithoutHMA},
 	Reasons: onPremReasons,
+	Facts:   []*check.Fact{frontEndsCounted},
+	Steps:   []int{5, 7},
 	New:     newOnPremSync,
 }
 
@@ -38,7 +39,10 @@ const (
 )
 
 // onServer is how to see the OutlookService's requests by hand.
-const onServer = `on an Exchange server: Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20`
+const onServer = `Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20  # on an Exchange server`
+
+// frontEndsCounted tells which servers the verdict rests on.
+var frontEndsCounted = &check.Fact{Name: "front_ends_counted", Doc: "the servers whose reports count the requests of Outlook's service in the cloud"}
 
 // onPremMemory is what the check remembers.
 type onPremMemory struct {
@@ -81,7 +85,7 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, nil
 	}
 	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess)}
-	return check.Parts{Begin: o.begin, Run: check.Reporting(o.run)}, nil
+	return check.Parts{Begin: o.begin, Run: o.run}, nil
 }
 
 // begin shows the partnerships that an earlier process knew.
@@ -107,64 +111,74 @@ func (o *onPremSync) show(success map[string]time.Time) {
 }
 
 // run reads the reports and judges.
-func (o *onPremSync) run(context.Context) (check.Report, error) {
+func (o *onPremSync) run(_ context.Context, v *check.Verdict) {
 	success := map[string]time.Time{}
 	defer func() {
 		o.env.Memory.Put(keyOfPartners, success)
 		o.show(success)
 	}()
+	v.Repeat(onServer)
 	if o.env.Reports == "" {
-		return check.Report{}, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
+		v.Undecided(check.Errorf(check.ReportInput, "there is no folder of on-premises reports"))
+		return
 	}
 	arrived, err := o.reader.Read(o.env, o.env.Reports)
 	if err != nil {
-		return check.Report{}, err
+		v.Undecided(err)
+		return
 	}
-	seen, notes, err := o.look(arrived)
+	evidence := report.EvidenceOf(arrived, o.env.Now())
+	if err := evidence.Err(); err != nil {
+		v.Undecided(err)
+		return
+	}
+	seen := o.look(v, evidence)
 	for _, p := range seen.partners {
 		success[p.key] = p.success
 	}
-	if missing := len(o.sync.Watch) - len(seen.partners); missing > 0 {
-		notes = append(notes, fmt.Sprintf("%[2]d of %[1]d watched mailboxes have no partnership in the reports: the collector reports those that its "+
-			"parameter -Mailboxes names", len(o.sync.Watch), missing))
-	}
-	if note := seen.withoutHMANote(); note != "" {
-		notes = append(notes, note)
-	}
-	notes = append(notes, onServer)
-	found, unevaluated := judgeOnPrem(seen)
-	return check.Report{Findings: found, Unjudged: check.Unevaluated(unevaluated...), Samples: o.samples(seen),
-		Notes: check.Notes(notes...)}, err
+	judgeOnPrem(v, seen)
+	seen.noteWithoutHMA(v)
+	v.Samples(o.samples(seen)...)
+	seen.fact(v)
 }
 
-// look returns what the reports show. Its error says why no server's requests are
-// known.
-func (o *onPremSync) look(arrived []report.Arrived) (seen onPrem, notes []string, err error) {
-	evidence := report.EvidenceOf(arrived, o.env.Now())
-	for _, why := range evidence.Lacking { // onprem_report finds these
-		seen.partial, notes = true, append(notes, why.Error())
+// look returns what the reports show, and notes what they lack.
+func (o *onPremSync) look(v *check.Verdict, evidence report.Evidence) onPrem {
+	seen := onPrem{lacking: evidence.Lacking, watched: len(o.sync.Watch)}
+	for _, why := range evidence.Lacking {
+		v.Note("%v", why)
 	}
 	for _, r := range evidence.Reports {
 		o.partnerships(&seen, r)
-		notes = append(notes, o.lacking(r)...)
+		o.noteUnreported(v, r)
 		f, why := r.FrontEndRequests()
 		switch {
 		case why == nil:
 			seen.frontEnds = append(seen.frontEnds, frontEnd{r.Host, f})
 		case errors.Is(why, report.ErrMissing): // no front end, or an older collector
-			notes = append(notes, why.Error())
+			v.Note("%v", why)
 		default:
-			seen.partial, notes, err = true, append(notes, why.Error()), why
+			seen.failed = append(seen.failed, why)
+			v.Note("%v", why)
 		}
 	}
-	if len(seen.frontEnds) == 0 && err == nil && len(evidence.Lacking) > 0 {
-		err = evidence.Lacking[0]
-	}
-	if len(seen.frontEnds) == 0 && err == nil {
-		err = check.Errorf(check.ReportInput, "no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them")
+	if missing := seen.watched - len(seen.partners); missing > 0 {
+		v.Note("%d of %d watched mailboxes have no partnership in the reports: the collector reports those that its parameter -Mailboxes names",
+			missing, seen.watched)
 	}
 	o.baseline(&seen)
-	return seen, notes, err
+	return seen
+}
+
+// fact records the servers whose requests are counted.
+func (o onPrem) fact(v *check.Verdict) {
+	var hosts []string
+	for _, f := range o.frontEnds {
+		hosts = append(hosts, f.host)
+	}
+	if slices.Sort(hosts); len(hosts) > 0 {
+		v.Fact(frontEndsCounted, "", strings.Join(hosts, ", "))
+	}
 }
 
 // baseline adds new counts to the memory and sets what is usual.
@@ -189,6 +203,9 @@ func (o *onPremSync) baseline(seen *onPrem) {
 func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 	all, err := r.Partnerships()
 	if err != nil {
+		if !errors.Is(err, report.ErrMissing) {
+			seen.unread = append(seen.unread, err)
+		}
 		return
 	}
 	for _, d := range all {
@@ -207,6 +224,7 @@ func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 	}
 }
 
+// samples returns the gauges of the requests; none where none are counted.
 func (o *onPremSync) samples(seen onPrem) []check.Sample {
 	if len(seen.frontEnds) == 0 {
 		return nil

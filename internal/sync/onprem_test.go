@@ -13,6 +13,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/report"
 )
 
 // servers are the reports of a test.
@@ -39,7 +40,7 @@ func newServers(t *testing.T, s config.Sync) *servers {
 		parts, err := OnPremSync.New(target, w.env())
 		require.NoError(t, err)
 		parts.Begin()
-		w.run = func() (check.Report, error) { return OnPremSync.Look(t.Context(), parts.Run) }
+		w.run = func() (check.Report, error) { return look(t, OnPremSync, t.Context(), parts.Run) }
 	}
 	w.build()
 	return w
@@ -94,13 +95,14 @@ func TestTheLegFromTheCloud(t *testing.T) {
 		return map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
 			{"mailbox": "Jane@contoso.com", "deviceId": "old", "lastSuccessSync": monday.Add(-90 * day)},
 			{"mailbox": "jane@contoso.com", "deviceId": "new", "deviceAccessState": "Allowed", "lastSuccessSync": monday.Add(-ago)},
-			{"mailbox": "joe@contoso.com", "deviceId": "joe", "lastSuccessSync": nil}}}}
+			{"mailbox": "joe@contoso.com", "deviceId": "joe", "lastSuccessSync": monday.Add(-ago)},
+			{"mailbox": "hmad-probe@contoso.com", "lastSuccessSync": monday.Add(-time.Minute)}}}}
 	}
 	for name, c := range map[string]struct {
-		lay         func(*servers)
-		found       []string
-		unevaluated []string
-		failed      bool
+		lay    func(*servers)
+		found  []string
+		open   []string
+		failed bool
 	}{
 		"requests that succeed": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), partners(time.Minute)) }, nil, nil, false},
 		"most are refused": {func(w *servers) {
@@ -113,12 +115,16 @@ func TestTheLegFromTheCloud(t *testing.T) {
 			w.report("EX01", w.now, w.every(401, 90), partners(time.Minute))
 			w.report("EX02", w.now, w.every(200, 40), nil)
 		}, []string{"cloud_sync_refused"}, nil, false},
-		"few requests are refused": {func(w *servers) { w.report("EX01", nil, w.every(401, 6), partners(time.Minute)) }, []string{"cloud_sync_stopped"}, nil, false},
-		"none at all":              {func(w *servers) { w.report("EX01", nil, nil, partners(time.Minute)) }, []string{"cloud_sync_stopped"}, nil, false},
+		"few requests are refused": {func(w *servers) { w.report("EX01", nil, w.every(401, 6), partners(time.Minute)) },
+			[]string{"cloud_sync_stopped"}, []string{"cloud_sync_refused"}, false},
+		"few succeed": {func(w *servers) { w.report("EX01", w.now, w.every(200, 6), partners(time.Minute)) }, nil, nil, false},
+		"none at all": {func(w *servers) { w.report("EX01", nil, nil, partners(time.Minute)) },
+			[]string{"cloud_sync_stopped"}, []string{"cloud_sync_refused"}, false},
 		"none for half an hour": {func(w *servers) {
 			w.report("EX01", w.now.Add(-31*time.Minute), nil, partners(time.Minute))
-		}, []string{"cloud_sync_stopped"}, nil, false},
-		"none for a while": {func(w *servers) { w.report("EX01", w.now.Add(-29*time.Minute), nil, partners(time.Minute)) }, nil, nil, false},
+		}, []string{"cloud_sync_stopped"}, []string{"cloud_sync_refused"}, false},
+		"none for a while": {func(w *servers) { w.report("EX01", w.now.Add(-29*time.Minute), nil, partners(time.Minute)) },
+			nil, []string{"cloud_sync_refused"}, false},
 		"none on one server of two": {func(w *servers) {
 			w.report("EX01", nil, nil, partners(time.Minute))
 			w.report("EX02", w.now, w.every(200, 1), nil)
@@ -146,6 +152,14 @@ func TestTheLegFromTheCloud(t *testing.T) {
 			w.report("EX01", w.now, w.every(200, 40), map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
 				{"mailbox": "jane@contoso.com", "lastSuccessSync": nil}}}})
 		}, nil, []string{"onprem_leg_stale"}, false},
+		"partnerships of a part of the watch list": {func(w *servers) {
+			w.report("EX01", w.now, w.every(200, 40), map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+				{"mailbox": "jane@contoso.com", "lastSuccessSync": monday}, {"mailbox": "joe@contoso.com", "lastSuccessSync": nil}}}})
+		}, nil, []string{"onprem_leg_stale"}, false},
+		"a stale one of a part of the watch list": {func(w *servers) {
+			w.report("EX01", w.now, w.every(200, 40), map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+				{"mailbox": "jane@contoso.com", "lastSuccessSync": monday.Add(-25 * time.Hour)}}}})
+		}, []string{"onprem_leg_stale"}, nil, false},
 		"a partnership is stale": {func(w *servers) { w.report("EX01", w.now, w.every(200, 40), partners(24*time.Hour)) }, []string{"onprem_leg_stale"}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,11 +172,59 @@ func TestTheLegFromTheCloud(t *testing.T) {
 				assert.Equal(t, check.ReportInput, check.ClassOf(err))
 			}
 			assert.Empty(t, cmp.Diff(c.found, reasons(r)))
-			var open []string
-			for _, u := range r.Unevaluated() {
-				open = append(open, u.Name)
-			}
-			assert.Empty(t, cmp.Diff(c.unevaluated, open))
+			assert.Empty(t, cmp.Diff(c.open, open(r)))
+		})
+	}
+}
+
+func TestWhyTheLegFromTheCloudIsNotJudged(t *testing.T) {
+	counts := func(since, until, last time.Duration, rows ...report.RequestCount) frontEnd {
+		at := func(ago time.Duration) time.Time { return monday.Add(-ago) }
+		f := report.FrontEndRequests{Since: at(since), Until: at(until), Slot: 5 * time.Minute, Counts: rows}
+		if last >= 0 {
+			f.LastSuccess = at(last)
+		}
+		return frontEnd{"EX01", f}
+	}
+	requests := func(status, count int) report.RequestCount {
+		return report.RequestCount{Start: monday.Add(-5 * time.Minute), Status: status, Count: count}
+	}
+	const never = -1
+	late, broken := check.Errorf(check.ReportInput, "EX02: late"), check.Errorf(check.ReportInput, "EX02: access denied")
+	for name, c := range map[string]struct {
+		seen   onPrem
+		reason *check.Reason
+		want   string // empty: it is judged
+	}{
+		"no front end": {onPrem{}, cloudSyncRefused,
+			"no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them"},
+		"no front end, and a late report": {onPrem{lacking: []error{late}}, cloudSyncStopped, "EX02: late"},
+		"a late report": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(200, 1))}, lacking: []error{late}}, cloudSyncStopped,
+			"not all servers' requests are counted, as onprem_report tells: EX02: late"},
+		"counts that cannot be read": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(200, 1))}, failed: []error{broken}}, cloudSyncRefused,
+			"EX02: access denied"},
+		"no request": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0)}}, cloudSyncRefused, "no request was counted in 15 min"},
+		"few requests, most refused": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(401, 9), requests(200, 1))}}, cloudSyncRefused,
+			"of only 10 requests in 15 min 9 were refused; 20 requests or more are judged"},
+		"few requests, few refused": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(401, 1), requests(200, 9))}}, cloudSyncRefused, ""},
+		"a short time": {onPrem{frontEnds: []frontEnd{counts(20*time.Minute, 0, never)}, usual: 400, usualKnown: true}, cloudSyncStopped,
+			"not all servers' reports count the requests of the same 30 min"},
+		"an hour that is not known": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, never)}}, cloudSyncStopped,
+			"it is not known yet how many requests usually succeed at this hour"},
+		"a quiet hour": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, never)}, usual: 19, usualKnown: true}, cloudSyncStopped,
+			"at this hour so few requests usually succeed that a stop does not show"},
+		"a success in a quiet hour": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 29*time.Minute)}, usual: 1, usualKnown: true}, cloudSyncStopped, ""},
+		"a success in a new hour":   {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 29*time.Minute)}}, cloudSyncStopped, ""},
+		"no watch list":             {onPrem{}, onPremLegStale, "no mailbox is watched"},
+		"partnerships not reported": {onPrem{watched: 3, partners: []partner{{success: monday, asOf: monday, staleAfter: day}}}, onPremLegStale,
+			"the reports do not show when 2 of 3 watched mailboxes last synchronised"},
+		"partnerships not to be read": {onPrem{watched: 1, unread: []error{broken}}, onPremLegStale, "EX02: access denied"},
+		"partnerships of all": {onPrem{watched: 1, partners: []partner{{success: monday, asOf: monday, staleAfter: day}}, unread: []error{broken}}, onPremLegStale,
+			""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := judged(t, OnPremSync, func(v *check.Verdict) { judgeOnPrem(v, c.seen) })
+			assert.Equal(t, c.want, whyNot(r, c.reason))
 		})
 	}
 }
@@ -177,6 +239,21 @@ func TestTheServersThatRefuseAreNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"cloud_sync_refused"}, reasons(r))
 	assert.Equal(t, "of 363 requests in 15 minutes 150 were answered 401 and 90 403, by EX03 (180), EX02 (60)", r.Findings[0].Detail)
+	assert.Equal(t, []string{"EX03", "EX02"}, r.Findings[0].About)
+	assert.Equal(t, []check.Observed{{Fact: frontEndsCounted, Value: "EX01, EX02, EX03"}}, r.Facts)
+}
+
+// Of servers that succeed no more those come first that did so longest ago.
+func TestTheServersOfAStopAreNamed(t *testing.T) {
+	w := newServers(t, config.Sync{})
+	RehearseOnPrem(memory{w.store}, monday, 400)
+	w.report("EX01", w.now.Add(-31*time.Minute), nil, nil)
+	w.report("EX02", w.now.Add(-40*time.Minute), nil, nil)
+	w.report("EX03", nil, nil, nil)
+	r, err := w.run()
+	require.NoError(t, err)
+	require.Equal(t, []string{"cloud_sync_stopped"}, reasons(r))
+	assert.Equal(t, []string{"EX03", "EX02", "EX01"}, r.Findings[0].About)
 }
 
 func atWork(t time.Time) bool {
@@ -251,6 +328,16 @@ func TestPartnershipsOfWatchedMailboxesAreShown(t *testing.T) {
 	assert.Empty(t, w.store.rows, "a report that is late shows nothing as of now")
 }
 
+func TestStalePartnershipsAreNamed(t *testing.T) {
+	w := newServers(t, config.Sync{MailboxLabel: config.LabelAddress})
+	w.report("EX01", w.now, nil, map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
+		{"mailbox": "Jane@contoso.com", "lastSuccessSync": monday.Add(-2 * day)}, {"mailbox": "joe@contoso.com", "lastSuccessSync": monday.Add(-3 * day)}}}})
+	r, err := w.run()
+	require.NoError(t, err)
+	require.Equal(t, []string{"onprem_leg_stale"}, reasons(r))
+	assert.Equal(t, []string{"joe@contoso.com", "jane@contoso.com"}, r.Findings[0].About, "the longest silent first")
+}
+
 func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
 	w := newServers(t, config.Sync{MailboxLabel: config.LabelNone})
 	w.report("EX01", w.now, nil, map[string]any{"partnerships": map[string]any{"ok": true, "data": []map[string]any{
@@ -261,6 +348,7 @@ func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
 	assert.NotContains(t, fmt.Sprint(r), "jane")
 	assert.Empty(t, w.store.rows)
 	assert.Contains(t, r.Findings[0].Detail, unnamed)
+	assert.Empty(t, r.Findings[0].About)
 }
 
 func TestThereIsNoCheckWithoutAReport(t *testing.T) {

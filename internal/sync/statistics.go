@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -64,7 +63,7 @@ type statistics struct {
 // loadStatistics restores what an earlier process knew of these mailboxes. Those
 // that labels must not name have no series and are not asked.
 func loadStatistics(s *sweep, env check.Env, watch []Watched) *statistics {
-	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == unnamed })
+	watch = slices.DeleteFunc(slices.Clone(watch), func(w Watched) bool { return w.Name == "" })
 	t := &statistics{sweep: s, memory: env.Memory, table: tableOf(env, statisticsFamilies...), watch: watch,
 		ready: make(chan struct{}, 1), caller: s.budget.Caller(), parts: map[string]cloudPart{}}
 	kept := map[string]cloudPart{}
@@ -234,16 +233,15 @@ func (t *statistics) show(now time.Time) {
 	t.table.Keep(func(name string) bool { return shown[name] })
 }
 
-// notes returns what could not be asked. The caller holds the sweep's mu.
-func (t *statistics) notes() []string {
+// note records what could not be asked. The caller holds the sweep's mu.
+func (t *statistics) note(v *check.Verdict) {
 	n, why := 0, error(nil)
 	for _, w := range t.watch {
 		if err := t.parts[w.Key].failed; err != nil {
 			n, why = n+1, err
 		}
 	}
-	if why == nil {
-		return nil
+	if why != nil {
+		v.Note("the statistics of %d of %d watched mailboxes are missing, which changes no verdict: %v", n, len(t.watch), why)
 	}
-	return []string{fmt.Sprintf("the statistics of %d of %d watched mailboxes are missing, which changes no verdict: %v", n, len(t.watch), why)}
 }

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -287,9 +286,7 @@ func (s *sweep) late(n int) error {
 	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.budget.Rate())
 }
 
-// note returns a note on the fleet's size and the budget.
-func (s *sweep) note() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fmt.Sprintf("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.budget.Rate(), s.budget.Places())
+// note records the fleet's size and the budget. The caller holds mu.
+func (s *sweep) note(v *check.Verdict) {
+	v.Note("%d mailboxes, at most %.2g calls per second, %d at once", s.plan.Len(), s.budget.Rate(), s.budget.Places())
 }

@@ -113,8 +113,9 @@ func (w *world) until(end time.Time) {
 // run is a run of the check.
 func (w *world) run() {
 	w.nextAt = w.nextAt.Add(schedule)
-	found, _ := sync.Judge(w.plan, w.now, w.rules)
-	for _, f := range found {
+	v := sync.MailboxSync.Judge()
+	sync.Judge(v, w.plan, w.now, w.rules)
+	for _, f := range v.Findings() {
 		if _, seen := w.findings[f.Reason.Name]; !seen {
 			w.findings[f.Reason.Name] = w.now
 		}
