@@ -103,7 +103,7 @@ func (t *tally) add(m *entry) {
 func (t *tally) addTurn(m *entry) {
 	turn, slack := m.ends(), m.slack()
 	if t.every > 0 {
-		turn, slack = m.due, 2*t.every
+		turn, slack = m.due, max(2*t.every, leastSlack)
 	} else if m.state != Fresh {
 		return
 	}

@@ -93,8 +93,12 @@ func (m *entry) inTime(every time.Duration, asked seconds) {
 	}
 }
 
+// leastSlack is what is at least allowed: a host that is busy for a moment is not
+// behind.
+const leastSlack seconds = 60
+
 // slack returns how long a verdict may be overdue and still count.
-func (m *entry) slack() seconds { return max(seconds(m.staleAfter)/8, 60) }
+func (m *entry) slack() seconds { return max(seconds(m.staleAfter)/8, leastSlack) }
 
 // at returns the state that counts at a moment. A verdict that was not renewed
 // runs out: fresh when it ends; the others, which only an answer can improve,

@@ -364,6 +364,18 @@ func TestATurnThatComesLateIsBehind(t *testing.T) {
 	assert.InDelta(t, 9*time.Minute, c.Lag, float64(30*time.Second))
 }
 
+// However short the rounds are, who is late by less than a minute is not behind.
+func TestAMomentLateIsNotBehind(t *testing.T) {
+	const n = 100
+	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 10), AskEvery: time.Second}, n)
+	end := monday.Add(10 * time.Second)
+	drive(p, monday, end, syncedAgo(time.Minute))
+	for late, behind := range map[time.Duration]int{50 * time.Second: 0, 65 * time.Second: n} {
+		c := p.Count(end.Add(late))
+		assert.Equal(t, []int{n, behind}, []int{c.Overdue, c.Behind}, "after %s", late)
+	}
+}
+
 // While phones synchronise, mailboxes are asked before their deadlines, so that
 // these do not all come at once; in a quiet night they are not, the answers would
 // be those of the evening.
