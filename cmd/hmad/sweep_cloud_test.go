@@ -96,19 +96,16 @@ func (c *cloud) log() []call {
 	return append([]call(nil), c.calls...)
 }
 
-// await waits for a call that comes d after the first one behind number n, and
-// gives the moment of that first one.
-func (c *cloud) await(t *testing.T, n int, d time.Duration) time.Time {
+// until waits until the calls are as they must become. No time bounds that while
+// calls come.
+func (c *cloud) until(t *testing.T, reached func([]call) bool) {
 	t.Helper()
-	deadline := time.NewTimer(d + waitLimit)
-	defer deadline.Stop()
-	for {
-		if calls := c.log(); len(calls) > n && calls[len(calls)-1].at.Sub(calls[n].at) >= d {
-			return calls[n].at
-		}
+	for !reached(c.log()) {
+		silence := time.NewTimer(patience)
 		select {
 		case <-c.news:
-		case <-deadline.C:
+			silence.Stop()
+		case <-silence.C:
 			require.FailNow(t, "hmad does not go on asking")
 		}
 	}
