@@ -38,9 +38,10 @@ type output struct {
 	grew chan struct{} // holds one token when something was written
 }
 
-// How long tests wait for another process, and how often they look.
+// How long tests wait for what must come, and how often they look. The limit is
+// that of a machine on which nothing goes on any more.
 const (
-	waitLimit = 60 * time.Second
+	waitLimit = 20 * time.Minute
 	waitTick  = 50 * time.Millisecond
 )
 

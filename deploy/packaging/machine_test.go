@@ -14,9 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// How long the tests wait for the machine, and how often they look.
+// How long the tests wait for the machine, and how often they look. The limit is
+// that of a machine on which nothing goes on any more.
 const (
-	waitLimit = 60 * time.Second
+	waitLimit = 20 * time.Minute
 	waitTick  = 50 * time.Millisecond
 )
 

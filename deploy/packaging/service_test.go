@@ -156,7 +156,7 @@ func logsWithPriority(t *testing.T, m machine) {
 
 func isRestartedByTheWatchdog(t *testing.T, m machine) {
 	const dropIn = "/etc/systemd/system/hmad.service.d/impatient.conf"
-	m.write(t, dropIn, "[Service]\nWatchdogSec=5\nRestartSec=100ms\n")
+	m.write(t, dropIn, "[Service]\nWatchdogSec=20\nRestartSec=100ms\n")
 	m.run(t, "systemctl", "daemon-reload")
 	m.run(t, "systemctl", "restart", "hmad")
 	fed := m.show(t, "WatchdogTimestampMonotonic")
@@ -178,11 +178,9 @@ func isRestartedByTheWatchdog(t *testing.T, m machine) {
 }
 
 func stops(t *testing.T, m machine) {
-	begun := time.Now()
 	m.run(t, "systemctl", "stop", "hmad")
-	assert.Less(t, time.Since(begun), 5*time.Second)
 	assert.Equal(t, "inactive", m.show(t, "ActiveState"))
-	assert.Equal(t, "success", m.show(t, "Result"))
+	assert.Equal(t, "success", m.show(t, "Result"), "it ended by itself, within TimeoutStopSec")
 	assert.Equal(t, "0", m.show(t, "ExecMainStatus"))
 }
 

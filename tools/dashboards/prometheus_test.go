@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	// patience is how long data may take to arrive: scrapes, alerts that wait,
 	// bad runs until they are all that the range shows.
-	patience = 2 * time.Minute
+	patience = 20 * time.Minute
 	// trialScale shortens what the rules wait: minutes become seconds.
 	trialScale = 0.01
 	// watched is a mailbox of the demo on both legs.
