@@ -1,0 +1,278 @@
+package checktest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
+)
+
+// Marks are texts that the kit plants, and that must not come back where they do
+// not belong.
+const (
+	ProbeMailbox = "hmad-probe-7f3a@contoso.com" // of the target
+	querySecret  = "code=q5-planted-query"       // in URLs of answers
+	tokenSecret  = "eyJ0eXAi-planted-token"      // in answers' bodies and headers
+)
+
+// patience is how long a run of the kit may take: no real answer comes later, and
+// what a busy machine cuts short is undecided all the same.
+const patience = 500 * time.Millisecond
+
+// Conform tries a Def, built for the target, in worlds that give it nothing to
+// judge by, and holds what every check promises:
+//
+//   - where nothing answers, no reason is cleared, but for those that the world
+//     did answer;
+//   - a cancelled context ends the run at once;
+//   - answers of garbage never pass;
+//   - every reason is judged or says why not, whatever happens;
+//   - no text shows a token, a query of an answer's URL, or the probe mailbox's
+//     address, except that a command to repeat may hold the address.
+//
+// The env has the target's files; Conform replaces its ways out. The reasons in
+// own are judged by what hmad itself knows, and may be cleared anywhere.
+func Conform(t *testing.T, def *check.Def, target config.Target, env check.Env, own ...string) {
+	t.Helper()
+	ca := NewCA(t)
+	target.CAFile = ca.File
+	for _, w := range worlds(t, ca) {
+		t.Run(w.name, func(t *testing.T) {
+			env := env
+			w.change(&env)
+			parts, err := def.New(target, env)
+			require.NoError(t, err)
+			if parts.Run == nil {
+				return // this target has no such check
+			}
+			if parts.Begin != nil {
+				parts.Begin()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if w.cancelled {
+				cancel()
+			}
+			report, err := look(t, def, parts, ctx)
+			if err != nil && !w.cancelled {
+				assert.NotEqual(t, check.Internal, check.ClassOf(err), "every reason is mentioned: %s", err)
+			}
+			if w.answers == nil {
+				w.answers = cleared(def, report)
+			}
+			assert.Subset(t, slices.Concat([]string{""}, w.answers, own), cleared(def, report), "what nobody answered is cleared")
+			assert.NotEqual(t, check.Passed, check.Result{Report: report, Err: err}.Outcome(), "it passed")
+			holdsNoSecret(t, report, err)
+		})
+	}
+}
+
+// look runs once; a run that does not end within a minute of its context has
+// not noticed it.
+func look(t *testing.T, def *check.Def, parts check.Parts, ctx context.Context) (check.Report, error) {
+	t.Helper()
+	v := def.Judge()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		parts.Run(ctx, v)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience + time.Minute):
+		t.Fatal("the run did not end with its context")
+	}
+	return v.Report()
+}
+
+// cleared returns the names of the reasons that the run cleared.
+func cleared(def *check.Def, r check.Report) []string {
+	out := []string{}
+	for _, reason := range def.Reasons {
+		judged := true
+		for _, u := range r.Unjudged {
+			judged = judged && u.Reason != reason
+		}
+		for _, f := range r.Findings {
+			judged = judged && f.Reason != reason
+		}
+		if judged {
+			out = append(out, reason.Name)
+		}
+	}
+	return out
+}
+
+// holdsNoSecret looks for the planted texts in all that a run gives.
+func holdsNoSecret(t *testing.T, r check.Report, err error) {
+	t.Helper()
+	var texts []string
+	for _, f := range r.Findings {
+		texts = append(append(texts, f.Detail), f.About...)
+	}
+	for _, u := range r.Unjudged {
+		texts = append(texts, u.Why)
+	}
+	for _, f := range r.Facts {
+		texts = append(texts, f.Subject, f.Value)
+	}
+	for _, s := range r.Samples {
+		texts = append(texts, s.Labels...)
+	}
+	texts = append(texts, r.Texts(check.Seen, check.Timeline, check.Attempt)...)
+	if err != nil {
+		texts = append(texts, err.Error())
+	}
+	for _, text := range texts {
+		assert.NotContains(t, text, ProbeMailbox, "the probe mailbox's address is shown")
+		assert.NotContains(t, text, strings.ReplaceAll(ProbeMailbox, "@", "%40"), "the probe mailbox's address is shown")
+	}
+	for _, text := range append(texts, r.Texts()...) {
+		assert.NotContains(t, text, querySecret, "a query is shown")
+		assert.NotContains(t, text, tokenSecret, "a token is shown")
+	}
+}
+
+// world is a way in which hmad gets nothing to judge by.
+type world struct {
+	name      string
+	change    func(*check.Env)
+	answers   []string // names of the reasons that may be cleared there; nil: any
+	cancelled bool
+}
+
+func worlds(t *testing.T, ca *CA) []world {
+	nowhere := func(context.Context, string, string) ([]netip.Addr, error) {
+		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+	}
+	here := func(context.Context, string, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+	}
+	refused := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}
+	silent := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	to := func(address string) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
+	found := []string{"dns_failed", "private_address"} // by the resolver
+	connected := append(found, "connect_failed")
+	return []world{
+		{"no name resolves", func(e *check.Env) { e.Resolve, e.Dial = nowhere, refused }, []string{}, false},
+		{"nothing listens", func(e *check.Env) { e.Resolve, e.Dial = here, refused }, found, false},
+		{"nothing answers", func(e *check.Env) { e.Resolve, e.Dial = here, silent }, found, false},
+		{"our own network fails", func(e *check.Env) {
+			e.Resolve = here
+			e.Dial = func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("socket: no such device")
+			}
+		}, found, false},
+		{"the context was cancelled", func(e *check.Env) { e.Resolve, e.Dial = here, silent }, found, true},
+		{"the host speaks no TLS", func(e *check.Env) { e.Resolve, e.Dial = here, to(noise(t)) }, connected, false},
+		{"every host answers with a page", func(e *check.Env) { e.Resolve, e.Dial = here, to("127.0.0.1:"+Serve(t, ca, "*.contoso.com", page())) }, nil, false},
+	}
+}
+
+// noise starts a server that answers anything with random bytes and planted
+// secrets, and returns its address.
+func noise(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			random := make([]byte, 200)
+			source := rand.New(rand.NewPCG(1, 2))
+			for i := range random {
+				random[i] = byte(source.Uint32())
+			}
+			_, _ = fmt.Fprintf(conn, "%s%s https://x.test/?%s", random, tokenSecret, querySecret)
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// page answers every request with a page that holds planted secrets.
+func page() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "https://elsewhere.test/login?"+querySecret)
+		w.Header().Set("Set-Cookie", "session="+tokenSecret)
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusFound)
+		_, _ = fmt.Fprintf(w, "<html>%s https://x.test/?%s %s", tokenSecret, querySecret, r.URL.Query().Get("Email"))
+	})
+}
+
+// ConformEmpty runs a Def whose on-premises reports hold empty lists and to
+// which nothing else answers: beyond the reasons of answers, which the report
+// itself has answered, none may be cleared.
+func ConformEmpty(t *testing.T, def *check.Def, target config.Target, env check.Env, answers ...string) {
+	t.Helper()
+	env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
+	}
+	env.Dial = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}
+	parts, err := def.New(target, env)
+	require.NoError(t, err)
+	require.NotNil(t, parts.Run, "the target has everything")
+	if parts.Begin != nil {
+		parts.Begin()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	report, err := look(t, def, parts, ctx)
+	if err != nil {
+		assert.NotEqual(t, check.Internal, check.ClassOf(err), "every reason is mentioned: %s", err)
+	}
+	assert.Subset(t, append(answers, ""), cleared(def, report), "an empty list is in order")
+	holdsNoSecret(t, report, err)
+}
+
+// Memory is a check.Memory of a test: it keeps values as JSON, as the Store
+// does.
+type Memory map[string][]byte
+
+// Get implements check.Memory.
+func (m Memory) Get(key string, into any) bool {
+	data, ok := m[key]
+	return ok && json.Unmarshal(data, into) == nil
+}
+
+// Put implements check.Memory.
+func (m Memory) Put(key string, v any) { m[key], _ = json.Marshal(v) }
+
+// Discard is a check.Meter that counts nothing.
+type Discard struct{}
+
+// Add implements check.Meter.
+func (Discard) Add(*check.Metric, float64, ...string) {}
+
+// Observe implements check.Meter.
+func (Discard) Observe(*check.Metric, float64, ...string) {}
