@@ -34,8 +34,10 @@ var MailboxSync = &check.Def{
 		SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
 		online.Requests, online.RequestDuration, entra.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
 	Reasons: mailboxReasons,
-	Steps:   []int{3, 4, 6, 8},
-	New:     newMailboxSync,
+	Implies: []check.Implication{{Causes: []*check.Reason{syncStopped, syncFailing},
+		Effects: []string{"mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale_critical", "mailbox_sync.watched_mailbox_stale"}}},
+	Steps: []int{3, 4, 6, 8},
+	New:   newMailboxSync,
 }
 
 // mailboxSources are the settings that name mailboxes; one of them must be set.

@@ -28,9 +28,11 @@ var OnPremSync = &check.Def{
 	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
 	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess, OnPremWithoutHMA},
 	Reasons: onPremReasons,
-	Facts:   []*check.Fact{frontEndsCounted},
-	Steps:   []int{5, 7},
-	New:     newOnPremSync,
+	Implies: []check.Implication{{Causes: []*check.Reason{cloudSyncRefused, cloudSyncStopped},
+		Effects: []string{"onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale"}}},
+	Facts: []*check.Fact{frontEndsCounted},
+	Steps: []int{5, 7},
+	New:   newOnPremSync,
 }
 
 const (
