@@ -90,9 +90,9 @@ type Env struct {
 	Now     func() time.Time
 	Memory  Memory
 	Meter   Meter
-	// Table gives the check's table for these gauges, always the same one.
+	// Table returns the check's table for these gauges, always the same one.
 	Table func(metrics ...*Metric) Table
-	// Fleet gives the target's fleet of that name, always the same one.
+	// Fleet returns the target's fleet of that name, always the same one.
 	Fleet func(name string) Fleet
 	// Vantage asks whether this target's way out is open: nil when it is. It
 	// is nil itself where the target does not share its way out with the
@@ -199,7 +199,7 @@ type Sample struct {
 	Labels []string
 }
 
-// After gives the reasons that follow r in reasons: those that a run which
+// After returns the reasons that follow r in reasons: those that a run which
 // stopped at r could not judge.
 func After(reasons []*Reason, r *Reason) []*Reason {
 	for i, x := range reasons {
@@ -210,7 +210,7 @@ func After(reasons []*Reason, r *Reason) []*Reason {
 	return nil
 }
 
-// Reason gives the Def's reason of that name, or nil.
+// Reason returns the Def's reason of that name, or nil.
 func (d *Def) Reason(name string) *Reason {
 	for _, r := range d.Reasons {
 		if r.Name == name {

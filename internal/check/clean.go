@@ -30,7 +30,7 @@ func Clean(s string, max int) string {
 	return b.String()
 }
 
-// plain says whether s is printable ASCII, as nearly all that is cleaned is.
+// plain reports whether s is printable ASCII, as nearly all that is cleaned is.
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -146,7 +146,7 @@ func (v *Verdict) take(reasons []*Reason) (taken []Finding) {
 	return taken
 }
 
-// mark gives the reasons a state unless they have a stronger one. It reports
+// mark sets the state of the reasons unless they have a stronger one. It reports
 // whether the Def declares them all; one that it does not declare is a defect
 // of the check and makes the run undecided.
 func (v *Verdict) mark(j judgement, reasons ...*Reason) bool {

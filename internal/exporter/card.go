@@ -108,7 +108,7 @@ func newFailure(r check.Result) *failure {
 	return f
 }
 
-// findings gives those that stand, worst first, then the accepted.
+// findings returns those that stand, worst first, then the accepted.
 func findings(f facts, st state.Status, r check.Result) []finding {
 	var out []finding
 	for _, x := range r.Report.Findings {

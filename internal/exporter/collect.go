@@ -69,7 +69,7 @@ func commonSamples(st state.Status, reasons []*check.Reason, now time.Time) []ch
 	return append(out, standingSamples(st)...)
 }
 
-// findingSamples gives hmad_finding for every reason that the report judged,
+// findingSamples returns hmad_finding for every reason that the report judged,
 // and hmad_finding_accepted. Without zeros only what was found is given.
 func findingSamples(r check.Report, reasons []*check.Reason, zeros bool) []check.Sample {
 	var out []check.Sample
@@ -120,7 +120,7 @@ func standingSamples(st state.Status) []check.Sample {
 	return out
 }
 
-// withFound gives the declared reasons and, after them, what was found without
+// withFound returns the declared reasons and, after them, what was found without
 // being declared: a finding is never lost.
 func withFound(reasons []*check.Reason, found []check.Finding) []*check.Reason {
 	all := slices.Clone(reasons)
@@ -136,7 +136,7 @@ func named(name string) func(*check.Reason) bool {
 	return func(r *check.Reason) bool { return r.Name == name }
 }
 
-// lastSamples gives the values of the last run, and of no other: a value that
+// lastSamples returns the values of the last run, and of no other: a value that
 // the last run could not see is absent, not old.
 func lastSamples(st state.Status, now time.Time) []check.Sample {
 	if now.Sub(st.Last.Start) > staleAfter(st.MaxGap) {

@@ -10,7 +10,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// Document gives the results as the JSON document that the API and
+// Document returns the results as the JSON document that the API and
 // `hmad check --output=json` share; the value encodes with encoding/json.
 // Lists are never null, times are RFC 3339 in UTC, and a value that JSON has no
 // number for (NaN, infinities) is null.

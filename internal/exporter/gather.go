@@ -11,7 +11,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// gatherer gives the registry's families and those of the tables.
+// gatherer gathers the registry's families and those of the tables.
 type gatherer struct {
 	registry *prometheus.Registry
 	tables   *tables

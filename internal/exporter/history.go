@@ -21,7 +21,7 @@ type run struct {
 	Old   bool   // from before the recent runs
 }
 
-// runs gives the history, newest first as it came, and sums it up.
+// runs returns the history, newest first as it came, and sums it up.
 func runs(history []check.Result, now time.Time) (out []run, tally string) {
 	var outcomes []check.Outcome
 	for i, r := range history {

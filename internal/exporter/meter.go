@@ -75,7 +75,7 @@ func histogram(f *check.Metric) prometheus.HistogramOpts {
 	}
 }
 
-// labelNames gives a family's labels as exposed.
+// labelNames returns a family's labels as exposed.
 func labelNames(f *check.Metric) []string {
 	if f.NoTarget {
 		return f.Labels
@@ -83,7 +83,7 @@ func labelNames(f *check.Metric) []string {
 	return append([]string{"check", "target"}, f.Labels...)
 }
 
-// labelValues gives the values for labelNames, made fit for exposition.
+// labelValues returns the values for labelNames, made fit for exposition.
 func labelValues(f *check.Metric, id check.ID, own []string) []string {
 	values := make([]string, 0, len(own)+2)
 	if !f.NoTarget {
@@ -95,7 +95,7 @@ func labelValues(f *check.Metric, id check.ID, own []string) []string {
 	return values
 }
 
-// For gives the Meter of one check. What does not fit its declaration is
+// For returns the Meter of one check. What does not fit its declaration is
 // counted in hmad_meter_rejected_total and otherwise ignored.
 func (m *Meter) For(id check.ID) check.Meter { return meter{m, id} }
 

@@ -48,7 +48,7 @@ func newPhases(samples []check.Sample) []phases {
 	return out
 }
 
-// phaseClass gives a phase its colour by its name: a bar without dns has the
+// phaseClass returns a phase's colour by its name: a bar without dns has the
 // others in the same colours.
 func phaseClass(name string) string {
 	switch name {
@@ -82,7 +82,7 @@ func seconds(v float64) time.Duration { return time.Duration(v * float64(time.Se
 // measured is one value of a run.
 type measured struct{ Metric, Labels, Value string }
 
-// numbers gives the values of a run other than its phases.
+// numbers returns the values of a run other than its phases.
 func numbers(samples []check.Sample, now time.Time) []measured {
 	var out []measured
 	for _, s := range samples {

@@ -39,7 +39,7 @@ var (
 var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
-// buildLabels gives the label values of BuildInfo.
+// buildLabels returns the label values of BuildInfo.
 func buildLabels(version string) []string {
 	revision := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -96,7 +96,7 @@ func worstFirst(statuses []state.Status) []state.Status {
 	return statuses
 }
 
-// outcomeOf gives the present outcome, "" before the first run.
+// outcomeOf returns the present outcome, "" before the first run.
 func outcomeOf(st state.Status) check.Outcome {
 	if st.Last.Start.IsZero() {
 		return ""
@@ -104,7 +104,7 @@ func outcomeOf(st state.Status) check.Outcome {
 	return st.Last.Outcome()
 }
 
-// counts gives how many checks have each outcome, worst first, without zeros.
+// counts returns how many checks have each outcome, worst first, without zeros.
 func counts(outcomes []check.Outcome) []count {
 	n := map[check.Outcome]int{}
 	for _, o := range outcomes {

@@ -61,12 +61,12 @@ type Options struct {
 	// alerts: what stood longer before a cause began is not its effect. Nil: no
 	// time.
 	Hold func(check, reason string) time.Duration
-	// Ready says whether checks are being dispatched; nil: always.
+	// Ready reports whether checks are being dispatched; nil: always.
 	Ready func() bool
-	// Checks gives the checks in force, for schedules and the notes of
+	// Checks returns the checks in force, for schedules and the notes of
 	// waivers on the page; nil: the page does without.
 	Checks func() []*check.Check
-	// Runbook gives the address of a reason's runbook, for a link on the page;
+	// Runbook returns the address of a reason's runbook, for a link on the page;
 	// nil: there is none.
 	Runbook func(check, reason string) string
 	// MayPost allows the two POSTs: the listener is on loopback, or whoever
@@ -113,7 +113,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// Reloaded tells of an attempt to take over a new config, by POST or SIGHUP;
+// Reloaded records an attempt to take over a new config, by POST or SIGHUP;
 // nil: it was taken over.
 func (s *Server) Reloaded(err error) {
 	s.mu.Lock()
@@ -130,7 +130,7 @@ func (s *Server) lastReload() reload {
 	return s.reload
 }
 
-// ownSamples gives the daemon's own families.
+// ownSamples returns the daemon's own families.
 func (s *Server) ownSamples() []check.Sample {
 	health, last := s.Store.Health(), s.lastReload()
 	out := []check.Sample{
@@ -169,7 +169,7 @@ func targetSamples(checks []*check.Check) []check.Sample {
 	return out
 }
 
-// Handler gives every endpoint. Cross-origin POSTs are refused here, other
+// Handler returns every endpoint. Cross-origin POSTs are refused here, other
 // than a path's own methods with 405; time-outs of the connection are the
 // http.Server's.
 func (s *Server) Handler() http.Handler {
@@ -188,7 +188,7 @@ func (s *Server) Handler() http.Handler {
 // Healthy is what /-/healthy answers, in one line.
 const Healthy = "hmad is healthy."
 
-// HealthHandler gives /-/healthy and /-/ready alone, for a listener without
+// HealthHandler returns /-/healthy and /-/ready alone, for a listener without
 // authentication.
 func (s *Server) HealthHandler() http.Handler {
 	mux := http.NewServeMux()

@@ -41,7 +41,7 @@ type sheet struct {
 	views    map[*state.Table]*tableView
 }
 
-// open gives a sheet that does not change until it is given back.
+// open returns a sheet that does not change until it is given back.
 func (t *tables) open() *sheet {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *tables) close(s *sheet) {
 	s.readers--
 }
 
-// dropped gives what the latest sheet leaves out, and the families that it
+// dropped returns what the latest sheet leaves out, and the families that it
 // shows.
 func (t *tables) dropped() (dropped map[string]int, shown map[string]bool) {
 	t.mu.Lock()
@@ -165,7 +165,7 @@ func newView(t *state.Table) *tableView {
 
 func pair(p *dto.LabelPair, name, value string) { p.Name, p.Value = &name, &value }
 
-// fits says whether a metric can be shown: a declared gauge with no label but
+// fits reports whether a metric can be shown: a declared gauge with no label but
 // the rows'.
 func (v *tableView) fits(m *check.Metric, declared map[string]*family) bool {
 	f := declared[m.Name]

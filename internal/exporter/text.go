@@ -35,7 +35,7 @@ func visible(s, keep string) string {
 	return b.String()
 }
 
-// hidden says whether a rune acts rather than shows.
+// hidden reports whether a rune acts rather than shows.
 func hidden(r rune) bool {
 	if ' ' <= r && r <= '~' { // nearly all
 		return false

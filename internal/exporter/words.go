@@ -75,7 +75,7 @@ type moment struct {
 	Span     string // "3 min"
 }
 
-// momentOf gives nil for the zero time.
+// momentOf returns nil for the zero time.
 func momentOf(t, now time.Time) *moment {
 	if t.IsZero() {
 		return nil
@@ -95,7 +95,7 @@ func momentOf(t, now time.Time) *moment {
 	return m
 }
 
-// span gives a duration in its two largest units.
+// span returns a duration in its two largest units.
 func span(d time.Duration) string {
 	units := []struct {
 		size time.Duration
@@ -116,7 +116,7 @@ func span(d time.Duration) string {
 	return took(d)
 }
 
-// took gives a short time with three digits.
+// took returns a short time with three digits.
 func took(d time.Duration) string {
 	if d >= time.Second {
 		return strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s"

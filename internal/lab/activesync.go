@@ -83,7 +83,7 @@ func (c challenge) field() string {
 	return "Bearer " + strings.Join(params, ", ")
 }
 
-// fields gives the values of WWW-Authenticate.
+// fields returns the values of WWW-Authenticate.
 func (c challenge) fields(realm string) []string {
 	basic := fmt.Sprintf(`Basic realm="%s"`, realm)
 	switch {
@@ -123,7 +123,7 @@ func refuse(w http.ResponseWriter, r *http.Request, c challenge) {
 	w.WriteHeader(http.StatusUnauthorized)
 }
 
-// seen gives the URL of a request as Exchange sees it.
+// seen returns the URL of a request as Exchange sees it.
 func (b *behaviour) seen(r *http.Request) seenURL {
 	if b.sees != nil {
 		return *b.sees

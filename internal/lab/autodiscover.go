@@ -93,7 +93,7 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// refuse gives the error that Exchange answers, or nil.
+// refuse returns the error that Exchange answers, or nil.
 func (q question) refuse() *discoveryError {
 	parsed, err := mail.ParseAddress(q.email)
 	switch {

@@ -128,7 +128,7 @@ func (a *authority) issue(by *keyPair, template *x509.Certificate) (*keyPair, er
 	return &keyPair{cert, key}, err
 }
 
-// leaf gives a certificate for the host. It is made anew after an hour, so
+// leaf returns a certificate for the host. It is made anew after an hour, so
 // that «ten days left» stays true in a lab that runs for weeks.
 func (a *authority) leaf(host string, kind Certificate) (*tls.Certificate, error) {
 	a.mu.Lock()
@@ -174,7 +174,7 @@ func (a *authority) newLeaf(host string, kind Certificate) (*tls.Certificate, er
 	return &tls.Certificate{Certificate: chain, PrivateKey: pair.key, Leaf: pair.cert}, nil
 }
 
-// rootPEM gives the certificate to trust.
+// rootPEM returns the certificate to trust.
 func (a *authority) rootPEM() []byte { return certificatePEM(a.root.cert.Raw) }
 
 func certificatePEM(der []byte) []byte {

@@ -42,7 +42,7 @@ func newClient(now func() time.Time) (*client, error) {
 	return &client{now, cert, key, rand.Text()}, err
 }
 
-// pem gives certificate and key, as exchange_online.certificate_file wants
+// pem returns certificate and key, as exchange_online.certificate_file wants
 // them.
 func (c *client) pem() ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(c.key)
@@ -85,7 +85,7 @@ func (c *client) prove(assertion, endpoint string) error {
 	return nil
 }
 
-// named says whether a header names the registered certificate, by SHA-1 or
+// named reports whether a header names the registered certificate, by SHA-1 or
 // SHA-256, in either base64 that clients use.
 func (c *client) named(x5t, x5tS256 string) bool {
 	small, large := sha1.Sum(c.cert.Raw), sha256.Sum256(c.cert.Raw)

@@ -21,7 +21,7 @@ func deviceFaults(check string) []fault {
 const logonPage = `<!DOCTYPE html><html><head><title>Sign in</title></head><body><form method="post">` +
 	`<input name="username"><input name="password" type="password"></form></body></html>`
 
-// logonAt gives a device that redirects everything to a logon page of its own
+// logonAt returns a device that redirects everything to a logon page of its own
 // on the same host.
 func logonAt(path, server string, cookies ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

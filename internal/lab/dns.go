@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// lookup gives the addresses of a name of the estate, lower case and without
+// lookup returns the addresses of a name of the estate, lower case and without
 // final dot; false when there is no such name.
 func (l *Lab) lookup(name string) ([]netip.Addr, bool) {
 	if name == caName {
@@ -181,7 +181,7 @@ func reply(query []byte, lookup lookupFunc) []byte {
 	return packed
 }
 
-// resolve gives the records for one question. They may not be cached: a fault
+// resolve returns the records for one question. They may not be cached: a fault
 // counts from the next run on.
 func resolve(q dnsmessage.Question, lookup lookupFunc) ([]dnsmessage.Resource, dnsmessage.RCode) {
 	addrs, ok := lookup(strings.ToLower(strings.TrimSuffix(q.Name.String(), ".")))

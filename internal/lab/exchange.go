@@ -48,7 +48,7 @@ func cloudHeader(w http.ResponseWriter) {
 	h["X-Powered-By"] = []string{"ASP.NET"}
 }
 
-// member gives the front end that a request came to: the last octet of the
+// member returns the front end that a request came to: the last octet of the
 // address, 1 to 3.
 func member(r *http.Request) int {
 	a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
@@ -68,7 +68,7 @@ func guid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// iisError gives one of IIS's own pages, on a genuine front end.
+// iisError returns one of IIS's own pages, on a genuine front end.
 func iisError(status int, title string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		frontEndHeader(w, r)

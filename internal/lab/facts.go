@@ -93,7 +93,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 	}
 }
 
-// Facts gives what a config needs to know of this lab.
+// Facts returns what a config needs to know of this lab.
 func (l *Lab) Facts() Facts { return l.facts }
 
 // Plan returns the schedule and the deadline of every check, as a config has

@@ -30,7 +30,7 @@ type fault struct {
 	change           func(*behaviour)
 }
 
-// answering gives a fault in which somebody or something else answers.
+// answering returns a fault in which somebody or something else answers.
 func answering(check, name, doc string, h http.HandlerFunc) fault {
 	return fault{check, name, doc, func(b *behaviour) { b.answer = h }}
 }

@@ -67,7 +67,7 @@ func configurationFaults() []fault {
 	}
 }
 
-// build gives EX02 another build, in the directory and on the server itself.
+// build sets another build on EX02, in the directory and on the server itself.
 func build(display, file string) func(*report) {
 	return func(r *report) {
 		r.amend("exchangeServers", "name", servers[1], row{"adminDisplayVersion": display})

@@ -15,7 +15,7 @@ const (
 // otherTenant is another's.
 const otherTenant = "00c118a9-2de9-41d3-b39a-81648a7a5e4d"
 
-// reporting gives a fault in what the servers report.
+// reporting returns a fault in what the servers report.
 func reporting(name, doc string, edit func(*report)) fault {
 	return fault{onPremises, name, doc, func(b *behaviour) { b.premises.edits = append(b.premises.edits, edit) }}
 }

@@ -64,7 +64,7 @@ func onlineFaults(every time.Duration) []fault {
 	}
 }
 
-// probe gives the probe mailbox a fate.
+// probe sets the fate of the probe mailbox.
 func probe(f online.Fate) func(*online.Behaviour) {
 	return func(b *online.Behaviour) { b.Named = []online.Fate{f} }
 }

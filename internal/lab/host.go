@@ -66,7 +66,7 @@ type host struct {
 	listeners []net.Listener // none while it refuses
 }
 
-// hostPort gives host:port, as it stands in URLs.
+// hostPort returns host:port, as it stands in URLs.
 func (h *host) hostPort() string { return net.JoinHostPort(h.name, strconv.Itoa(h.port)) }
 
 // claim takes the port, or a free one for 0, on all of the host's addresses.
@@ -144,7 +144,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.app(b, w, r)
 }
 
-// newServer gives a server with every limit set, whose connections wg counts.
+// newServer returns a server with every limit set, whose connections wg counts.
 func newServer(h http.Handler, wg *sync.WaitGroup) *http.Server {
 	return &http.Server{
 		Handler:           h,

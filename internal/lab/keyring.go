@@ -89,7 +89,7 @@ func (r *keyring) roll(inUse bool) {
 	r.published = r.published[max(0, len(r.published)-maxKeys):]
 }
 
-// keys gives what Entra publishes by itself, and which of them signs.
+// keys returns what Entra publishes by itself, and which of them signs.
 func (r *keyring) keys() (published []*signingKey, using *signingKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,7 +106,7 @@ const (
 	plentyOf         // nine in all are published
 )
 
-// besides gives the keys that a behaviour adds to those of the ring, of which
+// besides returns the keys that a behaviour adds to those of the ring, of which
 // there are have.
 func (r *keyring) besides(how rolling, have int) []*signingKey {
 	switch how {

@@ -196,7 +196,7 @@ func loopback(addr string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// port gives the i-th of the lab's ports, or 0 for a free one.
+// port returns the i-th of the lab's ports, or 0 for a free one.
 func (l *Lab) port(i int) int {
 	if l.opt.Port == 0 {
 		return 0

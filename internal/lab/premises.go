@@ -58,7 +58,7 @@ type event struct {
 	Message string
 }
 
-// newPremises gives an organisation that has been well for days.
+// newPremises returns an organisation that has been well for days.
 func newPremises(now func() time.Time, entra *keyring) *premises {
 	p := &premises{now: now, entra: entra}
 	p.stored, _ = entra.keys()
@@ -140,7 +140,7 @@ func (p *premises) refresh() {
 	}
 }
 
-// held gives the stored copy under a behaviour of Entra's: what a fault makes
+// held returns the stored copy under a behaviour of Entra's: what a fault makes
 // Entra publish is there too, unless Exchange gets old metadata.
 func (p *premises) held(c cloudSide) []*signingKey {
 	if c.cached {

@@ -38,7 +38,7 @@ type section struct {
 
 type row map[string]any
 
-// set gives a section these rows.
+// set replaces the rows of a section.
 func (r *report) set(name string, rows ...row) {
 	r.Sections[name] = section{OK: true, Data: append([]row{}, rows...)}
 }
@@ -46,13 +46,13 @@ func (r *report) set(name string, rows ...row) {
 // logReach is how far back the collector reads the event log.
 const logReach = 26 * time.Hour
 
-// log gives a section of the event log these rows.
+// log replaces the rows of a section of the event log.
 func (r *report) log(name string, rows ...row) {
 	since := r.GeneratedAt.Add(-logReach)
 	r.Sections[name] = section{OK: true, Data: append([]row{}, rows...), Since: &since}
 }
 
-// rows gives a section's rows.
+// rows returns a section's rows.
 func (r *report) rows(name string) []row { return r.Sections[name].Data }
 
 // amend changes those rows of a section that have the value under the key.
@@ -72,7 +72,7 @@ func (r *report) fail(name, why string) { r.Sections[name] = section{Error: &why
 // fileName is the report's in a folder.
 func (r *report) fileName() string { return strings.ToLower(r.Host) + ".json" }
 
-// text gives the report as the collector writes it.
+// text returns the report as the collector writes it.
 func (r *report) text() []byte {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *report) text() []byte {
 	return data
 }
 
-// reports gives what every server reports now, and what lies beside.
+// reports returns what every server reports now, and what lies beside.
 func (p *premises) reports(f Facts, c cloudSide) (all []*report, stray []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -90,7 +90,7 @@ func eventRow(source string, e event, first time.Time, count int, keyID string) 
 	return w
 }
 
-// MarshalJSON gives times as the collector writes them, to the tenth of a
+// MarshalJSON returns times as the collector writes them, to the tenth of a
 // microsecond.
 func (w row) MarshalJSON() ([]byte, error) {
 	out := make(map[string]any, len(w))

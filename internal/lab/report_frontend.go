@@ -40,7 +40,7 @@ func (p *premises) fillFrontEnd(r *report) {
 	}
 }
 
-// share gives a server's share of n requests; the first has what is over.
+// share returns a server's share of n requests; the first has what is over.
 func share(n, server int) int {
 	each := n / len(servers)
 	if server == 0 {

@@ -32,7 +32,7 @@ func (l *Lab) Refresh() error {
 	return l.reportNow()
 }
 
-// Past gives what the faults that are on make of the past.
+// Past returns what the faults that are on make of the past.
 func (l *Lab) Past() Past {
 	cloud := l.hosts["vantage"].now.Load().cloud
 	l.premises.mu.Lock()

@@ -139,7 +139,7 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	return j
 }
 
-// launch gives the job a context of its own under Serve's.
+// launch runs the job under a context of its own, below Serve's.
 func (d *Dispatcher) launch(j *job) {
 	j.ctx, j.cancel = context.WithCancel(d.ctx)
 	d.settle(j)

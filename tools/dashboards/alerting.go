@@ -156,7 +156,7 @@ func alerting() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// grafanas gives the rule as Grafana has it: query A and condition B are what
+// grafanas returns the rule as Grafana has it: query A and condition B are what
 // split makes of the expression. No answer is the normal state.
 func grafanas(r rule, recorded []string, marked map[string]place) (provisionedRule, error) {
 	query, condition, err := split(strings.NewReplacer(recorded...).Replace(r.Expr))
@@ -192,7 +192,7 @@ type place struct {
 	panel uint32
 }
 
-// homes gives the place at which Grafana marks each alert of a reason: the
+// homes returns the place at which Grafana marks each alert of a reason: the
 // table of findings of the board on which its check is at home. Under "" is
 // that of all other alerts.
 func homes() map[string]place {
@@ -220,7 +220,7 @@ func orZero(d string) string {
 	return d
 }
 
-// uid gives the alert's own name in the form that Grafana allows: at most 40
+// uid returns the alert's own name in the form that Grafana allows: at most 40
 // letters, digits and dashes.
 func uid(alert string) string {
 	const most = 40

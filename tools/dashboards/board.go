@@ -118,7 +118,7 @@ func tidy(p *dashboard.Panel) {
 	}
 }
 
-// numberOf gives the number of the first panel of that title, 0 where there is
+// numberOf returns the number of the first panel of that title, 0 where there is
 // none.
 func (b board) numberOf(title string) uint32 {
 	panels, err := b.laidOut()

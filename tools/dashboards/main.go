@@ -48,7 +48,7 @@ func write(files map[string][]byte) error {
 	return nil
 }
 
-// rendered gives every generated file by its path in the repository.
+// rendered returns every generated file by its path in the repository.
 func rendered() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, b := range boards() {

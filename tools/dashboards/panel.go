@@ -150,12 +150,12 @@ func dashed() []dashboard.DynamicConfigValue {
 		{Id: "custom.fillOpacity", Value: 0}}
 }
 
-// ownAxis gives counts beside times an axis of their own.
+// ownAxis puts counts on an axis of their own where times stand on the other.
 func ownAxis() []dashboard.DynamicConfigValue {
 	return []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}, {Id: "custom.axisPlacement", Value: "right"}}
 }
 
-// colours gives series of these names fixed colours.
+// colours sets fixed colours for series of these names.
 func colours(of map[string]string) []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
 	var out []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]
 	for _, name := range slices.Sorted(maps.Keys(of)) {

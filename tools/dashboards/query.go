@@ -18,7 +18,7 @@ func of(m *check.Metric, where ...string) string {
 	return m.Name + "{" + strings.Join(append(matchers, only(where)...), ", ") + "}"
 }
 
-// anyOf gives the names of families as one pattern, for labels that name them.
+// anyOf returns the names of families as one pattern, for labels that name them.
 func anyOf(families ...*check.Metric) string {
 	var names []string
 	for _, m := range families {
@@ -48,20 +48,20 @@ func alerts(name string, where ...string) string {
 	return name + "{" + strings.Join(matchers, ", ") + "}"
 }
 
-// age gives the seconds since a time, until when the time is to come.
+// age returns the seconds since a time, until when the time is to come.
 func age(timestamps string) string  { return "time() - " + timestamps }
 func left(timestamps string) string { return timestamps + " - time()" }
 
-// rate gives the increase per second over the interval that suits the picture.
+// rate returns the increase per second over the interval that suits the picture.
 func rate(series string) string     { return "rate(" + series + "[$__rate_interval])" }
 func increase(series string) string { return "increase(" + series + "[$__rate_interval])" }
 
-// buckets gives the rate of a histogram's classic buckets.
+// buckets returns the rate of a histogram's classic buckets.
 func buckets(m *check.Metric, where ...string) string {
 	return rate(of(&check.Metric{Name: m.Name + "_bucket", NoTarget: m.NoTarget}, where...))
 }
 
-// quantile gives a quantile of a histogram, told apart by the given labels.
+// quantile returns a quantile of a histogram, told apart by the given labels.
 func quantile(q, by string, m *check.Metric) string {
 	return "histogram_quantile(" + q + ", sum by (" + strings.Join([]string{"le", by}, ", ") + ") (" + buckets(m) + "))"
 }
@@ -74,7 +74,7 @@ const (
 	failed
 )
 
-// outcome gives for each check of each target its outcome as a number. Two
+// outcome returns for each check of each target its outcome as a number. Two
 // daemons that watch one target count once, by the worse of their words. A
 // check of which no verdict stands is undecided: hmad_check_success is
 // withdrawn when it no longer speaks for the present.
@@ -88,7 +88,7 @@ func outcome(where ...string) string {
 		"or " + max + "2 + 0 * " + of(check.NextRun, where...) + ")"
 }
 
-// standing gives a series for each finding that stands, with its severity as a
+// standing returns a series for each finding that stands, with its severity as a
 // number: 2 critical, 1 warning.
 func standing(where ...string) string {
 	found := func(s check.Severity) string { return of(check.FindingFound, append(where, severity(s))...) + " == 1" }
@@ -98,7 +98,7 @@ func standing(where ...string) string {
 
 func severity(s check.Severity) string { return `severity="` + string(s) + `"` }
 
-// matching gives the matcher for the named checks, nothing where none is named.
+// matching returns the matcher for the named checks, nothing where none is named.
 func matching(checks []string) string {
 	if len(checks) == 0 {
 		return ""

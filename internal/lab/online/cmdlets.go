@@ -18,7 +18,7 @@ type call struct {
 	params map[string]any
 }
 
-// text gives the first of the parameters that is there, and whether one is.
+// text returns the first of the parameters that is there, and whether one is.
 func (c call) text(names ...string) (string, bool) {
 	for name, v := range c.params {
 		for _, n := range names {
@@ -85,7 +85,7 @@ func (t *Tenant) one(c call, param string, of func(i int) []row) {
 	}
 }
 
-// has says whether mailbox i is there by that name. What was beside a mailbox
+// has reports whether mailbox i is there by that name. What was beside a mailbox
 // on premises is gone when that one has moved to the cloud itself.
 func (t *Tenant) has(i int, name string, b *Behaviour) bool {
 	where := t.location(i, b)

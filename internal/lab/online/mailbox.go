@@ -32,7 +32,7 @@ const (
 	toDevice // and what follows, by number of partnership
 )
 
-// location gives where mailbox i is. One in fifty has never signed in, one in
+// location returns where mailbox i is. One in fifty has never signed in, one in
 // a hundred was moved to the cloud.
 func (t *Tenant) location(i int, b *Behaviour) string {
 	if i < len(t.opt.Named) {
@@ -64,7 +64,7 @@ func (t *Tenant) fate(i int, b *Behaviour) Fate {
 	return Alive
 }
 
-// partnerships gives the phones of mailbox i as they are now. One mailbox in
+// partnerships returns the phones of mailbox i as they are now. One mailbox in
 // eight has an old phone besides, one in ten a native client.
 func (t *Tenant) partnerships(i int, b *Behaviour) []partnership {
 	if t.location(i, b) == nowhere || t.fate(i, b) == Unused {
@@ -86,7 +86,7 @@ func (t *Tenant) partnerships(i int, b *Behaviour) []partnership {
 	return all
 }
 
-// synced gives when the phone of mailbox i last succeeded and last tried; the
+// synced returns when the phone of mailbox i last succeeded and last tried; the
 // zero time: it is not said.
 func (t *Tenant) synced(i int, b *Behaviour, now time.Time) (success, attempt time.Time) {
 	at := now
@@ -118,7 +118,7 @@ func (t *Tenant) lives(i int, at time.Time) (success, attempt time.Time) {
 	return success, success
 }
 
-// affected says whether mailbox i is among the two fifths of a fault.
+// affected reports whether mailbox i is among the two fifths of a fault.
 func (t *Tenant) affected(i int) bool { return i >= len(t.opt.Named) && t.hash(i, toAffect)%5 < 2 }
 
 // deviceID is 32 hex digits for Outlook.

@@ -13,7 +13,7 @@ const silence = 40 * time.Minute
 
 const toTraffic = 50 // a purpose of a hash; minutes follow it
 
-// Traffic gives how many of OutlookService's ActiveSync requests Exchange on
+// Traffic returns how many of OutlookService's ActiveSync requests Exchange on
 // premises has answered between two moments, by status, as its front-end logs
 // have it: each phone makes for one in four minutes while it is awake. The
 // moments are cut to whole minutes, and more than a day counts as a day.
@@ -42,7 +42,7 @@ func (t *Tenant) Traffic(from, to time.Time) map[int]int {
 	return counts
 }
 
-// PremisesSynced gives when OutlookService last synchronised mailbox i with
+// PremisesSynced returns when OutlookService last synchronised mailbox i with
 // Exchange on premises; it does so every few minutes while it lives.
 func (t *Tenant) PremisesSynced(i int) time.Time {
 	b, now := t.behaves.Load(), t.opt.Now()
@@ -56,7 +56,7 @@ func (t *Tenant) PremisesSynced(i int) time.Time {
 	}
 }
 
-// awake gives the share of phones that are awake.
+// awake returns the share of phones that are awake.
 func (t *Tenant) awake(at time.Time) float64 {
 	at = at.UTC()
 	office := at.Hour() >= 8 && at.Hour() < 17 && at.Weekday() != time.Saturday && at.Weekday() != time.Sunday

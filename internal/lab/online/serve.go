@@ -148,7 +148,7 @@ func (t *Tenant) invoke(w http.ResponseWriter, r *http.Request, b *Behaviour, n 
 	}
 }
 
-// isOfFleet says whether a call is about a mailbox that is not named.
+// isOfFleet reports whether a call is about a mailbox that is not named.
 func (t *Tenant) isOfFleet(c call) bool {
 	name, _ := c.text("User", "Mailbox", "Identity")
 	i, ok := t.find(name)

@@ -75,7 +75,7 @@ func (t *Tenant) Behave(b Behaviour) {
 	t.behaves.Store(&b)
 }
 
-// since gives since when something is on, now if it was not before; zero: it is
+// since returns since when something is on, now if it was not before; zero: it is
 // off.
 func since(before time.Time, on bool, now time.Time) time.Time {
 	switch {
@@ -90,7 +90,7 @@ func since(before time.Time, on bool, now time.Time) time.Time {
 
 const day = 24 * time.Hour
 
-// Address gives the address of mailbox i.
+// Address returns the address of mailbox i.
 func (t *Tenant) Address(i int) string {
 	if i < len(t.opt.Named) {
 		return t.opt.Named[i] + "@" + t.opt.Domain
@@ -103,7 +103,7 @@ func pad(i int) string {
 	return strings.Repeat("0", max(0, 6-len(s))) + s
 }
 
-// find gives the mailbox of an identity: an address, a GUID, or TENANT\GUID.
+// find returns the mailbox of an identity: an address, a GUID, or TENANT\GUID.
 func (t *Tenant) find(identity string) (int, bool) {
 	name := strings.ToLower(identity)
 	if tenant, rest, ok := strings.Cut(name, `\`); ok && tenant == strings.ToLower(t.opt.ID) {
@@ -127,7 +127,7 @@ func (t *Tenant) find(identity string) (int, bool) {
 // guidHead begins the GUIDs of mailboxes; the number of the mailbox follows.
 const guidHead = "2be92a50-94f1-4cb9-8ff7-"
 
-// GUID gives the GUID of mailbox i's part in Exchange Online, beside the
+// GUID returns the GUID of mailbox i's part in Exchange Online, beside the
 // mailbox on premises.
 func (t *Tenant) GUID(i int) string {
 	hex := strconv.FormatUint(uint64(i), 16)
