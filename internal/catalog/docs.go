@@ -26,7 +26,17 @@ func ChecksDoc() string {
 			fmt.Fprintf(&b, "\n### %s.%s\n\n*%s*%s. %s\n\n**Mend it:** %s\n", d.Name, r.Name, r.Severity, confirmed(r), r.Summary, r.Fix)
 		}
 	}
+	classes(&b)
 	return b.String()
+}
+
+// classes renders the table of classes of error.
+func classes(b *strings.Builder) {
+	b.WriteString("\n## When a check cannot tell\n\nAn error is never a verdict on your servers: something on hmad's own side kept it from one. " +
+		"Its class, a label of `hmad_check_errors_total`, says what kind of thing that was.\n\n| class | what it means | where to look |\n|---|---|---|\n")
+	for _, c := range check.Classes {
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Name, c.Means, c.Look)
+	}
 }
 
 func off(d *check.Def) string {
