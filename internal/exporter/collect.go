@@ -1,11 +1,10 @@
 package exporter
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/state"
@@ -154,9 +153,8 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// collector makes const metrics from a snapshot of the Store at every scrape,
-// so that no series of a removed check stays and none freezes. It is unchecked
-// (Describe sends nothing): a fault in one family must not refuse the rest.
+// collector makes series from a snapshot of the Store at every scrape, so that
+// no series of a removed check stays and none freezes.
 type collector struct {
 	source   Source
 	defs     map[string]*check.Def
@@ -166,12 +164,6 @@ type collector struct {
 	hold     func(check, reason string) time.Duration
 	own      func() []check.Sample
 	now      func() time.Time
-}
-
-type family struct {
-	metric  *check.Metric
-	desc    *prometheus.Desc
-	sampled bool // a check's reports give its values
 }
 
 func newCollector(o Options, own func() []check.Sample) *collector {
@@ -194,17 +186,14 @@ func newCollector(o Options, own func() []check.Sample) *collector {
 func (c *collector) declare(sampled bool, metrics ...*check.Metric) {
 	for _, m := range metrics {
 		if c.families[m.Name] == nil {
-			c.families[m.Name] = &family{m, prometheus.NewDesc(m.Name, m.Help, labelNames(m), nil), sampled && m.Kind == check.Gauge}
+			c.families[m.Name] = newFamily(m, sampled)
 		}
 	}
 }
 
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect implements prometheus.Collector.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	e := emitter{families: c.families, ch: ch, seen: map[string]bool{}}
+// collect adds every series of the checks, and the daemon's own.
+func (c *collector) collect(to *assembly) {
+	e := emitter{families: c.families, to: to, seen: map[string]bool{}}
 	e.dropped, e.tabled = c.tables.dropped()
 	now, statuses := c.now(), c.source.Statuses()
 	implied := impliedSamples(statuses, c.causes, c.hold, now)
@@ -213,6 +202,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		if def := c.defs[st.ID.Check]; def != nil {
 			reasons = def.Reasons
 		}
+		clear(e.seen) // series of two checks differ in check or target
 		for _, s := range commonSamples(st, reasons, now) {
 			e.emit(st.ID, s)
 		}
@@ -223,6 +213,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			e.emitSampled(st.ID, s)
 		}
 	}
+	clear(e.seen)
 	for _, s := range c.own() {
 		e.emit(check.ID{}, s)
 	}
@@ -233,8 +224,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // comes twice is left out and counted.
 type emitter struct {
 	families map[string]*family
-	ch       chan<- prometheus.Metric
-	seen     map[string]bool
+	to       *assembly
+	seen     map[string]bool // series of one check
 	dropped  map[string]int
 	tabled   map[string]bool // families that tables show
 }
@@ -251,23 +242,18 @@ func (e *emitter) emitSampled(id check.ID, s check.Sample) {
 
 func (e *emitter) emit(id check.ID, s check.Sample) {
 	f := e.families[s.Metric.Name]
-	values := labelValues(s.Metric, id, s.Labels)
-	key := s.Metric.Name + "\xff" + strings.Join(values, "\xff")
-	if f == nil || e.seen[key] {
+	if f == nil || !f.fits(s.Metric, s.Labels) {
 		e.dropped[s.Metric.Name]++
 		return
 	}
-	kind := prometheus.GaugeValue
-	if s.Metric.Kind == check.Counter {
-		kind = prometheus.CounterValue
-	}
-	m, err := prometheus.NewConstMetric(f.desc, kind, s.Value, values...)
-	if err != nil {
+	values := labelValues(s.Metric, id, s.Labels)
+	key := s.Metric.Name + "\xff" + strings.Join(values, "\xff")
+	if e.seen[key] {
 		e.dropped[s.Metric.Name]++
 		return
 	}
 	e.seen[key] = true
-	e.ch <- m
+	e.to.add(f, values, s.Value)
 }
 
 // emitDropped says what is not shown: 0 for every family that checks sample.
@@ -277,7 +263,7 @@ func (e *emitter) emitDropped() {
 			e.dropped[name] = 0
 		}
 	}
-	for name, n := range e.dropped {
-		e.emit(check.ID{}, check.Sample{Metric: SeriesDropped, Value: float64(n), Labels: []string{name}})
+	for _, name := range slices.Sorted(maps.Keys(e.dropped)) {
+		e.emit(check.ID{}, check.Sample{Metric: SeriesDropped, Value: float64(e.dropped[name]), Labels: []string{name}})
 	}
 }

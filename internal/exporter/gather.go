@@ -3,7 +3,6 @@ package exporter
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,27 +10,34 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// gatherer gathers the registry's families and those of the tables.
+// gatherer returns the families of the registry, of the checks, of their
+// counters and of their tables.
 type gatherer struct {
-	registry *prometheus.Registry
-	tables   *tables
+	registry  *prometheus.Registry
+	collector *collector
+	meter     *Meter // nil: none
 }
 
-// Gather implements prometheus.TransactionalGatherer: what it gives does not
-// change until done is called. A family that both have is the registry's.
+// Gather implements prometheus.TransactionalGatherer: what it returns does not
+// change until done is called. A family that several have is the registry's, or
+// else the tables' last.
 func (g gatherer) Gather() (families []*dto.MetricFamily, done func(), err error) {
-	sheet := g.tables.open()
+	tables := g.collector.tables
+	sheet := tables.open()
+	series := newAssembly()
+	g.collector.collect(series)
+	if g.meter != nil {
+		g.meter.collect(series)
+	}
 	families, err = g.registry.Gather()
-	families = append(families, sheet.families...)
-	slices.SortStableFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
-	families = slices.CompactFunc(families, func(a, b *dto.MetricFamily) bool { return a.GetName() == b.GetName() })
-	return families, func() { g.tables.close(sheet) }, err
+	families = inOrder(slices.Concat(families, series.all(), sheet.families))
+	return families, func() { tables.close(sheet) }, err
 }
 
 // metrics serves what is gathered. One bad series costs itself, not the scrape,
 // and shows in promhttp_metric_handler_errors_total.
 func (s *Server) metrics() http.Handler {
-	return streamed(promhttp.HandlerForTransactional(gatherer{s.registry, s.tables}, promhttp.HandlerOpts{
+	return streamed(promhttp.HandlerForTransactional(s.gatherer(), promhttp.HandlerOpts{
 		ErrorLog:            s.ErrorLog,
 		ErrorHandling:       promhttp.ContinueOnError,
 		Registry:            s.registry,

@@ -19,9 +19,9 @@ import (
 
 // readers gives the number of scrapes under way.
 func readers(s *Server) int {
-	s.tables.mu.Lock()
-	defer s.tables.mu.Unlock()
-	return s.tables.sheet.readers
+	s.collector.tables.mu.Lock()
+	defer s.collector.tables.mu.Unlock()
+	return s.collector.tables.sheet.readers
 }
 
 // listener hands out one connection, in memory.

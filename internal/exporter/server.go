@@ -81,9 +81,9 @@ type Options struct {
 // Server answers over HTTP.
 type Server struct {
 	Options
-	registry *prometheus.Registry
-	tables   *tables
-	build    []string // label values of BuildInfo
+	registry  *prometheus.Registry // of what is not the checks'
+	collector *collector
+	build     []string // label values of BuildInfo
 
 	mu     sync.Mutex
 	reload reload
@@ -104,14 +104,15 @@ func New(o Options) *Server {
 	}
 	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version)}
 	s.Reloaded(nil)
-	c := newCollector(o, s.ownSamples)
-	s.tables = c.tables
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), c)
+	s.collector = newCollector(o, s.ownSamples)
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if o.Meter != nil {
 		s.registry.MustRegister(o.Meter)
 	}
 	return s
 }
+
+func (s *Server) gatherer() gatherer { return gatherer{s.registry, s.collector, s.Meter} }
 
 // Reloaded records an attempt to take over a new config, by POST or SIGHUP;
 // nil: it was taken over.

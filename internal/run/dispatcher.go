@@ -129,7 +129,6 @@ func (d *Dispatcher) adopt(j *job, c *check.Check, t timing) *job {
 	j.removed, j.again, j.queued = false, false, false // its first run follows, and answers those who wait
 	j.fresh, j.begun = true, false
 	j.cancel = func() {}
-	d.zero(c.ID())
 	if d.ctx != nil {
 		d.launch(j)
 	} else {

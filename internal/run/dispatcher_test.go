@@ -62,15 +62,6 @@ func TestChecksRunAtStartAndThenOnTime(t *testing.T) {
 	})
 }
 
-func TestEveryCounterOfACheckExistsFromTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, c := newBench(), checkOf(good)
-		require.NoError(t, NewDispatcher(b.Runner, 1).Set([]*check.Check{c}))
-		assert.Len(t, b.meters.counts, len(check.Outcomes)+len(check.Classes)+3)
-		assert.Contains(t, b.meters.counts, series{c.ID(), check.Missed, check.Clock})
-	})
-}
-
 func TestARunNeverOverlapsItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

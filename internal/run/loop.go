@@ -213,21 +213,3 @@ func (d *Dispatcher) missed(j *job, cause string, n int) {
 		d.runner.MeterFor(j.check.ID()).Add(check.Missed, float64(n), cause)
 	}
 }
-
-// zero makes the counters of a new check exist, so that the first event of
-// each is seen as an increase.
-func (d *Dispatcher) zero(id check.ID) {
-	if d.runner.MeterFor == nil {
-		return
-	}
-	m := d.runner.MeterFor(id)
-	for _, o := range check.Outcomes {
-		m.Add(check.Runs, 0, string(o))
-	}
-	for _, class := range check.Classes {
-		m.Add(check.Errors, 0, class.Name)
-	}
-	for _, cause := range []string{check.Overlap, check.Late, check.Clock} {
-		m.Add(check.Missed, 0, cause)
-	}
-}
