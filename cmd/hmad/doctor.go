@@ -12,7 +12,6 @@ import (
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
-	"github.com/hmad/hmad/internal/sync"
 )
 
 // stepTimeout bounds one question of the doctor.
@@ -50,15 +49,16 @@ func (c *cli) runDoctor(ctx context.Context) int {
 	for _, t := range file.Targets {
 		tried[t.Name] = paths(ctx, t, w)
 	}
-	results := runAll(ctx, slices.DeleteFunc(checks, onlySweeps(file)), file.ConfirmAfter)
-	if len(results) > 0 {
-		code = worst(code, exitCode(results))
+	l := look{idle: map[check.ID]string{}}
+	l.results = runAll(ctx, slices.DeleteFunc(checks, l.leave), file.ConfirmAfter)
+	if len(l.results) > 0 {
+		code = worst(code, exitCode(l.results))
 	}
 	for _, t := range file.Targets {
-		steps := append(tried[t.Name], probeMailbox(t, results))
+		steps := append(tried[t.Name], l.probeMailbox(t))
 		code = worse(code, steps)
 		fmt.Fprintln(c.stdout, t.Name)
-		c.table(append(steps, checkSteps(t, results)...))
+		c.table(append(steps, l.checkSteps(t)...))
 	}
 	if ctx.Err() != nil {
 		return c.fail(exitUndecided, errors.New("interrupted"))
@@ -66,14 +66,18 @@ func (c *cli) runDoctor(ctx context.Context) int {
 	return code
 }
 
-// onlySweeps says of which checks one run asks nothing: mailbox_sync asks the
-// watch list, and the rest of the fleet over time.
-func onlySweeps(file *config.File) func(*check.Check) bool {
-	return func(c *check.Check) bool {
-		return c.Name == sync.MailboxSync.Name && slices.ContainsFunc(file.Targets, func(t config.Target) bool {
-			return t.Name == c.Target && len(t.Sync.Watch) == 0
-		})
+// look is one look by every check that asks something in one run.
+type look struct {
+	results []check.Result
+	idle    map[check.ID]string // why a check was left out
+}
+
+// leave reports whether one run of the check asks nothing, and keeps why.
+func (l look) leave(c *check.Check) bool {
+	if c.Idle != "" {
+		l.idle[c.ID()] = c.Idle
 	}
+	return c.Idle != ""
 }
 
 // worse gives the exit code after further steps.
@@ -102,39 +106,41 @@ func (c *cli) table(steps []step) {
 	_ = tab.Flush() // stdout's errors are nobody's to mend
 }
 
-// resultOf gives the result of a target's check, and whether it was run.
-func resultOf(results []check.Result, t config.Target, name string) (check.Result, bool) {
-	i := slices.IndexFunc(results, func(r check.Result) bool { return r.ID() == check.ID{Check: name, Target: t.Name} })
+// of returns the result of a target's check, and whether it was run.
+func (l look) of(t config.Target, d *check.Def) (check.Result, bool) {
+	i := slices.IndexFunc(l.results, func(r check.Result) bool { return r.ID() == check.ID{Check: d.Name, Target: t.Name} })
 	if i < 0 {
 		return check.Result{}, false
 	}
-	return results[i], true
+	return l.results[i], true
 }
 
 // checkSteps say of every check how one run went, or why there was none.
-func checkSteps(t config.Target, results []check.Result) []step {
+func (l look) checkSteps(t config.Target) []step {
 	var steps []step
 	for _, d := range catalog.Defs() {
-		if r, there := resultOf(results, t, d.Name); there {
+		if r, there := l.of(t, d); there {
 			steps = append(steps, resultStep(r))
 			continue
 		}
-		steps = append(steps, notRun(t, d))
+		steps = append(steps, l.notRun(t, d))
 	}
 	return steps
 }
 
-// notRun says why a check was not run: for want of which setting.
-func notRun(t config.Target, d *check.Def) step {
+// notRun returns the step that says why a check was not run: for want of which
+// setting, or since one run asks nothing.
+func (l look) notRun(t config.Target, d *check.Def) step {
 	s := step{what: "check " + d.Name, status: off, detail: "for want of " + d.Needs}
 	on := t.Checks[d.Name].Enabled
+	idle := l.idle[check.ID{Check: d.Name, Target: t.Name}]
 	switch {
 	case on != nil && !*on:
 		s.detail = "by checks." + d.Name + ".enabled"
 	case on == nil && d.Off:
 		s.detail = "for want of checks." + d.Name + ".enabled: true"
-	case d.Name == sync.MailboxSync.Name && t.Sync.Configured() && t.ExchangeOnline.Configured():
-		s.status, s.detail = skipped, "the daemon asks the fleet over time; mailboxes in sync.watch would be asked here"
+	case idle != "":
+		s.status, s.detail = skipped, idle
 	}
 	return s
 }

@@ -51,7 +51,7 @@ const permission = "give the app registration Exchange.ManageAsApp (Office 365 E
 // the first mailbox of the watch list, or else the probe mailbox.
 func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	if !t.Sync.Configured() {
-		return []step{{what: "cmdlets", status: off, detail: "for want of " + sync.MailboxSync.Needs}}
+		return []step{{what: "cmdlets", status: off, detail: "for want of " + config.SyncNeeds}}
 	}
 	invoker, err := online.New(t, env)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/directory"
 	"github.com/hmad/hmad/internal/metadata"
-	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/report"
 	"github.com/hmad/hmad/internal/report/intake"
 	"github.com/hmad/hmad/internal/state"
@@ -96,7 +96,7 @@ func listener(t config.Target, env check.Env) step {
 func reports(t config.Target, env check.Env) []step {
 	const what = "on-premises report"
 	if !t.OnPrem.Report.Configured() {
-		return []step{{what: what, status: off, detail: "for want of " + metadata.OnPremReport.Needs}}
+		return []step{{what: what, status: off, detail: "for want of " + config.ReportNeeds}}
 	}
 	arrived, err := report.ReadFolder(env, env.Reports)
 	if err != nil {
@@ -136,26 +136,27 @@ func document(ctx context.Context, t config.Target, env check.Env) step {
 	case err != nil:
 		return step{what, broken, oneLine(err), "let this host reach it: firewall, proxy, metadata.url"}
 	case len(all) == 0:
-		return step{what: what, status: off, detail: "for want of " + metadata.EvoSTSMetadata.Needs}
+		return step{what: what, status: off, detail: "for want of " + metadata.DocumentNeeds}
 	}
 	return step{what: what, status: works, detail: fmt.Sprintf("%s (certificates: %d)", all[0].Place(), len(all[0].Certificates))}
 }
 
-// probeMailbox says whether AutoDiscover knows the mailbox that every probe is
-// about, as the check found it.
-func probeMailbox(t config.Target, results []check.Result) step {
+// probeMailbox returns the step of the mailbox that every probe is about: does
+// AutoDiscover know it, as the check found it?
+func (l look) probeMailbox(t config.Target) step {
 	const what = "probe mailbox"
-	r, there := resultOf(results, t, probes.Autodiscover.Name)
+	d, unknown := catalog.OfMailbox()
+	r, there := l.of(t, d)
 	if !there {
-		return step{what: what, status: off, detail: notRun(t, probes.Autodiscover).detail}
+		return step{what: what, status: off, detail: l.notRun(t, d).detail}
 	}
 	for _, f := range r.Report.Findings {
-		if name := f.Reason.Name; !f.Accepted && (name == "probe_mailbox_unknown" || name == "redirects_to_cloud") {
-			return step{what, warned, t.Mailbox + ": " + name, "name a mailbox in `mailbox` that lies in Exchange on premises"}
+		if f.Reason.Mailbox && !f.Accepted {
+			return step{what, warned, t.Mailbox + ": " + f.Reason.Name, "name a mailbox in `mailbox` that lies in Exchange on premises"}
 		}
 	}
-	unknown := probes.Autodiscover.Reason("probe_mailbox_unknown")
-	if r.Err != nil || slices.Contains(r.Report.Unevaluated(), unknown) {
+	left := slices.ContainsFunc(r.Report.Unevaluated(), func(u *check.Reason) bool { return slices.Contains(unknown, u) })
+	if r.Err != nil || left {
 		return step{what: what, status: skipped, detail: "AutoDiscover did not get as far as " + t.Mailbox + ": see check " + r.Check}
 	}
 	return step{what: what, status: works, detail: "AutoDiscover knows " + t.Mailbox}

@@ -31,7 +31,7 @@ func TestDoctor(t *testing.T) {
 			`works +on-premises report +of \S`,
 			`works +metadata document +https://login\.contoso\.test:\d+/\S+federationmetadata\.xml \(certificates: \d`,
 			`works +token from Entra +certificate`,
-			`off +cmdlets +for want of exchange_online, and sync\.mailboxes`,
+			`off +cmdlets +for want of sync\.mailboxes`,
 			`works +probe mailbox +AutoDiscover knows hmad-probe@contoso\.test`,
 		}},
 		"a fault is broken, with its fix": {labConfig(t, l, ""), "autodiscover.probe_mailbox_unknown", exitWarned, []string{

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/report/intake"
 	"github.com/hmad/hmad/internal/state"
@@ -28,7 +29,7 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 		if t.OnPrem.Report.Listen == "" {
 			continue
 		}
-		env := w.env(t, "onprem_report")
+		env := w.env(t, catalog.Emits(intake.Pushes).Name)
 		folder := state.Folder(env.Reports)
 		_ = folder.Make() // a disk that fails is tried again at each push
 		server := intake.New(t.OnPrem.Report, env, folder.Put)

@@ -4,10 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/metadata"
-	"github.com/hmad/hmad/internal/sync"
 )
 
 // memory returns a target's memory; that of a lab holds the lab's past.
@@ -17,8 +17,11 @@ func (w *world) memory(target string) check.Memory {
 	if i < 0 {
 		return m
 	}
-	sync.RehearseMailboxes(m, w.now(), 40)
-	sync.RehearseOnPrem(m, w.now(), 400)
+	for _, d := range catalog.Defs() {
+		if d.Rehearse != nil {
+			d.Rehearse(m, w.now())
+		}
+	}
 	return pastMemory{m, w.now, w.labs[i].Past}
 }
 

@@ -16,7 +16,7 @@ var Configuration = &check.Def{
 		"(device access rules, request limits, builds, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
 		"and compares what the on-premises reports say with what must be so. Each requirement has a reason of its own; " +
 		"one that is not met on purpose can be accepted with a waiver. A report older than three of its intervals, or than two hours, is no evidence.",
-	Needs:   "onprem.report.listen or onprem.report.file",
+	Needs:   config.ReportNeeds,
 	Every:   "7 * * * *",
 	Timeout: 45 * time.Second,
 	Metrics: []*check.Metric{BuildTableTime, AuthCertificateNotAfter},

@@ -89,7 +89,7 @@ func (b *builder) target(i int, t config.Target) {
 // equip builds the functions of the target's checks and keeps those that it
 // configures.
 func (b *builder) equip(i int, t config.Target, checks []*check.Check) {
-	vantage, err := wayOut(t, b.envFor(t, probes.Vantage.Name))
+	vantage, err := b.wayOut(t)
 	if err != nil {
 		b.errors = append(b.errors, b.file.InTarget(i, err))
 		return
@@ -105,13 +105,14 @@ func (b *builder) equip(i int, t config.Target, checks []*check.Check) {
 	}
 }
 
-// wayOut gives the question whether the target's way out is open, or nil where
-// the target does not share it with the vantage check.
-func wayOut(t config.Target, env check.Env) (func(context.Context) error, error) {
-	if !probes.SharesWayOut(t) {
+// wayOut returns the question whether the target's way out is open; nil where
+// no check has one for the target.
+func (b *builder) wayOut(t config.Target) (func(context.Context) error, error) {
+	d := WayOut()
+	if d == nil {
 		return nil, nil
 	}
-	return probes.NewWayOut(t, env)
+	return d.WayOut.Ask(t, b.envFor(t, d.Name))
 }
 
 // settings judges what a target says of the check called name.
@@ -178,6 +179,39 @@ func Names() []string {
 func Find(name string) *check.Def {
 	for _, d := range Defs() {
 		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// WayOut returns the Def that tells whether hmad's own way out is open; nil
+// where none does.
+func WayOut() *check.Def {
+	for _, d := range Defs() {
+		if d.WayOut != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// OfMailbox returns the Def that tells whether Exchange knows the probe mailbox,
+// and its reasons that say that it does not.
+func OfMailbox() (*check.Def, []*check.Reason) {
+	for _, d := range Defs() {
+		reasons := slices.DeleteFunc(slices.Clone(d.Reasons), func(r *check.Reason) bool { return !r.Mailbox })
+		if len(reasons) > 0 {
+			return d, reasons
+		}
+	}
+	return nil, nil
+}
+
+// Emits returns the first Def that declares the family, or nil.
+func Emits(m *check.Metric) *check.Def {
+	for _, d := range Defs() {
+		if slices.Contains(d.Metrics, m) {
 			return d
 		}
 	}

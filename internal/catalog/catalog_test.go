@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,4 +107,32 @@ func TestDeclarationsOfMetrics(t *testing.T) {
 		}
 	}
 	assert.Empty(t, problems)
+}
+
+// What a Def offers to others has one owner and names what it declares.
+func TestWhatDefsOfferToOthers(t *testing.T) {
+	ways, mailboxes := 0, 0
+	for _, d := range catalog.Defs() {
+		if d.WayOut != nil {
+			ways++
+			assert.Contains(t, d.Reasons, d.WayOut.Closed, "%s: the way out", d.Name)
+		}
+		if slices.ContainsFunc(d.Reasons, func(r *check.Reason) bool { return r.Mailbox }) {
+			mailboxes++
+		}
+		if d.Sooner != nil {
+			sooner, err := leastGap(d.Sooner)
+			require.NoError(t, err)
+			own, err := leastGap(d)
+			require.NoError(t, err)
+			assert.Less(t, sooner, own, "%s.Sooner looks more often", d.Name)
+		}
+		for _, m := range d.Metrics {
+			if m.Quote != nil {
+				assert.Equal(t, check.Gauge, m.Kind, "alerts quote gauges: %s", m.Name)
+			}
+		}
+	}
+	assert.Equal(t, 1, ways, "checks that tell whether the way out is open")
+	assert.Equal(t, 1, mailboxes, "checks that tell whether Exchange knows the probe mailbox")
 }

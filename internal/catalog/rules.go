@@ -9,7 +9,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/probes"
 )
 
 // Where alerts send people: the runbook of a reason is its heading in
@@ -147,42 +146,47 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 
 // finding is the expression of a reason's alert.
 func (s scale) finding(d *check.Def, r *check.Reason) string {
-	expr := s.within(`hmad_finding{check="`+d.Name+`",reason="`+r.Name+`"}`, standing)
-	if closer(d, r) == nil {
+	expr := s.within(findingOf(d, r), standing)
+	told := sooner(d, r)
+	if told == nil {
 		return expr + " == 1"
 	}
-	return "(" + expr + "\nunless on (job, instance, target)\n" + s.told(r.Name, waitsOf(d)) + ") == 1"
+	return "(" + expr + "\nunless on (job, instance, target)\n" + s.told(d, told) + ") == 1"
 }
 
-// told is there where activesync's finding has stood for so long that its alert
-// was told, lately enough for a finding of the slower check to be of that
-// outage. Of findings and not of Prometheus' own series of alerts: that stays
-// empty where Grafana evaluates these expressions.
-func (s scale) told(reason string, slower waits) string {
-	sooner := probes.ActiveSync
-	finding := `hmad_finding{check="` + sooner.Name + `",reason="` + reason + `"}`
-	hold := waitsOf(sooner).hold(sooner.Reason(reason))
-	return "max_over_time(min_over_time(" + finding + "[" + s.of(hold) + "])[" +
+// findingOf selects the series of a reason.
+func findingOf(d *check.Def, r *check.Reason) string {
+	return check.FindingFound.Name + `{check="` + d.Name + `",reason="` + r.Name + `"}`
+}
+
+// told is there where the finding of the check that looks more often has stood
+// for so long that its alert was told, lately enough for a finding of the slower
+// check to be of that outage. Of findings and not of Prometheus' own series of
+// alerts: that stays empty where Grafana evaluates these expressions.
+func (s scale) told(d *check.Def, r *check.Reason) string {
+	slower := waitsOf(d)
+	hold := waitsOf(d.Sooner).hold(r)
+	return "max_over_time(min_over_time(" + findingOf(d.Sooner, r) + "[" + s.of(hold) + "])[" +
 		s.of(slower.gap+slower.keep()) + ":" + s.of(evaluationInterval) + "]) == 1"
 }
 
-// closer gives the reason by which activesync tells of the same fault sooner:
-// tls_offload asks the same URL, but once an hour. Its alert comes only where
-// activesync has told nothing, nor lately: a finding an hour old would page
-// again after the outage is mended, when no inhibition holds it any more.
-func closer(d *check.Def, r *check.Reason) *check.Reason {
-	if d != probes.TLSOffload {
+// sooner returns the reason by which d.Sooner tells of the same fault; nil where
+// none does. The alert of d comes only where d.Sooner has told nothing, nor
+// lately: a finding an hour old would page again after the outage is mended,
+// when no inhibition holds it any more.
+func sooner(d *check.Def, r *check.Reason) *check.Reason {
+	if d.Sooner == nil {
 		return nil
 	}
-	return probes.ActiveSync.Reason(r.Name)
+	return d.Sooner.Reason(r.Name)
 }
 
-// holdOf gives the for of a reason's alert: that of its check's waits, or as
-// long as it takes activesync to tell of the same fault.
+// holdOf returns the for of a reason's alert: that of its check's waits, or as
+// long as it takes the check that looks more often to tell of the same fault.
 func holdOf(d *check.Def, r *check.Reason) time.Duration {
-	if c := closer(d, r); c != nil {
-		wait := waitsOf(probes.ActiveSync)
-		return wait.gap + wait.hold(c) + aRun
+	if told := sooner(d, r); told != nil {
+		wait := waitsOf(d.Sooner)
+		return wait.gap + wait.hold(told) + aRun
 	}
 	return waitsOf(d).hold(r)
 }

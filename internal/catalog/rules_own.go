@@ -92,17 +92,22 @@ func (s scale) own() []own {
 			"A credential of hmad's own expires within 30 days; the checks that need it then cannot tell."),
 		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
 			"A credential of hmad's own expires within 3 days, or has expired; the checks that need it then cannot tell."),
-		// Nobody is told of this one (severity none): Alertmanager inhibits by
-		// it. It says of a closed way out that the target's Exchange lies
-		// behind it, so that what is found there is not to be believed.
-		{"HmadWayOutClosed", s.within("hmad_finding{check=\"vantage\",reason=\"vantage_offline\"}", standing) +
-			" == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
-			0, 6 * time.Minute, "none",
-			[3]string{"", "", "way_out_closed"},
-			"hmad's own way out is closed, and what it asks of this target lies behind it.",
-			"For Alertmanager's inhibition; HmadVantageVantageOffline tells people.",
-			"See HmadVantageVantageOffline."},
+		s.wayOutClosed(WayOut()),
 	}
+}
+
+// wayOutClosed is the alert of which nobody is told (severity none): Alertmanager
+// inhibits by it. It says of a closed way out that the target's Exchange lies
+// behind it, so that what is found there is not to be believed.
+func (s scale) wayOutClosed(d *check.Def) own {
+	finding := s.within(findingOf(d, d.WayOut.Closed), standing)
+	telling := AlertName(d.Name, d.WayOut.Closed.Name)
+	return own{"HmadWayOutClosed", finding + " == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
+		0, 6 * time.Minute, "none",
+		[3]string{"", "", "way_out_closed"},
+		"hmad's own way out is closed, and what it asks of this target lies behind it.",
+		"For Alertmanager's inhibition; " + telling + " tells people.",
+		"See " + telling + "."}
 }
 
 // credential is an alert on the time that is left. Several checks may hold one

@@ -107,11 +107,9 @@ func newCheckTest(d *check.Def) checkTest {
 		}
 		t.Alerts = append(t.Alerts, newAlertTest(d, r, line))
 	}
-	for _, f := range facts {
-		if declares(d, f.metric) {
-			t.Series = append(t.Series, testSeries{fmt.Sprintf("%s{job=%q,instance=%q,check=%q,target=%q,%s}",
-				f.metric, "hmad", testInstance, d.Name, "contoso", f.example), repeated(f.value, end+1)})
-		}
+	for _, m := range quoted(d) {
+		t.Series = append(t.Series, testSeries{fmt.Sprintf("%s{job=%q,instance=%q,check=%q,target=%q,%s}",
+			m.Name, "hmad", testInstance, d.Name, "contoso", m.Quote.Labels), repeated(m.Quote.Value, end+1)})
 	}
 	return t
 }
@@ -124,8 +122,8 @@ func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {
 	words := strings.NewReplacer("{{ $labels.check }}", d.Name, "{{ $labels.target }}", "contoso", "{{ $labels.reason }}", r.Name,
 		"{{ $labels.instance }}", testInstance)
 	text := description(d, r)
-	for _, f := range facts {
-		text = strings.ReplaceAll(text, f.text(), f.want)
+	for _, m := range quotes(d, r) {
+		text = strings.ReplaceAll(text, sentence(m), " "+m.Quote.Lead+": "+m.Quote.Text+".")
 	}
 	return alertTest{
 		Name:   AlertName(d.Name, r.Name),

@@ -17,6 +17,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/metadata"
+	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
 const (
@@ -210,11 +212,7 @@ func TestRulesNameOnlyWhatIsDeclared(t *testing.T) {
 		}
 	}
 	for _, r := range all {
-		texts := []string{r.Expr, r.Annotations["description"]}
-		for _, f := range facts {
-			texts = append(texts, f.query)
-		}
-		for _, text := range texts {
+		for _, text := range []string{r.Expr, r.Annotations["description"]} {
 			for _, problem := range undeclared(text, declared) {
 				assert.Fail(t, problem, "%s%s: %s", r.Alert, r.Record, text)
 			}
@@ -311,8 +309,7 @@ func duration(t *testing.T, text string) time.Duration {
 // itself fills in the template here.
 func TestAlertsOfAFleetNameTheWorstFive(t *testing.T) {
 	def := &check.Def{Name: "mailbox_sync", Every: "*/5 * * * *",
-		Metrics: []*check.Metric{{Name: "hmad_mailboxes"}, {Name: "hmad_mailbox_last_success_sync_timestamp_seconds"},
-			{Name: "hmad_onprem_report_timestamp_seconds"}},
+		Metrics: []*check.Metric{hmadsync.Mailboxes, hmadsync.MailboxSuccess, metadata.ReportTime},
 		Reasons: []*check.Reason{{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute, Summary: "Mail is stale.", Fix: "Set {{ it }} right: `$x`."}}}
 	dir := t.TempDir()
 	text, err := yaml.Marshal(ruleFile{[]ruleGroup{{"fleet", "30s", scale(1).reasonAlerts([]*check.Def{def})}}})

@@ -33,6 +33,14 @@ type Def struct {
 	Implies []Implication // what its findings explain, here and in other checks
 	Off     bool          // only targets that say enabled: true have it
 	Needs   string        // the settings without which there is no such check; empty: every target has it
+	Sooner  *Def          // looks at the same more often: what both find under one name alerts here only where Sooner has not told it
+
+	// WayOut, where set, is what this check offers to all checks of a target:
+	// the question whether hmad's own way out is open.
+	WayOut *WayOut
+	// Rehearse, where set, gives a target's empty memory the weeks of a healthy
+	// past that the check judges by. It is for demonstrations.
+	Rehearse func(m Memory, now time.Time)
 
 	// New validates the target and builds the check's functions. It does no
 	// I/O but read the files that the config names. A nil Run means that the
@@ -55,6 +63,20 @@ type Parts struct {
 	Begin func()
 	// Background, where set, works until its context ends, beside the runs.
 	Background func(context.Context) error
+	// Idle, where not empty, says why one run by itself asks nothing: the daemon
+	// asks over time.
+	Idle string
+}
+
+// WayOut is the question whether hmad's own way out is open.
+type WayOut struct {
+	// Closed is the reason that says that it is not.
+	Closed *Reason
+	// Ask builds the question for a target. The function returns nil where the
+	// way out is open, and an error of class vantage_offline where it is closed.
+	// It is nil itself where the target's endpoints do not lie behind the way
+	// out that the check tries.
+	Ask func(config.Target, Env) (func(context.Context) error, error)
 }
 
 // Check is a Def bound to one target.
@@ -167,6 +189,8 @@ type Reason struct {
 	Severity Severity
 	For      time.Duration // how long it must stand before it alerts; 0: the rules' default
 	Confirm  bool          // one more attempt in the same run must see it too
+	Gathered bool          // follows from what the daemon gathered over hours: a run by itself cannot judge it
+	Mailbox  bool          // the probe mailbox is none that Exchange on premises knows
 	Summary  string        // what it means for phones
 	Fix      string        // the command or place to look
 }
@@ -190,6 +214,20 @@ type Metric struct {
 	Labels     []string
 	NoTarget   bool // a family of the process: neither check nor target is stamped
 	Buckets    []float64
+	Quote      *Quote // what alerts of a check with this family say of it; nil: nothing
+}
+
+// Quote is a sentence that an alert adds about a family of its check, by a query
+// of its own when it fires.
+type Quote struct {
+	Lead    string    // what is listed: "Certificates seen, by their end"
+	Each    string    // one series, as a template of Prometheus
+	Counts  bool      // values are counts, of which all above 0 are listed, the highest first; else times, the five earliest
+	Reasons []*Reason // whose alerts quote it; nil: those of every reason
+
+	// An example for the rules' unit tests: the own labels of a series, its
+	// value, and what Each makes of it.
+	Labels, Value, Text string
 }
 
 // Sample is one gauge value; Labels are the values of Metric.Labels in order.

@@ -26,6 +26,9 @@ type Report struct {
 	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report
 }
 
+// ReportNeeds are the settings by one of which a Report is Configured.
+const ReportNeeds = "onprem.report.listen or onprem.report.file"
+
 // Configured reports whether reports arrive at all.
 func (r Report) Configured() bool { return r.Listen != "" || r.Folder != "" }
 

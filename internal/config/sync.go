@@ -66,6 +66,9 @@ type Watch struct {
 	Severity   string        `yaml:"severity,omitempty"`    // warning or critical, default warning
 }
 
+// SyncNeeds are the settings by one of which a Sync is Configured.
+const SyncNeeds = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
+
 // Configured reports whether there is a mailbox to ask about.
 func (s Sync) Configured() bool {
 	return len(s.Mailboxes) > 0 || s.File != "" || s.Inventory || len(s.Watch) > 0

@@ -9,6 +9,10 @@ import (
 	"github.com/hmad/hmad/internal/transport"
 )
 
+// DocumentNeeds are the settings without which no published document is of use:
+// one of them shows the stored certificates to compare it with.
+const DocumentNeeds = "onprem.report.listen, onprem.report.file or onprem.ldap.url"
+
 // Documents gets the documents that Exchange fetches, once and without judging
 // anything: none where the check is not configured. Errors name the document.
 func Documents(ctx context.Context, t config.Target, env check.Env) ([]Published, error) {

@@ -24,7 +24,7 @@ var EvoSTSMetadata = &check.Def{
 		"and compares it with the stored copy, as the on-premises report or the directory shows it. A certificate that is published and not yet stored is in order for as long " +
 		"as the refresh job may take (`metadata.window`, 8h as the guide has it, and `metadata.page_after`, 13h, because other sources report a 12-hour job). " +
 		"With a credential it also looks which key signs the tokens that hmad itself gets.",
-	Needs:   "onprem.report.listen, onprem.report.file or onprem.ldap.url",
+	Needs:   DocumentNeeds,
 	Every:   "*/15 * * * *",
 	Timeout: 55 * time.Second,
 	Metrics: []*check.Metric{Certificates, MissingSince, Deadline, WindowSeconds, PageAfterSeconds, entra.CredentialNotAfter},

@@ -19,7 +19,7 @@ var MetadataRefresh = &check.Def{
 		"(the one with the mounted copy of the database of the arbitration mailbox with the capability OrganizationCapabilityManagement) and the events that the job (MSExchange AuthAdmin) " +
 		"and the judging of tokens (MSExchange OAuth) leave. A run is good that completed without an error; `metadata.overdue_after` (13h) is how long the last one may be ago. " +
 		"It predicts: a job that does not run breaks mail on phones at Microsoft's next change of certificates.",
-	Needs:   "onprem.report.listen or onprem.report.file",
+	Needs:   config.ReportNeeds,
 	Every:   "*/15 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{LastRefresh, RefreshServer},

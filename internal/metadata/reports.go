@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals old, or over two hours), " +
 		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
 		"without that, hmad expects every host that reported in the last seven days.",
-	Needs:   "onprem.report.listen or onprem.report.file",
+	Needs:   config.ReportNeeds,
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{ReportTime, intake.Pushes, entra.CredentialNotAfter},

@@ -26,7 +26,9 @@ var (
 		Help: "1 for the Exchange server that runs the refresh job: the one with the mounted copy of the arbitration mailbox's database."}
 
 	ReportTime = &check.Metric{Name: "hmad_onprem_report_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host"},
-		Help: "Unix time at which the host made the last on-premises report that hmad could read."}
+		Help: "Unix time at which the host made the last on-premises report that hmad could read.",
+		Quote: &check.Quote{Lead: "Oldest reports", Each: "{{ .Labels.host }} ({{ .Value | humanizeTimestamp }})",
+			Labels: `host="EX01"`, Value: "1600000000", Text: "EX01 (2020-09-13 12:26:40 +0000 UTC)"}}
 )
 
 // samples returns the counts and times of every enabled auth server. What could

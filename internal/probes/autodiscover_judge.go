@@ -36,13 +36,13 @@ var (
 	redirectInsecure = &check.Reason{Name: "redirect_insecure", Severity: check.Critical,
 		Summary: "AutoDiscover redirects to an address without TLS, which is not followed. Exchange may be seeing plain HTTP itself.",
 		Fix:     "Let the redirect name https, and check that the load balancer re-encrypts towards Exchange (TLS bridging; offloading is not supported)."}
-	redirectsToCloud = &check.Reason{Name: "redirects_to_cloud", Severity: check.Warning,
+	redirectsToCloud = &check.Reason{Name: "redirects_to_cloud", Severity: check.Warning, Mailbox: true,
 		Summary: "AutoDiscover sends the probe mailbox to Exchange Online: it was moved there or is not known here. Other mailboxes may be well, but the on-premises answer is no longer tested.",
 		Fix:     "Set `mailbox` to a real on-premises mailbox: `Get-Mailbox '<address>'` must find it here, and `Get-RemoteMailbox '<address>'` must not."}
 	autodiscoverUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
 		Summary: "AutoDiscover gives an answer that tells phones nothing.",
 		Fix:     "Check what the load balancer publishes at /autodiscover/autodiscover.json (Exchange 2016 CU3 or later serves it), and repeat the request with the curl line of this result. A redirect to a host of your own that is right belongs in `autodiscover.redirect_hosts`."}
-	probeMailboxUnknown = &check.Reason{Name: "probe_mailbox_unknown", Severity: check.Warning,
+	probeMailboxUnknown = &check.Reason{Name: "probe_mailbox_unknown", Severity: check.Warning, Mailbox: true,
 		Summary: "Exchange does not know the probe mailbox, so its answer says nothing of other mailboxes.",
 		Fix:     "Set `mailbox` to a real on-premises mailbox: `Get-Mailbox '<address>'`, and `Get-AcceptedDomain` for its domain."}
 	autodiscoverError = &check.Reason{Name: "autodiscover_error", Severity: check.Critical,

@@ -34,6 +34,7 @@ var TLSOffload = &check.Def{
 	Reasons: tlsOffloadReasons,
 	Facts:   connectionFactKinds,
 	Steps:   []int{7},
+	Sooner:  ActiveSync, // asks the same URL every few minutes
 	Implies: []check.Implication{{Causes: []*check.Reason{tlsOffloaded, hostRewritten},
 		Effects: []string{"onprem_sync.cloud_sync_refused", "onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale"}}},
 	New: func(t config.Target, env check.Env) (check.Parts, error) {

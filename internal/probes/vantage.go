@@ -42,13 +42,14 @@ var Vantage = &check.Def{
 	Steps:   []int{3},
 	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided", "tls_offload.undecided",
 		"evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided"}}},
-	New: newVantage,
+	WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
+	New:    newVantage,
 }
 
-// SharesWayOut says whether what the target's checks ask lies behind the way
+// sharesWayOut reports whether what the target's checks ask lies behind the way
 // out that the vantage check tries: outside, or with a proxy, which all checks
 // of a target share. Inside, Exchange does not lie behind it.
-func SharesWayOut(t config.Target) bool { return t.Vantage == config.External || t.Proxy != "" }
+func sharesWayOut(t config.Target) bool { return t.Vantage == config.External || t.Proxy != "" }
 
 // The reasons of the vantage check.
 var (
@@ -68,7 +69,7 @@ func newVantage(t config.Target, env check.Env) (check.Parts, error) {
 	if err != nil || o == nil {
 		return check.Parts{}, err
 	}
-	o.shared = SharesWayOut(t)
+	o.shared = sharesWayOut(t)
 	return check.Parts{Run: o.run}, nil
 }
 

@@ -41,7 +41,7 @@ func vantageOf(t *testing.T, env check.Env, to string) check.Parts {
 }
 
 func vantageTarget(to string) config.Target {
-	return config.Target{Tenant: tenant, CAFile: "ca.pem",
+	return config.Target{Tenant: tenant, CAFile: "ca.pem", Vantage: config.External,
 		Entra:     config.Entra{OpenIDConfiguration: "https://" + testHost + "/{tenant}/v2.0/.well-known/openid-configuration"},
 		ConnectTo: map[string]string{testHost + ":443": to}}
 }
@@ -160,7 +160,7 @@ func TestShutdownSaysNothingOfTheWayOut(t *testing.T) {
 	report, err := Vantage.Look(ctx, parts.Run)
 	assert.Equal(t, context.Canceled, err)
 	assert.Empty(t, report.Findings)
-	ask, err := NewWayOut(target, env)
+	ask, err := Vantage.WayOut.Ask(target, env)
 	require.NoError(t, err)
 	assert.Equal(t, context.Canceled, ask(ctx))
 }
@@ -193,16 +193,28 @@ func TestVantageNeedsATenantAndAPlaceToAsk(t *testing.T) {
 		parts, err := Vantage.New(target, testEnv(nil))
 		require.NoError(t, err)
 		assert.Nil(t, parts.Run)
-		ask, err := NewWayOut(target, testEnv(nil))
+		ask, err := Vantage.WayOut.Ask(target, testEnv(nil))
 		require.NoError(t, err)
 		assert.Nil(t, ask)
 	}
 }
 
 func TestWhoSharesTheWayOut(t *testing.T) {
-	assert.True(t, SharesWayOut(config.Target{Vantage: config.External}))
-	assert.True(t, SharesWayOut(config.Target{Vantage: config.Internal, Proxy: "http://proxy.contoso.test:3128"}))
-	assert.False(t, SharesWayOut(config.Target{Vantage: config.Internal}))
+	ca := newAuthority(t, "contoso root", nil)
+	for name, c := range map[string]struct {
+		vantage, proxy string
+		shares         bool
+	}{
+		"outside":                     {config.External, "", true},
+		"inside, by way of a proxy":   {config.Internal, "http://proxy.contoso.test:3128", true},
+		"inside, by a way of its own": {config.Internal, "", false},
+	} {
+		target := vantageTarget("192.0.2.1:443")
+		target.Vantage, target.Proxy = c.vantage, c.proxy
+		ask, err := Vantage.WayOut.Ask(target, testEnv(ca))
+		require.NoError(t, err, name)
+		assert.Equal(t, c.shares, ask != nil, name)
+	}
 }
 
 // Alerts must be able to tell, also and above all while the way is closed.
@@ -224,11 +236,11 @@ func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 func TestTheQuestionForTheWayOut(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	cert := ca.leaf(t, nil)
-	open, err := NewWayOut(vantageTarget(serveTLS(t, cert, entra(200, time.Now().Add(time.Hour), openID)).String()), testEnv(ca))
+	open, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(200, time.Now().Add(time.Hour), openID)).String()), testEnv(ca))
 	require.NoError(t, err)
 	assert.NoError(t, open(t.Context()), "a wrong clock does not close the way")
 
-	closed, err := NewWayOut(vantageTarget(serveTLS(t, cert, entra(503, time.Now(), "")).String()), testEnv(ca))
+	closed, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(503, time.Now(), "")).String()), testEnv(ca))
 	require.NoError(t, err)
 	err = closed(t.Context())
 	assert.Equal(t, check.VantageOffline, check.ClassOf(err))

@@ -17,12 +17,16 @@ const (
 	wayOutTimeout = 5 * time.Second
 )
 
-// NewWayOut builds the question that Env.Vantage puts: is the target's way out
+// askWayOut builds the question that Env.Vantage puts: is the target's way out
 // open? The function returns nil when it is, an error of class vantage_offline
 // when it is not, and the context's error when the caller's context ended
 // first. Callers at one moment share one request, and an answer is kept for 30
-// seconds. The function is nil where the config names nothing to ask.
-func NewWayOut(t config.Target, env check.Env) (func(context.Context) error, error) {
+// seconds. The function is nil where the target does not share its way out with
+// the vantage check, and where the config names nothing to ask.
+func askWayOut(t config.Target, env check.Env) (func(context.Context) error, error) {
+	if !sharesWayOut(t) {
+		return nil, nil
+	}
 	o, err := newWayOut(t, env)
 	if err != nil || o == nil {
 		return nil, err
@@ -33,7 +37,7 @@ func NewWayOut(t config.Target, env check.Env) (func(context.Context) error, err
 
 // isOpen asks once and returns an error when the way out is closed.
 func (o *wayOut) isOpen(ctx context.Context) error {
-	seen, err := o.ask(ctx, Vantage.Judge())
+	seen, err := o.ask(ctx, new(check.Def).Judge()) // its notes are nobody's
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var MailboxSync = &check.Def{
 		"old mail: `onprem_sync`, `tls_offload` and `evosts_metadata` see that.",
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
-	Needs:   "exchange_online, and " + mailboxSources,
+	Needs:   "exchange_online, and " + config.SyncNeeds,
 	Metrics: append([]*check.Metric{Mailboxes, SyncedWithin, NewestSync, OverdueMailboxes, SweepLag, AskedRatio,
 		SampledMailboxes, StaleAfterSeconds, BudgetCalls, RejectedLines,
 		online.Requests, online.RequestDuration, entra.CredentialNotAfter}, slices.Concat(mailboxFamilies, statisticsFamilies)...),
@@ -38,10 +38,9 @@ var MailboxSync = &check.Def{
 		Effects: []string{"mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale_critical", "mailbox_sync.watched_mailbox_stale"}}},
 	Steps: []int{3, 4, 6, 8},
 	New:   newMailboxSync,
-}
 
-// mailboxSources are the settings that name mailboxes; one of them must be set.
-const mailboxSources = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
+	Rehearse: func(m check.Memory, now time.Time) { RehearseMailboxes(m, now, 40) },
+}
 
 // FleetName is the name of the fleet of mailboxes in the Store.
 const FleetName = "mailboxes"
@@ -74,7 +73,11 @@ func newMailboxSync(t config.Target, env check.Env) (check.Parts, error) {
 	}
 	m := buildMailboxSync(t, env, online)
 	m.credential = online.CredentialSamples
-	return check.Parts{Begin: m.begin, Run: m.run, Background: m.background}, nil
+	parts := check.Parts{Begin: m.begin, Run: m.run, Background: m.background}
+	if len(t.Sync.Watch) == 0 {
+		parts.Idle = "the daemon asks the fleet over time; mailboxes in sync.watch would be asked here"
+	}
+	return parts, nil
 }
 
 // buildMailboxSync returns the check with this way to run cmdlets.

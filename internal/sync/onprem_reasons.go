@@ -11,7 +11,7 @@ var (
 		Fix: "Look at `tls_offload`, `evosts_metadata` and `metadata_refresh` of this target first. On the servers in the detail read event 2006 of " +
 			"MSExchange OAuth and the lines with OutlookService in <ExchangeInstallPath>\\Logging\\HttpProxy\\Eas; 401 is a token that is refused, 403 a " +
 			"device or a mailbox: `Get-ActiveSyncDeviceAccessRule`, `Get-CASMailbox '<user>' | Format-List ActiveSync*`."}
-	cloudSyncStopped = &check.Reason{Name: "cloud_sync_stopped", Severity: check.Critical,
+	cloudSyncStopped = &check.Reason{Name: "cloud_sync_stopped", Severity: check.Critical, Gathered: true,
 		Summary: "None of the cloud's own ActiveSync requests has succeeded for half an hour, although this hour usually has many: new mail does not reach " +
 			"phones." + thatLeg,
 		Fix: "If there are no requests at all, the cloud does not reach Exchange: check `activesync` from outside, the firewall, and whether it admits " +

@@ -25,7 +25,7 @@ var OnPremSync = &check.Def{
 		"This is the leg from the cloud to Exchange: when it breaks, phones still synchronise with the cloud (`mailbox_sync` stays green) but show old mail.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
-	Needs:   "onprem.report.listen or onprem.report.file, and " + mailboxSources,
+	Needs:   config.ReportNeeds + ", and " + config.SyncNeeds,
 	Metrics: []*check.Metric{OnPremRequests, OnPremSuccess, OnPremMailboxSuccess, OnPremWithoutHMA},
 	Reasons: onPremReasons,
 	Implies: []check.Implication{{Causes: []*check.Reason{cloudSyncRefused, cloudSyncStopped},
@@ -33,6 +33,8 @@ var OnPremSync = &check.Def{
 	Facts: []*check.Fact{frontEndsCounted},
 	Steps: []int{5, 7},
 	New:   newOnPremSync,
+
+	Rehearse: func(m check.Memory, now time.Time) { RehearseOnPrem(m, now, 400) },
 }
 
 const (

@@ -16,19 +16,19 @@ const (
 
 // The reasons of the mailbox_sync check.
 var (
-	syncStopped = &check.Reason{Name: "sync_stopped", Severity: check.Critical,
+	syncStopped = &check.Reason{Name: "sync_stopped", Severity: check.Critical, Gathered: true,
 		Summary: "No phone synchronises any more: hardly any of the mailboxes asked in rotation has just synchronised, at an hour at which many usually " +
 			"have." + otherLeg,
 		Fix: lookFirst + "Check the service health of Exchange Online and Microsoft Entra in the Microsoft 365 admin centre, and whether a Conditional " +
 			"Access policy has changed. On a public holiday, silence the alert."}
-	syncFailing = &check.Reason{Name: "sync_failing", Severity: check.Critical, For: 30 * time.Minute,
+	syncFailing = &check.Reason{Name: "sync_failing", Severity: check.Critical, For: 30 * time.Minute, Gathered: true,
 		Summary: "Many phones try to synchronise and fail: their last attempt is over an hour newer than their last success." + otherLeg,
 		Fix: lookFirst + "Then take one mailbox of `hmad_mailbox_last_sync_attempt_timestamp_seconds - hmad_mailbox_last_success_sync_timestamp_seconds " +
 			"> 3600` and look: " + askOne + "."}
-	syncStale = &check.Reason{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute,
+	syncStale = &check.Reason{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute, Gathered: true,
 		Summary: "Many phones have not synchronised for longer than `sync.stale_after`." + otherLeg,
 		Fix:     lookFirst + "Where phones are quiet at weekends, `sync.stale_after` should be 72h. Look at one mailbox: " + askOne + "."}
-	syncUnknown = &check.Reason{Name: "sync_unknown", Severity: check.Warning,
+	syncUnknown = &check.Reason{Name: "sync_unknown", Severity: check.Warning, Gathered: true,
 		Summary: "Exchange Online does not say when many mailboxes, or a watched one, last synchronised, so hmad cannot tell whether their phones work.",
 		Fix: "Look at one mailbox: " + askOne + ". If LastSuccessSync is empty for phones that work, Microsoft does not fill it in: open a support " +
 			"case, and rely on `onprem_sync` meanwhile."}
@@ -46,7 +46,7 @@ var (
 	watchedInCloud = &check.Reason{Name: "watched_mailbox_in_cloud", Severity: check.Warning,
 		Summary: "A watched mailbox is in Exchange Online itself, so it shows nothing about hybrid Modern Authentication.",
 		Fix:     "Watch a mailbox on premises instead; `Get-MailboxLocation '<user>'` shows Primary for one in the cloud."}
-	sweepBehind = &check.Reason{Name: "sweep_behind", Severity: check.Warning, For: 30 * time.Minute,
+	sweepBehind = &check.Reason{Name: "sweep_behind", Severity: check.Warning, For: 30 * time.Minute, Gathered: true,
 		Summary: "hmad asks mailboxes much later than planned, so it may report phones that do not synchronise too late. The phones themselves are not affected.",
 		Fix: "See `hmad_sync_budget_calls_per_second`: if the rate in force is below the configured one, Exchange Online throttles the tenant, perhaps " +
 			"because of other applications; otherwise raise `exchange_online.rate`, lengthen `sync.stale_after` or list fewer mailboxes."}

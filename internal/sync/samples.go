@@ -11,7 +11,9 @@ import (
 var (
 	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
 		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of a " +
-			"mailbox that is counted), unchecked (not asked yet, or its last verdict has run out)."}
+			"mailbox that is counted), unchecked (not asked yet, or its last verdict has run out).",
+		Quote: &check.Quote{Lead: "Mailboxes by state", Each: "{{ .Labels.state }} {{ .Value }}", Counts: true,
+			Labels: `state="stale"`, Value: "12", Text: "stale 12"}}
 	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
 		Help: "Mailboxes whose last known sync is at most this long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so counts for " +
 			"shorter ages are a lower bound."}
