@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"internal/state":             {"internal/check"},
 	"internal/exporter":          {"internal/check", "internal/state"},
 	"internal/probes":            {"internal/check", "internal/config"},
-	"internal/check/checktest":   {"internal/budget", "internal/check"},
+	"internal/check/checktest":   {"internal/budget", "internal/check", "internal/config"},
 	"internal/transport":         {"internal/check", "internal/config"},
 	"internal/powershell":        {"internal/check"},
 	"internal/report":            {"internal/check", "internal/powershell"},
