@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // configOf writes the config of n targets with endpoints and a report, and
@@ -95,7 +96,7 @@ func goodResult(c *check.Check) check.Result {
 		r.Report.Samples = append(r.Report.Samples, check.Sample{Metric: check.Phase, Value: 0.01, Labels: []string{phase, "mail.example.com", ""}})
 	}
 	for i := range 15 {
-		r.Report.Notes = append(r.Report.Notes, check.Notes(fmt.Sprintf("X-Header-%d: a header line of the raw answer, as long as they are", i))...)
+		r.Report.Notes = append(r.Report.Notes, checktest.Seen(fmt.Sprintf("X-Header-%d: a header line of the raw answer, as long as they are", i))...)
 	}
 	return r
 }

@@ -96,7 +96,7 @@ func (j *jammed) Planned(check.ID, time.Time, time.Duration) {
 
 // watched serves one check with a watchdog of a minute and gives the times of
 // the signs of life, counted in seconds from the start.
-func watched(t *testing.T, j *jammed, run func(context.Context) (check.Report, error)) (fed func() []int) {
+func watched(t *testing.T, j *jammed, run func(context.Context, *check.Verdict)) (fed func() []int) {
 	t.Helper()
 	begun := time.Now()
 	heard := make(chan int, 10_000)
@@ -108,7 +108,7 @@ func watched(t *testing.T, j *jammed, run func(context.Context) (check.Report, e
 		}}
 	d := runs.NewDispatcher(&runs.Runner{Book: j, Now: time.Now}, 1)
 	n.follow(d)
-	require.NoError(t, d.Set([]*check.Check{{Def: &check.Def{Name: "activesync"}, Parts: check.Parts{Run: check.Reporting(run)},
+	require.NoError(t, d.Set([]*check.Check{{Def: &check.Def{Name: "activesync"}, Parts: check.Parts{Run: run},
 		Target: "contoso", Schedule: "*/5 * * * *", Timeout: 4 * time.Minute}}))
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan struct{}, 2)
@@ -135,9 +135,9 @@ func longest(times []int, end int) (most int) {
 
 func TestASlowCheckDoesNotStarveTheWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fed := watched(t, &jammed{}, func(ctx context.Context) (check.Report, error) {
+		fed := watched(t, &jammed{}, func(ctx context.Context, v *check.Verdict) {
 			<-ctx.Done()
-			return check.Report{}, ctx.Err()
+			v.Undecided(ctx.Err())
 		})
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -148,7 +148,7 @@ func TestASlowCheckDoesNotStarveTheWatchdog(t *testing.T) {
 func TestAWedgedDispatcherStarvesTheWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &jammed{free: make(chan struct{})}
-		fed := watched(t, j, func(context.Context) (check.Report, error) { return check.Report{}, nil })
+		fed := watched(t, j, func(context.Context, *check.Verdict) {})
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		assert.LessOrEqual(t, longest(fed(), 600), 22)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/state"
 )
 
@@ -104,8 +105,8 @@ func TestFindingSamples(t *testing.T) {
 		report check.Report
 		want   []string
 	}{
-		"an unevaluated reason is absent, not 0": {check.Report{Unjudged: check.Unevaluated(expiring)}, []string{"finding[dns_failed critical] 0"}},
-		"found outweighs unevaluated": {check.Report{Findings: []check.Finding{{Reason: expiring}}, Unjudged: check.Unevaluated(expiring, dnsFailed)},
+		"an unevaluated reason is absent, not 0": {check.Report{Unjudged: checktest.Unjudged(expiring)}, []string{"finding[dns_failed critical] 0"}},
+		"found outweighs unevaluated": {check.Report{Findings: []check.Finding{{Reason: expiring}}, Unjudged: checktest.Unjudged(expiring, dnsFailed)},
 			[]string{"finding[certificate_expiring warning] 1"}},
 		"accepted": {check.Report{Findings: []check.Finding{{Reason: expiring, Accepted: true}}},
 			[]string{"finding[dns_failed critical] 0", "finding[certificate_expiring warning] 0", "finding_accepted[certificate_expiring] 1"}},

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/state"
 )
@@ -95,7 +96,7 @@ func estate() []state.Status {
 		at := noon.Add(-time.Duration(i)*5*time.Minute + 2*time.Minute)
 		v := passedAt(at)
 		v.Report.Samples = phaseSamples("login.microsoftonline.com", "", 2.1, 11.4, 24.8, 38.2, 1.1)
-		v.Report.Notes = check.Notes("curl -sv https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration")
+		v.Report.Notes = []check.Note{{Kind: check.Repeat, Text: "curl -sv https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"}}
 		vantage = append(vantage, v)
 		a := foundAt(at, check.Finding{Reason: expiring, Detail: "ends 2026-12-04 09:00 UTC, in 12 days; CN=autodiscover.contoso.com", Accepted: true})
 		a.Report.Samples = append(phaseSamples("autodiscover.contoso.com", "", .8, 1.2, 6.4, 9.8, .2),
@@ -105,13 +106,12 @@ func estate() []state.Status {
 		if i < 6 {
 			s = foundAt(at, check.Finding{Reason: chainIncomplete, Detail: "CN=Contoso Issuing CA 2 is missing"},
 				check.Finding{Reason: bearerMissing, Detail: "401 from 192.0.2.10 offers Basic and Negotiate, no Bearer"})
-			s.Report.Unjudged = check.Unevaluated()
 			s.Report.Samples = append(append(phaseSamples("mail.contoso.com", "192.0.2.10:443", .7, 1.4, 7.7, 31.9, .3),
 				phaseSamples("mail.contoso.com", "192.0.2.11:443", .7, 1.1, 8.1, 14.2, .2)...),
 				check.Sample{Metric: notAfter, Value: float64(noon.Add(200 * 24 * time.Hour).Unix()), Labels: []string{"mail.contoso.com", "192.0.2.10:443"}},
 				check.Sample{Metric: offered, Value: 1, Labels: []string{"basic"}}, check.Sample{Metric: offered, Value: 0, Labels: []string{"bearer"}})
-			s.Report.Notes = check.Notes("curl -sv --http1.1 -H 'Authorization: Bearer' --connect-to mail.contoso.com:443:192.0.2.10:443 https://mail.contoso.com/Microsoft-Server-ActiveSync",
-				"TLS 1.3, CN=mail.contoso.com, ends 2027-06-10", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nServer: Microsoft-IIS/10.0\r\nrequest-id: 5a4d9e6c-4b06-4a3e-9c3e-0c7e2f9f5a11\r\nWWW-Authenticate: Basic realm=\"mail.contoso.com\"\r\nWWW-Authenticate: Negotiate\r\nX-FEServer: EX01\r\n")
+			s.Report.Notes = append([]check.Note{{Kind: check.Repeat, Text: "curl -sv --http1.1 -H 'Authorization: Bearer' --connect-to mail.contoso.com:443:192.0.2.10:443 https://mail.contoso.com/Microsoft-Server-ActiveSync"}},
+				checktest.Seen("TLS 1.3, CN=mail.contoso.com, ends 2027-06-10", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nServer: Microsoft-IIS/10.0\r\nrequest-id: 5a4d9e6c-4b06-4a3e-9c3e-0c7e2f9f5a11\r\nWWW-Authenticate: Basic realm=\"mail.contoso.com\"\r\nWWW-Authenticate: Negotiate\r\nX-FEServer: EX01\r\n")...)
 		}
 		active = append(active, s)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/state"
 )
 
@@ -120,9 +121,9 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 	const evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\u202e\u2066\x00\xff{{.}}javascript:"
 	r := check.Result{Start: noon, Err: check.Errorf(check.State, "%s", evil), Report: check.Report{
 		Findings: []check.Finding{{Reason: bearerMissing, Detail: evil}, {Reason: &check.Reason{Name: evil, Severity: check.Warning}, Accepted: true}},
-		Unjudged: check.Unevaluated(&check.Reason{Name: evil}),
+		Unjudged: checktest.Unjudged(&check.Reason{Name: evil}),
 		Samples:  append(phaseSamples(evil, evil, 1, 1, 1, 1, 1), check.Sample{Metric: offered, Labels: []string{evil}}),
-		Notes:    check.Notes(evil, "curl "+evil),
+		Notes:    append(checktest.Seen(evil), check.Note{Kind: check.Repeat, Text: "curl " + evil}),
 	}}
 	o := estateOptions()
 	o.Version = evil
@@ -145,7 +146,7 @@ func TestEndlessTextIsCut(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	r := foundAt(noon, check.Finding{Reason: bearerMissing, Detail: long})
 	r.Err = errors.New(long)
-	r.Report.Notes = check.Notes(long, long, long)
+	r.Report.Notes = checktest.Seen(long, long, long)
 	for i := range 5000 {
 		r.Report.Samples = append(r.Report.Samples, check.Sample{Metric: offered, Labels: []string{fmt.Sprint(i)}})
 	}

@@ -30,12 +30,12 @@ func (d *diary) note(format string, args ...any) {
 // build gives a build of the check. Its runs and its Background take so long to
 // notice that they are cut off.
 func (d *diary) build(hash string, run, background time.Duration) *check.Check {
-	c := checkOf(func(ctx context.Context) (check.Report, error) {
+	c := checkOf(func(ctx context.Context, v *check.Verdict) {
 		d.note("%s runs", hash)
 		<-ctx.Done()
 		time.Sleep(run)
 		d.note("%s's run ends", hash)
-		return check.Report{}, ctx.Err()
+		v.Undecided(ctx.Err())
 	})
 	c.Hash = hash
 	c.Begin = func() { d.note("%s begins", hash) }
@@ -121,9 +121,9 @@ func TestABeginThatPanicsIsLoggedAndTheCheckRuns(t *testing.T) {
 
 func TestACheckThatRunsOnceBeginsFirst(t *testing.T) {
 	begun := false
-	c := checkOf(func(context.Context) (check.Report, error) {
+	c := checkOf(func(ctx context.Context, v *check.Verdict) {
 		assert.True(t, begun)
-		return check.Report{}, nil
+		good(ctx, v)
 	})
 	c.Begin = func() { begun = true }
 	r, ok := newBench().Run(t.Context(), c)

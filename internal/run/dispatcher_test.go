@@ -39,10 +39,10 @@ func fleet(n int, run runFunc) (checks []*check.Check) {
 // alone wraps a run so that the test fails when it overlaps itself.
 func alone(t *testing.T, run runFunc) runFunc {
 	var flying atomic.Int32
-	return func(ctx context.Context) (check.Report, error) {
+	return func(ctx context.Context, v *check.Verdict) {
 		assert.EqualValues(t, 1, flying.Add(1), "runs overlap")
 		defer flying.Add(-1)
-		return run(ctx)
+		run(ctx, v)
 	}
 }
 
@@ -82,9 +82,9 @@ func TestARunNeverOverlapsItself(t *testing.T) {
 func TestAStuckCheckHoldsUpNothingButItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		stuck := checkOf(alone(t, inTurn(func(context.Context) (check.Report, error) {
+		stuck := checkOf(alone(t, inTurn(func(ctx context.Context, v *check.Verdict) {
 			<-free
-			return check.Report{}, nil
+			good(ctx, v)
 		}, good)))
 		other := checkOf(good)
 		other.Target = "fabrikam"
@@ -108,12 +108,12 @@ func TestAStuckCheckHoldsUpNothingButItself(t *testing.T) {
 func TestRunsInFlightAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var flying, most atomic.Int32
-		checks := fleet(20, func(ctx context.Context) (check.Report, error) {
+		checks := fleet(20, func(ctx context.Context, v *check.Verdict) {
 			if n := flying.Add(1); n > most.Load() {
 				most.Store(n)
 			}
 			defer flying.Add(-1)
-			return taking(10 * time.Second)(ctx)
+			taking(10*time.Second)(ctx, v)
 		})
 		b := newBench()
 		ticks := 0
@@ -139,9 +139,9 @@ func TestChecksOfOneMomentStartInTheOrderOfTheConfig(t *testing.T) {
 		var checks []*check.Check
 		want := []string{"vantage", "autodiscover", "activesync", "tls_offload", "configuration"}
 		for _, name := range want {
-			c := checkOf(func(context.Context) (check.Report, error) {
+			c := checkOf(func(ctx context.Context, v *check.Verdict) {
 				got = append(got, name)
-				return check.Report{}, nil
+				good(ctx, v)
 			})
 			c.Name = name
 			checks = append(checks, c)
@@ -185,16 +185,16 @@ func TestShutdownEndsRunsAndRecordsNothingOfThem(t *testing.T) {
 	}{
 		"one that heeds its context": {func(chan struct{}) runFunc { return taking(12 * time.Second) }, 0},
 		"one that takes a while": {func(chan struct{}) runFunc {
-			return func(ctx context.Context) (check.Report, error) {
+			return func(ctx context.Context, v *check.Verdict) {
 				<-ctx.Done()
 				time.Sleep(2 * time.Second)
-				return check.Report{}, nil
+				good(ctx, v)
 			}
 		}, 2 * time.Second},
 		"one that never returns": {func(free chan struct{}) runFunc {
-			return func(context.Context) (check.Report, error) {
+			return func(ctx context.Context, v *check.Verdict) {
 				<-free
-				return check.Report{}, nil
+				good(ctx, v)
 			}
 		}, 4 * time.Second},
 	} {

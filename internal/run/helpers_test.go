@@ -180,42 +180,44 @@ var (
 	expired = &check.Reason{Name: "certificate_expired", Severity: check.Critical}
 	old     = &check.Reason{Name: "build_old", Severity: check.Warning}
 	lasting = &check.Metric{Name: "hmad_test_seconds", Kind: check.Gauge, Labels: []string{"host"}}
+
+	vocabulary = []*check.Reason{refused, slow, expired, old}
 )
 
-type runFunc = func(context.Context) (check.Report, error)
+type runFunc = func(context.Context, *check.Verdict)
 
 // checkOf gives a check of contoso, every five minutes with a deadline of 30 s.
 func checkOf(run runFunc) *check.Check {
 	return &check.Check{
 		Def: &check.Def{Name: "activesync",
-			Reasons: []*check.Reason{refused, slow, expired, old}, Metrics: []*check.Metric{lasting}},
-		Parts:  check.Parts{Run: check.Reporting(run)},
+			Reasons: vocabulary, Metrics: []*check.Metric{lasting}},
+		Parts:  check.Parts{Run: run},
 		Target: "contoso", Schedule: "*/5 * * * *", Timeout: 30 * time.Second,
 	}
 }
 
-func good(context.Context) (check.Report, error) { return check.Report{}, nil }
+// good finds nothing.
+func good(_ context.Context, v *check.Verdict) { v.Clear(vocabulary...) }
 
 // taking gives a run that takes d, or until its context ends.
 func taking(d time.Duration) runFunc {
-	return func(ctx context.Context) (check.Report, error) {
+	return func(ctx context.Context, v *check.Verdict) {
 		select {
 		case <-time.After(d):
-			return check.Report{}, nil
+			good(ctx, v)
 		case <-ctx.Done():
-			return check.Report{}, ctx.Err()
+			v.Undecided(ctx.Err())
 		}
 	}
 }
 
 // finding gives a run that finds the reasons.
 func finding(reasons ...*check.Reason) runFunc {
-	return func(context.Context) (check.Report, error) {
-		var r check.Report
+	return func(ctx context.Context, v *check.Verdict) {
+		good(ctx, v)
 		for _, reason := range reasons {
-			r.Findings = append(r.Findings, check.Finding{Reason: reason, Detail: "seen"})
+			v.Find(reason, nil, "seen")
 		}
-		return r, nil
 	}
 }
 
@@ -223,9 +225,9 @@ func finding(reasons ...*check.Reason) runFunc {
 // other, and then as the last.
 func inTurn(runs ...runFunc) runFunc {
 	n := 0
-	return func(ctx context.Context) (check.Report, error) {
+	return func(ctx context.Context, v *check.Verdict) {
 		run := runs[min(n, len(runs)-1)]
 		n++
-		return run(ctx)
+		run(ctx, v)
 	}
 }

@@ -31,7 +31,7 @@ func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
 		b, c := newBench(), checkOf(taking(12*time.Second))
 		d, _ := b.serve(t, 1, c)
 		pass(phase + 10*time.Second) // the first planned run is in flight
-		again := checkOf(func(context.Context) (check.Report, error) { panic("built anew, but not used") })
+		again := checkOf(func(context.Context, *check.Verdict) { panic("built anew, but not used") })
 		fabrikam := checkOf(good)
 		fabrikam.Target = "fabrikam"
 		require.NoError(t, d.Set([]*check.Check{fabrikam, again}))
@@ -87,7 +87,7 @@ func TestAChangedCheckWaitsForItsOldRun(t *testing.T) {
 		start := time.Now()
 		// As in real life, the old run takes its time to notice.
 		version := func(hash string) *check.Check {
-			c := checkOf(func(ctx context.Context) (check.Report, error) {
+			c := checkOf(func(ctx context.Context, v *check.Verdict) {
 				assert.EqualValues(t, 1, flying.Add(1), "runs overlap")
 				defer flying.Add(-1)
 				begun[hash] = time.Since(start)
@@ -95,7 +95,9 @@ func TestAChangedCheckWaitsForItsOldRun(t *testing.T) {
 					<-ctx.Done()
 					time.Sleep(3 * time.Second)
 				}
-				return check.Report{}, ctx.Err()
+				if good(ctx, v); ctx.Err() != nil {
+					v.Undecided(ctx.Err())
+				}
 			})
 			c.Hash = hash
 			return c
@@ -115,9 +117,9 @@ func TestAChangedCheckWaitsForItsOldRun(t *testing.T) {
 func TestARemovedCheckThatComesBackWaitsForItsOldRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		c := checkOf(alone(t, inTurn(func(context.Context) (check.Report, error) {
+		c := checkOf(alone(t, inTurn(func(ctx context.Context, v *check.Verdict) {
 			<-free
-			return check.Report{}, nil
+			good(ctx, v)
 		}, good)))
 		b := newBench()
 		d, _ := b.serve(t, 5, c)

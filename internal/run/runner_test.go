@@ -28,8 +28,9 @@ func names(r check.Result) (names []string) {
 }
 
 func TestRunConfirms(t *testing.T) {
-	lost := func(context.Context) (check.Report, error) {
-		return check.Report{Notes: check.Notes("curl")}, check.Errorf(check.Resolver, "resolver unreachable")
+	lost := func(_ context.Context, v *check.Verdict) {
+		v.Repeat("curl")
+		v.Undecided(check.Errorf(check.Resolver, "resolver unreachable"))
 	}
 	for name, tc := range map[string]struct {
 		attempts []runFunc
@@ -90,14 +91,14 @@ func TestRunSharesItsDeadline(t *testing.T) {
 					deadline, _ := ctx.Deadline()
 					got = append(got, time.Until(deadline))
 				}
-				c := checkOf(func(ctx context.Context) (check.Report, error) {
+				c := checkOf(func(ctx context.Context, v *check.Verdict) {
 					left(ctx)
 					if tc.first > 0 && len(got) == 1 {
 						time.Sleep(tc.first)
 					} else {
 						<-ctx.Done()
 					}
-					return finding(slow)(ctx)
+					finding(slow)(ctx, v)
 				})
 				c.Doubt = func(ctx context.Context, _ *check.Verdict) { left(ctx) }
 				b := newBench()
@@ -112,7 +113,11 @@ func TestRunSharesItsDeadline(t *testing.T) {
 
 func TestRunGivesTheWholeDeadlineWhereNothingNeedsConfirming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := checkOf(taking(20 * time.Second))
+		c := checkOf(func(ctx context.Context, v *check.Verdict) {
+			time.Sleep(20 * time.Second)
+			assert.NoError(t, ctx.Err())
+			v.Clear(expired)
+		})
 		c.Reasons = []*check.Reason{expired}
 		result, _ := newBench().Run(t.Context(), c)
 		assert.NoError(t, result.Err)
@@ -121,9 +126,9 @@ func TestRunGivesTheWholeDeadlineWhereNothingNeedsConfirming(t *testing.T) {
 
 func TestRunLeavesAFindingThatItCouldNotConfirm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		result, ok := newBench().Run(t.Context(), checkOf(func(ctx context.Context) (check.Report, error) {
+		result, ok := newBench().Run(t.Context(), checkOf(func(ctx context.Context, v *check.Verdict) {
 			time.Sleep(30500 * time.Millisecond) // beyond the deadline, within the grace
-			return finding(slow)(ctx)
+			finding(slow)(ctx, v)
 		}))
 		require.True(t, ok)
 		assert.Equal(t, check.Undecided, result.Outcome())
@@ -188,28 +193,26 @@ func TestRunAppliesWaivers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				kept, _ := finding(tc.reason, tc.reason)(t.Context())
-				c := checkOf(func(context.Context) (check.Report, error) { return kept, nil })
+				c := checkOf(finding(tc.reason, tc.reason))
 				c.Accept = tc.accept
 				result, _ := newBench().Run(t.Context(), c)
 				assert.Equal(t, tc.outcome, result.Outcome())
 				assert.Equal(t, tc.notes, result.Report.Texts())
 				assert.Equal(t, tc.took, result.Took)
-				assert.False(t, kept.Findings[0].Accepted, "the check's own report is not written to")
 			})
 		})
 	}
 }
 
 func TestRunHoldsAPanic(t *testing.T) {
-	explode := func(context.Context) (check.Report, error) { panic("index out of range\nsecond line") }
+	explode := func(context.Context, *check.Verdict) { panic("index out of range\nsecond line") }
 	for name, c := range map[string]*check.Check{
 		"in a run":                   checkOf(explode),
 		"in the confirming attempt":  checkOf(inTurn(finding(slow), explode)),
-		"with more than fits a line": checkOf(func(context.Context) (check.Report, error) { panic(strings.Repeat("index out of range ", 1000)) }),
+		"with more than fits a line": checkOf(func(context.Context, *check.Verdict) { panic(strings.Repeat("index out of range ", 1000)) }),
 		"in the doubt": func() *check.Check {
 			c := checkOf(finding(slow))
-			c.Doubt = func(ctx context.Context, _ *check.Verdict) { _, _ = explode(ctx) }
+			c.Doubt = explode
 			return c
 		}(),
 	} {
@@ -233,10 +236,7 @@ func TestRunHoldsAPanic(t *testing.T) {
 
 func TestRunHoldsACheckThatEndsItsGoroutine(t *testing.T) {
 	b := newBench()
-	result, ok := b.Run(t.Context(), checkOf(func(context.Context) (check.Report, error) {
-		runtime.Goexit()
-		return check.Report{}, nil
-	}))
+	result, ok := b.Run(t.Context(), checkOf(func(context.Context, *check.Verdict) { runtime.Goexit() }))
 	require.True(t, ok)
 	assert.Equal(t, check.Panic, check.ClassOf(result.Err))
 }
@@ -245,9 +245,9 @@ func TestRunLeavesAStuckCheckBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
 		b := newBench()
-		c := checkOf(func(context.Context) (check.Report, error) {
+		c := checkOf(func(ctx context.Context, v *check.Verdict) {
 			<-free
-			return check.Report{}, nil
+			good(ctx, v)
 		})
 		result, ok, answers := b.run(t.Context(), c)
 		require.True(t, ok)
@@ -266,7 +266,7 @@ func TestRunLeavesAStuckCheckBehind(t *testing.T) {
 func TestRunThatShutdownCutOffIsNotRecorded(t *testing.T) {
 	for name, run := range map[string]runFunc{
 		"and that says so":         taking(time.Minute),
-		"and that blames the host": func(ctx context.Context) (check.Report, error) { <-ctx.Done(); return finding(expired)(ctx) },
+		"and that blames the host": func(ctx context.Context, v *check.Verdict) { <-ctx.Done(); finding(expired)(ctx, v) },
 		"while it paused":          finding(slow),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,9 +289,9 @@ func TestRunStamps(t *testing.T) {
 		b := newBench()
 		east := time.FixedZone("UTC+5:30", 5*3600+1800)
 		b.Now = func() time.Time { return b.clock.Now().In(east) }
-		result, _ := b.Run(t.Context(), checkOf(func(ctx context.Context) (check.Report, error) {
+		result, _ := b.Run(t.Context(), checkOf(func(ctx context.Context, v *check.Verdict) {
 			b.clock.jump(-time.Hour) // Took does not follow the wall clock
-			return taking(3 * time.Second)(ctx)
+			taking(3*time.Second)(ctx, v)
 		}))
 		assert.Equal(t, check.ID{Check: "activesync", Target: "contoso"}, result.ID())
 		assert.Equal(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), result.Start)
@@ -300,10 +300,10 @@ func TestRunStamps(t *testing.T) {
 }
 
 func TestRunCounts(t *testing.T) {
-	skipped := func(context.Context) (check.Report, error) { return check.Report{}, check.Skip("no report yet") }
-	both := func(ctx context.Context) (check.Report, error) {
-		r, _ := finding(expired)(ctx)
-		return r, errors.New("state unreadable")
+	skipped := func(_ context.Context, v *check.Verdict) { v.Skip("no report yet") }
+	both := func(ctx context.Context, v *check.Verdict) {
+		finding(expired)(ctx, v)
+		v.Undecided(errors.New("state unreadable"))
 	}
 	for name, tc := range map[string]struct {
 		run     runFunc
@@ -334,11 +334,12 @@ func TestRunCounts(t *testing.T) {
 
 func TestRunLogsChangesOfOutcomeOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		secret := func(context.Context) (check.Report, error) {
-			return check.Report{Findings: []check.Finding{{Reason: expired, Detail: "hmad-probe@contoso.com"}}}, nil
+		secret := func(ctx context.Context, v *check.Verdict) {
+			good(ctx, v)
+			v.Find(expired, []string{"hmad-probe@contoso.com"}, "hmad-probe@contoso.com")
 		}
-		lost := func(context.Context) (check.Report, error) {
-			return check.Report{}, check.Errorf(check.Resolver, "no answer about hmad-probe@contoso.com")
+		lost := func(_ context.Context, v *check.Verdict) {
+			v.Undecided(check.Errorf(check.Resolver, "no answer about hmad-probe@contoso.com"))
 		}
 		b, c := newBench(), checkOf(inTurn(good, good, secret, secret, lost, finding(old), good))
 		for range 8 {
@@ -363,7 +364,7 @@ func TestRunLogsChangesOfOutcomeOnly(t *testing.T) {
 
 func TestRunOnceNeedsNoBookMeterOrLog(t *testing.T) {
 	r := &Runner{Now: time.Now}
-	result, ok := r.Run(t.Context(), checkOf(func(context.Context) (check.Report, error) { panic("held") }))
+	result, ok := r.Run(t.Context(), checkOf(func(context.Context, *check.Verdict) { panic("held") }))
 	require.True(t, ok)
 	assert.Equal(t, check.Panic, check.ClassOf(result.Err))
 	assert.Equal(t, result.Start.Round(0), result.Start, "without a monotonic reading (a bubble's time has none)")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // idleWriter returns a Store and a writer that writes when it is told to.
@@ -45,7 +46,7 @@ func typical(id check.ID, n int) check.Result {
 		r.Report.Samples = append(r.Report.Samples, check.Sample{Metric: notAfter, Value: 1.9e9, Labels: []string{"mail.contoso.com"}})
 	}
 	for range 15 {
-		r.Report.Notes = append(r.Report.Notes, check.Notes("X-FEServer: a header line of the raw answer, as long as they are")...)
+		r.Report.Notes = append(r.Report.Notes, checktest.Seen("X-FEServer: a header line of the raw answer, as long as they are")...)
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // TestUpgradeDropsWhatIsNoMore opens a file with other Defs than wrote it.
@@ -15,7 +16,7 @@ func TestUpgradeDropsWhatIsNoMore(t *testing.T) {
 		path := statePath(t)
 		s := opened(t, path, options())
 		with := run(activesync, 1, expiring)
-		with.Report.Unjudged = check.Unevaluated(blocked)
+		with.Report.Unjudged = checktest.Unjudged(blocked)
 		with.Report.Samples = []check.Sample{
 			{Metric: notAfter, Value: 1, Labels: []string{"mail.contoso.com"}},
 			{Metric: check.Decided, Value: 1},

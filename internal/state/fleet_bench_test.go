@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // mailboxes is the size of the fleets that are measured.
@@ -91,7 +92,7 @@ func tellMinute(s *Store, minute int, random *rand.Rand) {
 			continue
 		}
 		r := run(check.ID{Check: d.name, Target: mailbox.target}, minute)
-		r.Report.Notes = check.Notes(strings.Repeat("x", d.bytes))
+		r.Report.Notes = checktest.Seen(strings.Repeat("x", d.bytes))
 		s.Record(r)
 	}
 	for n := 130_000 * minute / 1440; n < 130_000*(minute+1)/1440; n++ {

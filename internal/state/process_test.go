@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // stateFile is the environment variable that makes a test play its part in a
@@ -54,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	large := func(n int) check.Result {
 		r := run(activesync, n)
-		r.Report.Notes = check.Notes(strings.Repeat("x", 50000))
+		r.Report.Notes = checktest.Seen(strings.Repeat("x", 50000))
 		return r
 	}
 	limit(8192) // no room even for an empty file
@@ -176,7 +177,7 @@ func recordForEver(path string) {
 		start := time.Now()
 		for _, id := range recorded {
 			r := check.Result{Check: id.Check, Target: id.Target, Start: start}
-			r.Report.Notes = check.Notes(strings.Repeat("WWW-Authenticate: Bearer ", 100))
+			r.Report.Notes = checktest.Seen(strings.Repeat("WWW-Authenticate: Bearer ", 100))
 			s.Record(r)
 		}
 		now := []byte(start.Format(time.RFC3339Nano))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // sameStatus compares statuses: errors by class and text, NaN as equal.
@@ -40,7 +41,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := opened(t, statePath(t), options())
 		full := run(activesync, 100, expiring)
-		full.Report.Unjudged = check.Unevaluated(blocked)
+		full.Report.Unjudged = checktest.Unjudged(blocked)
 		full.Report.Samples = []check.Sample{
 			{Metric: notAfter, Value: 1.9e9, Labels: []string{"mail.contoso.com"}},
 			{Metric: notAfter, Value: math.NaN(), Labels: []string{"nan.contoso.com"}},
@@ -48,7 +49,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 			{Metric: check.Phase, Value: .25, Labels: []string{"dns", "mail.contoso.com", ""}},
 			{Metric: check.Success, Value: 1},
 		}
-		full.Report.Notes = check.Notes("curl -v https://mail.contoso.com/", "WWW-Authenticate: Bearer")
+		full.Report.Notes = []check.Note{{Kind: check.Repeat, Text: "curl -v https://mail.contoso.com/"}, {Kind: check.Seen, Text: "WWW-Authenticate: Bearer"}}
 		for n := range 100 {
 			r := run(activesync, n)
 			if n%3 == 0 {

@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // unable makes a run whose judgement stopped at blocked before expiring.
 func unable(id check.ID, n int) check.Result {
 	r := run(id, n, blocked)
-	r.Report.Unjudged = check.Unevaluated(expiring)
+	r.Report.Unjudged = checktest.Unjudged(expiring)
 	return r
 }
 

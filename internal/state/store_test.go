@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 func ids(s *Store) (all []check.ID) {
@@ -118,7 +119,7 @@ func TestUnpersistableResultStaysInMemory(t *testing.T) {
 		s := opened(t, statePath(t), o)
 		s.Record(run(activesync, 1))
 		large := run(activesync, 2)
-		large.Report.Notes = check.Notes(strings.Repeat("x", maxValue))
+		large.Report.Notes = checktest.Seen(strings.Repeat("x", maxValue))
 		s.Record(large)
 		require.Equal(t, after(2), statusOf(t, s, activesync).Last.Start)
 		s = reopened(t, s)
