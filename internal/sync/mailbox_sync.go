@@ -125,10 +125,7 @@ func (m *mailboxSync) begin() {
 		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.sweep.gauges.names.of(key),
 			StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
-	var h plan.History
-	m.env.Memory.Get(keyOfHours, &h.Hours)
-	m.env.Memory.Get(keyOfPulse, &h.Pulse)
-	m.sweep.plan.Resume(h)
+	m.sweep.plan.Resume(plan.History{Hours: loadHours(m.env.Memory, keyOfHours), Pulse: loadPulse(m.env.Memory)})
 	m.stats = loadStatistics(m.sweep, m.env, m.rules.Watch)
 	m.members.load()
 	m.show()
@@ -196,8 +193,8 @@ func (m *mailboxSync) judge(v *check.Verdict, err error) {
 		v.Undecided(err)
 	}
 	h := m.sweep.plan.History()
-	m.env.Memory.Put(keyOfHours, h.Hours)
-	m.env.Memory.Put(keyOfPulse, h.Pulse)
+	saveHours(m.env.Memory, keyOfHours, h.Hours)
+	savePulse(m.env.Memory, h.Pulse)
 	m.sweep.note(v)
 	m.members.note(v)
 	m.stats.note(v)

@@ -38,7 +38,8 @@ var OnPremSync = &check.Def{
 }
 
 const (
-	keyOfOnPrem   = "onprem_sync"     // baseline in the target's memory
+	keyOfOnPrem   = "onprem_sync"     // in the target's memory: by host, until when it has been counted
+	onPremHours   = "onprem_hours"    // the baseline, in the same memory
 	keyOfPartners = "onprem_partners" // when each watched mailbox's partnership last succeeded, in the same memory
 )
 
@@ -48,32 +49,24 @@ const onServer = `Select-String OutlookService "$env:ExchangeInstallPath\Logging
 // frontEndsCounted tells which servers the verdict rests on.
 var frontEndsCounted = &check.Fact{Name: "front_ends_counted", Doc: "the servers whose reports count the requests of Outlook's service in the cloud"}
 
-// onPremMemory is what the check remembers.
-type onPremMemory struct {
-	Hours   plan.Hours
-	Counted map[string]time.Time // by host, until when it has been counted
-}
-
 // RehearseOnPrem fills the memory of onprem_sync, unless it has one, with weeks of
 // hours that had so many successes each. It is for demonstrations.
 func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
-	var kept onPremMemory
-	if m.Get(keyOfOnPrem, &kept) {
-		return
-	}
-	kept.Hours.Rehearse(now, plan.Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
-	m.Put(keyOfOnPrem, kept)
+	rehearse(m, onPremHours, now, plan.Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
 }
 
 // RehearseMailboxes fills the memory of mailbox_sync, unless it has one, with weeks
 // of hours in which this percentage of the samples had moved.
 func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
-	var h plan.Hours
-	if m.Get(keyOfHours, &h) {
-		return
+	rehearse(m, keyOfHours, now, plan.Hour{Asked: 100, Moved: percent})
+}
+
+func rehearse(m check.Memory, key string, now time.Time, c plan.Hour) {
+	h := loadHours(m, key)
+	if len(h.Days()) == 0 {
+		h.Rehearse(now, c)
+		saveHours(m, key, h)
 	}
-	h.Rehearse(now, plan.Hour{Asked: 100, Moved: percent})
-	m.Put(keyOfHours, h)
 }
 
 type onPremSync struct {
@@ -190,17 +183,15 @@ func (o *onPremSync) baseline(seen *onPrem) {
 	if len(seen.frontEnds) == 0 {
 		return
 	}
-	var kept onPremMemory
-	o.env.Memory.Get(keyOfOnPrem, &kept)
-	if kept.Counted == nil {
-		kept.Counted = map[string]time.Time{}
-	}
-	learn(&kept.Hours, kept.Counted, seen.frontEnds)
+	hours, counted := loadHours(o.env.Memory, onPremHours), map[string]time.Time{}
+	o.env.Memory.Get(keyOfOnPrem, &counted)
+	learn(&hours, counted, seen.frontEnds)
 	old := o.env.Now().Add(-14 * 24 * time.Hour)
-	maps.DeleteFunc(kept.Counted, func(_ string, t time.Time) bool { return t.Before(old) })
-	o.env.Memory.Put(keyOfOnPrem, kept)
+	maps.DeleteFunc(counted, func(_ string, t time.Time) bool { return t.Before(old) })
+	o.env.Memory.Put(keyOfOnPrem, counted)
+	saveHours(o.env.Memory, onPremHours, hours)
 	_, until := seen.counted()
-	seen.usual, seen.usualKnown = kept.Hours.Usual(until, successes)
+	seen.usual, seen.usualKnown = hours.Usual(until, successes)
 }
 
 // partnerships adds the newest partnership of each watched mailbox.

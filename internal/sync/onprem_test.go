@@ -14,6 +14,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/report"
+	"github.com/hmad/hmad/internal/sync/plan"
 )
 
 // servers are the reports of a test.
@@ -275,9 +276,10 @@ func TestWhatIsUsualIsLearntFromReports(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, r.Findings, "%s: nights and weekends are quiet", w.now)
 	}
-	var kept struct{ Hours map[int64][2]int }
-	require.True(t, memory{w.store}.Get(keyOfOnPrem, &kept))
-	assert.Equal(t, [2]int{12, 120}, kept.Hours[monday.Add(-7*day).Unix()/3600], "slots looked at, and successes")
+	var kept map[int64][2]int
+	weekAgo := monday.Add(-7*day).Unix() / 3600
+	require.True(t, memory{w.store}.Get(partKey(onPremHours, weekAgo/24%plan.DaysKept), &kept))
+	assert.Equal(t, [2]int{12, 120}, kept[weekAgo], "slots looked at, and successes")
 	w.report("EX01", monday.Add(-time.Hour), nil, nil)
 	r, err := w.run()
 	require.NoError(t, err)

@@ -38,7 +38,41 @@ func (h *Hours) Add(at time.Time, asked, moved int) {
 	c, known := h.counts[n]
 	h.counts[n] = Hour{c.Asked + asked, c.Moved + moved}
 	if !known { // once an hour, forget the oldest
-		maps.DeleteFunc(h.counts, func(old int64, _ Hour) bool { return old < n-hoursKept || old > n+1 })
+		h.forget(n)
+	}
+}
+
+// forget drops what is too old or in the future at hour n.
+func (h *Hours) forget(n int64) {
+	maps.DeleteFunc(h.counts, func(old int64, _ Hour) bool { return old < n-hoursKept || old > n+1 })
+}
+
+// DaysKept is a number of days of which no two are in Hours and have the same
+// remainder.
+const DaysKept = hoursKept/hoursOfDay + 3
+
+// Days returns the hours by the day that they are of, in days since 1970. Most
+// days do not change any more.
+func (h Hours) Days() map[int64]Hours {
+	days := map[int64]Hours{}
+	for n, c := range h.counts {
+		day := n / hoursOfDay
+		if days[day].counts == nil {
+			days[day] = Hours{map[int64]Hour{}}
+		}
+		days[day].counts[n] = c
+	}
+	return days
+}
+
+// Join takes over the hours of another and keeps the last weeks of both.
+func (h *Hours) Join(other Hours) {
+	if h.counts == nil {
+		h.counts = map[int64]Hour{}
+	}
+	maps.Copy(h.counts, other.counts)
+	if len(h.counts) > 0 {
+		h.forget(slices.Max(slices.Collect(maps.Keys(h.counts))))
 	}
 }
 

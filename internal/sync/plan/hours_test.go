@@ -136,6 +136,21 @@ func TestHoursAreKeptForFourWeeks(t *testing.T) {
 	assert.Error(t, json.Unmarshal([]byte(`{"x":[1,2]}`), &again))
 }
 
+func TestHoursInPartsAreTheSameAgain(t *testing.T) {
+	h, kept := new(Hours), map[int64]Hours{}
+	for i := range 100 * 24 {
+		h.Add(monday.Add(time.Duration(i)*time.Hour), 1, i)
+		for n, day := range h.Days() {
+			kept[n%DaysKept] = day
+		}
+	}
+	var again Hours
+	for _, day := range kept {
+		again.Join(day)
+	}
+	assert.Equal(t, h.counts, again.counts)
+}
+
 func TestRehearsedWeeksAreKnown(t *testing.T) {
 	var h Hours
 	h.Rehearse(monday, Hour{100, 80})

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -62,12 +64,54 @@ func (p *Pulse) newest(now seconds, window time.Duration) iter.Seq2[int, beat] {
 	}
 }
 
+// all returns the samples, oldest first.
+func (p *Pulse) all() []beat {
+	all := make([]beat, 0, pulseSize)
+	for i := max(0, p.next-pulseSize); i < p.next; i++ {
+		all = append(all, p.ring[i%pulseSize])
+	}
+	return all
+}
+
+const slotOfPulse = 5 * time.Minute
+
+// SlotsKept is a number of slots of which no two are in Pulse.Slots and have the
+// same remainder.
+const SlotsKept = int64(pulseWindow/slotOfPulse) + 2
+
+// Slots returns the samples that say something beside the newest by the five
+// minutes in which they were asked, in five minutes since 1970. Most of these do
+// not change any more.
+func (p *Pulse) Slots() map[int64]Pulse {
+	slots := map[int64]Pulse{}
+	all := p.all()
+	for _, b := range all {
+		if all[len(all)-1].asked.sub(b.asked) > pulseWindow {
+			continue
+		}
+		n := int64(b.asked) / int64(slotOfPulse/time.Second)
+		slot := slots[n]
+		slot.note(b.asked, b.lag)
+		slots[n] = slot
+	}
+	return slots
+}
+
+// Join takes over the samples of another and keeps the newest of both.
+func (p *Pulse) Join(other Pulse) {
+	all := append(p.all(), other.all()...)
+	slices.SortStableFunc(all, func(a, b beat) int { return cmp.Compare(a.asked, b.asked) })
+	*p = Pulse{}
+	for _, b := range all {
+		p.note(b.asked, b.lag)
+	}
+}
+
 // MarshalJSON writes the samples, oldest first, as [[<Unix time>, <seconds since
 // the last success>], …].
 func (p Pulse) MarshalJSON() ([]byte, error) {
 	out := [][2]int64{}
-	for i := max(0, p.next-pulseSize); i < p.next; i++ {
-		b := p.ring[i%pulseSize]
+	for _, b := range p.all() {
 		out = append(out, [2]int64{int64(b.asked), int64(b.lag / time.Second)})
 	}
 	return json.Marshal(out)
