@@ -19,8 +19,8 @@ type storedResult struct {
 	Outcome  check.Outcome    `json:"outcome"`
 	Findings []storedFinding  `json:"findings,omitempty"`
 	Unjudged []storedUnjudged `json:"unjudged,omitempty"`
-	Samples  []storedSample   `json:"samples,omitempty"`
-	Notes    []check.Note     `json:"notes,omitempty"`
+	Samples  []storedSamples  `json:"samples,omitempty"`
+	Notes    []storedNotes    `json:"notes,omitempty"`
 	Error    *storedError     `json:"error,omitempty"`
 	Times    *times           `json:"times,omitempty"`
 }
@@ -53,29 +53,23 @@ type storedUnjudged struct {
 	Ends   bool   `json:"ends,omitempty"`
 }
 
-type storedSample struct {
-	Metric string   `json:"metric"`
-	Value  number   `json:"value"`
-	Labels []string `json:"labels,omitempty"`
+// storedSamples are samples of one metric that follow one another. A row is the
+// value, which may be NaN or infinite, and the labels.
+type storedSamples struct {
+	Metric string     `json:"metric"`
+	Rows   [][]string `json:"rows"`
+}
+
+// storedNotes are notes of one kind that follow one another.
+type storedNotes struct {
+	Kind  check.NoteKind `json:"kind"`
+	Texts []string       `json:"texts"`
 }
 
 type storedError struct {
 	Class   string `json:"class"`
 	Message string `json:"message"`
 	Skipped bool   `json:"skipped,omitempty"`
-}
-
-// number is a float64 that may be NaN or infinite, which JSON's numbers cannot.
-type number float64
-
-func (n number) MarshalText() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
-}
-
-func (n *number) UnmarshalText(text []byte) error {
-	f, err := strconv.ParseFloat(string(text), 64)
-	*n = number(f)
-	return err
 }
 
 // skipped is a persisted error that was check.ErrSkipped.
@@ -113,7 +107,7 @@ func encode(content any) (text []byte, err error) {
 // store returns the stored form of a run.
 func store(of storedRun) storedResult {
 	r := of.result
-	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Notes: r.Report.Notes, Times: of.times}
+	s := storedResult{Start: r.Start, Took: r.Took, Outcome: r.Outcome(), Times: of.times}
 	for _, f := range r.Report.Findings {
 		s.Findings = append(s.Findings, storedFinding{f.Reason.Name, f.About, f.Detail, f.Accepted, f.Carried})
 	}
@@ -121,12 +115,34 @@ func store(of storedRun) storedResult {
 		s.Unjudged = append(s.Unjudged, storedUnjudged{u.Reason.Name, u.Why, u.Ends})
 	}
 	for _, x := range r.Report.Samples {
-		s.Samples = append(s.Samples, storedSample{x.Metric.Name, number(x.Value), x.Labels})
+		s.addSample(x)
+	}
+	for _, n := range r.Report.Notes {
+		s.addNote(n)
 	}
 	if r.Err != nil {
 		s.Error = &storedError{check.ClassOf(r.Err).Name, r.Err.Error(), errors.Is(r.Err, check.ErrSkipped)}
 	}
 	return s
+}
+
+func (s *storedResult) addSample(x check.Sample) {
+	last := len(s.Samples) - 1
+	if last < 0 || s.Samples[last].Metric != x.Metric.Name {
+		s.Samples = append(s.Samples, storedSamples{Metric: x.Metric.Name})
+		last++
+	}
+	value := strconv.FormatFloat(x.Value, 'g', -1, 64)
+	s.Samples[last].Rows = append(s.Samples[last].Rows, append([]string{value}, x.Labels...))
+}
+
+func (s *storedResult) addNote(n check.Note) {
+	last := len(s.Notes) - 1
+	if last < 0 || s.Notes[last].Kind != n.Kind {
+		s.Notes = append(s.Notes, storedNotes{Kind: n.Kind})
+		last++
+	}
+	s.Notes[last].Texts = append(s.Notes[last].Texts, n.Text)
 }
 
 func (e *storedError) restore() error {

@@ -66,7 +66,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add([]byte{}, "")
 	f.Add(bytes.TrimSuffix(sound, []byte("\n")), header+"1\nvalue contoso seen  1\n"+snapshotMark)
 	f.Add([]byte("garbage\n"), header+"2")
-	f.Add(sound, "run contoso activesync 1 {\"outcome\":\"failed\",\"findings\":[{\"reason\":\"blocked\"}],\"times\":{\"found_since\":{\"blocked\":\"2026-11-22T12:00:00Z\"}}}")
+	f.Add(sound, "run contoso activesync 1 {\"outcome\":\"failed\",\"findings\":[{\"reason\":\"blocked\"}],\"notes\":[{\"kind\":\"seen\",\"texts\":[\"x\"]}],\"samples\":[{\"metric\":\"hmad_check_success\",\"rows\":[[],[\"1\"],[\"x\"]]}],\"times\":{\"found_since\":{\"blocked\":\"2026-11-22T12:00:00Z\"}}}")
 	f.Add(sound[1:], "run contoso activesync x {}\nrun contoso activesync 1\nrun contoso activesync 18446744073709551615 {}")
 	f.Add(sound[:5], "too few fields\nfleet contoso mailboxes %zz x\nother contoso x y z\nfleet a b c zzzz\nfleet a b c ~")
 	last := key{fleetTable, "contoso", "mailboxes", "last@contoso.com"}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -89,7 +90,7 @@ func (n *names) decode(id check.ID, value []byte) (storedRun, error) {
 }
 
 func (n *names) report(of string, s storedResult) check.Report {
-	report := check.Report{Notes: s.Notes}
+	var report check.Report
 	for _, f := range s.Findings {
 		if reason := n.reason(of, f.Reason); reason != nil {
 			report.Findings = append(report.Findings, check.Finding{Reason: reason, About: f.About, Detail: f.Detail, Accepted: f.Accepted, Carried: f.Carried})
@@ -101,9 +102,25 @@ func (n *names) report(of string, s storedResult) check.Report {
 		}
 	}
 	for _, x := range s.Samples {
-		if m := n.metric(of, x.Metric, len(x.Labels)); m != nil {
-			report.Samples = append(report.Samples, check.Sample{Metric: m, Value: float64(x.Value), Labels: x.Labels})
+		report.Samples = append(report.Samples, n.samples(of, x)...)
+	}
+	for _, x := range s.Notes {
+		for _, text := range x.Texts {
+			report.Notes = append(report.Notes, check.Note{Kind: x.Kind, Text: text})
 		}
 	}
 	return report
+}
+
+func (n *names) samples(of string, s storedSamples) (samples []check.Sample) {
+	for _, row := range s.Rows {
+		m := n.metric(of, s.Metric, len(row)-1)
+		if m == nil {
+			continue
+		}
+		if value, err := strconv.ParseFloat(row[0], 64); err == nil {
+			samples = append(samples, check.Sample{Metric: m, Value: value, Labels: row[1:]})
+		}
+	}
+	return samples
 }
