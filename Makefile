@@ -3,7 +3,7 @@
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
 # make e2e    of make test the long trials alone: the plan at size, paging, the sweep of mailboxes
-# make bench  probes beside bare net/http, dispatcher, scrape
+# make bench  probes, dispatcher, scrape, a day of the state file
 # make bench-blackbox   CPU per probe, of hmad and of blackbox_exporter
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
