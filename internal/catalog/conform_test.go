@@ -37,15 +37,12 @@ const (
 `
 )
 
-// ownPlan are the reasons that hmad judges by what it knows of itself.
-var ownPlan = map[string][]string{"mailbox_sync": {"sweep_behind"}}
-
 func TestEveryCheckKeepsWhatChecksPromise(t *testing.T) {
 	for name, text := range map[string]string{"a target with no more than it must have": bare, "a target with everything": full} {
 		for _, def := range catalog.Defs() {
 			t.Run(name+"/"+def.Name, func(t *testing.T) {
 				target, env := conformTarget(t, text)
-				checktest.Conform(t, def, target, env, ownPlan[def.Name]...)
+				checktest.Conform(t, def, target, env)
 			})
 		}
 	}
@@ -59,7 +56,6 @@ func TestAnEmptyReportClearsNothing(t *testing.T) {
 		"onprem_report":    {"report_missing", "report_late", "report_invalid", "report_clock_skew"},
 		"metadata_refresh": {"arbitration_mailbox_multiple", "tokens_refused", "stale_copy_proven"},
 		"configuration":    {"outlook_service_blocked"},
-		"mailbox_sync":     ownPlan["mailbox_sync"],
 	}
 	for _, def := range catalog.Defs() {
 		t.Run(def.Name, func(t *testing.T) {

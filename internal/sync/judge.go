@@ -228,7 +228,7 @@ func (o observation) judgeBehind(v *check.Verdict) {
 		v.Open("the sweep pauses because mailboxes cannot be asked", sweepBehind)
 	case c.Behind >= behindFloor && float64(c.Behind) >= behindShare*float64(c.Mailboxes):
 		v.Find(sweepBehind, nil, "%d of %d mailboxes should have been asked long ago, the first %s ago", c.Behind, c.Mailboxes, check.Span(c.Lag))
-	case c.States[plan.Unchecked] == c.Mailboxes:
+	case c.Asked() == 0:
 		v.Open("nothing is known of any mailbox yet", sweepBehind)
 	default:
 		v.Clear(sweepBehind)

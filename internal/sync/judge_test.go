@@ -126,6 +126,8 @@ func TestWhyAFleetIsNotJudged(t *testing.T) {
 			"only 300 of 1000 mailboxes are known yet", false},
 		"a sweep that has not begun": {func(o *observation) { o.counts.States = map[plan.State]int{plan.Unchecked: 1000} }, sweepBehind,
 			"nothing is known of any mailbox yet", false},
+		"a sweep that nobody answers": {func(o *observation) { o.counts.States = map[plan.State]int{plan.Unchecked: 990, plan.Error: 10} }, sweepBehind,
+			"nothing is known of any mailbox yet", false},
 		"a sweep that pauses":          {func(o *observation) { o.halted = true }, sweepBehind, "the sweep pauses because mailboxes cannot be asked", false},
 		"no watch list":                {func(*observation) {}, watchedInCloud, "no mailbox is watched", true},
 		"a watch list without a grave": {watch(plan.Fresh), watchedStaleCritical, "no mailbox is watched with severity critical", true},
