@@ -105,7 +105,7 @@ func (a alert) String() string { return a["check"] + "." + a["reason"] }
 func (a alert) is(label string, values ...string) bool { return slices.Contains(values, a[label]) }
 
 var (
-	transport = []string{"dns_failed", "connect_failed", "tls_failed", "certificate_untrusted", "certificate_chain_incomplete",
+	transportReasons = []string{"dns_failed", "connect_failed", "tls_failed", "certificate_untrusted", "certificate_chain_incomplete",
 		"certificate_name_mismatch", "certificate_expired", "certificate_expiring_soon", "certificate_expiring", "timeout", "response_invalid"}
 	endpoints = []string{"autodiscover", "activesync", "tls_offload"}
 	syncing   = regexp.MustCompile(`^(cloud_)?sync_`)
@@ -118,7 +118,7 @@ func (a alert) hides(b alert) bool {
 	down := a.is("check", endpoints...) && !a.is("reason", "certificate_expiring_soon", "mailbox_oauth_off", "forged_token_accepted")
 	undecided := b.is("reason", "undecided")
 	switch {
-	case a.is("reason", "way_out_closed") && b.is("check", endpoints...) && (undecided || b.is("reason", transport...)),
+	case a.is("reason", "way_out_closed") && b.is("check", endpoints...) && (undecided || b.is("reason", transportReasons...)),
 		a.is("reason", "vantage_offline") && undecided && b.is("check", "evosts_metadata", "configuration", "mailbox_sync"),
 		a.is("reason", "report_late", "report_missing") && undecided && b.is("check", "evosts_metadata", "metadata_refresh", "configuration", "onprem_sync"),
 		a.is("reason", "tokens_refused") && b.is("reason", "metadata_long_stale", "signing_key_missing", "cloud_sync_refused"),

@@ -28,7 +28,7 @@ func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 		defer cancel()
-		_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.ExchangeOnline.Scope}})
+		_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.ExchangeOnline.Scope.String()}})
 	}
 	if err != nil {
 		fix := "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,9 +23,9 @@ import (
 // metadata, token, cmdlets.
 func paths(ctx context.Context, t config.Target, w *world) []step {
 	env := w.env(t, "doctor")
-	steps := []step{resolves(ctx, env, "DNS of AutoDiscover", t.Autodiscover.Host)}
-	if u := t.ActiveSync.URL; u != "" {
-		steps = append(steps, resolves(ctx, env, "DNS of ActiveSync", hostOf(u)))
+	steps := []step{resolves(ctx, env, "DNS of AutoDiscover", t.Autodiscover.Host.Name)}
+	if u := t.ActiveSync.URL.Value(); u != nil {
+		steps = append(steps, resolves(ctx, env, "DNS of ActiveSync", u.Hostname()))
 	}
 	steps = append(steps, directoryStep(ctx, t, env), listener(t, env))
 	steps = append(steps, reports(t, env)...)
@@ -34,21 +33,9 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	return append(steps, onlineSteps(ctx, t, env)...)
 }
 
-// hostOf gives the host of a URL that the config has found in order.
-func hostOf(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		return s
-	}
-	return u.Host
-}
-
 func resolves(ctx context.Context, env check.Env, what, host string) step {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
 	addrs, err := env.Resolve(ctx, "ip", host)
 	if err != nil {
 		return step{what, broken, fmt.Sprintf("%s does not resolve", host), "check the name in public DNS, and the target's resolver"}
@@ -58,7 +45,7 @@ func resolves(ctx context.Context, env check.Env, what, host string) step {
 
 func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 	const what = "directory (LDAP)"
-	if t.OnPrem.LDAP.URL == "" {
+	if t.OnPrem.LDAP.URL.IsZero() {
 		return step{what: what, status: off, detail: "for want of onprem.ldap.url"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -74,21 +61,21 @@ func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 func listener(t config.Target, env check.Env) step {
 	const what = "listener for reports"
 	r := t.OnPrem.Report
-	if r.Listen == "" {
+	if r.Listen.IsZero() {
 		return step{what: what, status: off, detail: "for want of onprem.report.listen"}
 	}
 	if err := intake.New(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
 		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
 	}
-	l, err := net.Listen("tcp", r.Listen)
+	l, err := net.Listen("tcp", r.Listen.String())
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return step{what: what, status: works, detail: r.Listen + " is taken, by the running hmad if there is one"}
+		return step{what: what, status: works, detail: r.Listen.String() + " is taken, by the running hmad if there is one"}
 	case err != nil:
 		return step{what, broken, oneLine(err), "choose an address of this host in onprem.report.listen"}
 	}
 	_ = l.Close() // opened to see that it can be
-	return step{what: what, status: works, detail: r.Listen + " is free for hmad run"}
+	return step{what: what, status: works, detail: r.Listen.String() + " is free for hmad run"}
 }
 
 // reports are the steps of the on-premises reports: whose are evidence of now,

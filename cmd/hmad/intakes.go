@@ -26,7 +26,7 @@ type intakes struct {
 func openIntakes(file *config.File, w *world) (*intakes, error) {
 	in := &intakes{configs: pushed(file)}
 	for i, t := range file.Targets {
-		if t.OnPrem.Report.Listen == "" {
+		if t.OnPrem.Report.Listen.IsZero() {
 			continue
 		}
 		env := w.env(t, catalog.Emits(intake.Pushes).Name)
@@ -37,7 +37,7 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 			in.close()
 			return nil, file.InTarget(i, err)
 		}
-		l, err := net.Listen("tcp", t.OnPrem.Report.Listen)
+		l, err := net.Listen("tcp", t.OnPrem.Report.Listen.String())
 		if err != nil {
 			in.close()
 			return nil, file.InTarget(i, config.Invalid("onprem.report.listen", "%s", err))
@@ -51,7 +51,7 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 func pushed(file *config.File) map[string]config.Report {
 	all := map[string]config.Report{}
 	for _, t := range file.Targets {
-		if r := t.OnPrem.Report; r.Listen != "" {
+		if r := t.OnPrem.Report; !r.Listen.IsZero() {
 			r.Hosts = nil // the check's matter: a reload may change it
 			all[t.Name] = r
 		}

@@ -5,10 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,6 +16,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exporter"
 	"github.com/hmad/hmad/internal/sync"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // maxAnswer bounds what is read of the daemon's answer, in bytes.
@@ -74,58 +73,59 @@ func (a asking) mailbox(ctx context.Context, query string) ([]exporter.Mailbox, 
 func (a asking) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.url, "/")+path, nil)
-	if err != nil {
-		return errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
-	}
-	client, err := a.client(req)
+	client, err := a.client()
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
-	if err != nil {
-		var urlErr *url.Error
-		if errors.As(err, &urlErr) {
-			err = urlErr.Err // the URL has the path in it
-		}
-		return fmt.Errorf("the daemon at %s (--web.url) does not answer: %w", a.url, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
+	r := transport.Request{URL: strings.TrimSuffix(a.url, "/") + path, Max: maxAnswer}
+	if r.Header, err = a.password(); err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the daemon at %s says %s: %s", a.url, resp.Status, strings.Join(strings.Fields(string(body[:min(len(body), 300)])), " "))
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("the daemon at %s gives no JSON: %w", a.url, err)
+	err = transport.GetJSON(ctx, client, r, into)
+	var refused *transport.StatusError
+	switch {
+	case errors.Is(err, transport.ErrNoURL):
+		return errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
+	case errors.Is(err, transport.ErrNotJSON):
+		return fmt.Errorf("the daemon at %s gives no JSON", a.url)
+	case errors.As(err, &refused):
+		return fmt.Errorf("the daemon at %s says %d %s: %s", a.url, refused.Status, http.StatusText(refused.Status),
+			strings.Join(strings.Fields(string(refused.Body[:min(len(refused.Body), 300)])), " "))
+	case err != nil:
+		return fmt.Errorf("the daemon at %s (--web.url) does not answer: %w", a.url, err)
 	}
 	return nil
 }
 
-// client trusts the CA file, where given, and adds the password to req.
-func (a asking) client(req *http.Request) (*http.Client, error) {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
+// client trusts the CA file, where given.
+func (a asking) client() (*http.Client, error) {
+	t := &http.Transport{TLSClientConfig: &tls.Config{}}
 	if a.caFile != "" {
 		pem, err := readFile(a.caFile, 1<<20)
 		if err != nil {
 			return nil, err
 		}
-		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+		t.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("%s holds no certificate in PEM", a.caFile)
 		}
 	}
-	if a.username != "" {
-		password, err := readFile(a.passwordFile, 4096)
-		if err != nil {
-			return nil, fmt.Errorf("--web.password-file: %w", err)
-		}
-		req.SetBasicAuth(a.username, strings.TrimRight(string(password), "\r\n"))
+	return &http.Client{Transport: t}, nil
+}
+
+// password returns the header with the name and the password, where given.
+func (a asking) password() (http.Header, error) {
+	req := &http.Request{Header: http.Header{}}
+	if a.username == "" {
+		return req.Header, nil
 	}
-	return &http.Client{Transport: transport}, nil
+	password, err := readFile(a.passwordFile, 4096)
+	if err != nil {
+		return nil, fmt.Errorf("--web.password-file: %w", err)
+	}
+	req.SetBasicAuth(a.username, strings.TrimRight(string(password), "\r\n"))
+	return req.Header, nil
 }
 
 // lookUp finds a mailbox in the records of every target that watches some.

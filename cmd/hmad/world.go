@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +16,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/lab"
 	"github.com/hmad/hmad/internal/state"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // now is the wall clock: without the monotonic reading, which stands still
@@ -55,7 +53,7 @@ func (w *world) env(t config.Target, name string) check.Env {
 	id := check.ID{Check: name, Target: t.Name}
 	return check.Env{
 		Dial:     w.dialer.DialContext,
-		Resolve:  resolverOf(t.Resolver),
+		Resolve:  transport.Resolver(t.Resolver),
 		ReadFile: readFile,
 		ReadDir:  readDir,
 		Reports:  w.reports(t),
@@ -96,7 +94,7 @@ func (w *world) reports(t config.Target) string {
 	switch r := t.OnPrem.Report; {
 	case r.Folder != "":
 		return r.Folder
-	case r.Listen != "":
+	case !r.Listen.IsZero():
 		return filepath.Join(w.storage, "reports", t.Name)
 	default:
 		return ""
@@ -106,44 +104,11 @@ func (w *world) reports(t config.Target) string {
 // keepsPushed refuses to keep reports that are pushed nowhere in particular.
 func (w *world) keepsPushed(file *config.File) error {
 	for _, t := range file.Targets {
-		if t.OnPrem.Report.Listen != "" && w.storage == "" {
+		if !t.OnPrem.Report.Listen.IsZero() && w.storage == "" {
 			return fmt.Errorf("--storage.path: got none, want the folder for the reports that are pushed to target %s (onprem.report.listen)", t.Name)
 		}
 	}
 	return nil
-}
-
-// resolverOf gives the look-up through server (host:port), or through the
-// system's resolver where server is empty.
-func resolverOf(server string) func(context.Context, string, string) ([]netip.Addr, error) {
-	resolver := &net.Resolver{PreferGo: true}
-	if server != "" {
-		resolver.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, server)
-		}
-	}
-	return func(ctx context.Context, network, host string) ([]netip.Addr, error) {
-		if ip, err := netip.ParseAddr(host); err == nil {
-			return []netip.Addr{ip}, nil
-		}
-		addrs, err := resolver.LookupNetIP(ctx, network, rooted(host))
-		for i := range addrs {
-			addrs[i] = addrs[i].Unmap()
-		}
-		if e := new(net.DNSError); errors.As(err, &e) && server != "" {
-			e.Server = server // Go names the system's, which it did not ask
-		}
-		return addrs, err
-	}
-}
-
-// rooted keeps the host's search domains out of the look-up: phones do not have
-// them.
-func rooted(host string) string {
-	if strings.Contains(host, ".") && !strings.HasSuffix(host, ".") {
-		return host + "."
-	}
-	return host
 }
 
 // readFile reads a file of at most max bytes.

@@ -2,12 +2,8 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -36,18 +32,19 @@ var errNoTenant = errors.New("the config names no tenant whose cloud could be as
 
 // newCloudQuestion returns the function that asks for the tenant's cloud.
 func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cloud, error), error) {
-	if t.Tenant == "" || t.Entra.OpenIDConfiguration == "" {
+	at := t.Entra.OpenIDConfiguration.Of(t.Tenant)
+	if t.Tenant == "" || at == nil {
 		return func(context.Context) (cloud, error) {
 			return cloud{}, errNoTenant
 		}, nil
 	}
-	client, err := transport.NewClient(t, env)
+	way, err := transport.New(t, env)
 	if err != nil {
 		return nil, err
 	}
-	at := strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", url.PathEscape(t.Tenant))
+	client := way.Client()
 	return func(ctx context.Context) (cloud, error) {
-		c, err := fetchCloud(ctx, client, at)
+		c, err := fetchCloud(ctx, client, at.String())
 		if err != nil {
 			return c, check.Errorf(check.Metadata, "the tenant's OpenID configuration: %w", err)
 		}
@@ -55,42 +52,14 @@ func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cl
 	}, nil
 }
 
-func fetchCloud(ctx context.Context, client *http.Client, at string) (cloud, error) {
+func fetchCloud(ctx context.Context, client *http.Client, at string) (c cloud, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
-	if err != nil {
-		return cloud{}, errors.New("no URL that can be asked")
+	err = transport.GetJSON(ctx, client, transport.Request{URL: at, Max: maxConfiguration}, &c)
+	if err == nil && c.Instance == "" {
+		err = errors.New("it names no cloud_instance_name")
 	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		var withURL *url.Error
-		if errors.As(err, &withURL) {
-			err = withURL.Err // without the URL, which may hold more than it should
-		}
-		return cloud{}, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return cloud{}, fmt.Errorf("status %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxConfiguration))
-	if err != nil {
-		return cloud{}, err
-	}
-	return readCloud(body)
-}
-
-func readCloud(body []byte) (cloud, error) {
-	var c cloud
-	if err := json.Unmarshal(body, &c); err != nil {
-		return cloud{}, errors.New("it is no JSON object in the expected form")
-	}
-	if c.Instance == "" {
-		return cloud{}, errors.New("it names no cloud_instance_name")
-	}
-	return c, nil
+	return c, err
 }
 
 // judgeCloud: the guide rules out tenants of US Government Community and

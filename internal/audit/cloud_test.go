@@ -2,6 +2,9 @@ package audit
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -10,6 +13,13 @@ import (
 
 	"github.com/hmad/hmad/internal/report"
 )
+
+// answered asks a server that answers with the body.
+func answered(t *testing.T, body string) (cloud, error) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }))
+	t.Cleanup(server.Close)
+	return fetchCloud(t.Context(), server.Client(), server.URL)
+}
 
 func TestCloudUnsupported(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -31,7 +41,7 @@ func TestCloudUnsupported(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := estateOf(t)
 			var err error
-			e.cloud, err = readCloud([]byte(c.body))
+			e.cloud, err = answered(t, c.body)
 			require.NoError(t, err)
 			judged{state: c.want, seen: c.words}.check(t, judgeCloud(e))
 		})
@@ -58,11 +68,11 @@ func TestReadCloudRefuses(t *testing.T) {
 		"cut off":           `{"cloud_instance_name":"microsoftonline.com`,
 		"a number for text": `{"cloud_instance_name":1}`,
 	} {
-		_, err := readCloud([]byte(body))
+		_, err := answered(t, body)
 		require.Error(t, err, name)
 		assert.NotContains(t, err.Error(), "\n")
 	}
-	c, err := readCloud([]byte(`{"cloud_instance_name":"a` + strings.Repeat("b", 1000) + `\n"}`))
+	c, err := answered(t, `{"cloud_instance_name":"a`+strings.Repeat("b", 1000)+`\n"}`)
 	require.NoError(t, err)
 	assert.Less(t, len(c.String()), 100)
 }

@@ -61,7 +61,7 @@ func (c *configuration) run(ctx context.Context, v *check.Verdict) {
 // look gathers the estate. What cannot be read is part of it.
 func (c *configuration) look(ctx context.Context) estate {
 	now := c.env.Now()
-	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL, tableDate: tableDate(c.target.Mailbox, now)}
+	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL.String(), tableDate: tableDate(c.target.Mailbox, now)}
 	arrived, err := c.reader.Read(c.env, c.env.Reports)
 	e.Evidence = report.EvidenceOf(arrived, e.now, c.target.OnPrem.Report.Hosts...)
 	e.Failed = err

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/report"
 )
@@ -44,8 +45,8 @@ func newFixture(t *testing.T, files map[string][]byte, openID http.HandlerFunc) 
 	f := &fixture{files: files}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	f.target = config.Target{Name: "contoso", Tenant: tenant, CAFile: "ca.pem",
-		ActiveSync: config.ActiveSync{URL: mail},
-		Entra:      config.Entra{OpenIDConfiguration: strings.Replace(server.URL, "127.0.0.1", "example.com", 1) + "/{tenant}/.well-known/openid-configuration"}}
+		ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(mail))},
+		Entra:      config.Entra{OpenIDConfiguration: checktest.Must(config.ParseTenantURL(strings.Replace(server.URL, "127.0.0.1", "example.com", 1) + "/{tenant}/.well-known/openid-configuration"))}}
 	f.env = check.Env{
 		Reports: "reports",
 		Now:     func() time.Time { return now },
@@ -191,7 +192,9 @@ func TestOutcomes(t *testing.T) {
 		"no reports":                                {nil, func(f *fixture) { f.files = nil }, check.Undecided},
 		"the folder cannot be read":                 {nil, func(f *fixture) { f.gone = true }, check.Undecided},
 		"only half-written reports":                 {nil, func(f *fixture) { f.files = map[string][]byte{"ex01.json": []byte(`{"schema":1,`)} }, check.Undecided},
-		"the cloud cannot be asked for":             {nil, func(f *fixture) { f.target.Entra.OpenIDConfiguration = "https://127.0.0.1:1/" }, check.Undecided},
+		"the cloud cannot be asked for": {nil, func(f *fixture) {
+			f.target.Entra.OpenIDConfiguration = checktest.Must(config.ParseTenantURL("https://127.0.0.1:1/"))
+		}, check.Undecided},
 		"no tenant is configured":                   {nil, func(f *fixture) { f.target.Tenant = "" }, check.Passed}, // its auth server is not known: that row is open
 		"an expected server is silent":              {nil, func(f *fixture) { f.target.OnPrem.Report.Hosts = []string{"EX03"} }, check.Passed},
 		"a critical finding beside what is unknown": {[]edit{failed(report.SectionActiveSync), rules("DeviceType", "OutlookService", "Block")}, nil, check.Failed},

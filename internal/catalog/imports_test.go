@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/run":               {"internal/check"},
 	"internal/state":             {"internal/check"},
 	"internal/exporter":          {"internal/check", "internal/state"},
-	"internal/probes":            {"internal/check", "internal/config"},
+	"internal/probes":            {"internal/check", "internal/config", "internal/transport"},
 	"internal/check/checktest":   {"internal/budget", "internal/check", "internal/config"},
 	"internal/transport":         {"internal/check", "internal/config"},
 	"internal/powershell":        {"internal/check"},

@@ -47,12 +47,12 @@ type Target struct {
 	ActiveSync   ActiveSync   `yaml:"activesync,omitempty"`
 	Entra        Entra        `yaml:"entra,omitempty"`
 
-	Resolver  string            `yaml:"resolver,omitempty"`   // DNS server, host:port; empty: the system's
-	ConnectTo map[string]string `yaml:"connect_to,omitempty"` // "host:port" → "address:port", like curl's --connect-to
-	Addresses string            `yaml:"addresses,omitempty"`  // first or all
-	CAFile    string            `yaml:"ca_file,omitempty"`    // PEM; empty: the system's roots
-	Proxy     string            `yaml:"proxy,omitempty"`      // http://host:port, CONNECT
-	UserAgent string            `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
+	Resolver  HostPort  `yaml:"resolver,omitempty"`   // DNS server; none: the system's
+	ConnectTo ConnectTo `yaml:"connect_to,omitempty"` // connections that go elsewhere
+	Addresses string    `yaml:"addresses,omitempty"`  // first or all
+	CAFile    string    `yaml:"ca_file,omitempty"`    // PEM; empty: the system's roots
+	Proxy     Proxy     `yaml:"proxy,omitempty"`      // the way out, by CONNECT
+	UserAgent string    `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
 
 	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
 	Metadata       Metadata       `yaml:"metadata,omitempty"`
@@ -65,23 +65,22 @@ type Target struct {
 
 // Autodiscover is where the phone's first question goes.
 type Autodiscover struct {
-	Host string `yaml:"host,omitempty"` // host or host:port
+	Host Host `yaml:"host,omitempty"`
 	// RedirectHosts are hosts to which redirects may lead, in addition to Host and
 	// the ActiveSync host.
-	RedirectHosts []string `yaml:"redirect_hosts,omitempty"`
+	RedirectHosts []Host `yaml:"redirect_hosts,omitempty"`
 }
 
 // ActiveSync is the endpoint that must offer the bearer challenge.
 type ActiveSync struct {
-	URL     string   `yaml:"url,omitempty"`     // empty: the one that AutoDiscover gives
-	Members []string `yaml:"members,omitempty"` // front ends behind the name, address:port
+	URL     URL        `yaml:"url,omitempty"`     // none: the one that AutoDiscover gives
+	Members []AddrPort `yaml:"members,omitempty"` // front ends behind the name; the port is over 0
 }
 
 // Entra is Microsoft's side.
 type Entra struct {
-	// OpenIDConfiguration is the URL that the vantage check asks for; {tenant}
-	// stands for the tenant's id.
-	OpenIDConfiguration string `yaml:"openid_configuration,omitempty"`
+	// OpenIDConfiguration is what the vantage check asks for.
+	OpenIDConfiguration TenantURL `yaml:"openid_configuration,omitempty"`
 }
 
 // CheckSettings override a check's defaults for one target.

@@ -29,7 +29,7 @@ func TestSixLinesAreEnough(t *testing.T) {
 	assert.Equal(t, 5*time.Second, f.ConfirmAfter)
 	assert.Equal(t, config.Internal, got.Vantage)
 	assert.Equal(t, config.FirstAddress, got.Addresses)
-	assert.Equal(t, "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration", got.Entra.OpenIDConfiguration)
+	assert.Equal(t, "https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration", got.Entra.OpenIDConfiguration.String())
 }
 
 // Each case changes the six lines, or adds to them, and names the whole error.

@@ -109,7 +109,7 @@ func (f *File) setDefaults() {
 		t := &f.Targets[i]
 		setDefault(&t.Vantage, Internal)
 		setDefault(&t.Addresses, FirstAddress)
-		setDefault(&t.Entra.OpenIDConfiguration, defaultOpenID)
+		setUnless(&t.Entra.OpenIDConfiguration, defaultOpenID, readTenantURL)
 		t.setOnPremDefaults()
 		t.Sync.setDefaults()
 		setDuration(&t.TLSOffload.Every, time.Hour)
@@ -120,6 +120,14 @@ func setDefault(s *string, v string) {
 	if *s == "" {
 		*s = v
 	}
+}
+
+// setUnless sets what the file leaves out.
+func setUnless[T interface{ IsZero() bool }](s *T, text string, read func(string) T) {
+	if !(*s).IsZero() {
+		return
+	}
+	*s = read(text)
 }
 
 // Show returns the config as YAML, with defaults. It holds no secrets: a config

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 )
 
@@ -15,11 +14,11 @@ type ExchangeOnline struct {
 	SecretFile            string `yaml:"secret_file,omitempty"`             // last resort
 	ManagedIdentity       bool   `yaml:"managed_identity,omitempty"`        // Azure VM or Arc
 	WorkloadIdentityFile  string `yaml:"workload_identity_file,omitempty"`  // federated token
-	AuthorityHost         string `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
+	AuthorityHost         URL    `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
 	DisableAuthorityCheck bool   `yaml:"disable_authority_check,omitempty"` // for an authority that Microsoft does not list
 
-	Host        string  `yaml:"host,omitempty"`        // of the admin API, default https://outlook.office365.com
-	Scope       string  `yaml:"scope,omitempty"`       // of the tokens, default https://outlook.office365.com/.default
+	Host        URL     `yaml:"host,omitempty"`        // of the admin API, default https://outlook.office365.com
+	Scope       URL     `yaml:"scope,omitempty"`       // of the tokens, default https://outlook.office365.com/.default
 	Rate        float64 `yaml:"rate,omitempty"`        // calls per second of all targets of the tenant together, default 2
 	Concurrency int     `yaml:"concurrency,omitempty"` // calls at once of all of them, default 4
 }
@@ -37,9 +36,9 @@ func (e ExchangeOnline) Configured() bool {
 }
 
 func (e *ExchangeOnline) setDefaults() {
-	setDefault(&e.AuthorityHost, "https://login.microsoftonline.com/")
-	setDefault(&e.Host, "https://outlook.office365.com")
-	setDefault(&e.Scope, "https://outlook.office365.com/.default")
+	setUnless(&e.AuthorityHost, "https://login.microsoftonline.com/", readURL)
+	setUnless(&e.Host, "https://outlook.office365.com", readURL)
+	setUnless(&e.Scope, "https://outlook.office365.com/.default", readURL)
 	if e.Rate == 0 {
 		e.Rate = 2
 	}
@@ -61,18 +60,18 @@ func (e ExchangeOnline) validate(v validator) {
 	if kinds == 1 && !e.ManagedIdentity {
 		v.want(guidForm.MatchString(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
 	}
-	v.wantHTTPS("exchange_online.authority_host", e.AuthorityHost)
+	v.read("exchange_online.authority_host", e.AuthorityHost, wantURL)
 	e.validateCalls(v)
 }
 
 // validateCalls validates the host, the scope and the limits of calls.
 func (e ExchangeOnline) validateCalls(v validator) {
-	v.wantHTTPS("exchange_online.host", e.Host)
-	if u, err := url.Parse(e.Host); err == nil && strings.Trim(u.Path, "/") != "" {
-		v.fail("exchange_online.host", "got %q, want a URL without path, such as https://outlook.office365.com", e.Host)
+	if v.read("exchange_online.host", e.Host, wantURL) {
+		v.want(strings.Trim(e.Host.url.Path, "/") == "", "exchange_online.host", e.Host.text, "a URL without path, such as https://outlook.office365.com")
 	}
-	v.wantHTTPS("exchange_online.scope", e.Scope)
-	v.want(strings.HasSuffix(e.Scope, "/.default"), "exchange_online.scope", e.Scope, "a scope that ends in /.default")
+	if v.read("exchange_online.scope", e.Scope, wantURL) {
+		v.want(strings.HasSuffix(e.Scope.text, "/.default"), "exchange_online.scope", e.Scope.text, "a scope that ends in /.default")
+	}
 	if !(e.Rate > 0 && e.Rate <= maxRate) { // not a number is not over 0 either
 		v.fail("exchange_online.rate", "got %g, want calls per second, over 0 and at most %d", e.Rate, maxRate)
 	}

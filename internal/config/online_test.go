@@ -17,16 +17,16 @@ func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
 	require.NoError(t, err)
 	got := f.Targets[0].ExchangeOnline
 	assert.False(t, got.Configured(), "defaults are no credential")
-	assert.Equal(t, config.ExchangeOnline{AuthorityHost: "https://login.microsoftonline.com/", Host: "https://outlook.office365.com",
-		Scope: "https://outlook.office365.com/.default", Rate: 2, Concurrency: 4}, got)
+	assert.Equal(t, config.ExchangeOnline{AuthorityHost: parsed(t, "https://login.microsoftonline.com/"), Host: parsed(t, "https://outlook.office365.com"),
+		Scope: parsed(t, "https://outlook.office365.com/.default"), Rate: 2, Concurrency: 4}, got)
 
 	f, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+credential+
 		", host: https://outlook.office365.us, scope: https://outlook.office365.us/.default, rate: 0.5, concurrency: 1}\n"))
 	require.NoError(t, err)
 	got = f.Targets[0].ExchangeOnline
 	assert.True(t, got.Configured())
-	assert.Equal(t, "https://outlook.office365.us", got.Host)
-	assert.Equal(t, "https://outlook.office365.us/.default", got.Scope)
+	assert.Equal(t, "https://outlook.office365.us", got.Host.String())
+	assert.Equal(t, "https://outlook.office365.us/.default", got.Scope.String())
 	assert.Equal(t, 0.5, got.Rate)
 	assert.Equal(t, 1, got.Concurrency)
 }

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
 	"time"
 )
 
@@ -17,7 +15,7 @@ type OnPrem struct {
 // Report is where the collector's reports arrive: pushed to a TLS listener, or as
 // files in a folder. Both together are an error.
 type Report struct {
-	Listen       string   `yaml:"listen,omitempty"`         // address:port for the push
+	Listen       AddrPort `yaml:"listen,omitempty"`         // for the push
 	CertFile     string   `yaml:"cert_file,omitempty"`      // of the listener, PEM
 	KeyFile      string   `yaml:"key_file,omitempty"`       // of the listener, PEM
 	TokenFile    string   `yaml:"token_file,omitempty"`     // the bearer token that pushes carry
@@ -30,21 +28,21 @@ type Report struct {
 const ReportNeeds = "onprem.report.listen or onprem.report.file"
 
 // Configured reports whether reports arrive at all.
-func (r Report) Configured() bool { return r.Listen != "" || r.Folder != "" }
+func (r Report) Configured() bool { return !r.Listen.IsZero() || r.Folder != "" }
 
 // LDAP is how the auth server objects are read from a domain controller.
 type LDAP struct {
-	URL          string `yaml:"url,omitempty"`     // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
-	BindDN       string `yaml:"bind_dn,omitempty"` // the account that reads
-	PasswordFile string `yaml:"password_file,omitempty"`
-	CAFile       string `yaml:"ca_file,omitempty"` // PEM; empty: the system's roots
-	BaseDN       string `yaml:"base_dn,omitempty"` // the configuration partition; empty: the one that the root DSE names
+	URL          LDAPURL `yaml:"url,omitempty"`     // ldaps://dc.contoso.com:636, or ldap:// for StartTLS
+	BindDN       string  `yaml:"bind_dn,omitempty"` // the account that reads
+	PasswordFile string  `yaml:"password_file,omitempty"`
+	CAFile       string  `yaml:"ca_file,omitempty"` // PEM; empty: the system's roots
+	BaseDN       string  `yaml:"base_dn,omitempty"` // the configuration partition; empty: the one that the root DSE names
 }
 
 // Metadata is how long Exchange may take to copy Microsoft's signing
 // certificates.
 type Metadata struct {
-	URL          string        `yaml:"url,omitempty"`           // the federation metadata; empty: the auth server's own, or the tenant's
+	URL          TenantURL     `yaml:"url,omitempty"`           // the federation metadata; empty: the auth server's own, or the tenant's
 	Window       time.Duration `yaml:"window,omitempty"`        // default 8h, the guide's
 	PageAfter    time.Duration `yaml:"page_after,omitempty"`    // default 13h
 	OverdueAfter time.Duration `yaml:"overdue_after,omitempty"` // default 13h
@@ -67,9 +65,7 @@ func (t *Target) validateOnPrem(v validator) {
 	t.OnPrem.Report.validate(v)
 	t.OnPrem.LDAP.validate(v)
 	m := t.Metadata
-	if m.URL != "" {
-		v.wantHTTPS("metadata.url", m.URL)
-	}
+	v.read("metadata.url", m.URL, wantURL)
 	if m.Window < 0 || m.PageAfter < m.Window {
 		v.fail("metadata.page_after", "got %s, want at least the window, %s", m.PageAfter, m.Window)
 	}
@@ -80,13 +76,12 @@ func (t *Target) validateOnPrem(v validator) {
 }
 
 func (r Report) validate(v validator) {
-	if r.Listen != "" {
-		_, err := netip.ParseAddrPort(r.Listen)
-		v.want(err == nil, "onprem.report.listen", r.Listen, "an address with port, such as 0.0.0.0:9751")
+	if !r.Listen.IsZero() {
+		v.read("onprem.report.listen", r.Listen, "an address with port, such as 0.0.0.0:9751")
 		v.want(r.CertFile != "" && r.KeyFile != "", "onprem.report.cert_file", r.CertFile, "cert_file and key_file with listen: reports are pushed over TLS")
 		v.want(r.TokenFile != "" || r.ClientCAFile != "", "onprem.report.token_file", "", "token_file or client_ca_file with listen")
 	}
-	if r.Listen != "" && r.Folder != "" {
+	if !r.Listen.IsZero() && r.Folder != "" {
 		v.fail("onprem.report.file", "got both listen and file, want one of them: reports are either pushed or files in a folder")
 	}
 	for i, h := range r.Hosts {
@@ -95,12 +90,10 @@ func (r Report) validate(v validator) {
 }
 
 func (l LDAP) validate(v validator) {
-	if l.URL == "" {
+	if l.URL.IsZero() {
 		return
 	}
-	u, err := url.Parse(l.URL)
-	ok := err == nil && (u.Scheme == "ldaps" || u.Scheme == "ldap") && isHost(u.Host) && u.User == nil && u.Path == ""
-	v.want(ok, "onprem.ldap.url", l.URL, "ldaps://host or ldap://host (StartTLS)")
+	v.read("onprem.ldap.url", l.URL, wantLDAPURL)
 	v.want(l.BindDN != "", "onprem.ldap.bind_dn", l.BindDN, "the account that reads")
 	v.want(l.PasswordFile != "", "onprem.ldap.password_file", l.PasswordFile, "the file with its password")
 }

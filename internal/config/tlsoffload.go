@@ -6,16 +6,14 @@ import "time"
 // checks: {tls_offload: {enabled: true}} enables it.
 type TLSOffload struct {
 	// URL is the ActiveSync URL to ask, if phones use another name than hmad
-	// does; empty: that of activesync, with its members.
-	URL string `yaml:"url,omitempty"`
+	// does; none: that of activesync, with its members.
+	URL URL `yaml:"url,omitempty"`
 	// Every is the shortest time between two requests to one address; default 1h.
 	Every time.Duration `yaml:"every,omitempty"`
 }
 
 func (o TLSOffload) validate(v validator) {
-	if o.URL != "" {
-		v.wantHTTPS("tls_offload.url", o.URL)
-	}
+	v.read("tls_offload.url", o.URL, wantURL)
 	if o.Every < 0 {
 		v.fail("tls_offload.every", "got %s, want a duration of at least 0", o.Every)
 	}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -35,6 +34,28 @@ func (v validator) want(ok bool, path, got, want string) {
 	}
 }
 
+// setting is a value that was judged when it was decoded.
+type setting interface {
+	refusal() refusal
+	IsZero() bool
+}
+
+// read reports a setting that was refused, and returns whether it was read. It
+// may be left out.
+func (v validator) read(path string, s setting, want string) bool {
+	r := s.refusal()
+	if r.got != "" {
+		v.fail(path, "%s", r.text(want))
+	}
+	return r.got == "" && !s.IsZero()
+}
+
+// must is read for a setting that may not be left out.
+func (v validator) must(path string, s setting, want string) {
+	v.read(path, s, want)
+	v.want(!s.IsZero(), path, "", want)
+}
+
 func (f *File) validate() Errors {
 	var es Errors
 	v := validator{f, "", &es}
@@ -44,7 +65,7 @@ func (f *File) validate() Errors {
 	if len(f.Targets) == 0 {
 		v.fail("targets", "got none, want at least one target")
 	}
-	first, listens := map[string]int{}, map[string]int{}
+	first, listens := map[string]int{}, map[AddrPort]int{}
 	for i := range f.Targets {
 		t := &f.Targets[i]
 		tv := validator{f, fmt.Sprintf("targets[%d]", i), &es}
@@ -54,7 +75,7 @@ func (f *File) validate() Errors {
 			first[t.Name] = f.lines.of(tv.path + ".name")
 		}
 		t.validate(tv)
-		if l := t.OnPrem.Report.Listen; l != "" {
+		if l := t.OnPrem.Report.Listen; l.Value().IsValid() {
 			if line, taken := listens[l]; taken {
 				tv.fail("onprem.report.listen", "got %q, want another address: the target in line %d listens here", l, line)
 			}
@@ -71,14 +92,12 @@ func (t *Target) validate(v validator) {
 	v.want(guidForm.MatchString(t.Tenant), "tenant", t.Tenant, "the tenant's id, a GUID")
 	v.want(t.Vantage == Internal || t.Vantage == External, "vantage", t.Vantage, "internal or external")
 	v.want(t.Addresses == FirstAddress || t.Addresses == AllAddresses, "addresses", t.Addresses, "first or all")
-	v.want(isHost(t.Autodiscover.Host), "autodiscover.host", t.Autodiscover.Host, "a host name, such as autodiscover.contoso.com")
+	v.must("autodiscover.host", t.Autodiscover.Host, "a host name, such as autodiscover.contoso.com")
 	for i, h := range t.Autodiscover.RedirectHosts {
-		v.want(isHost(h), fmt.Sprintf("autodiscover.redirect_hosts[%d]", i), h, "a host name")
+		v.must(fmt.Sprintf("autodiscover.redirect_hosts[%d]", i), h, "a host name")
 	}
-	if t.ActiveSync.URL != "" {
-		v.wantHTTPS("activesync.url", t.ActiveSync.URL)
-	}
-	v.wantHTTPS("entra.openid_configuration", strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", "tenant"))
+	v.read("activesync.url", t.ActiveSync.URL, wantURL)
+	v.read("entra.openid_configuration", t.Entra.OpenIDConfiguration, wantURL)
 	t.validateWay(v)
 	t.validateOnPrem(v)
 	t.Sync.validate(v, t.ExchangeOnline)
@@ -89,29 +108,22 @@ func (t *Target) validate(v validator) {
 // validateWay validates the settings on how hosts are reached.
 func (t *Target) validateWay(v validator) {
 	for i, m := range t.ActiveSync.Members {
-		at, err := netip.ParseAddrPort(m)
-		v.want(err == nil && at.Port() > 0, fmt.Sprintf("activesync.members[%d]", i), m, "an address with port, such as 10.0.0.11:443")
+		const want = "an address with port, such as 10.0.0.11:443"
+		path := fmt.Sprintf("activesync.members[%d]", i)
+		v.must(path, m, want)
+		v.want(m.text == "" || m.Value().Port() > 0, path, m.text, want)
 	}
-	if t.Resolver != "" {
-		v.want(isHostPort(t.Resolver), "resolver", t.Resolver, "a DNS server with port, such as 10.0.0.53:53")
-	}
-	for from, to := range t.ConnectTo {
-		path := "connect_to." + from
-		v.want(isHostPort(from), path, from, `a key "host:port"`)
-		v.want(isHostPort(to), path, to, `a value "address:port"`)
+	v.read("resolver", t.Resolver, "a DNS server with port, such as 10.0.0.53:53")
+	for _, c := range t.ConnectTo {
+		v.must(c.path, c.From, `a key "host:port"`)
+		v.must(c.path, c.To, `a value "address:port"`)
 	}
 	if strings.ContainsAny(t.UserAgent, "\r\n") || len(t.UserAgent) > 256 {
 		v.fail("user_agent", "got %d bytes, want one line of at most 256", len(t.UserAgent))
 	}
-	if t.Proxy == "" {
+	v.read("proxy", t.Proxy, wantProxy)
+	if t.Proxy.IsZero() {
 		return
-	}
-	u, err := url.Parse(t.Proxy)
-	switch {
-	case err == nil && u.User != nil:
-		v.fail("proxy", "got a URL with credentials, want http://host:port (no secrets in this file)")
-	case err != nil || u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "":
-		v.fail("proxy", "got %q, want http://host:port", t.Proxy)
 	}
 	if len(t.ConnectTo) > 0 || len(t.ActiveSync.Members) > 0 || t.Addresses == AllAddresses {
 		v.fail("proxy", "a proxy chooses the address itself: with it, want no connect_to, no activesync.members, and addresses: first")
@@ -134,18 +146,6 @@ func (t *Target) validateChecks(v validator) {
 	}
 }
 
-// wantHTTPS adds an error for the setting at path unless it is an https URL
-// without credentials, query and fragment. The error shows no credentials.
-func (v validator) wantHTTPS(path, s string) {
-	u, err := url.Parse(s)
-	if err == nil && u.User != nil || strings.Contains(s, "@") {
-		v.fail(path, "got a URL with credentials, want one without")
-		return
-	}
-	ok := err == nil && u.Scheme == "https" && isHost(u.Host) && u.RawQuery == "" && u.Fragment == ""
-	v.want(ok, path, s, "an https URL without query")
-}
-
 func isAddress(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Name == "" && a.Address == s
@@ -161,11 +161,6 @@ func isHost(s string) bool {
 		return err == nil && ip.Is6() && strings.HasSuffix(s, "]")
 	}
 	return isBareHost(s) && !strings.Contains(s, ":")
-}
-
-func isHostPort(s string) bool {
-	host, port, err := net.SplitHostPort(s)
-	return err == nil && isPort(port) && isBareHost(host)
 }
 
 func isBareHost(s string) bool {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,10 +68,7 @@ type directory struct {
 
 // openDirectory connects, secures the connection and binds.
 func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*directory, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil {
-		return nil, errors.New("the URL is not valid")
-	}
+	u := cfg.URL.Value()
 	password, err := readPassword(env, cfg.PasswordFile)
 	if err != nil {
 		return nil, err
@@ -81,7 +77,7 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 	if err != nil {
 		return nil, err
 	}
-	raw, err := transport.DialHost(ctx, env, "tcp", hostAndPort(u))
+	raw, err := transport.DialHost(ctx, env, "tcp", u.Host)
 	if transport.IsTimeout(err) {
 		return nil, fmt.Errorf("it did not answer in time: %w", err)
 	}
@@ -178,19 +174,6 @@ func (b *boundedConn) Read(p []byte) (int, error) {
 }
 
 func (b *boundedConn) exceeded() bool { return b.left.Load() <= 0 }
-
-// hostAndPort returns the URL's host with the scheme's port where it names none.
-func hostAndPort(u *url.URL) string {
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "ldaps":
-		port = "636"
-	default:
-		port = "389"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
 
 func readPassword(env check.Env, file string) (string, error) {
 	data, err := env.ReadFile(file, maxPassword)

@@ -20,6 +20,9 @@ import (
 	"github.com/hmad/hmad/internal/report"
 )
 
+// parsed reads a URL that is in order.
+func parsed(url string) config.LDAPURL { return checktest.Must(config.ParseLDAPURL(url)) }
+
 const (
 	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
 	orgGUID = "7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"
@@ -43,7 +46,7 @@ func TestAuthServersOfARealServer(t *testing.T) {
 
 	for name, edit := range map[string]func(*config.LDAP){
 		"over LDAPS":                        func(*config.LDAP) {},
-		"over StartTLS":                     func(c *config.LDAP) { c.URL = s.ldap },
+		"over StartTLS":                     func(c *config.LDAP) { c.URL = parsed(s.ldap) },
 		"below the configuration partition": func(c *config.LDAP) { c.BaseDN = "cn=configuration,dc=contoso,dc=test" },
 		"below another container": func(c *config.LDAP) {
 			c.BaseDN = "CN=Auth Configuration,CN=Contoso,CN=Microsoft Exchange,CN=Services,CN=Configuration,dc=contoso,dc=test"
@@ -83,10 +86,10 @@ func TestAuthServersOfARealServer(t *testing.T) {
 		"no right to the certificates":       {func(c *config.LDAP) { c.BindDN = "cn=blind,dc=contoso,dc=test" }, "may not read msExchAuthCertificateData"},
 		"an object without flags":            {func(c *config.LDAP) { c.BaseDN = below("No flags") }, "msExchAuthFlags is not readable"},
 		"a CA that did not issue it":         {func(c *config.LDAP) { c.CAFile = checktest.NewCA(t).File }, "certificate signed by unknown authority"},
-		"a CA that did not issue (StartTLS)": {func(c *config.LDAP) { c.URL, c.CAFile = s.ldap, checktest.NewCA(t).File }, "certificate signed by unknown authority"},
-		"another name":                       {func(c *config.LDAP) { c.URL = strings.Replace(c.URL, "dc01", "dc02", 1) }, "dc02.contoso.test"},
-		"LDAPS where LDAP is spoken":         {func(c *config.LDAP) { c.URL = strings.Replace(s.ldap, "ldap:", "ldaps:", 1) }, "TLS: "},
-		"nobody there":                       {func(c *config.LDAP) { c.URL = "ldaps://" + named(freePort(t)) }, "connection refused"},
+		"a CA that did not issue (StartTLS)": {func(c *config.LDAP) { c.URL, c.CAFile = parsed(s.ldap), checktest.NewCA(t).File }, "certificate signed by unknown authority"},
+		"another name":                       {func(c *config.LDAP) { c.URL = parsed(strings.Replace(c.URL.String(), "dc01", "dc02", 1)) }, "dc02.contoso.test"},
+		"LDAPS where LDAP is spoken":         {func(c *config.LDAP) { c.URL = parsed(strings.Replace(s.ldap, "ldap:", "ldaps:", 1)) }, "TLS: "},
+		"nobody there":                       {func(c *config.LDAP) { c.URL = parsed("ldaps://" + named(freePort(t))) }, "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := s.settings(s.ldaps)
@@ -127,7 +130,7 @@ func serveOn(t *testing.T, ln net.Listener, scheme string, ca *checktest.CA, ser
 		}
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
-	return config.LDAP{URL: scheme + named(ln.Addr().String()), BindDN: "cn=reader,dc=contoso,dc=test", CAFile: ca.File,
+	return config.LDAP{URL: parsed(scheme + named(ln.Addr().String())), BindDN: "cn=reader,dc=contoso,dc=test", CAFile: ca.File,
 		PasswordFile: checktest.Written(t, "password", bindPassword), BaseDN: below("Any")}
 }
 

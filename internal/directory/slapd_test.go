@@ -118,5 +118,5 @@ func named(addr string) string {
 
 // settings are those of a healthy reading.
 func (s *slapd) settings(url string) config.LDAP {
-	return config.LDAP{URL: url, BindDN: "cn=reader,dc=contoso,dc=test", PasswordFile: s.passwordFile, CAFile: s.ca.File}
+	return config.LDAP{URL: parsed(url), BindDN: "cn=reader,dc=contoso,dc=test", PasswordFile: s.passwordFile, CAFile: s.ca.File}
 }

@@ -69,11 +69,11 @@ func New(t config.Target, env check.Env) (*Credential, error) {
 	if !t.ExchangeOnline.Configured() {
 		return nil, &config.FieldError{Path: "exchange_online", Msg: "no credential is configured"}
 	}
-	client, err := transport.NewClient(t, env)
+	way, err := transport.New(t, env)
 	if err != nil {
 		return nil, err
 	}
-	c := &Credential{settings: t.ExchangeOnline, tenant: t.Tenant, env: env, client: client}
+	c := &Credential{settings: t.ExchangeOnline, tenant: t.Tenant, env: env, client: way.Client()}
 	return c, c.load()
 }
 
@@ -169,7 +169,7 @@ func (c *Credential) file() ([]byte, error) {
 func (c *Credential) build(data []byte) (err error) {
 	o := azcore.ClientOptions{
 		Transport: tokenClient{c.client},
-		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.settings.AuthorityHost},
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: c.settings.AuthorityHost.String()},
 		Retry:     policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second, MaxRetryDelay: 5 * time.Second},
 	}
 	e, off := c.settings, c.settings.DisableAuthorityCheck

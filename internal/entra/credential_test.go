@@ -119,8 +119,8 @@ func TestAManagedIdentityAsksThisHost(t *testing.T) {
 		a, err := netip.ParseAddr(host)
 		return []netip.Addr{a}, err
 	}
-	target := config.Target{Tenant: entratest.TenantID, Proxy: "http://127.0.0.1:1", ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: entratest.ClientID},
-		ConnectTo: map[string]string{"169.254.169.254:80": srv.Listener.Addr().String()}}
+	target := config.Target{Tenant: entratest.TenantID, Proxy: checktest.Must(config.ParseProxy("http://127.0.0.1:1")), ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: entratest.ClientID},
+		ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"169.254.169.254:80": srv.Listener.Addr().String()}))}
 	c, err := New(target, env)
 	require.NoError(t, err)
 	assert.Equal(t, KindManagedIdentity, c.Kind())
@@ -203,12 +203,9 @@ func TestCredentialsThatCannotBeBuilt(t *testing.T) {
 		"the key of another":        {pem1(i.CertPEM + other.KeyPEM), "the key belongs to none of the certificates"},
 		"an EC key":                 {pem1(i.CertPEM + checktest.PEM("PRIVATE KEY", ecDER)), "the key must be an RSA key"},
 		"an empty secret":           {func(e *config.ExchangeOnline) { e.SecretFile = checktest.Written(t, "secret", " \n") }, "is empty"},
-		"an authority without TLS": {func(e *config.ExchangeOnline) {
-			e.SecretFile, e.AuthorityHost = checktest.Written(t, "secret", entratest.ClientSecret), "http://login.contoso.test/"
-		}, "exchange_online: cannot use an authority host without https"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{ClientID: entratest.ClientID, AuthorityHost: "https://login.contoso.test/"}}
+			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{ClientID: entratest.ClientID, AuthorityHost: checktest.Must(config.ParseURL("https://login.contoso.test/"))}}
 			c.edit(&target.ExchangeOnline)
 			_, err := New(target, checktest.Env(time.Now))
 			require.ErrorContains(t, err, c.want)

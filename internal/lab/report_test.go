@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	onprem "github.com/hmad/hmad/internal/report"
 	"github.com/hmad/hmad/internal/report/intake"
@@ -155,7 +156,7 @@ func pushing(t *testing.T) (*Lab, config.Report) {
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	assert.Empty(t, l.Facts().Reports)
 	p := l.Facts().Push
-	return l, config.Report{Listen: p.Listen, CertFile: p.CertFile, KeyFile: p.KeyFile, TokenFile: p.TokenFile}
+	return l, config.Report{Listen: checktest.Must(config.ParseAddrPort(p.Listen)), CertFile: p.CertFile, KeyFile: p.KeyFile, TokenFile: p.TokenFile}
 }
 
 // taken keeps what an intake takes.
@@ -180,7 +181,7 @@ func TestReportsArePushed(t *testing.T) {
 	k := &taken{files: map[string][]byte{}, came: make(chan string, 100)}
 	in := intake.New(settings, e, k.put)
 	require.NoError(t, in.Check())
-	ln, err := net.Listen("tcp", settings.Listen)
+	ln, err := net.Listen("tcp", settings.Listen.String())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
@@ -215,7 +216,7 @@ func TestPushNeedsTheToken(t *testing.T) {
 	e := env(l)
 	e.Reports = t.TempDir()
 	in := intake.New(settings, e, func(string, []byte) error { t.Error("taken"); return nil })
-	ln, err := net.Listen("tcp", settings.Listen)
+	ln, err := net.Listen("tcp", settings.Listen.String())
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)

@@ -19,12 +19,12 @@ func Documents(ctx context.Context, t config.Target, env check.Env) ([]Published
 	if !configured(t) {
 		return nil, nil
 	}
-	client, err := transport.NewClient(t, env)
+	way, err := transport.New(t, env)
 	if err != nil {
 		return nil, err
 	}
-	e := buildEvoSTS(t, env, overHTTP(client))
-	o := observation{tenant: t.Tenant, override: t.Metadata.URL, ledger: new(ledger)}
+	e := buildEvoSTS(t, env, overHTTP(way.Client()))
+	o := observation{tenant: t.Tenant, override: t.Metadata.URL.Of(t.Tenant), ledger: new(ledger)}
 	held, _, _ := e.sources.read(ctx, o.tenant) // what cannot be read leaves the tenant's own document
 	o.servers = report.OfTenant(held.Servers, o.tenant)
 	var all []Published

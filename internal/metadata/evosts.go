@@ -3,7 +3,6 @@ package metadata
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -47,18 +46,18 @@ const tokenOld = 10 * time.Minute
 
 // configured reports whether a target has what the check needs.
 func configured(t config.Target) bool {
-	return t.Tenant != "" && (t.OnPrem.Report.Configured() || t.OnPrem.LDAP.URL != "")
+	return t.Tenant != "" && (t.OnPrem.Report.Configured() || !t.OnPrem.LDAP.URL.IsZero())
 }
 
 func newEvoSTS(t config.Target, env check.Env) (check.Parts, error) {
 	if !configured(t) {
 		return check.Parts{}, nil
 	}
-	client, err := transport.NewClient(t, env)
+	way, err := transport.New(t, env)
 	if err != nil {
 		return check.Parts{}, err
 	}
-	e := buildEvoSTS(t, env, overHTTP(client))
+	e := buildEvoSTS(t, env, overHTTP(way.Client()))
 	if t.ExchangeOnline.Configured() {
 		credential, err := entra.New(t, env)
 		if err != nil {
@@ -141,7 +140,7 @@ func (e *evosts) run(ctx context.Context, v *check.Verdict) {
 
 // look looks at what is stored and what is published, and keeps nothing.
 func (e *evosts) look(ctx context.Context) observation {
-	o := observation{now: e.env.Now(), tenant: e.target.Tenant, override: e.target.Metadata.URL,
+	o := observation{now: e.env.Now(), tenant: e.target.Tenant, override: e.target.Metadata.URL.Of(e.target.Tenant),
 		window: e.target.Metadata.Window, pageAfter: e.target.Metadata.PageAfter}
 	o.ledger = loadLedger(e.env.Memory, o.now)
 	var notes []string
@@ -163,7 +162,7 @@ func (e *evosts) observe(ctx context.Context) observation {
 	for _, s := range o.servers {
 		o.ledger.storedNow(s.Name, o.asOf(), certificatesOf(s))
 	}
-	if len(o.enabled()) > 0 && o.override == "" {
+	if len(o.enabled()) > 0 && o.override == nil {
 		o.ledger.Places = o.places()
 	}
 	o.ledger.save(e.env.Memory, o.now)
@@ -194,11 +193,11 @@ func (e *evosts) lookPublished(ctx context.Context, o *observation) {
 // lookOpenID fetches the OpenID keys: a second view of what is published. It
 // decides nothing by itself, so its failure is a note.
 func (e *evosts) lookOpenID(ctx context.Context, o *observation) {
-	at := strings.ReplaceAll(e.target.Entra.OpenIDConfiguration, "{tenant}", o.tenant)
-	if at == "" {
+	at := e.target.Entra.OpenIDConfiguration.Of(o.tenant)
+	if at == nil {
 		return
 	}
-	p, err := e.library.published(ctx, at)
+	p, err := e.library.published(ctx, at.String())
 	if err != nil {
 		o.note("the OpenID keys cannot be compared: %s", err)
 		return
@@ -252,8 +251,8 @@ func (e *evosts) repeat(o observation) []string {
 	var commands []string
 	for _, at := range o.places() {
 		line := "curl -sS -m 20 "
-		if e.target.Proxy != "" {
-			line += "--proxy " + check.ShellWord(e.target.Proxy, maxDetail) + " "
+		if proxy := e.target.Proxy.String(); proxy != "" {
+			line += "--proxy " + check.ShellWord(proxy, maxDetail) + " "
 		}
 		commands = append(commands, line+check.ShellWord(shownURL(at), maxDetail))
 	}

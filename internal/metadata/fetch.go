@@ -3,13 +3,12 @@ package metadata
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // fetchTimeout bounds one request, answer included.
@@ -42,45 +41,23 @@ func overHTTP(client *http.Client) fetch {
 }
 
 func get(ctx context.Context, client *http.Client, r request) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
-	if err != nil {
-		return answer{}, errors.New("no URL that can be asked")
-	}
 	// A cache on the way must ask: an old copy would hide a new certificate.
-	req.Header.Set("Cache-Control", "no-cache")
+	header := http.Header{"Cache-Control": {"no-cache"}}
 	for name, value := range map[string]string{"If-None-Match": r.ETag, "If-Modified-Since": r.Modified} {
 		if value != "" {
-			req.Header.Set(name, value)
+			header.Set(name, value)
 		}
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return answer{}, withoutURL(err)
-	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusNotModified && r.ETag+r.Modified != "":
-		return answer{Unchanged: true}, nil
-	case resp.StatusCode != http.StatusOK:
-		return answer{}, fmt.Errorf("status %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	a, err := transport.Get(ctx, client, transport.Request{URL: r.URL, Header: header, Max: maxDocument})
 	switch {
 	case err != nil:
 		return answer{}, err
-	case len(body) > maxDocument:
-		return answer{}, errTooLarge
+	case a.Status == http.StatusNotModified && r.ETag+r.Modified != "":
+		return answer{Unchanged: true}, nil
+	case a.Status != http.StatusOK:
+		return answer{}, &transport.StatusError{Answer: a}
 	}
-	return answer{Body: body, ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified")}, nil
-}
-
-// withoutURL takes from a client's error the URL, which may have a query.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
+	return answer{Body: a.Body, ETag: a.Header.Get("ETag"), Modified: a.Header.Get("Last-Modified")}, nil
 }
 
 // classed returns err with a class and what it is about, in one line; a class

@@ -99,7 +99,7 @@ func judgeRealm(v *check.Verdict, o observation, c comparison) {
 		v.Open(fmt.Sprintf("the metadata at %s names no issuer", c.document.Place()), realmMismatch)
 	case !strings.EqualFold(realm, strings.TrimSpace(c.server.Realm)):
 		v.Find(realmMismatch, about, "%s has the realm %s, and the metadata at %s is of %s", c.server.Name, c.server.Realm, c.document.Place(), c.document.Issuer)
-	case o.override == "" && issuer != "" && !strings.EqualFold(issuer, strings.TrimRight(c.document.Issuer, "/")):
+	case o.override == nil && issuer != "" && !strings.EqualFold(issuer, strings.TrimRight(c.document.Issuer, "/")):
 		v.Find(realmMismatch, about, "%s has the issuer %s, and the metadata at %s is of %s", c.server.Name, c.server.Issuer, c.document.Place(), c.document.Issuer)
 	default:
 		v.Clear(realmMismatch)

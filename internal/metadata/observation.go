@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const defaultMetadata = "https://login.windows.net/{tenant}/federationmetadata/2
 type observation struct {
 	now               time.Time
 	tenant            string
-	override          string // metadata.url of the config
+	override          *url.URL // metadata.url of the config; nil: none
 	window, pageAfter time.Duration
 
 	held    holding
@@ -73,21 +74,20 @@ func (o *observation) enabled() []report.AuthServer {
 // place returns where an auth server's document is: where the config says, else
 // the server's own address, else the tenant's.
 func (o *observation) place(s report.AuthServer) string {
-	at := defaultMetadata
 	switch {
-	case o.override != "":
-		at = o.override
+	case o.override != nil:
+		return o.override.String()
 	case s.MetadataURL != "":
 		return s.MetadataURL
 	}
-	return strings.ReplaceAll(at, "{tenant}", o.tenant)
+	return strings.ReplaceAll(defaultMetadata, "{tenant}", o.tenant)
 }
 
 // places returns the documents to fetch: one for each auth server; where none is
 // known the last ones, else the tenant's own.
 func (o *observation) places() []string {
 	servers := o.enabled()
-	if len(servers) == 0 && o.override == "" && len(o.ledger.Places) > 0 {
+	if len(servers) == 0 && o.override == nil && len(o.ledger.Places) > 0 {
 		return o.ledger.Places
 	}
 	if len(servers) == 0 {

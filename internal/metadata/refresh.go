@@ -37,11 +37,11 @@ func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
 	if t.Tenant == "" || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	client, err := transport.NewClient(t, env)
+	way, err := transport.New(t, env)
 	if err != nil {
 		return check.Parts{}, err
 	}
-	return check.Parts{Run: buildRefresh(t, env, overHTTP(client)).run}, nil
+	return check.Parts{Run: buildRefresh(t, env, overHTTP(way.Client())).run}, nil
 }
 
 // buildRefresh builds the check; f is its way to documents.

@@ -33,7 +33,7 @@ func newSources(t config.Target, env check.Env) sources {
 	if t.OnPrem.Report.Configured() {
 		s.reports = reportsOf(env)
 	}
-	if t.OnPrem.LDAP.URL != "" {
+	if !t.OnPrem.LDAP.URL.IsZero() {
 		s.directory = func(ctx context.Context) ([]report.AuthServer, error) {
 			return directory.AuthServers(ctx, env, t.OnPrem.LDAP)
 		}

@@ -178,9 +178,9 @@ func TestTheWayOutIsToldApart(t *testing.T) {
 			_, err := o.devices(Options{})
 			require.NoError(t, err)
 			o.Close()
-			transport, err := transport.New(config.Target{}, edited(o.env, c.edit))
+			way, err := transport.New(config.Target{}, edited(o.env, c.edit))
 			require.NoError(t, err)
-			o.client.Transport = transport
+			o.client.Transport = way.Transport()
 			_, err = o.devices(Options{})
 			e := failure(t, err)
 			assert.Equal(t, Transient, e.Kind)

@@ -94,9 +94,9 @@ type Client struct {
 // errors name the setting at fault; a target without a credential is one.
 func New(t config.Target, env check.Env) (*Client, error) {
 	e := t.ExchangeOnline
-	home, err := url.Parse(e.Host)
-	if err != nil || home.Scheme != "https" || home.Host == "" {
-		return nil, &config.FieldError{Path: "exchange_online.host", Msg: "want an https URL"}
+	home := e.Host.Value()
+	if home == nil {
+		return nil, config.Invalid("exchange_online.host", "want an https URL")
 	}
 	credential, err := entra.New(t, env)
 	if err != nil {
@@ -106,13 +106,14 @@ func New(t config.Target, env check.Env) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	way.MaxConnsPerHost = max(e.Concurrency, 1)
-	way.MaxIdleConnsPerHost = way.MaxConnsPerHost
-	way.IdleConnTimeout = 30 * time.Second
+	calls := way.Transport()
+	calls.MaxConnsPerHost = max(e.Concurrency, 1)
+	calls.MaxIdleConnsPerHost = calls.MaxConnsPerHost
+	calls.IdleConnTimeout = 30 * time.Second
 	return &Client{
-		tenant: t.Tenant, home: home.JoinPath("adminapi", "beta", t.Tenant, "InvokeCommand"), scope: e.Scope,
-		agent: transport.UserAgent(t, env), env: env, credential: credential, connection: uuid.NewString(),
-		client: &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		tenant: t.Tenant, home: home.JoinPath("adminapi", "beta", t.Tenant, "InvokeCommand"), scope: e.Scope.String(),
+		agent: way.UserAgent(), env: env, credential: credential, connection: uuid.NewString(),
+		client: &http.Client{Transport: calls, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -199,10 +198,7 @@ func (o *Client) header(q question, token string) http.Header {
 // lost words a request without an answer. hmad's own way out and deadline are
 // told apart.
 func (o *Client) lost(ctx context.Context, q question, err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err // the URL names the tenant and, in later pages, who knows what
-	}
+	err = transport.WithoutURL(err) // it names the tenant and, in later pages, who knows what
 	var classed *check.Error
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -2,8 +2,8 @@ package probes
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -43,7 +43,7 @@ type activesync struct {
 	route        *route
 	url          *url.URL // nil: AutoDiscover gives it
 	autodiscover *autodiscover
-	members      []string
+	members      []netip.AddrPort
 	mailbox      string
 	tenant       string
 	env          check.Env
@@ -54,17 +54,11 @@ func newActiveSync(t config.Target, env check.Env) (*activesync, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := configuredURL(t)
-	if err != nil {
-		return nil, err
+	a := &activesync{route: r, url: t.ActiveSync.URL.Value(), mailbox: t.Mailbox, tenant: t.Tenant, env: env}
+	for _, m := range t.ActiveSync.Members {
+		a.members = append(a.members, m.Value())
 	}
-	for i, m := range t.ActiveSync.Members {
-		if _, err := parseMember(m); err != nil {
-			return nil, config.Invalid(fmt.Sprintf("activesync.members[%d]", i), "%s", err)
-		}
-	}
-	a := &activesync{route: r, url: u, members: t.ActiveSync.Members, mailbox: t.Mailbox, tenant: t.Tenant, env: env}
-	if u == nil {
+	if a.url == nil {
 		a.autodiscover, err = newAutodiscover(t, env)
 	}
 	return a, err

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -108,7 +109,7 @@ func TestActiveSyncMembersDisagree(t *testing.T) {
 	good := newEstate(t, ca, healthyExchange)
 	bad := newEstate(t, ca, challenge("Basic realm=x", ""))
 	target := good.target()
-	target.ActiveSync.Members = []string{bad.address}
+	target.ActiveSync.Members = []config.AddrPort{checktest.Must(config.ParseAddrPort(bad.address))}
 	report := mustRun(t, ActiveSync, target, envFor(ca))
 	require.Equal(t, []string{"addresses_disagree"}, foundNames(report.Findings))
 	assert.Equal(t, bad.address+": bearer_missing (of 2 addresses)", report.Findings[0].Detail)
@@ -124,7 +125,7 @@ func TestActiveSyncNameGoneWithMembersThere(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	e := newEstate(t, ca, challenge("Bearer "+cid, ""))
 	target := e.target()
-	target.ConnectTo, target.ActiveSync.Members = nil, []string{e.address}
+	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort(e.address))}
 	env := envFor(ca)
 	env.Resolve = notFound
 	report := mustRun(t, ActiveSync, target, env)
@@ -150,7 +151,7 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	e := newEstate(t, ca, healthyExchange)
 	target := e.target()
-	target.ActiveSync.URL = ""
+	target.ActiveSync.URL = config.URL{}
 
 	t.Run("by asking itself", func(t *testing.T) {
 		report := mustRun(t, ActiveSync, target, envFor(ca))
@@ -176,7 +177,7 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 			healthyExchange(w, r)
 		})
 		target := e.target()
-		target.ActiveSync.URL = ""
+		target.ActiveSync.URL = config.URL{}
 		env := envFor(ca)
 		for _, def := range []*check.Def{ActiveSync, Autodiscover, ActiveSync} { // asked now, told, and asked as remembered
 			report := mustRun(t, def, target, env)
@@ -195,7 +196,7 @@ func TestActiveSyncGetsItsURLFromAutoDiscover(t *testing.T) {
 	t.Run("and is skipped without", func(t *testing.T) {
 		silent := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
 		target := silent.target()
-		target.ActiveSync.URL = ""
+		target.ActiveSync.URL = config.URL{}
 		_, err := run(t, ActiveSync, target, envFor(ca))
 		require.ErrorIs(t, err, check.ErrSkipped)
 		assert.ErrorContains(t, err, "unexpected_status")

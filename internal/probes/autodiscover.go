@@ -57,19 +57,9 @@ func newAutodiscover(t config.Target, env check.Env) (*autodiscover, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, err := configuredURL(t)
-	if err != nil {
-		return nil, err
-	}
-	question, err := parseURL("autodiscover.host", "https://"+t.Autodiscover.Host)
-	if err != nil {
-		return nil, err
-	}
-	if question.Host != t.Autodiscover.Host {
-		return nil, config.Invalid("autodiscover.host", "not a host name")
-	}
-	question.Path = "/autodiscover/autodiscover.json"
-	question.RawQuery = "Email=" + url.QueryEscape(t.Mailbox) + "&Protocol=activesync&RedirectCount=3"
+	want := t.ActiveSync.URL.Value()
+	question := &url.URL{Scheme: "https", Host: t.Autodiscover.Host.String(), Path: "/autodiscover/autodiscover.json",
+		RawQuery: "Email=" + url.QueryEscape(t.Mailbox) + "&Protocol=activesync&RedirectCount=3"}
 	return &autodiscover{route: r, question: question, want: want, named: namedHosts(t, question, want),
 		external: t.Vantage == config.External, memory: env.Memory}, nil
 }
@@ -81,7 +71,7 @@ func namedHosts(t config.Target, question, want *url.URL) []string {
 		hosts = append(hosts, want.Hostname())
 	}
 	for _, h := range t.Autodiscover.RedirectHosts {
-		hosts = append(hosts, (&url.URL{Host: h}).Hostname())
+		hosts = append(hosts, h.Name)
 	}
 	for i, h := range hosts {
 		hosts[i] = strings.ToLower(h)
@@ -262,12 +252,4 @@ func (a *autodiscover) judgePublished(ctx context.Context, v *check.Verdict, giv
 		})
 	}
 	judgePrivate(v, a.external, names)
-}
-
-// configuredURL returns the target's ActiveSync URL; nil when there is none.
-func configuredURL(t config.Target) (*url.URL, error) {
-	if t.ActiveSync.URL == "" {
-		return nil, nil
-	}
-	return parseURL("activesync.url", t.ActiveSync.URL)
 }

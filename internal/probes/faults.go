@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // fault is the error of a visit that its host is to blame for.
@@ -30,7 +31,7 @@ func connectFault(ctx context.Context, addr string, took time.Duration, err erro
 	if isTimeout(ctx, err) {
 		return newFault(connectFailed, "no TCP connection to %s within %s", addr, check.Span(took))
 	}
-	return newFault(connectFailed, "no TCP connection to %s: %s", addr, cause(err))
+	return newFault(connectFailed, "no TCP connection to %s: %s", addr, transport.Cause(err))
 }
 
 // handshakeFault judges an error of the TLS handshake other than our own
@@ -43,9 +44,9 @@ func handshakeFault(ctx context.Context, addr string, took time.Duration, err er
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
 		return newFault(tlsFailed, "%s answers the TLS handshake with plain HTTP", addr)
 	case hungUp(err):
-		return newFault(tlsFailed, "%s closed the connection during the TLS handshake (%s)", addr, cause(err))
+		return newFault(tlsFailed, "%s closed the connection during the TLS handshake (%s)", addr, transport.Cause(err))
 	default:
-		return newFault(tlsFailed, "the TLS handshake with %s failed: %s", addr, cause(err))
+		return newFault(tlsFailed, "the TLS handshake with %s failed: %s", addr, transport.Cause(err))
 	}
 }
 
@@ -58,11 +59,11 @@ func answerFault(ctx context.Context, took time.Duration, err error) *fault {
 		return newFault(timedOut, "the request was sent and no whole answer header came within %s", check.Span(took))
 	case errors.As(err, &op) && op.Op == "remote error":
 		// In TLS 1.3 a server refuses a client without certificate only now.
-		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", cause(err))
+		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", transport.Cause(err))
 	case hungUp(err):
-		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s)", cause(err))
+		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s)", transport.Cause(err))
 	default:
-		return newFault(responseInvalid, "the answer is not valid HTTP: %s", cause(err))
+		return newFault(responseInvalid, "the answer is not valid HTTP: %s", transport.Cause(err))
 	}
 }
 
@@ -71,14 +72,13 @@ func bodyFault(ctx context.Context, n int, took time.Duration, err error) *fault
 	if isTimeout(ctx, err) {
 		return newFault(timedOut, "the answer's body did not end within %s: %d bytes came", check.Span(took), n)
 	}
-	return newFault(responseInvalid, "the answer broke off in its body after %d bytes: %s", n, cause(err))
+	return newFault(responseInvalid, "the answer broke off in its body after %d bytes: %s", n, transport.Cause(err))
 }
 
 // isTimeout says whether err comes of the deadline. The network's own time-out
 // may come a moment before the context's.
 func isTimeout(ctx context.Context, err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || transport.IsTimeout(err)
 }
 
 func hungUp(err error) bool {
@@ -96,13 +96,4 @@ func noRoute(err error) bool {
 		}
 	}
 	return false
-}
-
-// cause gives the part of a network error that says why, fit to be shown.
-func cause(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	return check.Clean(strings.TrimPrefix(err.Error(), "net/http: "), 200)
 }

@@ -176,9 +176,9 @@ func TestAFaultOfTheConnectionIsConnectFailed(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := testRoute(t, newAuthority(t, "contoso root", nil), closed)
-			r.env.Dial = test.dial
-			v := visitOnce(t, r, 1)
+			env := testEnv(newAuthority(t, "contoso root", nil))
+			env.Dial = test.dial
+			v := visitOnce(t, routeIn(t, env, closed), 1)
 			require.Equal(t, []string{"connect_failed"}, foundNames(v.Faults))
 			assert.Contains(t, v.Faults[0].Detail, test.words)
 			assert.Contains(t, v.Faults[0].Detail, closed.String())

@@ -58,11 +58,11 @@ func (v Visit) curl(req *http.Request) string {
 	if v.Address.IsValid() {
 		option("--connect-to", net.JoinHostPort(v.way.host, v.way.port)+":"+v.Address.String())
 	}
-	if v.route.proxy != nil {
-		option("--proxy", v.route.proxy.String())
+	if proxy := v.route.Proxy(); proxy != nil {
+		option("--proxy", proxy.String())
 	}
-	if v.route.caFile != "" {
-		option("--cacert", v.route.caFile)
+	if file := v.route.CAFile(); file != "" {
+		option("--cacert", file)
 	}
 	if len(req.Header["Accept"]) == 0 {
 		option("-H", "Accept:") // which curl would send otherwise
@@ -79,8 +79,8 @@ func (v Visit) curl(req *http.Request) string {
 // connection returns where the connection went and what certificate was there.
 func (v Visit) connection() string {
 	s := "connection: " + v.peer()
-	if v.route.proxy != nil {
-		s += " through the proxy " + v.route.proxy.Host
+	if proxy := v.route.Proxy(); proxy != nil {
+		s += " through the proxy " + proxy.Host
 	}
 	if len(v.Chain) == 0 {
 		return s + ", no TLS"

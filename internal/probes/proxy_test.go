@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -44,7 +45,7 @@ func proxyRoute(t *testing.T, ca *authority, proxy string) *route {
 		t.Error("the proxy resolves names, not we")
 		return nil, nil
 	}
-	r, err := newRoute(config.Target{CAFile: "ca.pem", Proxy: proxy}, env)
+	r, err := newRoute(config.Target{CAFile: "ca.pem", Proxy: checktest.Must(config.ParseProxy(proxy))}, env)
 	require.NoError(t, err)
 	return r
 }

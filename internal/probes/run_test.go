@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -64,10 +65,10 @@ func (e *estate) requests() []*http.Request {
 // target is one whose hosts all lead to the estate.
 func (e *estate) target() config.Target {
 	return config.Target{Name: "contoso", Mailbox: "hmad-probe+1@contoso.com", Tenant: testTenant, CAFile: "ca.pem",
-		Autodiscover: config.Autodiscover{Host: discoveryHost},
-		ActiveSync:   config.ActiveSync{URL: activesyncURL},
-		ConnectTo: map[string]string{discoveryHost + ":443": e.address, testHost + ":443": e.address,
-			"other.contoso.test:443": e.address}}
+		Autodiscover: config.Autodiscover{Host: checktest.Must(config.ParseHost(discoveryHost))},
+		ActiveSync:   config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
+		ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{discoveryHost + ":443": e.address, testHost + ":443": e.address,
+			"other.contoso.test:443": e.address}))}
 }
 
 func envFor(ca *authority) check.Env {
@@ -174,7 +175,7 @@ func unreachable(context.Context, string, string) (net.Conn, error) {
 // refusing is a proxy that connects nobody.
 func refusing(t *testing.T, target config.Target) config.Target {
 	target.ConnectTo = nil
-	target.Proxy = "http://" + serve(t, answers("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")).String()
+	target.Proxy = checktest.Must(config.ParseProxy("http://" + serve(t, answers("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")).String()))
 	return target
 }
 
@@ -192,10 +193,10 @@ func TestWhenOurOwnSideErrsTheNotesTellHowToRepeat(t *testing.T) {
 		"autodiscover, no route": {Autodiscover, func(_ *config.Target, e *check.Env) { e.Dial = unreachable }, "no route to " + discoveryHost, question},
 		"tls_offload, no route":  {TLSOffload, func(_ *config.Target, e *check.Env) { e.Dial = unreachable }, "no route to " + testHost, activesyncURL},
 		"activesync, no route, AutoDiscover to be asked first": {ActiveSync, func(g *config.Target, e *check.Env) {
-			g.ActiveSync.URL, e.Dial = "", unreachable
+			g.ActiveSync.URL, e.Dial = config.URL{}, unreachable
 		}, "no route to " + discoveryHost, question},
 		"activesync, a member only": {ActiveSync, func(g *config.Target, e *check.Env) {
-			g.ActiveSync.Members, e.Dial = []string{"10.0.0.11:443"}, unreachable
+			g.ActiveSync.Members, e.Dial = []config.AddrPort{checktest.Must(config.ParseAddrPort("10.0.0.11:443"))}, unreachable
 		}, "10.0.0.11:443", activesyncURL},
 		"activesync, the proxy refuses":   {ActiveSync, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", activesyncURL},
 		"autodiscover, the proxy refuses": {Autodiscover, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", question},
@@ -222,7 +223,7 @@ func TestASkippedCheckTellsWhatAutoDiscoverAnswered(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	e := newEstate(t, ca, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
 	target := e.target()
-	target.ActiveSync.URL = ""
+	target.ActiveSync.URL = config.URL{}
 	report, err := run(t, ActiveSync, target, envFor(ca))
 	require.ErrorIs(t, err, check.ErrSkipped)
 	assert.Contains(t, report.Texts(), "HTTP/1.1 404 Not Found")
@@ -235,7 +236,7 @@ func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
 	ill := newEstate(t, ca, challenge("Bearer "+cid, ""))
 	for _, def := range []*check.Def{ActiveSync, TLSOffload} {
 		target, env := ill.target(), envFor(ca)
-		target.ConnectTo, target.ActiveSync.Members = nil, []string{ill.address}
+		target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort(ill.address))}
 		dial := env.Dial
 		env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if addr != ill.address {
@@ -255,7 +256,7 @@ func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
 func TestANameGoneIsFoundThoughItsMembersHaveNoRoute(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	target, env := (&estate{}).target(), envFor(ca)
-	target.ConnectTo, target.ActiveSync.Members = nil, []string{"10.0.0.11:443"}
+	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort("10.0.0.11:443"))}
 	env.Resolve, env.Dial = notFound, unreachable
 	report, err := run(t, ActiveSync, target, env)
 	require.ErrorContains(t, err, "no route to "+testHost+" (10.0.0.11:443)")
@@ -273,18 +274,7 @@ func TestNewRefusesABadTarget(t *testing.T) {
 		path   string
 		words  string
 	}{
-		"no CA file":               {ActiveSync, func(t *config.Target) { t.CAFile = "other.pem" }, "ca_file", "no such file"},
-		"a bad member":             {ActiveSync, func(t *config.Target) { t.ActiveSync.Members = []string{"10.0.0.11:443", "ex01"} }, "activesync.members[1]", `"ex01" is not address:port`},
-		"a bad URL":                {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "https://u:secret@[::1" }, "activesync.url", "missing ']'"},
-		"a URL without TLS":        {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "http://mail.contoso.test/" }, "activesync.url", "not an https URL"},
-		"a bad URL to compare":     {Autodiscover, func(t *config.Target) { t.ActiveSync.URL = "https://mail.contoso.test:x/secret" }, "activesync.url", "not a URL"},
-		"a bad host":               {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "auto discover" }, "autodiscover.host", "not a URL"},
-		"a host with a path":       {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "a.contoso.test/secret" }, "autodiscover.host", "not a host name"},
-		"a host with credentials":  {Autodiscover, func(t *config.Target) { t.Autodiscover.Host = "u:secret@a.contoso.test" }, "autodiscover.host", "with credentials"},
-		"a URL with credentials":   {ActiveSync, func(t *config.Target) { t.ActiveSync.URL = "https://u:secret@mail.contoso.test/" }, "activesync.url", "with credentials"},
-		"a host where it is asked": {ActiveSync, func(t *config.Target) { t.ActiveSync.URL, t.Autodiscover.Host = "", "%zz" }, "autodiscover.host", "not a URL"},
-		"a bad place to ask":       {Vantage, func(t *config.Target) { t.Entra.OpenIDConfiguration = "https://u:secret@[/{tenant}" }, "entra.openid_configuration", "not a URL"},
-		"a bad URL of its own":     {TLSOffload, func(t *config.Target) { t.TLSOffload.URL = "https://u:secret@[" }, "tls_offload.url", "not a URL"},
+		"no CA file": {ActiveSync, func(t *config.Target) { t.CAFile = "other.pem" }, "ca_file", "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := (&estate{address: "127.0.0.1:1"}).target()

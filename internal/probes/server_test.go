@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -132,7 +133,13 @@ func testEnv(ca *authority, addrs ...string) check.Env {
 // testRoute leads https://testHost to the given place.
 func testRoute(t testing.TB, ca *authority, to netip.AddrPort) *route {
 	t.Helper()
-	r, err := newRoute(config.Target{CAFile: "ca.pem", ConnectTo: map[string]string{testHost + ":443": to.String()}}, testEnv(ca))
+	return routeIn(t, testEnv(ca), to)
+}
+
+// routeIn is testRoute in a world of the test's own.
+func routeIn(t testing.TB, env check.Env, to netip.AddrPort) *route {
+	t.Helper()
+	r, err := newRoute(config.Target{CAFile: "ca.pem", ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": to.String()}))}, env)
 	require.NoError(t, err)
 	return r
 }

@@ -51,7 +51,7 @@ func (s *session) verify(cs tls.ConnectionState) error {
 	v := s.visit
 	first := len(v.Chain) == 0
 	v.Chain, v.tls = cs.PeerCertificates, cs.Version
-	findings, ends := judgeChain(v.Chain, v.Host, v.route.roots, v.route.env.Now())
+	findings, ends := judgeChain(v.Chain, v.Host, v.route.roots, v.route.now())
 	if ends {
 		return &fault{Finding: findings[0]}
 	}

@@ -54,10 +54,7 @@ type tlsOffload struct {
 }
 
 func newTLSOffload(t config.Target, env check.Env) (*tlsOffload, error) {
-	if t.TLSOffload.URL != "" {
-		if _, err := parseURL("tls_offload.url", t.TLSOffload.URL); err != nil {
-			return nil, err
-		}
+	if !t.TLSOffload.URL.IsZero() {
 		// The members stand behind activesync's name, not behind this one.
 		t.ActiveSync = config.ActiveSync{URL: t.TLSOffload.URL}
 	}

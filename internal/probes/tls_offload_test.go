@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -193,7 +194,7 @@ func TestTLSOffloadAsksEveryAddressAndMember(t *testing.T) {
 	other := newAsker(t, func() string { return "http://" + testHost })
 	member := serve(t, relay(t, other.address))
 	a.env.ReadFile = func(string, int64) ([]byte, error) { return append(a.ca.pem(), other.ca.pem()...), nil }
-	a.target.ActiveSync.Members = []string{member.String()}
+	a.target.ActiveSync.Members = []config.AddrPort{checktest.Must(config.ParseAddrPort(member.String()))}
 
 	report := a.run(t)
 	require.Equal(t, []string{"tls_offloaded"}, foundNames(report.Findings))
@@ -202,7 +203,7 @@ func TestTLSOffloadAsksEveryAddressAndMember(t *testing.T) {
 	assert.Len(t, other.requests(), 1)
 
 	t.Run("a URL of its own has no members", func(t *testing.T) {
-		a.target.TLSOffload.URL = "https://other.contoso.test/Microsoft-Server-ActiveSync"
+		a.target.TLSOffload.URL = checktest.Must(config.ParseURL("https://other.contoso.test/Microsoft-Server-ActiveSync"))
 		assert.Equal(t, []string{"host_rewritten"}, foundNames(a.run(t).Findings))
 		assert.Len(t, a.requests(), 2, "another URL is another question")
 		assert.Len(t, other.requests(), 1)
@@ -235,8 +236,8 @@ func TestTLSOffloadRepeatsWhatDrewNoAnswer(t *testing.T) {
 	asked := make(chan struct{}, 10)
 	hung := func(c net.Conn) { asked <- struct{}{}; silent(c) }
 	at := serveTLS(t, ca.leaf(t, nil), hung)
-	target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: activesyncURL},
-		TLSOffload: config.TLSOffload{Every: time.Hour}, ConnectTo: map[string]string{testHost + ":443": at.String()}}
+	target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
+		TLSOffload: config.TLSOffload{Every: time.Hour}, ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": at.String()}))}
 	env := envFor(ca)
 	parts, err := TLSOffload.New(target, env)
 	require.NoError(t, err)

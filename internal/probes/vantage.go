@@ -3,13 +3,11 @@ package probes
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -49,7 +47,7 @@ var Vantage = &check.Def{
 // sharesWayOut reports whether what the target's checks ask lies behind the way
 // out that the vantage check tries: outside, or with a proxy, which all checks
 // of a target share. Inside, Exchange does not lie behind it.
-func sharesWayOut(t config.Target) bool { return t.Vantage == config.External || t.Proxy != "" }
+func sharesWayOut(t config.Target) bool { return t.Vantage == config.External || !t.Proxy.IsZero() }
 
 // The reasons of the vantage check.
 var (
@@ -82,23 +80,16 @@ type wayOut struct {
 
 // newWayOut gives nil where the config names no tenant or no place to ask.
 func newWayOut(t config.Target, env check.Env) (*wayOut, error) {
-	if t.Tenant == "" || t.Entra.OpenIDConfiguration == "" {
+	u := t.Entra.OpenIDConfiguration.Of(t.Tenant)
+	if t.Tenant == "" || u == nil {
 		return nil, nil
 	}
-	u, err := parseURL("entra.openid_configuration", strings.ReplaceAll(t.Entra.OpenIDConfiguration, "{tenant}", url.PathEscape(t.Tenant)))
+	r, err := newRoute(t, env)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRoute(t, env)
-	if err != nil || r.roots == nil {
-		return &wayOut{route: r, url: u}, err
-	}
-	// A private CA is the customer's; Microsoft's certificates are public.
-	system, err := x509.SystemCertPool()
-	if err == nil {
-		r.roots, err = addRoots(system, t.CAFile, env)
-	}
-	return &wayOut{route: r, url: u}, err
+	r.roots = r.PublicRoots()
+	return &wayOut{route: r, url: u}, nil
 }
 
 func (o *wayOut) run(ctx context.Context, v *check.Verdict) {

@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 
@@ -17,7 +18,7 @@ func stop(v *check.Verdict, reasons []*check.Reason, r *check.Reason, format str
 }
 
 // reach returns the addresses at which u's host is asked; none where v says why.
-func (r *route) reach(ctx context.Context, v *check.Verdict, u *url.URL, members []string, reasons []*check.Reason, reqs ...*http.Request) []way {
+func (r *route) reach(ctx context.Context, v *check.Verdict, u *url.URL, members []netip.AddrPort, reasons []*check.Reason, reqs ...*http.Request) []way {
 	ws, faults, notes, err := r.ways(ctx, u, members...)
 	noteAll(v, notes)
 	if len(ws) == 0 {
@@ -64,7 +65,7 @@ func (v Visit) judge(verdict *check.Verdict, reasons []*check.Reason) []*Answer 
 		passed = transportReasons[:slices.Index(transportReasons, last)]
 	}
 	verdict.Clear(passed...)
-	if v.route != nil && v.route.proxy != nil {
+	if v.route != nil && v.route.Proxy() != nil {
 		verdict.NotApplicable("the proxy resolves the name", dnsFailed)
 	}
 	return answers

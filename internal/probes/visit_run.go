@@ -207,7 +207,7 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 		return answerFault(ctx, time.Since(start), err)
 	}
 	defer resp.Body.Close()
-	received := s.visit.route.env.Now().Add(-time.Since(s.answered))
+	received := s.visit.route.now().Add(-time.Since(s.answered))
 	a := &Answer{URL: req.URL, Proto: resp.Proto, Status: resp.StatusCode, Header: resp.Header,
 		Received: received, Waited: s.answered.Sub(s.asked)}
 	s.visit.Answers = append(s.visit.Answers, a)
@@ -264,19 +264,13 @@ func (s *session) open(ctx context.Context) error {
 	return nil
 }
 
-// dial connects to the way's address, or through the proxy to its name. Each
-// address is dialled by itself and by its family, so that neither family can
-// stand in for the other.
+// dial connects to the way's address, or through the proxy to its name.
 func (r *route) dial(ctx context.Context, w way) (net.Conn, error) {
-	if r.proxy != nil {
-		return r.dialProxy(ctx, w)
-	}
-	network := "tcp4"
-	if w.address.Addr().Is6() {
-		network = "tcp6"
+	if r.Proxy() != nil {
+		return r.Tunnel(ctx, w.host, w.port)
 	}
 	start := time.Now()
-	conn, err := r.env.Dial(ctx, network, w.address.String())
+	conn, err := r.DialOne(ctx, w.address)
 	if err != nil {
 		f := connectFault(ctx, w.address.String(), time.Since(start), err)
 		f.noRoute = noRoute(err)

@@ -31,25 +31,22 @@ type way struct {
 }
 
 // ways gives the addresses at which u's host is asked: the first IPv4 and the
-// first IPv6 address of the name, or all of them, and each member ("address:port",
-// a front end behind the name). A name that cannot be resolved, or only to
+// first IPv6 address of the name, or all of them, and each member (a
+// front end behind the name). A name that cannot be resolved, or only to
 // addresses that nobody can reach, is found (dns_failed); members are ways
 // even then. The error is our own side's: the context's when it was cancelled,
 // class resolver when the resolver itself is out of reach.
-func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []way, faults []check.Finding, notes []string, err error) {
+func (r *route) ways(ctx context.Context, u *url.URL, members ...netip.AddrPort) (ws []way, faults []check.Finding, notes []string, err error) {
 	w := way{host: u.Hostname(), port: portOf(u)}
-	if r.proxy != nil {
+	if r.Proxy() != nil {
 		return []way{w}, nil, nil, nil
 	}
-	end, ok := r.connectTo[strings.ToLower(net.JoinHostPort(w.host, w.port))]
-	if !ok {
-		end = hostPort{w.host, w.port}
-	}
-	port, err := strconv.ParseUint(end.port, 10, 16)
+	n, err := strconv.ParseUint(w.port, 10, 16)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%s: no such port", u.Host)
 	}
-	addrs, took, err := r.resolve(ctx, end.host)
+	host, port := r.Ends(w.host, uint16(n))
+	addrs, took, err := r.resolve(ctx, host)
 	w.dns, w.resolved = took, addrs
 	var failed *nameError
 	switch {
@@ -59,16 +56,15 @@ func (r *route) ways(ctx context.Context, u *url.URL, members ...string) (ws []w
 		return nil, nil, nil, err
 	default:
 		var usable []netip.Addr
-		usable, notes = choose(end.host, addrs, r.all)
+		usable, notes = choose(host, addrs, r.all)
 		if len(usable) == 0 {
-			faults = append(faults, found(dnsFailed, "%s has no address that can be asked", end.host))
+			faults = append(faults, found(dnsFailed, "%s has no address that can be asked", host))
 		}
 		for _, a := range usable {
-			ws = append(ws, w.at(netip.AddrPortFrom(a, uint16(port))))
+			ws = append(ws, w.at(netip.AddrPortFrom(a, port)))
 		}
 	}
-	ws, err = addMembers(ws, w, members)
-	return ws, faults, notes, err
+	return addMembers(ws, w, members), faults, notes, nil
 }
 
 func (w way) at(a netip.AddrPort) way {
@@ -76,18 +72,14 @@ func (w way) at(a netip.AddrPort) way {
 	return w
 }
 
-func addMembers(ws []way, w way, members []string) ([]way, error) {
+func addMembers(ws []way, w way, members []netip.AddrPort) []way {
 	w.dns, w.resolved, w.member = 0, nil, true
-	for _, m := range members {
-		a, err := parseMember(m)
-		if err != nil {
-			return nil, err
-		}
+	for _, a := range members {
 		if !slices.ContainsFunc(ws, func(x way) bool { return x.address == a }) {
 			ws = append(ws, w.at(a))
 		}
 	}
-	return ws, nil
+	return ws
 }
 
 // nameError says why the customer's name leads nowhere.
@@ -102,7 +94,7 @@ func (r *route) resolve(ctx context.Context, host string) ([]netip.Addr, time.Du
 		return []netip.Addr{a}, 0, nil
 	}
 	start := time.Now()
-	addrs, err := r.env.Resolve(ctx, "ip", host)
+	addrs, err := r.Resolve(ctx, host)
 	took := time.Since(start)
 	if err != nil {
 		err = judgeResolve(ctx, host, took, err)

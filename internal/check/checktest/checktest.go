@@ -98,3 +98,11 @@ func OneLine(t testing.TB, err error) {
 		t.Errorf("the error is not one short line: %q", s)
 	}
 }
+
+// Must returns the value that a parser read; it panics where the text was refused.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

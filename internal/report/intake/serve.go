@@ -151,7 +151,7 @@ func (in *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
 // CertificateNotAfter returns when the certificate that the listener of cfg shows
 // expires; false where there is no listener, or where its files cannot be used.
 func CertificateNotAfter(cfg config.Report, env check.Env) (time.Time, bool) {
-	if cfg.Listen == "" {
+	if cfg.Listen.IsZero() {
 		return time.Time{}, false
 	}
 	c, err := (&Server{cfg: cfg, env: env}).tlsConfig(nil)

@@ -24,12 +24,17 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
+func clientOf(t *testing.T, target config.Target, env check.Env) *http.Client {
+	t.Helper()
+	way, err := New(target, env)
+	require.NoError(t, err)
+	return way.Client()
+}
+
 // fetch asks with a client of the target and reads the answer.
 func fetch(t *testing.T, target config.Target, env check.Env, u string) (string, error) {
 	t.Helper()
-	client, err := NewClient(target, env)
-	require.NoError(t, err)
-	resp, err := client.Get(u)
+	resp, err := clientOf(t, target, env).Get(u)
 	if err != nil {
 		return "", err
 	}
@@ -56,8 +61,7 @@ func TestTheClientGoesOutTheTargetsWay(t *testing.T) {
 			dialled = append(dialled, addr)
 			return dial(ctx, network, addr)
 		}
-		client, err := NewClient(config.Target{CAFile: ca.File}, env)
-		require.NoError(t, err)
+		client := clientOf(t, config.Target{CAFile: ca.File}, env)
 		for range 2 {
 			resp, err := client.Get("https://" + here)
 			require.NoError(t, err)
@@ -77,7 +81,7 @@ func TestTheClientGoesOutTheTargetsWay(t *testing.T) {
 		require.NoError(t, err)
 	})
 	t.Run("connect_to and user_agent", func(t *testing.T) {
-		target := config.Target{CAFile: ca.File, UserAgent: "contoso", ConnectTo: map[string]string{"Login.contoso.test:443": "127.0.0.1:" + port}}
+		target := config.Target{CAFile: ca.File, UserAgent: "contoso", ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"Login.contoso.test:443": "127.0.0.1:" + port}))}
 		body, err := fetch(t, target, checktest.Env(time.Now), "https://login.contoso.test")
 		require.NoError(t, err)
 		assert.Equal(t, "login.contoso.test contoso", body)
@@ -91,7 +95,7 @@ func TestTheClientGoesOutTheTargetsWay(t *testing.T) {
 		env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
 			return nil, errors.New("the proxy resolves")
 		}
-		target := config.Target{CAFile: ca.File, Proxy: proxy.URL}
+		target := config.Target{CAFile: ca.File, Proxy: checktest.Must(config.ParseProxy(proxy.URL))}
 		_, err := fetch(t, target, env, "https://"+here)
 		require.NoError(t, err)
 
@@ -191,32 +195,27 @@ func TestTheClientIsBounded(t *testing.T) {
 	}
 }
 
-func TestTheClientsSettings(t *testing.T) {
-	for name, c := range map[string]struct {
-		target config.Target
-		want   string
-	}{
-		"a CA file that is not there": {config.Target{CAFile: "/nowhere/ca.pem"}, "ca_file: "},
-		"a CA file without PEM":       {config.Target{CAFile: checktest.Written(t, "ca.pem", "none")}, "holds no certificate in PEM"},
-		"a proxy with a password":     {config.Target{Proxy: "http://user:planted@proxy.contoso.com"}, "proxy: want http://host:port"},
-		"a proxy of another scheme":   {config.Target{Proxy: "socks5://proxy.contoso.com"}, "proxy: want http://host:port"},
+func TestACAFileThatCannotBeUsedNamesItsSetting(t *testing.T) {
+	for name, c := range map[string]struct{ file, want string }{
+		"that is not there": {"/nowhere/ca.pem", "ca_file: "},
+		"without PEM":       {checktest.Written(t, "ca.pem", "none"), "holds no certificate in PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewClient(c.target, checktest.Env(time.Now))
+			_, err := New(config.Target{CAFile: c.file}, checktest.Env(time.Now))
 			require.ErrorContains(t, err, c.want)
-			assert.NotContains(t, err.Error(), "planted")
 			var field *config.FieldError
-			assert.ErrorAs(t, err, &field, "the error names the setting")
+			require.ErrorAs(t, err, &field)
+			assert.Equal(t, "ca_file", field.Path)
 		})
 	}
 }
 
 func TestPlainHTTPDoesNotGoThroughTheProxy(t *testing.T) {
-	d := dialer{proxy: &url.URL{Scheme: "http", Host: "proxy.contoso.com:8080"}}
-	for raw, want := range map[string]*url.URL{"https://login.microsoftonline.com/": d.proxy, "http://169.254.169.254/metadata": nil} {
+	w := &Way{proxy: &url.URL{Scheme: "http", Host: "proxy.contoso.com:8080"}}
+	for raw, want := range map[string]*url.URL{"https://login.microsoftonline.com/": w.proxy, "http://169.254.169.254/metadata": nil} {
 		u, err := url.Parse(raw)
 		require.NoError(t, err)
-		got, err := d.proxyFor(&http.Request{URL: u})
+		got, err := w.proxyFor(&http.Request{URL: u})
 		require.NoError(t, err)
 		assert.Equal(t, want, got, raw)
 	}

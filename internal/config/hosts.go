@@ -1,0 +1,155 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Host is a host by name or address, with or without port. The zero value is
+// none.
+type Host struct {
+	written
+	Name string // without brackets
+}
+
+// ParseHost reads a host; empty is the zero value.
+func ParseHost(text string) (Host, error) {
+	h := readHost(text)
+	return h, h.err("a host name")
+}
+
+// UnmarshalYAML reads a host.
+func (h *Host) UnmarshalYAML(n *yaml.Node) error { return decode(n, h, readHost) }
+
+func readHost(text string) Host {
+	switch {
+	case text == "":
+		return Host{}
+	case !isHost(text):
+		return Host{written: refuse(text)}
+	}
+	return Host{written{text: text}, (&url.URL{Host: text}).Hostname()}
+}
+
+// HostPort is one end of a connection, by name or by address. The zero value is
+// none.
+type HostPort struct {
+	written
+	Host string // without brackets
+	Port uint16 // over 0
+}
+
+// ParseHostPort reads host:port; empty is the zero value.
+func ParseHostPort(text string) (HostPort, error) {
+	h := readHostPort(text)
+	return h, h.err("host:port")
+}
+
+// UnmarshalYAML reads host:port.
+func (h *HostPort) UnmarshalYAML(n *yaml.Node) error { return decode(n, h, readHostPort) }
+
+func readHostPort(text string) HostPort {
+	if text == "" {
+		return HostPort{}
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !isPort(port) || !isBareHost(host) {
+		return HostPort{written: refuse(text)}
+	}
+	n, _ := strconv.Atoi(port) // isPort has read it
+	return HostPort{written{text: text}, host, uint16(n)}
+}
+
+// AddrPort is an IP address with a port. The zero value is none.
+type AddrPort struct {
+	written
+	addr netip.AddrPort
+}
+
+// ParseAddrPort reads address:port; empty is the zero value.
+func ParseAddrPort(text string) (AddrPort, error) {
+	a := readAddrPort(text)
+	return a, a.err("an address with port")
+}
+
+// UnmarshalYAML reads address:port.
+func (a *AddrPort) UnmarshalYAML(n *yaml.Node) error { return decode(n, a, readAddrPort) }
+
+// Value returns the address with its port; the zero AddrPort where there is none.
+func (a AddrPort) Value() netip.AddrPort { return a.addr }
+
+func readAddrPort(text string) AddrPort {
+	if text == "" {
+		return AddrPort{}
+	}
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return AddrPort{written: refuse(text)}
+	}
+	return AddrPort{written{text: text}, netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
+}
+
+// Connection says that what is meant for one end goes to another.
+type Connection struct {
+	From, To HostPort
+
+	path string // of the setting, below connect_to
+}
+
+// ConnectTo says which connections go elsewhere, as curl's --connect-to does: in
+// the file a mapping of host:port to address:port.
+type ConnectTo []Connection
+
+// ParseConnectTo reads such a mapping.
+func ParseConnectTo(texts map[string]string) (ConnectTo, error) {
+	c := readConnectTo(texts)
+	for _, one := range c {
+		if err := errors.Join(one.From.err("host:port"), one.To.err("host:port")); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// UnmarshalYAML reads the mapping.
+func (c *ConnectTo) UnmarshalYAML(n *yaml.Node) error {
+	var texts map[string]string
+	if err := n.Decode(&texts); err != nil {
+		return err
+	}
+	*c = readConnectTo(texts)
+	return nil
+}
+
+// MarshalYAML returns the mapping.
+func (c ConnectTo) MarshalYAML() (any, error) {
+	texts := map[string]string{}
+	for _, one := range c {
+		texts[one.From.text] = one.To.text
+	}
+	return texts, nil
+}
+
+func readConnectTo(texts map[string]string) ConnectTo {
+	var c ConnectTo
+	for _, from := range slices.Sorted(maps.Keys(texts)) {
+		c = append(c, Connection{readHostPort(from), readHostPort(texts[from]), pathOf(from)})
+	}
+	return c
+}
+
+// pathOf returns the path of a connection, without what may be a secret.
+func pathOf(from string) string {
+	if strings.Contains(from, "@") {
+		return "connect_to"
+	}
+	return "connect_to." + withoutQuery(from)
+}
