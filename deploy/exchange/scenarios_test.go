@@ -58,7 +58,8 @@ func ofExchange() []string {
 // does not hang: as long as a whole healthy run takes.
 const patience = "{seconds}"
 
-// longPatience stands for twelve times as many.
+// longPatience stands for the least time of a run in which Exchange is asked for
+// that long.
 const longPatience = "{many seconds}"
 
 const twoMailboxes = "a@contoso.com,b@contoso.com"
@@ -98,6 +99,7 @@ type scenario struct {
 	args      []string
 	failed    map[string]string // sections that are not ok, by what their error says
 	absent    []string          // sections that are left out
+	says      map[string]string // what hmad says of it, by check, where it is not what it says of a healthy server
 	also      func(*testing.T, outcome)
 }
 
@@ -110,6 +112,9 @@ func fails(why string, sections ...string) map[string]string {
 	return all
 }
 
+// withoutExchange is what hmad says where all sections of Exchange failed.
+var withoutExchange = map[string]string{"evosts_metadata": "?report", "metadata_refresh": "?report", "configuration": "?report", "onprem_report": "report_section_failed"}
+
 var scenarios = map[string]scenario{
 	"a healthy server": {mailboxes: twoMailboxes, also: func(t *testing.T, o outcome) {
 		assert.Len(t, o.sections(t)["partnerships"].Data, 2)
@@ -117,11 +122,11 @@ var scenarios = map[string]scenario{
 		assert.NotContains(t, string(o.data), "jane", "who a token was refused for stays on the server")
 	}},
 	"no session": {words: "no-session", mailboxes: twoMailboxes,
-		failed: fails("No Exchange session with ex01.contoso.com: Connecting to remote server", ofExchange()...)},
+		failed: fails("No Exchange session with ex01.contoso.com: Connecting to remote server", ofExchange()...), says: withoutExchange},
 	"the opening of the session hangs": {words: "hang:New-PSSession", args: []string{"-CommandSeconds", "1"},
 		failed: fails("No Exchange session with ex01.contoso.com: New-PSSession was not answered within 20 s",
-			slices.DeleteFunc(ofExchange(), func(s string) bool { return s == "partnerships" })...)},
-	"no events, and no arbitration mailbox": {words: "no-events,no-arbitration-mailbox", also: func(t *testing.T, o outcome) {
+			slices.DeleteFunc(ofExchange(), func(s string) bool { return s == "partnerships" })...), says: withoutExchange},
+	"no events, and no arbitration mailbox": {words: "no-events,no-arbitration-mailbox", says: map[string]string{"metadata_refresh": "arbitration_mailbox_missing"}, also: func(t *testing.T, o outcome) {
 		for _, name := range []string{"arbitration", "databaseCopies", "authAdminEvents", "oauthEvents"} {
 			assert.Empty(t, o.sections(t)[name].Data, name)
 		}
@@ -143,7 +148,8 @@ var scenarios = map[string]scenario{
 			assert.Contains(t, o.sections(t)["authConfig"].Error, "Get-AuthConfig was not asked: the run's time was over")
 		}},
 	"a machine without Exchange": {env: []string{"ExchangeInstallPath="},
-		failed: fails("ExchangeInstallPath is not set", "localServer", "webConfig", "frontEndRequests")},
+		failed: fails("ExchangeInstallPath is not set", "localServer", "webConfig", "frontEndRequests"),
+		says:   map[string]string{"configuration": "basic_outlook_allowed dedicated_app_missing ?metadata", "onprem_report": "report_section_failed", "onprem_sync": "?report"}},
 	"a mailbox that Exchange does not know": {mailboxes: "a@contoso.com,gone@contoso.com,odd@contoso.com,b@contoso.com", also: func(t *testing.T, o outcome) {
 		s := o.sections(t)["partnerships"]
 		assert.Len(t, s.Data, 2, "the others' rows are there")
@@ -254,13 +260,13 @@ func (c scenario) run(t *testing.T) {
 	for i, arg := range args {
 		switch arg {
 		case patience:
-			args[i] = healthy(t).seconds(1)
+			args[i] = healthy(t).seconds(1, 0)
 		case longPatience:
-			args[i] = healthy(t).seconds(12)
+			args[i] = healthy(t).seconds(2, 20)
 		}
 	}
 	for name, why := range c.failed {
-		c.failed[name] = strings.ReplaceAll(why, patience, healthy(t).seconds(1))
+		c.failed[name] = strings.ReplaceAll(why, patience, healthy(t).seconds(1, 0))
 	}
 	o := newBed(t).run(t, c.words, c.env, args...)
 	assert.Zero(t, o.status, o.complaints)
@@ -294,6 +300,31 @@ func (c scenario) judge(t *testing.T, o outcome) {
 		assert.True(t, line.MatchString(log), "the log file's line of section %s", name)
 	}
 	assert.Contains(t, log, "Z  delivered: ")
+	c.judgeVerdicts(t, said(t, o.data))
+}
+
+// ofHealthy is what hmad says of the test bed's organisation where nothing is broken:
+// nobody has followed the guide to its end there.
+var ofHealthy = map[string]string{"configuration": "basic_outlook_allowed dedicated_app_missing request_length_too_small ?metadata"}
+
+// judgeVerdicts compares what hmad says. Where a scenario does not say it to the
+// word, what is missing at least leads to no finding but that it is missing.
+func (c scenario) judgeVerdicts(t *testing.T, got map[string]string) {
+	t.Helper()
+	if len(c.failed) == 0 || c.says != nil {
+		want := maps.Clone(ofHealthy)
+		maps.Copy(want, c.says)
+		maps.DeleteFunc(want, func(_, line string) bool { return line == "" })
+		assert.Equal(t, want, got)
+		return
+	}
+	for name, line := range got {
+		for word := range strings.FieldsSeq(line) {
+			usual := word == "report_section_failed" || strings.HasPrefix(word, "?") || slices.Contains(strings.Fields(ofHealthy[name]), word)
+			assert.True(t, usual, "%s says %s of what is missing", name, word)
+		}
+	}
+	assert.Equal(t, "report_section_failed", got["onprem_report"])
 }
 
 // sectionNames returns the sections that hmad reads.

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,10 +37,14 @@ func said(t *testing.T, data []byte) map[string]string {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "ex01.json"), data, 0o600))
 	r, err := report.Decode(data)
 	require.NoError(t, err)
-	target, env := estate(t, folder, r.GeneratedAt.Add(time.Minute))
+	target, env := estate(t, folder, r)
 	all := map[string]string{}
 	for _, d := range judges {
-		parts, err := d.New(target, env)
+		settings := target
+		if d != mailboxes.OnPremSync {
+			settings.ExchangeOnline = config.ExchangeOnline{} // no tenant is asked
+		}
+		parts, err := d.New(settings, env)
 		require.NoError(t, err)
 		require.NotNil(t, parts.Run, d.Name)
 		if parts.Begin != nil {
@@ -70,11 +75,12 @@ func sentence(r check.Report, err error) string {
 }
 
 // estate is the target whose servers the test bed stands for, and the world in which
-// it is judged: Microsoft publishes the certificates that the test bed has stored.
-func estate(t *testing.T, folder string, now time.Time) (config.Target, check.Env) {
+// it is judged: a minute after the report, and Microsoft publishes the certificates
+// that the report has.
+func estate(t *testing.T, folder string, r report.Report) (config.Target, check.Env) {
 	t.Helper()
 	ca := checktest.NewCA(t)
-	port := checktest.Serve(t, ca, "login.windows.net", http.HandlerFunc(published(t)))
+	port := checktest.Serve(t, ca, "login.windows.net", http.HandlerFunc(published(r)))
 	file, err := config.Parse("hmad.yaml", fmt.Appendf(nil, `targets:
   - name: contoso
     mailbox: a@contoso.com
@@ -84,24 +90,24 @@ func estate(t *testing.T, folder string, now time.Time) (config.Target, check.En
     ca_file: %s
     metadata: {url: "https://login.windows.net:%s/federationmetadata.xml"}
     onprem: {report: {file: %s}}
-    sync: {inventory: true, watch: [a@contoso.com, b@contoso.com]}
-    exchange_online: {client_id: 11111111-1111-1111-1111-111111111111, secret_file: /nowhere}
-`, ca.File, port, folder))
+    exchange_online: {client_id: 11111111-1111-1111-1111-111111111111, secret_file: %s}
+    sync: {inventory: true, watch: [{mailbox: a@contoso.com}, {mailbox: b@contoso.com}]}
+`, ca.File, port, folder, checktest.Written(t, "secret", "secret")))
 	require.NoError(t, err)
-	env := checktest.Env(func() time.Time { return now })
+	env := checktest.Env(func() time.Time { return r.GeneratedAt.Add(time.Minute) })
 	env.Reports, env.Memory = folder, &memory{values: map[string][]byte{}}
 	env.Table = func(...*check.Metric) check.Table { return noTable{} }
 	return file.Targets[0], env
 }
 
-// published answers with the metadata document of the test bed's certificates.
-func published(t *testing.T) http.HandlerFunc {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(shared, "signing.txt"))
-	require.NoError(t, err)
+// published answers with a metadata document of a report's certificates.
+func published(r report.Report) http.HandlerFunc {
 	var keys strings.Builder
-	for _, c := range strings.Fields(string(data)) {
-		fmt.Fprintf(&keys, `<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>%s</X509Certificate></X509Data></KeyInfo></KeyDescriptor>`, c)
+	servers, _ := r.AuthServers() // none where the section failed
+	for _, s := range servers {
+		for _, der := range s.Certificates {
+			fmt.Fprintf(&keys, `<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>%s</X509Certificate></X509Data></KeyInfo></KeyDescriptor>`, base64.StdEncoding.EncodeToString(der))
+		}
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://sts.windows.net/5de110f8-2e0f-4d45-891d-bcf2218e253d/">`+
