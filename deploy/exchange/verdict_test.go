@@ -87,10 +87,10 @@ func estate(t *testing.T, folder string, r report.Report) (config.Target, check.
     tenant: 5de110f8-2e0f-4d45-891d-bcf2218e253d
     autodiscover: {host: autodiscover.contoso.com}
     activesync: {url: https://mail.contoso.com/Microsoft-Server-ActiveSync}
-    ca_file: %s
+    ca_file: %q
     metadata: {url: "https://login.windows.net:%s/federationmetadata.xml"}
-    onprem: {report: {file: %s}}
-    exchange_online: {client_id: 11111111-1111-1111-1111-111111111111, secret_file: %s}
+    onprem: {report: {file: %q}}
+    exchange_online: {client_id: 11111111-1111-1111-1111-111111111111, secret_file: %q}
     sync: {inventory: true, watch: [{mailbox: a@contoso.com}, {mailbox: b@contoso.com}]}
 `, ca.File, port, folder, checktest.Written(t, "secret", "secret")))
 	require.NoError(t, err)
