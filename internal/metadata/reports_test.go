@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/report/intake"
 )
 
 func (w *world) onPremReport() check.Result {
@@ -50,6 +51,45 @@ func TestOnPremReport(t *testing.T) {
 			if _, reports := w.hosts["MBX01"]; !reports {
 				assert.Contains(t, r.Report.Unevaluated(), reportLate, "what is not there is not judged")
 			}
+		})
+	}
+}
+
+// refusedPush has the intake remember a push that it refused so long ago.
+func (w *world) refusedPush(host string, ago time.Duration, code int) {
+	w.memory.Put("onprem_report.refused", intake.Refused{Hosts: map[string]intake.Refusal{host: {At: w.now.Add(-ago), Code: code}},
+		Addresses: []intake.Address{{Address: "10.0.0.5", Count: 3, Last: w.now.Add(-ago), Code: 401, Claimed: "MBX01"}}})
+}
+
+func TestARefusedPushIsTold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*world)
+		says   string
+		never  string
+	}{
+		"later than the late report": {func(w *world) {
+			w.written = w.now.Add(-46 * time.Minute)
+			w.refusedPush("mbx01", time.Minute, 409)
+		}, "and comes every 15 min; a push of 2026-11-22 11:59 UTC was refused with 409: not newer than the report before", ""},
+		"earlier than the late report": {func(w *world) {
+			w.written = w.now.Add(-46 * time.Minute)
+			w.refusedPush("mbx01", time.Hour, 409)
+		}, "and comes every 15 min", "refused"},
+		"of a host that never reported": {func(w *world) {
+			w.target.OnPrem.Report.Hosts = []string{"MBX01", "mbx02.contoso.com", "MBX03"}
+			w.refusedPush("mbx02", time.Minute, 422)
+		}, "mbx02.contoso.com (a push of 2026-11-22 11:59 UTC was refused with 422: not a usable report); MBX03", "MBX03 ("},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			tc.change(w)
+			r := w.onPremReport()
+			require.Len(t, r.Report.Findings, 1)
+			assert.Contains(t, r.Report.Findings[0].Detail, tc.says)
+			if tc.never != "" {
+				assert.NotContains(t, r.Report.Findings[0].Detail, tc.never)
+			}
+			assert.Contains(t, strings.Join(r.Report.Texts(check.Seen), "\n"), "refused before it showed who it is: 10.0.0.5: 3 times")
 		})
 	}
 }
