@@ -130,8 +130,8 @@ func measureStart(b *testing.B, all, half, storage string, sums map[string]float
 		b.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		awaitReady(b, "http://"+address+"/-/ready")
 	})
-	timed("scrape", func() { scrape(b, "http://"+address+"/metrics") })
-	timed("page", func() { ask(http.MethodGet, "/") })
+	timed("scrape", func() { sums["MB-scrape"] += scrape(b, "http://"+address+"/metrics") / 1e6 })
+	timed("page", func() { sums["MB-page"] += float64(len(ask(http.MethodGet, "/"))) / 1e6 })
 	timed("reload", func() { ask(http.MethodPost, "/-/reload") })
 	sums["MB-resident"] += residentMB(b, cmd.Process.Pid)
 	copyFile(b, half, config)
@@ -141,18 +141,21 @@ func measureStart(b *testing.B, all, half, storage string, sums map[string]float
 	cmd.Wait()
 }
 
-// scrape reads the metrics. A busy machine may not write them within the limit
-// of a scrape, which is no fault of the benchmark's.
-func scrape(b *testing.B, url string) {
+// scrape reads the metrics and returns their size in bytes. A busy machine may
+// not write them within the limit of a scrape, which is no fault of the
+// benchmark's.
+func scrape(b *testing.B, url string) float64 {
 	b.Helper()
+	var size int64
 	resp, err := http.Get(url)
 	if err == nil {
-		_, err = io.Copy(io.Discard, resp.Body)
+		size, err = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
 	}
 	if err != nil {
 		b.Logf("the scrape was cut off: %s", err)
 	}
+	return float64(size)
 }
 
 // residentMB returns the memory of a process that is in RAM, in megabytes.

@@ -23,8 +23,9 @@ type daemon struct {
 	exited chan struct{} // closed when the process has ended
 }
 
-// startHmad starts hmad with one target, of which activesync alone is on. Its
-// schedule fires once a year: the runs are asked for.
+// startHmad starts hmad with one target and activesync alone, whose schedule
+// fires once a year: runs are asked for. hmad keeps its results in memory, as
+// blackbox_exporter does.
 func startHmad(ctx context.Context, binary, dir string, s *server) (*daemon, error) {
 	config := filepath.Join(dir, "hmad.yaml")
 	text := fmt.Sprintf(`targets:
@@ -46,7 +47,7 @@ func startHmad(ctx context.Context, binary, dir string, s *server) (*daemon, err
 		return nil, err
 	}
 	return start(ctx, binary, func(address string) []string {
-		return []string{"run", "--config.file=" + config, "--storage.path=" + filepath.Join(dir, "state"), "--web.listen-address=" + address}
+		return []string{"run", "--config.file=" + config, "--storage.path=", "--web.listen-address=" + address}
 	}, "/-/ready")
 }
 

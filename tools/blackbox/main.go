@@ -73,17 +73,18 @@ func run(ctx context.Context, out io.Writer, hmad, blackbox string, probes int) 
 	return report(out, subjects)
 }
 
-// report prints the cost of each subject and hmad's share of the others'.
+// report prints the cost of each subject, and the ratio of hmad's to it.
 func report(out io.Writer, subjects []*subject) error {
 	own := subjects[0].perProbe()
 	if own <= 0 {
 		return errors.New("no CPU time was measured")
 	}
-	fmt.Fprintf(out, "user and system time of the whole process, for each of %d probes over a fresh connection:\n", subjects[0].probes)
+	fmt.Fprintf(out, "User and system time of the whole process per probe, each over a fresh connection (%d probes).\n"+
+		"The ratio is hmad's time divided by that of the line.\n", subjects[0].probes)
 	for _, s := range subjects {
-		fmt.Fprintf(out, "%-52s %.2f ms, %d on its connection", s.name, s.perProbe().Seconds()*1e3, s.requests)
+		fmt.Fprintf(out, "%-40s %.2f ms, %s", s.name, s.perProbe().Seconds()*1e3, s.asks)
 		if s != subjects[0] {
-			fmt.Fprintf(out, "; hmad takes %.2f of it", own.Seconds()/s.perProbe().Seconds())
+			fmt.Fprintf(out, "; ratio %.2f", own.Seconds()/s.perProbe().Seconds())
 		}
 		fmt.Fprintln(out)
 	}

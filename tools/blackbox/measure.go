@@ -13,7 +13,8 @@ type subject struct {
 	name     string
 	daemon   *daemon
 	probe    func(context.Context) error // has the daemon probe once
-	requests int                         // that one probe sends on its connection
+	requests int                         // that one probe sends
+	asks     string                      // what they are
 
 	probes int
 	spent  time.Duration
@@ -23,9 +24,9 @@ type subject struct {
 // others are compared.
 func subjectsOf(h, b *daemon, to *server) []*subject {
 	return []*subject{
-		{name: "hmad, one run of activesync", daemon: h, probe: h.runNow, requests: 2},
-		{name: "blackbox_exporter, one probe (HTTP/2, its default)", daemon: b, probe: b.probeBy("default", to), requests: 1},
-		{name: "blackbox_exporter, one probe (HTTP/1.1)", daemon: b, probe: b.probeBy("http1", to), requests: 1},
+		{name: "hmad, a run of activesync", daemon: h, probe: h.runNow, requests: 2, asks: "two requests over HTTP/1.1"},
+		{name: "blackbox_exporter, as it asks by default", daemon: b, probe: b.probeBy("default", to), requests: 1, asks: "one request over HTTP/2"},
+		{name: "blackbox_exporter, enable_http2: false", daemon: b, probe: b.probeBy("http1", to), requests: 1, asks: "one request over HTTP/1.1"},
 	}
 }
 
