@@ -27,14 +27,14 @@ func TestEveryKindOfFactIsRecordedInAHealthyLab(t *testing.T) {
 	}
 	for _, c := range labChecksAt(t, now()) {
 		report, err := c.Look(t.Context(), c.Run)
-		if ofSync(c.Name) {
-			continue // it takes a round of the fleet
+		if !ofSync(c.Name) { // which take a round of the fleet
+			assert.NoError(t, err, c.Name)
 		}
-		assert.NoError(t, err, c.Name)
 		for _, f := range report.Facts {
 			recorded[f.Fact.Name] = true
 		}
 	}
-	assert.Equal(t, wanted, slices.Sorted(maps.Keys(declared)))
-	assert.Subset(t, append(slices.Collect(maps.Keys(recorded)), none...), wanted, "declared and never recorded")
+	all := slices.Sorted(maps.Keys(declared))
+	assert.Subset(t, all, wanted)
+	assert.Subset(t, append(slices.Collect(maps.Keys(recorded)), none...), all, "declared and never recorded")
 }
