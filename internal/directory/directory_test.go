@@ -218,13 +218,13 @@ func TestAServerThatMisbehaves(t *testing.T) {
 		"speaks something else": {func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "refuses"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			if strings.Contains(name, "never") {
-				ctx, cancel = context.WithTimeout(ctx, time.Second)
-				defer cancel()
-			}
-			got, err := AuthServers(ctx, checktest.Env(time.Now), pretender(t, ca, c.serve))
+			ctx, expire := checktest.Expiring(t)
+			got, err := AuthServers(ctx, checktest.Env(time.Now), pretender(t, ca, func(conn net.Conn) {
+				if strings.Contains(name, "never") {
+					time.AfterFunc(time.Second, expire)
+				}
+				c.serve(conn)
+			}))
 			require.ErrorContains(t, err, c.want)
 			assert.Nil(t, got)
 			assert.Equal(t, check.LDAP, check.ClassOf(err))
@@ -245,14 +245,14 @@ func TestThePasswordIsNotSentInTheClear(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			heard := make(chan string, 1)
+			ctx, expire := checktest.Expiring(t)
 			cfg := serveOn(t, ln, "ldap://", ca, func(conn net.Conn) {
 				ber.ReadPacket(conn)
 				answer(conn)
+				time.AfterFunc(300*time.Millisecond, expire)
 				rest, _ := io.ReadAll(conn)
 				heard <- string(rest)
 			})
-			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-			defer cancel()
 			_, err = AuthServers(ctx, checktest.Env(time.Now), cfg)
 			require.Error(t, err)
 			assert.NotContains(t, <-heard, bindPassword)

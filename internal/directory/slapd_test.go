@@ -87,7 +87,7 @@ func (s *slapd) run(t *testing.T, conf string) {
 
 // answers waits until addr takes connections, or the process is gone.
 func answers(addr string, exited <-chan struct{}) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(checktest.Patience); time.Now().Before(deadline); {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err == nil {
 			conn.Close()

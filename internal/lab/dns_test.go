@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // names is a name server's data with both families and a name without any
@@ -149,7 +151,7 @@ func TestTCPConnectionsEndOnRubbish(t *testing.T) {
 			c, err := net.Dial("tcp", l.Facts().Resolver)
 			require.NoError(t, err)
 			defer c.Close()
-			require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+			require.NoError(t, c.SetDeadline(time.Now().Add(checktest.Patience)))
 			_, err = c.Write(sent)
 			require.NoError(t, err)
 			_, err = c.Read(make([]byte, 1))
@@ -170,6 +172,6 @@ func TestAnOpenTCPConnectionDoesNotHoldUpClose(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	_, err = c.Read(make([]byte, 512))
-	require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(checktest.Patience)))
 	assert.Error(t, err)
 }

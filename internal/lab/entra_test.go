@@ -30,7 +30,7 @@ func get(t *testing.T, l *Lab, path string, header ...string) seen {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	s := ask(t, l, r, 5*time.Second)
+	s := ask(t, l, r, checktest.Patience)
 	require.NoError(t, s.err)
 	return s
 }
@@ -255,7 +255,7 @@ func TestTokensRefused(t *testing.T) {
 			r, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 			require.NoError(t, err)
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			s := ask(t, l, r, 5*time.Second)
+			s := ask(t, l, r, checktest.Patience)
 			require.NoError(t, s.err)
 			assert.Contains(t, s.body, c.want)
 			assert.Equal(t, name == "nothing wrong" || name == "a good assertion", s.status == 200)

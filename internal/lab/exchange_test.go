@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 var varying = regexp.MustCompile(`request-id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT`)
@@ -24,7 +26,7 @@ func raw(t *testing.T, l *Lab, r *http.Request) string {
 	c, err := tls.Dial("tcp", "127.0.0.1:"+r.URL.Port(), &tls.Config{ServerName: r.URL.Hostname(), InsecureSkipVerify: true})
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(checktest.Patience)))
 	r.Close = true
 	require.NoError(t, r.Write(c))
 	answer, err := io.ReadAll(c)
@@ -117,7 +119,7 @@ func TestActiveSyncChallenges(t *testing.T) {
 			if c.path != "" {
 				r.URL.Path = c.path
 			}
-			s := ask(t, l, r, 5*time.Second)
+			s := ask(t, l, r, checktest.Patience)
 			require.NoError(t, s.err)
 			assert.Equal(t, c.status, s.status)
 			for _, w := range c.has {
@@ -160,7 +162,7 @@ func TestAutodiscoverAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := http.NewRequest(http.MethodGet, "https://"+l.Facts().AutodiscoverHost+"/Autodiscover/autodiscover.json"+c.uri, nil)
 			require.NoError(t, err)
-			s := ask(t, l, r, 5*time.Second)
+			s := ask(t, l, r, checktest.Patience)
 			require.NoError(t, s.err)
 			assert.Equal(t, c.status, s.status)
 			assert.Equal(t, "EX01", s.header.Get("X-FEServer"))
@@ -197,7 +199,7 @@ func TestEntraKnowsItsTenantOnly(t *testing.T) {
 	} {
 		r := ours.Clone(t.Context())
 		r.URL = &url.URL{Scheme: "https", Host: ours.URL.Host, Path: path}
-		assert.Equal(t, status, ask(t, l, r, 5*time.Second).status, path)
+		assert.Equal(t, status, ask(t, l, r, checktest.Patience).status, path)
 	}
 }
 
@@ -205,7 +207,7 @@ func TestEveryAnswerHasItsOwnRequestID(t *testing.T) {
 	l := start(t)
 	ids := map[string]bool{}
 	for range 5 {
-		ids[ask(t, l, request(t, l, "activesync"), 5*time.Second).header.Get("request-id")] = true
+		ids[ask(t, l, request(t, l, "activesync"), checktest.Patience).header.Get("request-id")] = true
 	}
 	assert.Len(t, ids, 5)
 }
@@ -216,7 +218,7 @@ func TestDevicesServeTheirLogonPage(t *testing.T) {
 	require.NoError(t, l.Set("autodiscover.preauth_device", true))
 	r := request(t, l, "autodiscover")
 	r.URL.Path, r.URL.RawQuery = "/my.policy", ""
-	s := ask(t, l, r, 5*time.Second)
+	s := ask(t, l, r, checktest.Patience)
 	assert.Equal(t, 200, s.status)
 	assert.Contains(t, s.body, `type="password"`)
 }

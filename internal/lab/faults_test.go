@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // TestFaults switches every fault on and looks at the wire: the host shows
@@ -35,7 +37,7 @@ func TestFaults(t *testing.T) {
 				assertion, ok = shows[strings.Replace(f.name, check, "*", 1)]
 			}
 			require.True(t, ok, "no row for this fault")
-			limit := 5 * time.Second
+			limit := checktest.Patience
 			if strings.HasSuffix(f.name, ".timeout") {
 				limit = 200 * time.Millisecond
 			}
@@ -98,7 +100,7 @@ func wire(t *testing.T, l *Lab) map[string]showing {
 		"vantage.clock_skew": func(t *testing.T, s seen) {
 			date, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", s.header.Get("Date"))
 			require.NoError(t, err)
-			assert.WithinDuration(t, time.Now().Add(10*time.Minute), date, 10*time.Second)
+			assert.WithinDuration(t, time.Now().Add(10*time.Minute), date, checktest.Patience)
 		},
 
 		"*.dns_failed": func(t *testing.T, s seen) {
@@ -183,14 +185,14 @@ func wire(t *testing.T, l *Lab) map[string]showing {
 			r := request(t, l, "activesync")
 			r.Header.Set("X-User-Identity", mailbox)
 			answer(401, "!authorization_uri",
-				`X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'hmad-probe@contoso.test'."`)(t, ask(t, l, r, 5*time.Second))
+				`X-Ms-Diagnostics: 4000000;reason="Flighting is not enabled for domain 'hmad-probe@contoso.test'."`)(t, ask(t, l, r, checktest.Patience))
 		},
 		"activesync.addresses_disagree": func(t *testing.T, s seen) {
 			members := l.Facts().Members
 			require.Len(t, members, 2)
 			answer(401, "X-Feserver: EX01", bearer)(t, s)
-			answer(401, "X-Feserver: EX02", bearer)(t, ask(t, l, request(t, l, "activesync"), 5*time.Second, members[0]))
-			answer(401, "X-Feserver: EX03", "!Bearer")(t, ask(t, l, request(t, l, "activesync"), 5*time.Second, members[1]))
+			answer(401, "X-Feserver: EX02", bearer)(t, ask(t, l, request(t, l, "activesync"), checktest.Patience, members[0]))
+			answer(401, "X-Feserver: EX03", "!Bearer")(t, ask(t, l, request(t, l, "activesync"), checktest.Patience, members[1]))
 		},
 	}
 }
@@ -210,11 +212,11 @@ func TestConnectionsAreRefusedByEveryMember(t *testing.T) {
 	l := start(t)
 	require.NoError(t, l.Set("activesync.connect_failed", true))
 	for _, m := range l.Facts().Members {
-		assert.ErrorIs(t, ask(t, l, request(t, l, "activesync"), 5*time.Second, m).connect, syscall.ECONNREFUSED)
+		assert.ErrorIs(t, ask(t, l, request(t, l, "activesync"), checktest.Patience, m).connect, syscall.ECONNREFUSED)
 	}
 	require.NoError(t, l.Set("activesync.connect_failed", false))
 	for _, m := range l.Facts().Members {
-		assert.NoError(t, ask(t, l, request(t, l, "activesync"), 5*time.Second, m).err)
+		assert.NoError(t, ask(t, l, request(t, l, "activesync"), checktest.Patience, m).err)
 	}
 }
 
@@ -223,12 +225,12 @@ func TestSeveralFaultsAtOnce(t *testing.T) {
 	for _, name := range []string{"activesync.client_id_wrong", "activesync.tenant_mismatch", "activesync.certificate_expiring", "autodiscover.url_missing"} {
 		require.NoError(t, l.Set(name, true))
 	}
-	s := ask(t, l, request(t, l, "activesync"), 5*time.Second)
+	s := ask(t, l, request(t, l, "activesync"), checktest.Patience)
 	assert.Contains(t, s.text(), `client_id="00000003-`)
 	assert.Contains(t, s.text(), "@00c118a9-")
 	assert.Less(t, time.Until(s.chain[0].NotAfter), 11*day)
 	require.NoError(t, l.Set("activesync.client_id_wrong", false))
-	s = ask(t, l, request(t, l, "activesync"), 5*time.Second)
+	s = ask(t, l, request(t, l, "activesync"), checktest.Patience)
 	assert.Contains(t, s.text(), `client_id="00000002-`)
 	assert.Contains(t, s.text(), "@00c118a9-", "the others stay")
 }

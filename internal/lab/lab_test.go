@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 	"gopkg.in/yaml.v3"
 
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -101,11 +103,12 @@ type seen struct {
 	body    string
 }
 
-// ask puts a request to the name's own address, or to another one.
+// ask puts a request to the name's own address, or to another one. Once it is
+// written, limit is how long an answer is waited for.
 func ask(t testing.TB, l *Lab, r *http.Request, limit time.Duration, at ...string) (s seen) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), limit)
-	defer stop()
+	ctx, expire := checktest.Expiring(t)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { time.AfterFunc(limit, expire) }})
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -170,14 +173,14 @@ func verify(t testing.TB, l *Lab, cs tls.ConnectionState) error {
 // checkHealthy asserts that a host answers as it does without faults.
 func checkHealthy(t *testing.T, l *Lab, check string) {
 	t.Helper()
-	s := ask(t, l, request(t, l, check), 5*time.Second)
+	s := ask(t, l, request(t, l, check), checktest.Patience)
 	require.NoError(t, s.err, check)
 	require.NoError(t, s.trust, check)
 	assert.Greater(t, time.Until(s.chain[0].NotAfter), 80*day, check)
 	assert.Empty(t, s.ip6, check)
 	date, err := http.ParseTime(s.header.Get("Date"))
 	require.NoError(t, err, check)
-	assert.WithinDuration(t, time.Now(), date, 5*time.Second, check)
+	assert.WithinDuration(t, time.Now(), date, checktest.Patience, check)
 	switch check {
 	case "activesync":
 		assert.Equal(t, 401, s.status)
@@ -207,7 +210,7 @@ func TestHealthyLab(t *testing.T) {
 func TestTwoLabsSideBySideDoNotDisturbEachOther(t *testing.T) {
 	a, b := start(t), start(t)
 	require.NoError(t, a.Set("activesync.connect_failed", true))
-	assert.Error(t, ask(t, a, request(t, a, "activesync"), 5*time.Second).connect)
+	assert.Error(t, ask(t, a, request(t, a, "activesync"), checktest.Patience).connect)
 	checkHealthy(t, b, "activesync")
 	assert.NotEqual(t, a.Facts().Resolver, b.Facts().Resolver)
 }
@@ -262,7 +265,7 @@ func TestClosedLab(t *testing.T) {
 	l := start(t)
 	require.NoError(t, l.Set("activesync.timeout", true))
 	held := make(chan seen)
-	go func() { held <- ask(t, l, request(t, l, "activesync"), 10*time.Second) }()
+	go func() { held <- ask(t, l, request(t, l, "activesync"), checktest.Patience) }()
 	require.NoError(t, l.Close())
 	assert.Error(t, (<-held).err, "a held request ends")
 	assert.NoError(t, l.Close(), "again")
@@ -328,12 +331,12 @@ func TestConfigNamesTheLab(t *testing.T) {
 
 func TestIssuerOfTheCertificatesIsFetchable(t *testing.T) {
 	l := start(t)
-	s := ask(t, l, request(t, l, "activesync"), 5*time.Second)
+	s := ask(t, l, request(t, l, "activesync"), checktest.Patience)
 	require.NoError(t, s.err)
 	require.Len(t, s.chain[0].IssuingCertificateURL, 1)
 	r, err := http.NewRequest(http.MethodGet, s.chain[0].IssuingCertificateURL[0], nil)
 	require.NoError(t, err)
-	got := ask(t, l, r, 5*time.Second)
+	got := ask(t, l, r, checktest.Patience)
 	require.NoError(t, got.err)
 	assert.Equal(t, string(s.chain[1].Raw), got.body)
 }

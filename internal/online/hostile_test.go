@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/transport"
 )
@@ -129,11 +130,10 @@ func drip(w http.ResponseWriter, r *http.Request) {
 func TestAnswersThatDoNotComeInTime(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{"no answer": silent, "half an answer": drip} {
 		t.Run(name, func(t *testing.T) {
-			o := newOffice(t, says(200, value("")), h)
+			ctx, expire := checktest.Expiring(t)
+			o := newOffice(t, says(200, value("")), func(w http.ResponseWriter, r *http.Request) { time.AfterFunc(100*time.Millisecond, expire); h(w, r) })
 			_, err := o.devices(Options{}) // a token is there now
 			require.NoError(t, err)
-			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-			defer cancel()
 			_, err = o.Invoke(ctx, "Get-OrganizationConfig", nil, Options{})
 			e := failure(t, err)
 			assert.Equal(t, Transient, e.Kind)

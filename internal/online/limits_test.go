@@ -42,17 +42,21 @@ func TestStatusesThatOutrankTheException(t *testing.T) {
 func TestConnectionsAreBounded(t *testing.T) {
 	const atOnce = 4 // of newOffice
 	var most, now atomic.Int64
-	tooMany := make(chan struct{})
-	var once sync.Once
+	full, tooMany := make(chan struct{}), make(chan struct{})
+	fill, exceed := sync.OnceFunc(func() { close(full) }), sync.OnceFunc(func() { close(tooMany) })
 	o := newOffice(t, func(w http.ResponseWriter, r *http.Request) {
 		n := now.Add(1)
 		defer now.Add(-1)
+		if n == atOnce {
+			fill()
+		}
 		if n > atOnce {
-			once.Do(func() { close(tooMany) })
+			exceed()
 		}
 		for was := most.Load(); n > was && !most.CompareAndSwap(was, n); was = most.Load() {
 		}
-		select { // held, so that calls pile up
+		<-full // held, so that calls pile up
+		select {
 		case <-tooMany:
 		case <-time.After(100 * time.Millisecond):
 		}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,7 +40,12 @@ func tunnelTo(to netip.AddrPort, asked chan<- *http.Request) func(net.Conn) {
 
 func proxyRoute(t *testing.T, ca *authority, proxy string) *route {
 	t.Helper()
-	env := testEnv(ca)
+	return proxyRouteIn(t, testEnv(ca), proxy)
+}
+
+// proxyRouteIn is proxyRoute in a world of the test's own.
+func proxyRouteIn(t *testing.T, env check.Env, proxy string) *route {
+	t.Helper()
 	env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
 		t.Error("the proxy resolves names, not we")
 		return nil, nil
@@ -86,26 +91,38 @@ func TestAProxyThatDoesNotConnectUsIsOurOwnSide(t *testing.T) {
 		"asks for a password": {serve(t, answers("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")).String(), "it answers 407 Proxy Authentication Required"},
 		"refuses":             {serve(t, answers("HTTP/1.1 403 \x1b[31mNo\r\n\r\n")).String(), `it answers 403 \x1b[31mNo`},
 		"no HTTP":             {serve(t, answers("SSH-2.0-x\r\n")).String(), "malformed"},
-		"silent":              {serve(t, silent).String(), "timeout"},
 		"endless":             {serve(t, then("HTTP/1.1 200 OK\r\n", dripping("X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", 0))).String(), "malformed"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
 			r := proxyRoute(t, newAuthority(t, "contoso root", nil), "http://"+test.addr)
-			u := testURL(t, "https://"+testHost+"/")
-			ws, faults, _, err := r.ways(ctx, u)
-			require.NoError(t, err)
-			require.Empty(t, faults)
-			vs, _, err := r.visitAll(ctx, ws, r.get(u))
-			require.ErrorContains(t, err, test.words)
-			assert.ErrorContains(t, err, "the proxy "+test.addr+" does not connect us to "+testHost)
-			assert.Equal(t, check.VantageOffline, check.ClassOf(err))
-			assert.Empty(t, vs)
+			isOurOwnSide(t, r, test.addr, test.words)
 		})
 	}
+	t.Run("silent", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			env := testEnv(newAuthority(t, "contoso root", nil))
+			env.Dial = checktest.DialTo(t, silent)
+			isOurOwnSide(t, proxyRouteIn(t, env, "http://192.0.2.1:3128"), "192.0.2.1:3128", "timeout")
+		})
+	})
+}
+
+// isOurOwnSide visits through the proxy at addr, which does not connect.
+func isOurOwnSide(t *testing.T, r *route, addr, words string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), checktest.Patience)
+	defer cancel()
+	u := testURL(t, "https://"+testHost+"/")
+	ws, faults, _, err := r.ways(ctx, u)
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	vs, _, err := r.visitAll(ctx, ws, r.get(u))
+	require.ErrorContains(t, err, words)
+	assert.ErrorContains(t, err, "the proxy "+addr+" does not connect us to "+testHost)
+	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
+	assert.Empty(t, vs)
 }
 
 func TestShutdownInTheTunnelIsTheContextsError(t *testing.T) {

@@ -82,7 +82,7 @@ func run(t *testing.T, def *check.Def, target config.Target, env check.Env) (che
 	t.Helper()
 	parts, err := def.New(target, env)
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), def.Timeout)
+	ctx, cancel := context.WithTimeout(t.Context(), checktest.Patience)
 	defer cancel()
 	report, err := def.Look(ctx, parts.Run)
 	if err != nil {

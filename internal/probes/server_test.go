@@ -58,12 +58,17 @@ func serve(t testing.TB, handle func(net.Conn)) netip.AddrPort {
 // dropped.
 func serveTLS(t testing.TB, cert tls.Certificate, handle func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	return serve(t, func(c net.Conn) {
+	return serve(t, overTLS(cert, handle))
+}
+
+// overTLS makes the handshake and gives the connection to handle.
+func overTLS(cert tls.Certificate, handle func(net.Conn)) func(net.Conn) {
+	return func(c net.Conn) {
 		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}})
 		if s.Handshake() == nil {
 			handle(s)
 		}
-	})
+	}
 }
 
 // answers reads one request and writes each text in turn, then closes.
@@ -88,11 +93,13 @@ func then(text string, next func(net.Conn)) func(net.Conn) {
 	return func(c net.Conn) { answers(text)(c); next(c) }
 }
 
-// dripping writes text again and again, a pause between, until the peer goes.
+// dripping writes text again and again, a pause between, until the peer goes. What
+// the peer says meanwhile is read, as a pipe has no room for it.
 func dripping(text string, pause time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
 		tick := time.NewTicker(max(pause, 1))
 		defer tick.Stop()
+		go silent(c)
 		for {
 			if _, err := io.WriteString(c, text); err != nil {
 				return
@@ -151,11 +158,29 @@ func testURL(t testing.TB, s string) *url.URL {
 	return u
 }
 
+// elsewhere is where nobody listens (RFC 5737).
+var elsewhere = netip.MustParseAddrPort("192.0.2.1:443")
+
+// testRouteTo leads https://testHost to handle, in memory: in a bubble time-outs
+// on it take no time.
+func testRouteTo(t testing.TB, ca *authority, handle func(net.Conn)) *route {
+	t.Helper()
+	env := testEnv(ca)
+	env.Dial = checktest.DialTo(t, handle)
+	return routeIn(t, env, elsewhere)
+}
+
 // visitOnce asks https://testHost/ there, the given number of times on one
-// connection, for at most half a second.
+// connection.
 func visitOnce(t testing.TB, r *route, times int) Visit {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	return visitWithin(t, r, checktest.Patience, times)
+}
+
+// visitWithin is visitOnce that ends after limit.
+func visitWithin(t testing.TB, r *route, limit time.Duration, times int) Visit {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	u := testURL(t, "https://"+testHost+"/")
 	ws, faults, _, err := r.ways(ctx, u)

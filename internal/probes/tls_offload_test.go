@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -232,37 +233,37 @@ func relay(t *testing.T, address string) func(net.Conn) {
 // A question that reached nobody is none; one that drew no answer is put once
 // more, and then stands.
 func TestTLSOffloadRepeatsWhatDrewNoAnswer(t *testing.T) {
-	ca := newAuthority(t, "contoso root", nil)
-	asked := make(chan struct{}, 10)
-	hung := func(c net.Conn) { asked <- struct{}{}; silent(c) }
-	at := serveTLS(t, ca.leaf(t, nil), hung)
-	target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
-		TLSOffload: config.TLSOffload{Every: time.Hour}, ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": at.String()}))}
-	env := envFor(ca)
-	parts, err := TLSOffload.New(target, env)
-	require.NoError(t, err)
-	look := func() []string {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		defer cancel()
-		report, err := TLSOffload.Look(ctx, parts.Run)
+	synctest.Test(t, func(t *testing.T) {
+		ca := newAuthority(t, "contoso root", nil)
+		asked := 0
+		target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
+			TLSOffload: config.TLSOffload{Every: time.Hour}}
+		env := envFor(ca)
+		handshake := overTLS(ca.leaf(t, nil), func(c net.Conn) { asked++; silent(c) })
+		env.Dial = checktest.DialTo(t, func(c net.Conn) { time.Sleep(time.Millisecond); handshake(c) })
+		hung, err := TLSOffload.New(target, env)
 		require.NoError(t, err)
-		return foundNames(report.Findings)
-	}
-
-	env.Dial = func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: assert.AnError}
-	}
-	unreached, err := TLSOffload.New(target, env)
-	require.NoError(t, err)
-	for range 3 {
-		report, err := TLSOffload.Look(t.Context(), unreached.Run)
+		env.Dial = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: assert.AnError}
+		}
+		unreached, err := TLSOffload.New(target, env)
 		require.NoError(t, err)
-		assert.Equal(t, []string{"connect_failed"}, foundNames(report.Findings))
-	}
-	assert.Equal(t, []string{"timeout"}, look())
-	assert.Equal(t, []string{"timeout"}, look(), "the confirming attempt asks again")
-	assert.Equal(t, []string{"timeout"}, look(), "the verdict of then")
-	assert.Len(t, asked, 2)
+		look := func(parts check.Parts) []string {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			report, err := TLSOffload.Look(ctx, parts.Run)
+			require.NoError(t, err)
+			synctest.Wait()
+			return foundNames(report.Findings)
+		}
+		for range 3 {
+			assert.Equal(t, []string{"connect_failed"}, look(unreached))
+		}
+		assert.Equal(t, []string{"timeout"}, look(hung))
+		assert.Equal(t, []string{"timeout"}, look(hung), "the confirming attempt asks again")
+		assert.Equal(t, []string{"timeout"}, look(hung), "the verdict of then")
+		assert.Equal(t, 2, asked)
+	})
 }
 
 func TestTLSOffloadThatTellsNothingIsUndecided(t *testing.T) {

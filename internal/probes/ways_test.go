@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -159,23 +158,29 @@ func TestARealResolver(t *testing.T) {
 	require.NoError(t, err)
 	gone.Close()
 
-	ask := func(addr string) ([]check.Finding, error) {
+	ask := func(ctx context.Context, addr string) ([]check.Finding, error) {
 		env := testEnv(nil)
 		env.Resolve = resolver(addr).LookupNetIP
 		r, err := newRoute(config.Target{}, env)
 		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		defer cancel()
 		_, faults, _, err := r.ways(ctx, testURL(t, "https://mail.contoso.test./"))
 		return faults, err
 	}
 	t.Run("that is mute is dns_failed", func(t *testing.T) {
-		faults, err := ask(mute.LocalAddr().String())
+		ctx, expire := checktest.Expiring(t)
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			mute.ReadFrom(make([]byte, 512))
+			expire()
+		}()
+		faults, err := ask(ctx, mute.LocalAddr().String())
+		<-asked
 		require.NoError(t, err)
 		assert.Equal(t, []string{"dns_failed"}, foundNames(faults))
 	})
 	t.Run("that is not there is our own side's", func(t *testing.T) {
-		faults, err := ask(gone.LocalAddr().String())
+		faults, err := ask(t.Context(), gone.LocalAddr().String())
 		assert.Equal(t, check.Resolver, check.ClassOf(err), "%v %v", faults, err)
 	})
 }

@@ -26,7 +26,7 @@ import (
 func curl(t *testing.T, args ...string) (code, header, body string) {
 	t.Helper()
 	head, out := checktest.Written(t, "head", ""), checktest.Written(t, "body", "")
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), checktest.Patience)
 	defer cancel()
 	base := []string{"--silent", "--show-error", "--noproxy", "*", "--output", out, "--dump-header", head, "--write-out", "%{http_code}"}
 	printed, err := exec.CommandContext(ctx, checktest.Program(t, "curl", "curl"), append(base, args...)...).CombinedOutput()

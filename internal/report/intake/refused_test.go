@@ -120,7 +120,7 @@ func TestAFailedHandshakeIsRemembered(t *testing.T) {
 	addr := strings.TrimSuffix(strings.TrimPrefix(listening(t, in), "https://"), Path)
 	_, err := tls.Dial("tcp", addr, &tls.Config{MinVersion: tls.VersionTLS12})
 	require.Error(t, err, "the CA is not trusted")
-	require.Eventually(t, func() bool { return len(refused().Addresses) == 1 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(refused().Addresses) == 1 }, checktest.Patience, 10*time.Millisecond)
 	got := refused().Addresses[0]
 	assert.Equal(t, "127.0.0.1", got.Address)
 	assert.Contains(t, got.String(), "the TLS handshake failed")
