@@ -33,7 +33,11 @@ func configOf(tb testing.TB, n int) string {
 		fmt.Fprintf(&text, `  - name: target-%04[1]d
     mailbox: hmad-probe@c%[1]d.example
     tenant: 7f1f6a3e-0000-4000-8000-%012[1]d
-    connect_to: {"mail.c%[1]d.example:443": "127.0.0.1:9", "autodiscover.c%[1]d.example:443": "127.0.0.1:9", "login.microsoftonline.com:443": "127.0.0.1:9", "login.windows.net:443": "127.0.0.1:9"}
+    connect_to:
+      "mail.c%[1]d.example:443": "127.0.0.1:9"
+      "autodiscover.c%[1]d.example:443": "127.0.0.1:9"
+      "login.microsoftonline.com:443": "127.0.0.1:9"
+      "login.windows.net:443": "127.0.0.1:9"
     autodiscover: {host: autodiscover.c%[1]d.example}
     activesync: {url: https://mail.c%[1]d.example/Microsoft-Server-ActiveSync}
     onprem: {report: {file: /nonexistent/%[1]d}}

@@ -110,7 +110,7 @@ func TestTheLastPlaceIsForWhatIsUrgent(t *testing.T) {
 	}
 }
 
-// turned says whether the caller was told to ask again.
+// turned reports whether the caller was told to ask again.
 func turned(c *Caller) bool {
 	select {
 	case <-c.Turn():
@@ -198,7 +198,7 @@ func TestFurtherCallsWaitInLine(t *testing.T) {
 	})
 }
 
-// Who gives up gives its call back.
+// Who returns up gives its call back.
 func TestACallThatIsGivenUpIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, began := New(1, 4), time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// withBackground gives a check whose Background is work, guarded against
+// withBackground returns a check whose Background is work, guarded against
 // overlapping itself, and the times since now at which it began.
 func withBackground(t *testing.T, work func(ctx context.Context, n int) error) (*check.Check, *[]time.Duration) {
 	var working atomic.Int32

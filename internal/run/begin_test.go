@@ -27,7 +27,7 @@ func (d *diary) note(format string, args ...any) {
 	d.lines = append(d.lines, fmt.Sprintf("%s %s", time.Since(d.start).Truncate(100*time.Millisecond), fmt.Sprintf(format, args...)))
 }
 
-// build gives a build of the check. Its runs and its Background take so long to
+// build returns a build of the check. Its runs and its Background take so long to
 // notice that they are cut off.
 func (d *diary) build(hash string, run, background time.Duration) *check.Check {
 	c := checkOf(func(ctx context.Context, v *check.Verdict) {

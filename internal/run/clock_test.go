@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// wallStarts gives the starts of c's runs since the given number of runs.
+// wallStarts returns the starts of c's runs since the given number of runs.
 func wallStarts(b *bench, c *check.Check, since int) []time.Time { return b.book.starts(c)[since:] }
 
 func TestAClockThatJumpsAheadMakesOneRunEach(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 // phase is that of contoso's five-minute checks with a deadline of 30 s.
 var phase = Phase("contoso", 5*time.Minute, 30*time.Second)
 
-// planned gives n planned starts of such a check from the given time of
+// planned returns n planned starts of such a check from the given time of
 // 2000-01-01, the day on which synctest begins.
 func planned(from string, n int) (starts []time.Time) {
 	for i := range n {
@@ -26,7 +26,7 @@ func planned(from string, n int) (starts []time.Time) {
 	return starts
 }
 
-// fleet gives a check for each of n targets.
+// fleet returns a check for each of n targets.
 func fleet(n int, run runFunc) (checks []*check.Check) {
 	for i := range n {
 		c := checkOf(run)

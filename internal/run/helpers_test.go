@@ -186,7 +186,7 @@ var (
 
 type runFunc = func(context.Context, *check.Verdict)
 
-// checkOf gives a check of contoso, every five minutes with a deadline of 30 s.
+// checkOf returns a check of contoso, every five minutes with a deadline of 30 s.
 func checkOf(run runFunc) *check.Check {
 	return &check.Check{
 		Def: &check.Def{Name: "activesync",
@@ -199,7 +199,7 @@ func checkOf(run runFunc) *check.Check {
 // good finds nothing.
 func good(_ context.Context, v *check.Verdict) { v.Clear(vocabulary...) }
 
-// taking gives a run that takes d, or until its context ends.
+// taking returns a run that takes d, or until its context ends.
 func taking(d time.Duration) runFunc {
 	return func(ctx context.Context, v *check.Verdict) {
 		select {
@@ -211,7 +211,7 @@ func taking(d time.Duration) runFunc {
 	}
 }
 
-// finding gives a run that finds the reasons.
+// finding returns a run that finds the reasons.
 func finding(reasons ...*check.Reason) runFunc {
 	return func(ctx context.Context, v *check.Verdict) {
 		good(ctx, v)
@@ -221,7 +221,7 @@ func finding(reasons ...*check.Reason) runFunc {
 	}
 }
 
-// inTurn gives a run that does as each of the functions says, one after the
+// inTurn returns a run that does as each of the functions says, one after the
 // other, and then as the last.
 func inTurn(runs ...runFunc) runFunc {
 	n := 0

@@ -19,7 +19,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// names gives the reasons of a result's findings.
+// names returns the reasons of a result's findings.
 func names(r check.Result) (names []string) {
 	for _, f := range r.Report.Findings {
 		names = append(names, f.Reason.Name)
