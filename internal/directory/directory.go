@@ -63,7 +63,7 @@ type directory struct {
 	conn   *boundedConn
 	ldap   *ldap.Conn
 	stop   func() bool
-	secret string // removed from errors, in case the server echoes it
+	secret config.Secret // removed from errors, in case the server echoes it
 }
 
 // openDirectory connects, secures the connection and binds.
@@ -92,7 +92,7 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 		d.close()
 		return nil, err
 	}
-	if err := d.ldap.Bind(cfg.BindDN, password); err != nil {
+	if err := d.ldap.Bind(cfg.BindDN, password.Reveal()); err != nil {
 		err = fmt.Errorf("it refuses %s: %w", check.Line(cfg.BindDN, 200), d.cause(err))
 		d.close()
 		return nil, err
@@ -152,7 +152,7 @@ func (d *directory) cause(err error) error {
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultInvalidCredentials:
 		return errors.New("wrong name or password (LDAP result 49)")
 	}
-	return errors.New(check.Line(check.Redact(err.Error(), d.secret), 400))
+	return errors.New(check.Line(check.Redact(err.Error(), d.secret.Reveal()), 400))
 }
 
 // boundedConn limits what a server may send: the LDAP library takes packets of
@@ -175,18 +175,18 @@ func (b *boundedConn) Read(p []byte) (int, error) {
 
 func (b *boundedConn) exceeded() bool { return b.left.Load() <= 0 }
 
-func readPassword(env check.Env, file string) (string, error) {
+func readPassword(env check.Env, file string) (config.Secret, error) {
 	data, err := env.ReadFile(file, maxPassword)
 	if err != nil {
-		return "", fmt.Errorf("password_file: %w", err)
+		return config.Secret{}, fmt.Errorf("password_file: %w", err)
 	}
 	password := strings.TrimRight(string(data), "\r\n")
 	if password == "" {
 		// An empty password is an anonymous bind, which succeeds (RFC 4513,
 		// section 5.1.2) and then sees nothing.
-		return "", fmt.Errorf("password_file: %s is empty", file)
+		return config.Secret{}, fmt.Errorf("password_file: %s is empty", file)
 	}
-	return password, nil
+	return config.NewSecret(password), nil
 }
 
 // directoryTLS trusts the CA file alone, or the system's roots where there is

@@ -60,7 +60,7 @@ type Credential struct {
 	read     [sha256.Size]byte // of the file that source was built from
 	source   azcore.TokenCredential
 	notAfter time.Time
-	secret   string // removed from errors, in case Entra echoes it
+	secret   config.Secret // removed from errors, in case Entra echoes it
 }
 
 // New builds the target's credential, reading its file but asking
@@ -177,11 +177,11 @@ func (c *Credential) build(data []byte) (err error) {
 	case KindCertificate:
 		return c.buildCertificate(data, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
 	case KindSecret:
-		c.secret = string(bytes.TrimSpace(data))
-		if c.secret == "" {
+		c.secret = config.NewSecret(string(bytes.TrimSpace(data)))
+		if c.secret.Reveal() == "" {
 			return &config.FieldError{Path: "exchange_online.secret_file", Msg: e.SecretFile + " is empty"}
 		}
-		c.source, err = azidentity.NewClientSecretCredential(c.tenant, e.ClientID, c.secret,
+		c.source, err = azidentity.NewClientSecretCredential(c.tenant, e.ClientID, c.secret.Reveal(),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
 	case KindManagedIdentity:
 		mo := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: o}

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 // aadsts is the number of an Entra error, as its description begins.
@@ -59,7 +60,7 @@ func (c tokenClient) Do(req *http.Request) (*http.Response, error) {
 // tokenError words an error of azidentity in one line without secrets: the
 // network's error, or Entra's code and the first line of its description. The
 // class is token, or timeout after the caller's deadline.
-func tokenError(ctx context.Context, err, lost error, secret string) error {
+func tokenError(ctx context.Context, err, lost error, secret config.Secret) error {
 	var failed *azidentity.AuthenticationFailedError
 	var at *url.Error
 	switch {
@@ -95,4 +96,6 @@ func entraError(body []byte) string {
 
 // redacted makes a text of others one short line, without the secret and
 // without tokens.
-func redacted(s, secret string) string { return check.Line(check.Redact(s, secret), 400) }
+func redacted(s string, secret config.Secret) string {
+	return check.Line(check.Redact(s, secret.Reveal()), 400)
+}

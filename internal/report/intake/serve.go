@@ -58,24 +58,24 @@ func (in *Server) authorise(shown proof) error {
 		return err
 	}
 	// Hashes have one length: comparing them does not disclose the token's.
-	good := sha256.Sum256(want)
+	good := sha256.Sum256([]byte(want.Reveal()))
 	if subtle.ConstantTimeCompare(shown[:], good[:]) != 1 {
 		return refuse(http.StatusUnauthorized, "want the bearer token")
 	}
 	return nil
 }
 
-func (in *Server) token() ([]byte, error) {
+func (in *Server) token() (config.Secret, error) {
 	data, err := in.env.ReadFile(in.cfg.TokenFile, maxTokenFile)
 	if err != nil {
-		return nil, &config.FieldError{Path: "onprem.report.token_file", Msg: err.Error()}
+		return config.Secret{}, &config.FieldError{Path: "onprem.report.token_file", Msg: err.Error()}
 	}
 	token := bytes.TrimSpace(data)
 	if len(token) < minToken {
-		return nil, &config.FieldError{Path: "onprem.report.token_file",
+		return config.Secret{}, &config.FieldError{Path: "onprem.report.token_file",
 			Msg: fmt.Sprintf("%s: want at least %d characters", in.cfg.TokenFile, minToken)}
 	}
-	return token, nil
+	return config.NewSecret(string(token)), nil
 }
 
 // Check reads the files that the config names, so that a fault shows at the
