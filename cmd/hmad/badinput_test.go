@@ -50,7 +50,7 @@ func TestBadConfigs(t *testing.T) {
 		for _, line := range strings.Split(strings.TrimSpace(p.stderr.String()), "\n") {
 			lines = append(lines, strings.SplitN(line, ": ", 4)[2])
 		}
-		assert.Equal(t, []string{"targets[0].mailbox", "targets[0].checks.activsync", "targets[0].checks.vantage.schedule", "targets[1].ca_file"}, lines, p.stderr)
+		assert.Equal(t, []string{"targets[0].mailbox", "targets[0].checks.vantage.schedule", "targets[0].checks.activsync", "targets[1].ca_file"}, lines, p.stderr)
 	})
 	t.Run("a directory", func(t *testing.T) { refusedBy(t, dir, "hmad: "+dir+": got a directory, want a YAML file") })
 	t.Run("no file", func(t *testing.T) { refusedBy(t, dir+"/none", "hmad: "+dir+"/none: no such file or directory") })

@@ -15,7 +15,7 @@ import (
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
-	"github.com/hmad/hmad/internal/run"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 func TestGeneratedDocumentsAreCurrent(t *testing.T) {
@@ -75,7 +75,7 @@ func TestDeclarationsOfChecks(t *testing.T) {
 
 // leastGap is the smallest gap of the default schedule.
 func leastGap(d *check.Def) (time.Duration, error) {
-	s, err := run.ParseSchedule(d.Every)
+	s, err := schedule.Parse(d.Every)
 	if err != nil {
 		return 0, err
 	}

@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
-	"github.com/hmad/hmad/internal/run"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 // waitsOf reads the check's default schedule.
 func waitsOf(d *check.Def) waits {
-	schedule, err := run.ParseSchedule(d.Every)
+	parsed, err := schedule.Parse(d.Every)
 	if err != nil {
 		panic(fmt.Sprintf("catalog: %s: %v", d.Name, err)) // a test holds that schedules are in order
 	}
-	_, most := schedule.Gaps(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
+	_, most := parsed.Gaps(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
 	return waits{most}
 }
 

@@ -85,7 +85,7 @@ type Entra struct {
 
 // CheckSettings override a check's defaults for one target.
 type CheckSettings struct {
-	Schedule string        `yaml:"schedule,omitempty"` // cron expression, UTC
+	Schedule Schedule      `yaml:"schedule,omitempty"` // cron expression, UTC
 	Timeout  time.Duration `yaml:"timeout,omitempty"`
 	Enabled  *bool         `yaml:"enabled,omitempty"`
 	Accept   []Waiver      `yaml:"accept,omitempty"`

@@ -49,6 +49,8 @@ func TestFaultsOfAConfig(t *testing.T) {
 		"brackets around a name":        {swap("host: autodiscover.contoso.com", `host: "[contoso.com]"`), `hmad.yaml:5: targets[0].autodiscover.host: got "[contoso.com]", want a host name, such as autodiscover.contoso.com`},
 		"a member with port 0":          {swap("{url:", `{members: ["[::1]:0"], url:`), `hmad.yaml:6: targets[0].activesync.members[0]: got "[::1]:0", want an address with port, such as 10.0.0.11:443`},
 		"a deadline of nothing":         {six + "    checks: {activesync: {timeout: 0s}}\n", `hmad.yaml:7: targets[0].checks.activesync.timeout: got 0s, want a duration over 0`},
+		"a schedule of words":           {six + "    checks: {activesync: {schedule: every day}}\n", `hmad.yaml:7: targets[0].checks.activesync.schedule: got "every day", want a cron expression in UTC: expected exactly 5 fields, found 2: [every day]`},
+		"a date that never comes":       {six + "    checks: {activesync: {schedule: 0 0 31 2 *}}\n", `hmad.yaml:7: targets[0].checks.activesync.schedule: got "0 0 31 2 *", want a cron expression in UTC: it never fires: no such date`},
 		"negative pause":                {"confirm_after: -1s\n" + six, `hmad.yaml:1: confirm_after: got -1s, want a duration of at least 0`},
 		"no name":                       {swap("name: contoso", "name: ''"), `hmad.yaml:2: targets[0].name: got "", want a name of letters, digits, '.', '-' and '_'`},
 		"two of one name":               {six + strings.TrimPrefix(six, "targets:\n"), `hmad.yaml:7: targets[1].name: got "contoso", want another name: the target in line 2 has this one`},

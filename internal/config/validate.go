@@ -133,6 +133,7 @@ func (t *Target) validateWay(v validator) {
 func (t *Target) validateChecks(v validator) {
 	for name, c := range t.Checks {
 		path := "checks." + name
+		v.read(path+".schedule", c.Schedule, "")
 		if _, given := v.file.lines[join(v.path, path+".timeout")]; given && c.Timeout <= 0 {
 			v.fail(path+".timeout", "got %s, want a duration over 0", c.Timeout)
 		}

@@ -401,7 +401,7 @@ func TestConfigOfSeveralLabs(t *testing.T) {
 	require.Len(t, f.Targets, 2)
 	assert.Equal(t, []string{"contoso", "slow"}, []string{f.Targets[0].Name, f.Targets[1].Name})
 	assert.NotEqual(t, f.Targets[0].Tenant, f.Targets[1].Tenant)
-	assert.Equal(t, []string{"@every 10s", "@every 1m0s"}, []string{f.Targets[0].Checks["activesync"].Schedule, f.Targets[1].Checks["activesync"].Schedule})
+	assert.Equal(t, []string{"@every 10s", "@every 1m0s"}, []string{f.Targets[0].Checks["activesync"].Schedule.String(), f.Targets[1].Checks["activesync"].Schedule.String()})
 	assert.Equal(t, time.Minute, f.Targets[1].Sync.AskEvery)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 // Dispatcher starts the runs of checks when they are due.
@@ -81,7 +82,7 @@ func (d *Dispatcher) Tune(maxRuns int, confirmAfter time.Duration) {
 //
 // Before Serve is called, Set calls Begin of each check itself. Later, Begin is
 // called as soon as nothing of the check before the change is still working.
-// After an error (a schedule that ParseSchedule refuses, an ID twice) nothing has
+// After an error (a schedule that schedule.Parse refuses, an ID twice) nothing has
 // changed.
 func (d *Dispatcher) Set(checks []*check.Check) error {
 	timings, err := timingsOf(checks)
@@ -157,7 +158,7 @@ func (d *Dispatcher) planFirst(fresh []*job) {
 	now := d.now()
 	window := time.Duration(len(fresh)) * time.Second / 30
 	for _, j := range fresh {
-		j.plan(now, spread(j.check.Name+" "+j.check.Target, min(window, j.timing.least)))
+		j.plan(now, schedule.Spread(j.check.Name+" "+j.check.Target, min(window, j.timing.least)))
 	}
 }
 

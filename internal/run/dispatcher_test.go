@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 // phase is that of contoso's five-minute checks with a deadline of 30 s.
-var phase = Phase("contoso", 5*time.Minute, 30*time.Second)
+var phase = schedule.Phase("contoso", 5*time.Minute, 30*time.Second)
 
 // planned returns n planned starts of such a check from the given time of
 // 2000-01-01, the day on which synctest begins.

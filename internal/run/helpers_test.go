@@ -231,3 +231,13 @@ func inTurn(runs ...runFunc) runFunc {
 		run(ctx, v)
 	}
 }
+
+const day = 24 * time.Hour
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.DateTime, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 // job is the dispatcher's state of one check ID, guarded by the dispatcher's
@@ -14,7 +15,7 @@ import (
 // overlap.
 type job struct {
 	check    *check.Check
-	schedule Schedule
+	schedule schedule.Schedule
 	timing   timing
 	order    int // place in the config; orders runs that are due at the same moment
 

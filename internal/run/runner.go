@@ -5,7 +5,7 @@
 // to the Book (the Store). The Dispatcher decides when: it keeps the next run of
 // every check in one heap and starts what is due from one goroutine. It never
 // runs a check twice at once, and limits the starts per second and the runs in
-// flight. A Schedule is a cron expression in UTC.
+// flight.
 //
 // The wall clock (Runner.Now) decides when a run is due; the monotonic clock
 // measures durations. When a run is late, comparing the two tells whether the

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/schedule"
 )
 
 // Schedules compiles the schedules of checks, each expression once: thousands
@@ -16,16 +17,16 @@ type Schedules struct {
 
 // timing is a schedule with its gaps.
 type timing struct {
-	schedule    Schedule
+	schedule    schedule.Schedule
 	least, most time.Duration
 }
 
 // Of returns the schedule by which the dispatcher runs c, phase included, and
-// its smallest gap. The error is that of ParseSchedule.
-func (s *Schedules) Of(c *check.Check) (Schedule, time.Duration, error) {
+// its smallest gap. The error is that of schedule.Parse.
+func (s *Schedules) Of(c *check.Check) (schedule.Schedule, time.Duration, error) {
 	t, err := s.timing(c.Schedule)
 	if err != nil {
-		return Schedule{}, 0, err
+		return schedule.Schedule{}, 0, err
 	}
 	return t.phased(c), t.least, nil
 }
@@ -35,12 +36,12 @@ func (s *Schedules) timing(expr string) (timing, error) {
 	if t, ok := s.timings[expr]; ok {
 		return t, nil
 	}
-	schedule, err := ParseSchedule(expr)
+	parsed, err := schedule.Parse(expr)
 	if err != nil {
 		return timing{}, err
 	}
-	t := timing{schedule: schedule}
-	t.least, t.most = schedule.Gaps(origin())
+	t := timing{schedule: parsed}
+	t.least, t.most = parsed.Gaps(schedule.Origin())
 	if s.timings == nil {
 		s.timings = map[string]timing{}
 	}
@@ -49,8 +50,8 @@ func (s *Schedules) timing(expr string) (timing, error) {
 }
 
 // phased returns the schedule with the phase of c.
-func (t timing) phased(c *check.Check) Schedule {
-	return t.schedule.Phased(Phase(c.Target, t.least, c.Timeout))
+func (t timing) phased(c *check.Check) schedule.Schedule {
+	return t.schedule.Phased(schedule.Phase(c.Target, t.least, c.Timeout))
 }
 
 // timingsOf returns the timing of each check, in the order of checks. It

@@ -1,4 +1,6 @@
-package run
+// Package schedule is the moments at which runs are planned: cron expressions in
+// UTC, their gaps, and the phase of a target within them.
+package schedule
 
 import (
 	"errors"
@@ -11,7 +13,7 @@ import (
 )
 
 // Schedule is the moments at which runs are planned: those of a cron expression
-// in UTC, each later by a phase. ParseSchedule returns one.
+// in UTC, each later by a phase. Parse returns one.
 type Schedule struct {
 	cron  cron.Schedule
 	phase time.Duration
@@ -19,18 +21,18 @@ type Schedule struct {
 
 const day = 24 * time.Hour
 
-// origin returns the moment from which the gaps of schedules are measured. It is
+// Origin returns the moment from which the gaps of schedules are measured. It is
 // fixed, so that phases are the same on every start, and in a leap year, so that
 // 29 February is found.
-func origin() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
+func Origin() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// ParseSchedule reads the five fields of cron (minute, hour, day of month,
+// Parse reads the five fields of cron (minute, hour, day of month,
 // month, day of week) or a descriptor (@hourly, @daily, @weekly, @monthly,
 // @yearly, @every 10s). As in cron, if both day fields are restricted, a day has
 // to match one of them. It returns an error of one line for an expression that
 // cannot be read, that names a time zone, or that never fires, such as 31
 // February.
-func ParseSchedule(expr string) (Schedule, error) {
+func Parse(expr string) (Schedule, error) {
 	expr = strings.Join(strings.Fields(expr), " ")
 	s, err := parse(expr)
 	if err != nil {
@@ -55,7 +57,7 @@ func parse(expr string) (Schedule, error) {
 		}
 		parsed = every(c.Delay)
 	}
-	if parsed.Next(origin()).IsZero() {
+	if parsed.Next(Origin()).IsZero() {
 		return Schedule{}, errors.New("it never fires: no such date")
 	}
 	return Schedule{cron: parsed}, nil
@@ -133,12 +135,12 @@ const maxPhase = time.Hour
 // than an hour. Checks of one target with the same schedule and timeout have the
 // same phase, and so look at the same moment.
 func Phase(target string, minGap, timeout time.Duration) time.Duration {
-	return spread(target, min(minGap-timeout, maxPhase))
+	return Spread(target, min(minGap-timeout, maxPhase))
 }
 
-// spread returns the place of name in the window, in whole milliseconds, by its
+// Spread returns the place of name in the window, in whole milliseconds, by its
 // hash.
-func spread(name string, window time.Duration) time.Duration {
+func Spread(name string, window time.Duration) time.Duration {
 	if window <= 0 {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package run
+package schedule
 
 import (
 	"fmt"
@@ -20,12 +20,12 @@ func at(s string) time.Time {
 
 func parsed(t *testing.T, expr string) Schedule {
 	t.Helper()
-	s, err := ParseSchedule(expr)
+	s, err := Parse(expr)
 	require.NoError(t, err)
 	return s
 }
 
-func TestParseScheduleRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ expr, want string }{
 		"nothing":                    {"", "empty spec"},
 		"four fields":                {"* * * *", "expected exactly 5 fields"},
@@ -46,7 +46,7 @@ func TestParseScheduleRefuses(t *testing.T) {
 		"two lines":                  {"*/5 * * *\nnonsense", "failed to parse int"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseSchedule(tc.expr)
+			_, err := Parse(tc.expr)
 			require.ErrorContains(t, err, tc.want)
 			assert.NotContains(t, err.Error(), "\n")
 		})
