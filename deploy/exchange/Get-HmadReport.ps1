@@ -54,7 +54,7 @@ param(
     # commas, at most 200. Give them on one server alone.
     [string[]] $Mailboxes = @(),
     # How long Exchange may take to answer one question, and to open a session,
-    # which gets 20 seconds at least.
+    # which gets 25 seconds at least.
     [ValidateRange(1, 300)] [int] $CommandSeconds = 60,
     # How long the run may take, retries of the delivery included; never longer
     # than the interval. Keep it below the task's own limit.
@@ -223,7 +223,7 @@ function Invoke-Bounded($Runspace, [string] $Command, [System.Collections.IDicti
 
 # Open-Session opens the session with Exchange, in a runspace of its own so that
 # the opening has a limit. A function New-PSSession that is defined here goes
-# along: tests have one.
+# along, with the texts that it uses: tests have one.
 function Open-Session([int] $Seconds) {
     # Within a section's try: a name that does not resolve is told in the report.
     if (-not $Server) { $script:Server = [System.Net.Dns]::GetHostEntry($env:COMPUTERNAME).HostName }
@@ -232,6 +232,10 @@ function Open-Session([int] $Seconds) {
     if ($own) {
         $type = [System.Management.Automation.Runspaces.SessionStateFunctionEntry]
         $state.Commands.Add((New-Object -TypeName $type -ArgumentList $own.Name, $own.Definition))
+        $type = [System.Management.Automation.Runspaces.SessionStateVariableEntry]
+        Get-Variable | Where-Object { $_.Value -is [string] -and $_.Name -match '^\w+$' -and $own.Definition.Contains('$' + $_.Name) } | ForEach-Object {
+            $state.Variables.Add((New-Object -TypeName $type -ArgumentList $_.Name, $_.Value, ''))
+        }
     }
     $script:opener = [System.Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($state)
     $opener.Open()
@@ -258,7 +262,7 @@ function Confirm-Session {
     if (-not $refused -and $opened -ge 5) { $script:refused = 'Exchange is not asked any more: five sessions were lost in this run' }
     if (-not $refused) {
         $script:opened++
-        $seconds = Get-QuestionSeconds 'New-PSSession' ([Math]::Max(20, $CommandSeconds))
+        $seconds = Get-QuestionSeconds 'New-PSSession' ([Math]::Max(25, $CommandSeconds))
         try {
             Open-Session $seconds
         }

@@ -178,8 +178,9 @@ type outcome struct {
 	took       time.Duration
 }
 
-// seconds returns how long the run took, in whole seconds and eight at least.
-func (o outcome) seconds() string { return strconv.Itoa(max(8, int(o.took.Seconds())+1)) }
+// patience returns a number of seconds within which this machine answers what does
+// not hang, however busy it is: three times what this run took, and ten at least.
+func (o outcome) patience() string { return strconv.Itoa(max(10, 3*int(o.took.Seconds()))) }
 
 // log returns the collector's own log of what it did.
 func (o outcome) log(t testing.TB) string {

@@ -54,8 +54,7 @@ func ofExchange() []string {
 	return slices.Compact(all)
 }
 
-// patience stands for a number of seconds within which this machine answers what
-// does not hang: as long as a whole healthy run takes.
+// patience stands for the seconds of outcome.patience.
 const patience = "{seconds}"
 
 const twoMailboxes = "a@contoso.com,b@contoso.com"
@@ -120,7 +119,7 @@ var scenarios = map[string]scenario{
 	"no session": {words: "no-session", mailboxes: twoMailboxes,
 		failed: fails("No Exchange session with ex01.contoso.com: Connecting to remote server", ofExchange()...), says: withoutExchange},
 	"the opening of the session hangs": {words: "hang:New-PSSession", args: []string{"-CommandSeconds", "1"},
-		failed: fails("No Exchange session with ex01.contoso.com: New-PSSession was not answered within 20 s",
+		failed: fails("No Exchange session with ex01.contoso.com: New-PSSession was not answered within 25 s",
 			slices.DeleteFunc(ofExchange(), func(s string) bool { return s == "partnerships" })...), says: withoutExchange},
 	"no events, and no arbitration mailbox": {words: "no-events,no-arbitration-mailbox", says: map[string]string{"metadata_refresh": "arbitration_mailbox_missing"}, also: func(t *testing.T, o outcome) {
 		for _, name := range []string{"arbitration", "databaseCopies", "authAdminEvents", "oauthEvents"} {
@@ -253,10 +252,10 @@ func (c scenario) run(t *testing.T) {
 	}
 	args := slices.Clone(c.args)
 	if i := slices.Index(args, patience); i >= 0 {
-		args[i] = healthy(t).seconds()
+		args[i] = healthy(t).patience()
 	}
 	for name, why := range c.failed {
-		c.failed[name] = strings.ReplaceAll(why, patience, healthy(t).seconds())
+		c.failed[name] = strings.ReplaceAll(why, patience, healthy(t).patience())
 	}
 	o := newBed(t).run(t, c.words, c.env, args...)
 	assert.Zero(t, o.status, o.complaints)
