@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // askTimeout bounds the question who has an address of this host.
@@ -88,8 +88,8 @@ func (c *cli) taken(ctx context.Context, what, flag, address string) step {
 func whoHas(ctx context.Context, address string) occupant {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	plain := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	client := &http.Client{Transport: plain, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	found := stranger
 	for _, scheme := range []string{"https://", "http://"} {
 		found = max(found, whoAnswers(ctx, client, scheme+reachable(address)+"/-/healthy"))
@@ -98,24 +98,15 @@ func whoHas(ctx context.Context, address string) occupant {
 }
 
 func whoAnswers(ctx context.Context, client *http.Client, url string) occupant {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return stranger
-	}
-	resp, err := client.Do(req)
+	a, err := transport.Get(ctx, client, transport.Request{URL: url, Max: 1024})
 	var remote *net.OpError
 	if errors.As(err, &remote) && remote.Op == "remote error" { // a TLS alert: it wants a certificate
 		return guarded
 	}
-	if err != nil {
-		return stranger
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // what did not come says nothing
 	switch {
-	case resp.StatusCode == http.StatusOK && string(body) == exporter.Healthy+"\n":
+	case err == nil && a.Status == http.StatusOK && string(a.Body) == exporter.Healthy+"\n":
 		return healthy
-	case resp.StatusCode == http.StatusUnauthorized:
+	case err == nil && a.Status == http.StatusUnauthorized:
 		return guarded
 	default:
 		return stranger

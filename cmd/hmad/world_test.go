@@ -24,7 +24,7 @@ func TestWhoSharesABudget(t *testing.T) {
 		"another target":                {func(t *config.Target) { t.Name = "emea" }, true},
 		"the tenant's id in other case": {func(t *config.Target) { t.Tenant = strings.ToUpper(t.Tenant) }, true},
 		"other settings of the target": {func(t *config.Target) {
-			t.ExchangeOnline.Host = checktest.Must(config.ParseURL("https://outlook.contoso.test"))
+			t.ExchangeOnline.Host = checktest.Setting[config.URL]("https://outlook.contoso.test")
 		}, true},
 		"another tenant":                 {func(t *config.Target) { t.Tenant = "00c118a9-2de9-41d3-b39a-81648a7a5e4d" }, false},
 		"another rate, after a reload":   {func(t *config.Target) { t.ExchangeOnline.Rate = 3 }, true},

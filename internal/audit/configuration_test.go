@@ -44,9 +44,10 @@ func newFixture(t *testing.T, files map[string][]byte, openID http.HandlerFunc) 
 	t.Cleanup(server.Close)
 	f := &fixture{files: files}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	openIDAt := strings.Replace(server.URL, "127.0.0.1", "example.com", 1) + "/{tenant}/.well-known/openid-configuration"
 	f.target = config.Target{Name: "contoso", Tenant: tenant, CAFile: "ca.pem",
-		ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(mail))},
-		Entra:      config.Entra{OpenIDConfiguration: checktest.Must(config.ParseTenantURL(strings.Replace(server.URL, "127.0.0.1", "example.com", 1) + "/{tenant}/.well-known/openid-configuration"))}}
+		ActiveSync: config.ActiveSync{URL: checktest.Setting[config.URL](mail)},
+		Entra:      config.Entra{OpenIDConfiguration: checktest.Setting[config.TenantURL](openIDAt)}}
 	f.env = check.Env{
 		Reports: "reports",
 		Now:     func() time.Time { return now },
@@ -193,7 +194,7 @@ func TestOutcomes(t *testing.T) {
 		"the folder cannot be read":                 {nil, func(f *fixture) { f.gone = true }, check.Undecided},
 		"only half-written reports":                 {nil, func(f *fixture) { f.files = map[string][]byte{"ex01.json": []byte(`{"schema":1,`)} }, check.Undecided},
 		"the cloud cannot be asked for": {nil, func(f *fixture) {
-			f.target.Entra.OpenIDConfiguration = checktest.Must(config.ParseTenantURL("https://127.0.0.1:1/"))
+			f.target.Entra.OpenIDConfiguration = checktest.Setting[config.TenantURL]("https://127.0.0.1:1/")
 		}, check.Undecided},
 		"no tenant is configured":                   {nil, func(f *fixture) { f.target.Tenant = "" }, check.Passed}, // its auth server is not known: that row is open
 		"an expected server is silent":              {nil, func(f *fixture) { f.target.OnPrem.Report.Hosts = []string{"EX03"} }, check.Passed},

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"maps"
 	"net"
 	"net/netip"
@@ -18,12 +17,6 @@ import (
 type Host struct {
 	written
 	Name string // without brackets
-}
-
-// ParseHost reads a host; empty is the zero value.
-func ParseHost(text string) (Host, error) {
-	h := readHost(text)
-	return h, h.err("a host name")
 }
 
 // UnmarshalYAML reads a host.
@@ -47,12 +40,6 @@ type HostPort struct {
 	Port uint16 // over 0
 }
 
-// ParseHostPort reads host:port; empty is the zero value.
-func ParseHostPort(text string) (HostPort, error) {
-	h := readHostPort(text)
-	return h, h.err("host:port")
-}
-
 // UnmarshalYAML reads host:port.
 func (h *HostPort) UnmarshalYAML(n *yaml.Node) error { return decode(n, h, readHostPort) }
 
@@ -72,12 +59,6 @@ func readHostPort(text string) HostPort {
 type AddrPort struct {
 	written
 	addr netip.AddrPort
-}
-
-// ParseAddrPort reads address:port; empty is the zero value.
-func ParseAddrPort(text string) (AddrPort, error) {
-	a := readAddrPort(text)
-	return a, a.err("an address with port")
 }
 
 // UnmarshalYAML reads address:port.
@@ -107,17 +88,6 @@ type Connection struct {
 // ConnectTo says which connections go elsewhere, as curl's --connect-to does: in
 // the file a mapping of host:port to address:port.
 type ConnectTo []Connection
-
-// ParseConnectTo reads such a mapping.
-func ParseConnectTo(texts map[string]string) (ConnectTo, error) {
-	c := readConnectTo(texts)
-	for _, one := range c {
-		if err := errors.Join(one.From.err("host:port"), one.To.err("host:port")); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
-}
 
 // UnmarshalYAML reads the mapping.
 func (c *ConnectTo) UnmarshalYAML(n *yaml.Node) error {

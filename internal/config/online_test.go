@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -17,8 +18,9 @@ func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
 	require.NoError(t, err)
 	got := f.Targets[0].ExchangeOnline
 	assert.False(t, got.Configured(), "defaults are no credential")
-	assert.Equal(t, config.ExchangeOnline{AuthorityHost: parsed(t, "https://login.microsoftonline.com/"), Host: parsed(t, "https://outlook.office365.com"),
-		Scope: parsed(t, "https://outlook.office365.com/.default"), Rate: 2, Concurrency: 4}, got)
+	assert.Equal(t, config.ExchangeOnline{AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/"),
+		Host:  checktest.Setting[config.URL]("https://outlook.office365.com"),
+		Scope: checktest.Setting[config.URL]("https://outlook.office365.com/.default"), Rate: 2, Concurrency: 4}, got)
 
 	f, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+credential+
 		", host: https://outlook.office365.us, scope: https://outlook.office365.us/.default, rate: 0.5, concurrency: 1}\n"))

@@ -54,12 +54,6 @@ type URL struct{ address }
 
 const wantURL = "an https URL without query"
 
-// ParseURL reads a URL; empty is the zero value.
-func ParseURL(text string) (URL, error) {
-	u := readURL(text)
-	return u, u.err(wantURL)
-}
-
 // UnmarshalYAML reads a URL.
 func (u *URL) UnmarshalYAML(n *yaml.Node) error { return decode(n, u, readURL) }
 
@@ -70,12 +64,6 @@ func readURL(text string) URL {
 // TenantURL is a URL in which {tenant} stands for the tenant's id. The zero
 // value is none.
 type TenantURL struct{ written }
-
-// ParseTenantURL reads such a URL; empty is the zero value.
-func ParseTenantURL(text string) (TenantURL, error) {
-	u := readTenantURL(text)
-	return u, u.err(wantURL)
-}
 
 // UnmarshalYAML reads a URL.
 func (u *TenantURL) UnmarshalYAML(n *yaml.Node) error { return decode(n, u, readTenantURL) }
@@ -100,12 +88,6 @@ type Proxy struct{ address }
 
 const wantProxy = "http://host:port"
 
-// ParseProxy reads a proxy; empty is the zero value.
-func ParseProxy(text string) (Proxy, error) {
-	p := readProxy(text)
-	return p, p.err(wantProxy)
-}
-
 // UnmarshalYAML reads a proxy.
 func (p *Proxy) UnmarshalYAML(n *yaml.Node) error { return decode(n, p, readProxy) }
 
@@ -122,12 +104,6 @@ func readProxy(text string) Proxy {
 type LDAPURL struct{ address }
 
 const wantLDAPURL = "ldaps://host or ldap://host (StartTLS)"
-
-// ParseLDAPURL reads such a URL; empty is the zero value.
-func ParseLDAPURL(text string) (LDAPURL, error) {
-	u := readLDAPURL(text)
-	return u, u.err(wantLDAPURL)
-}
 
 // UnmarshalYAML reads a URL.
 func (u *LDAPURL) UnmarshalYAML(n *yaml.Node) error { return decode(n, u, readLDAPURL) }

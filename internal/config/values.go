@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -32,14 +31,6 @@ func (w written) IsZero() bool { return w == written{} }
 func (w written) MarshalYAML() (any, error) { return w.text, nil }
 
 func (w written) refusal() refusal { return w.refused }
-
-// err returns the refusal as an error; nil where nothing is wrong.
-func (w written) err(want string) error {
-	if w.refused == (refusal{}) {
-		return nil
-	}
-	return errors.New(w.refused.text(want))
-}
 
 func (r refusal) text(want string) string {
 	if r.want != "" {

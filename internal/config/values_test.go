@@ -10,16 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 )
-
-// parsed reads a URL that is in order.
-func parsed(t *testing.T, text string) config.URL {
-	t.Helper()
-	u, err := config.ParseURL(text)
-	require.NoError(t, err)
-	return u
-}
 
 func TestValuesAreReadOnce(t *testing.T) {
 	f, err := config.Parse("hmad.yaml", []byte(strings.Replace(six, "{url:", `{members: ["[::ffff:10.0.0.11]:443"], url:`, 1)+`    resolver: "[2001:db8::53]:53"
@@ -40,13 +33,11 @@ func TestValuesAreReadOnce(t *testing.T) {
 	assert.Nil(t, got.Proxy.Value())
 	assert.Nil(t, got.Metadata.URL.Of(got.Tenant))
 	assert.True(t, got.TLSOffload.URL.IsZero())
-	proxy, err := config.ParseProxy("http://proxy.contoso.com")
-	require.NoError(t, err)
-	assert.Equal(t, "proxy.contoso.com:80", proxy.Value().Host)
+	assert.Equal(t, "proxy.contoso.com:80", checktest.Setting[config.Proxy]("http://proxy.contoso.com").Value().Host)
 }
 
 func TestWhoeverChangesAURLChangesACopy(t *testing.T) {
-	u := parsed(t, "https://mail.contoso.com/a")
+	u := checktest.Setting[config.URL]("https://mail.contoso.com/a")
 	u.Value().Path = "/b"
 	assert.Equal(t, "/a", u.Value().Path)
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // parsed reads a URL that is in order.
-func parsed(url string) config.LDAPURL { return checktest.Must(config.ParseLDAPURL(url)) }
+func parsed(url string) config.LDAPURL { return checktest.Setting[config.LDAPURL](url) }
 
 const (
 	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d"

@@ -119,8 +119,9 @@ func TestAManagedIdentityAsksThisHost(t *testing.T) {
 		a, err := netip.ParseAddr(host)
 		return []netip.Addr{a}, err
 	}
-	target := config.Target{Tenant: entratest.TenantID, Proxy: checktest.Must(config.ParseProxy("http://127.0.0.1:1")), ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: entratest.ClientID},
-		ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"169.254.169.254:80": srv.Listener.Addr().String()}))}
+	target := config.Target{Tenant: entratest.TenantID, Proxy: checktest.Setting[config.Proxy]("http://127.0.0.1:1"),
+		ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: entratest.ClientID},
+		ConnectTo:      checktest.Setting[config.ConnectTo](map[string]string{"169.254.169.254:80": srv.Listener.Addr().String()})}
 	c, err := New(target, env)
 	require.NoError(t, err)
 	assert.Equal(t, KindManagedIdentity, c.Kind())
@@ -205,7 +206,8 @@ func TestCredentialsThatCannotBeBuilt(t *testing.T) {
 		"an empty secret":           {func(e *config.ExchangeOnline) { e.SecretFile = checktest.Written(t, "secret", " \n") }, "is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{ClientID: entratest.ClientID, AuthorityHost: checktest.Must(config.ParseURL("https://login.contoso.test/"))}}
+			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{ClientID: entratest.ClientID,
+				AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test/")}}
 			c.edit(&target.ExchangeOnline)
 			_, err := New(target, checktest.Env(time.Now))
 			require.ErrorContains(t, err, c.want)

@@ -94,7 +94,7 @@ func keyIDs(t *testing.T, l *Lab) (ids []string) {
 func tokenKey(t *testing.T, l *Lab, e config.ExchangeOnline) string {
 	t.Helper()
 	f := l.Facts()
-	e.ClientID, e.AuthorityHost, e.DisableAuthorityCheck = f.ClientID, checktest.Must(config.ParseURL(f.AuthorityHost)), true
+	e.ClientID, e.AuthorityHost, e.DisableAuthorityCheck = f.ClientID, checktest.Setting[config.URL](f.AuthorityHost), true
 	credential, err := tokens.New(config.Target{Tenant: f.Tenant, CAFile: f.CAFile, ExchangeOnline: e}, env(l))
 	require.NoError(t, err)
 	token, err := credential.Fresh(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokens.ScopeExchangeOnline}})

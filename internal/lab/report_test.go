@@ -156,7 +156,7 @@ func pushing(t *testing.T) (*Lab, config.Report) {
 	t.Cleanup(func() { assert.NoError(t, l.Close()) })
 	assert.Empty(t, l.Facts().Reports)
 	p := l.Facts().Push
-	return l, config.Report{Listen: checktest.Must(config.ParseAddrPort(p.Listen)), CertFile: p.CertFile, KeyFile: p.KeyFile, TokenFile: p.TokenFile}
+	return l, config.Report{Listen: checktest.Setting[config.AddrPort](p.Listen), CertFile: p.CertFile, KeyFile: p.KeyFile, TokenFile: p.TokenFile}
 }
 
 // taken keeps what an intake takes.

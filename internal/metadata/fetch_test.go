@@ -57,7 +57,7 @@ func newMicrosoft(t *testing.T, w *world, serve http.HandlerFunc) *microsoft {
 	m.target = w.target
 	m.target.CAFile = "ca.pem"
 	// httptest's certificate is for example.com.
-	m.target.Metadata.URL = checktest.Must(config.ParseTenantURL("https://example.com/{tenant}/federationmetadata/2007-06/federationmetadata.xml"))
+	m.target.Metadata.URL = checktest.Setting[config.TenantURL]("https://example.com/{tenant}/federationmetadata/2007-06/federationmetadata.xml")
 	return m
 }
 
@@ -151,7 +151,7 @@ func TestAProxyThatRefusesIsOurOwnSide(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusForbidden) }))
 	t.Cleanup(proxy.Close)
 	target, env := w.target, w.env()
-	target.Proxy = checktest.Must(config.ParseProxy(proxy.URL))
+	target.Proxy = checktest.Setting[config.Proxy](proxy.URL)
 	env.Dial = new(net.Dialer).DialContext
 	parts, err := EvoSTSMetadata.New(target, env)
 	require.NoError(t, err)
@@ -162,14 +162,14 @@ func TestAProxyThatRefusesIsOurOwnSide(t *testing.T) {
 func TestWhichTargetsHaveTheChecks(t *testing.T) {
 	env := newWorld(t).env()
 	reported := config.OnPrem{Report: config.Report{Folder: "/reports"}}
-	ldap := config.OnPrem{LDAP: config.LDAP{URL: checktest.Must(config.ParseLDAPURL("ldaps://dc.contoso.com"))}}
+	ldap := config.OnPrem{LDAP: config.LDAP{URL: checktest.Setting[config.LDAPURL]("ldaps://dc.contoso.com")}}
 	for name, tc := range map[string]struct {
 		target config.Target
 		want   []string
 	}{
 		"nothing on premises": {config.Target{Tenant: testTenant}, nil},
 		"reports":             {config.Target{Tenant: testTenant, OnPrem: reported}, []string{"evosts_metadata", "metadata_refresh", "onprem_report"}},
-		"pushed reports":      {config.Target{Tenant: testTenant, OnPrem: config.OnPrem{Report: config.Report{Listen: checktest.Must(config.ParseAddrPort("127.0.0.1:9751"))}}}, []string{"evosts_metadata", "metadata_refresh", "onprem_report"}},
+		"pushed reports":      {config.Target{Tenant: testTenant, OnPrem: config.OnPrem{Report: config.Report{Listen: checktest.Setting[config.AddrPort]("127.0.0.1:9751")}}}, []string{"evosts_metadata", "metadata_refresh", "onprem_report"}},
 		"the directory alone": {config.Target{Tenant: testTenant, OnPrem: ldap}, []string{"evosts_metadata"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +192,8 @@ func TestACredentialThatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	env := w.env()
 	env.ReadFile = func(string, int64) ([]byte, error) { return nil, fs.ErrNotExist }
-	w.target.ExchangeOnline = config.ExchangeOnline{ClientID: otherTenant, SecretFile: "/nowhere", AuthorityHost: checktest.Must(config.ParseURL("https://login.microsoftonline.com/"))}
+	w.target.ExchangeOnline = config.ExchangeOnline{ClientID: otherTenant, SecretFile: "/nowhere",
+		AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/")}
 	_, err := EvoSTSMetadata.New(w.target, env)
 	require.Error(t, err)
 }

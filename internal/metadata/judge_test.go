@@ -155,7 +155,7 @@ func TestSigningKey(t *testing.T) {
 		"no token, no key of the day": {func(w *world) { w.signing = []byte{} }, "error:token", false},
 		"only the OpenID keys have it": {func(w *world) {
 			w.signing = newDER(t, "new", noon)
-			w.target.Entra.OpenIDConfiguration = checktest.Must(config.ParseTenantURL("https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration"))
+			w.target.Entra.OpenIDConfiguration = checktest.Setting[config.TenantURL]("https://login.microsoftonline.com/{tenant}/v2.0/.well-known/openid-configuration")
 			w.documents["https://login.microsoftonline.com/"+testTenant+"/v2.0/.well-known/openid-configuration"] = `{"issuer":"i","jwks_uri":"https://login.microsoftonline.com/keys"}`
 			w.documents["https://login.microsoftonline.com/keys"] = fmt.Sprintf(`{"keys":[{"use":"sig","x5t":%q}]}`, keyIDFor(ThumbprintOf(w.signing)))
 		}, "signing_key_missing", true},
@@ -256,7 +256,7 @@ func TestWhereTheDocumentIs(t *testing.T) {
 		"the tenant's, where blank": {func(w *world) { delete(w.server, "authMetadataUrl") }, []string{testURL}},
 		"the tenant's, unknown":     {func(w *world) { w.hosts = nil }, []string{testURL}},
 		"the config's before all": {func(w *world) {
-			w.target.Metadata.URL = checktest.Must(config.ParseTenantURL("https://login.example/{tenant}/fm.xml"))
+			w.target.Metadata.URL = checktest.Setting[config.TenantURL]("https://login.example/{tenant}/fm.xml")
 		},
 			[]string{"https://login.example/" + testTenant + "/fm.xml"}},
 	} {
@@ -286,7 +286,7 @@ func TestTheLastKnownPlaceServesWhileNoReportDoes(t *testing.T) {
 
 func TestTheOpenIDKeysAreCompared(t *testing.T) {
 	w := newWorld(t)
-	w.target.Entra.OpenIDConfiguration = checktest.Must(config.ParseTenantURL("https://login.example/{tenant}/.well-known/openid-configuration"))
+	w.target.Entra.OpenIDConfiguration = checktest.Setting[config.TenantURL]("https://login.example/{tenant}/.well-known/openid-configuration")
 	at := "https://login.example/" + testTenant + "/.well-known/openid-configuration"
 	r := w.run()
 	require.Equal(t, "good", outcome(r), "the second view decides nothing")

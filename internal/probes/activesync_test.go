@@ -109,7 +109,7 @@ func TestActiveSyncMembersDisagree(t *testing.T) {
 	good := newEstate(t, ca, healthyExchange)
 	bad := newEstate(t, ca, challenge("Basic realm=x", ""))
 	target := good.target()
-	target.ActiveSync.Members = []config.AddrPort{checktest.Must(config.ParseAddrPort(bad.address))}
+	target.ActiveSync.Members = []config.AddrPort{checktest.Setting[config.AddrPort](bad.address)}
 	report := mustRun(t, ActiveSync, target, envFor(ca))
 	require.Equal(t, []string{"addresses_disagree"}, foundNames(report.Findings))
 	assert.Equal(t, bad.address+": bearer_missing (of 2 addresses)", report.Findings[0].Detail)
@@ -125,7 +125,7 @@ func TestActiveSyncNameGoneWithMembersThere(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	e := newEstate(t, ca, challenge("Bearer "+cid, ""))
 	target := e.target()
-	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort(e.address))}
+	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Setting[config.AddrPort](e.address)}
 	env := envFor(ca)
 	env.Resolve = notFound
 	report := mustRun(t, ActiveSync, target, env)

@@ -70,7 +70,7 @@ func TestAutodiscoverFollowsRedirectsToNamedHostsOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEstate(t, ca, tc.serve)
 			target := e.target()
-			target.Autodiscover.RedirectHosts = []config.Host{checktest.Must(config.ParseHost("other.contoso.test"))}
+			target.Autodiscover.RedirectHosts = []config.Host{checktest.Setting[config.Host]("other.contoso.test")}
 			report := mustRun(t, Autodiscover, target, envFor(ca))
 			assert.Equal(t, tc.want, foundNames(report.Findings))
 			assert.Len(t, e.requests(), tc.asked)
@@ -122,7 +122,7 @@ func TestAutodiscoverRedirectedToWhereNoRouteLeads(t *testing.T) {
 		w.WriteHeader(302)
 	})
 	target, env := e.target(), envFor(ca)
-	target.ConnectTo = checktest.Must(config.ParseConnectTo(map[string]string{discoveryHost + ":443": e.address, testHost + ":443": "192.0.2.1:443"}))
+	target.ConnectTo = checktest.Setting[config.ConnectTo](map[string]string{discoveryHost + ":443": e.address, testHost + ":443": "192.0.2.1:443"})
 	dial := env.Dial
 	env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if addr != e.address {
@@ -190,7 +190,8 @@ func TestAutodiscoverPrivateAddress(t *testing.T) {
 }
 
 func TestNamedHosts(t *testing.T) {
-	target := config.Target{Autodiscover: config.Autodiscover{RedirectHosts: []config.Host{checktest.Must(config.ParseHost("A.contoso.test:444")), checktest.Must(config.ParseHost("b.contoso.test"))}}}
+	target := config.Target{Autodiscover: config.Autodiscover{RedirectHosts: []config.Host{
+		checktest.Setting[config.Host]("A.contoso.test:444"), checktest.Setting[config.Host]("b.contoso.test")}}}
 	question, _ := url.Parse("https://Autodiscover.contoso.test:8443/")
 	assert.Equal(t, []string{"autodiscover.contoso.test", "a.contoso.test", "b.contoso.test"}, namedHosts(target, question, nil))
 }

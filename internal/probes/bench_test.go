@@ -164,8 +164,8 @@ func (s benched) visit(requests int) func() {
 func (s benched) activesync() func() {
 	parts, err := ActiveSync.New(config.Target{
 		Mailbox: "hmad-probe@contoso.com", Tenant: "5de110f8-2e0f-4d45-891d-bcf2218e253d", CAFile: "ca.pem",
-		ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL("https://" + testHost + "/Microsoft-Server-ActiveSync"))},
-		ConnectTo:  checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": s.to.String()})),
+		ActiveSync: config.ActiveSync{URL: checktest.Setting[config.URL]("https://" + testHost + "/Microsoft-Server-ActiveSync")},
+		ConnectTo:  checktest.Setting[config.ConnectTo](map[string]string{testHost + ":443": s.to.String()}),
 	}, withMemory(testEnv(s.ca)))
 	require.NoError(s.b, err)
 	return func() {

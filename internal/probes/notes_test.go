@@ -60,7 +60,7 @@ func TestTheCurlLineGoesTheConfiguredWay(t *testing.T) {
 		want    string
 	}{
 		"to an IPv6 address": {config.Target{}, "[2001:db8::1]:443", "--connect-to 'mail.contoso.test:443:[2001:db8::1]:443' -H"},
-		"through a proxy":    {config.Target{Proxy: checktest.Must(config.ParseProxy("http://proxy.contoso.test:3128"))}, "", "-m 20 --proxy http://proxy.contoso.test:3128 -H"},
+		"through a proxy":    {config.Target{Proxy: checktest.Setting[config.Proxy]("http://proxy.contoso.test:3128")}, "", "-m 20 --proxy http://proxy.contoso.test:3128 -H"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

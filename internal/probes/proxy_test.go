@@ -50,7 +50,7 @@ func proxyRouteIn(t *testing.T, env check.Env, proxy string) *route {
 		t.Error("the proxy resolves names, not we")
 		return nil, nil
 	}
-	r, err := newRoute(config.Target{CAFile: "ca.pem", Proxy: checktest.Must(config.ParseProxy(proxy))}, env)
+	r, err := newRoute(config.Target{CAFile: "ca.pem", Proxy: checktest.Setting[config.Proxy](proxy)}, env)
 	require.NoError(t, err)
 	return r
 }

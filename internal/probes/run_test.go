@@ -65,10 +65,10 @@ func (e *estate) requests() []*http.Request {
 // target is one whose hosts all lead to the estate.
 func (e *estate) target() config.Target {
 	return config.Target{Name: "contoso", Mailbox: "hmad-probe+1@contoso.com", Tenant: testTenant, CAFile: "ca.pem",
-		Autodiscover: config.Autodiscover{Host: checktest.Must(config.ParseHost(discoveryHost))},
-		ActiveSync:   config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
-		ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{discoveryHost + ":443": e.address, testHost + ":443": e.address,
-			"other.contoso.test:443": e.address}))}
+		Autodiscover: config.Autodiscover{Host: checktest.Setting[config.Host](discoveryHost)},
+		ActiveSync:   config.ActiveSync{URL: checktest.Setting[config.URL](activesyncURL)},
+		ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{discoveryHost + ":443": e.address, testHost + ":443": e.address,
+			"other.contoso.test:443": e.address})}
 }
 
 func envFor(ca *authority) check.Env {
@@ -175,7 +175,7 @@ func unreachable(context.Context, string, string) (net.Conn, error) {
 // refusing is a proxy that connects nobody.
 func refusing(t *testing.T, target config.Target) config.Target {
 	target.ConnectTo = nil
-	target.Proxy = checktest.Must(config.ParseProxy("http://" + serve(t, answers("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")).String()))
+	target.Proxy = checktest.Setting[config.Proxy]("http://" + serve(t, answers("HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")).String())
 	return target
 }
 
@@ -196,7 +196,7 @@ func TestWhenOurOwnSideErrsTheNotesTellHowToRepeat(t *testing.T) {
 			g.ActiveSync.URL, e.Dial = config.URL{}, unreachable
 		}, "no route to " + discoveryHost, question},
 		"activesync, a member only": {ActiveSync, func(g *config.Target, e *check.Env) {
-			g.ActiveSync.Members, e.Dial = []config.AddrPort{checktest.Must(config.ParseAddrPort("10.0.0.11:443"))}, unreachable
+			g.ActiveSync.Members, e.Dial = []config.AddrPort{checktest.Setting[config.AddrPort]("10.0.0.11:443")}, unreachable
 		}, "10.0.0.11:443", activesyncURL},
 		"activesync, the proxy refuses":   {ActiveSync, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", activesyncURL},
 		"autodiscover, the proxy refuses": {Autodiscover, func(g *config.Target, _ *check.Env) { *g = refusing(t, *g) }, "407", question},
@@ -236,7 +236,7 @@ func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
 	ill := newEstate(t, ca, challenge("Bearer "+cid, ""))
 	for _, def := range []*check.Def{ActiveSync, TLSOffload} {
 		target, env := ill.target(), envFor(ca)
-		target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort(ill.address))}
+		target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Setting[config.AddrPort](ill.address)}
 		dial := env.Dial
 		env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if addr != ill.address {
@@ -256,7 +256,7 @@ func TestMembersAreJudgedBesideANameWithoutARoute(t *testing.T) {
 func TestANameGoneIsFoundThoughItsMembersHaveNoRoute(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	target, env := (&estate{}).target(), envFor(ca)
-	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Must(config.ParseAddrPort("10.0.0.11:443"))}
+	target.ConnectTo, target.ActiveSync.Members = nil, []config.AddrPort{checktest.Setting[config.AddrPort]("10.0.0.11:443")}
 	env.Resolve, env.Dial = notFound, unreachable
 	report, err := run(t, ActiveSync, target, env)
 	require.ErrorContains(t, err, "no route to "+testHost+" (10.0.0.11:443)")

@@ -146,7 +146,7 @@ func testRoute(t testing.TB, ca *authority, to netip.AddrPort) *route {
 // routeIn is testRoute in a world of the test's own.
 func routeIn(t testing.TB, env check.Env, to netip.AddrPort) *route {
 	t.Helper()
-	r, err := newRoute(config.Target{CAFile: "ca.pem", ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": to.String()}))}, env)
+	r, err := newRoute(config.Target{CAFile: "ca.pem", ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{testHost + ":443": to.String()})}, env)
 	require.NoError(t, err)
 	return r
 }

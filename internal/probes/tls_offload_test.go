@@ -195,7 +195,7 @@ func TestTLSOffloadAsksEveryAddressAndMember(t *testing.T) {
 	other := newAsker(t, func() string { return "http://" + testHost })
 	member := serve(t, relay(t, other.address))
 	a.env.ReadFile = func(string, int64) ([]byte, error) { return append(a.ca.pem(), other.ca.pem()...), nil }
-	a.target.ActiveSync.Members = []config.AddrPort{checktest.Must(config.ParseAddrPort(member.String()))}
+	a.target.ActiveSync.Members = []config.AddrPort{checktest.Setting[config.AddrPort](member.String())}
 
 	report := a.run(t)
 	require.Equal(t, []string{"tls_offloaded"}, foundNames(report.Findings))
@@ -204,7 +204,7 @@ func TestTLSOffloadAsksEveryAddressAndMember(t *testing.T) {
 	assert.Len(t, other.requests(), 1)
 
 	t.Run("a URL of its own has no members", func(t *testing.T) {
-		a.target.TLSOffload.URL = checktest.Must(config.ParseURL("https://other.contoso.test/Microsoft-Server-ActiveSync"))
+		a.target.TLSOffload.URL = checktest.Setting[config.URL]("https://other.contoso.test/Microsoft-Server-ActiveSync")
 		assert.Equal(t, []string{"host_rewritten"}, foundNames(a.run(t).Findings))
 		assert.Len(t, a.requests(), 2, "another URL is another question")
 		assert.Len(t, other.requests(), 1)
@@ -236,7 +236,7 @@ func TestTLSOffloadRepeatsWhatDrewNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, "contoso root", nil)
 		asked := 0
-		target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: checktest.Must(config.ParseURL(activesyncURL))},
+		target := config.Target{Tenant: testTenant, CAFile: "ca.pem", ActiveSync: config.ActiveSync{URL: checktest.Setting[config.URL](activesyncURL)},
 			TLSOffload: config.TLSOffload{Every: time.Hour}}
 		env := envFor(ca)
 		handshake := overTLS(ca.leaf(t, nil), func(c net.Conn) { asked++; silent(c) })

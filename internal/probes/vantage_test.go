@@ -43,8 +43,8 @@ func vantageOf(t *testing.T, env check.Env, to string) check.Parts {
 
 func vantageTarget(to string) config.Target {
 	return config.Target{Tenant: tenant, CAFile: "ca.pem", Vantage: config.External,
-		Entra:     config.Entra{OpenIDConfiguration: checktest.Must(config.ParseTenantURL("https://" + testHost + "/{tenant}/v2.0/.well-known/openid-configuration"))},
-		ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{testHost + ":443": to}))}
+		Entra:     config.Entra{OpenIDConfiguration: checktest.Setting[config.TenantURL]("https://" + testHost + "/{tenant}/v2.0/.well-known/openid-configuration")},
+		ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{testHost + ":443": to})}
 }
 
 func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
@@ -136,7 +136,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 	}
 	t.Run("the proxy", func(t *testing.T) {
 		target := vantageTarget("")
-		target.ConnectTo, target.Proxy = nil, checktest.Must(config.ParseProxy("http://"+serve(t, answers("HTTP/1.1 407 No\r\n\r\n")).String()))
+		target.ConnectTo, target.Proxy = nil, checktest.Setting[config.Proxy]("http://"+serve(t, answers("HTTP/1.1 407 No\r\n\r\n")).String())
 		parts, err := Vantage.New(target, testEnv(ca))
 		require.NoError(t, err)
 		report, err := Vantage.Look(t.Context(), parts.Run)
@@ -211,7 +211,7 @@ func TestWhoSharesTheWayOut(t *testing.T) {
 		"inside, by a way of its own": {config.Internal, "", false},
 	} {
 		target := vantageTarget("192.0.2.1:443")
-		target.Vantage, target.Proxy = c.vantage, checktest.Must(config.ParseProxy(c.proxy))
+		target.Vantage, target.Proxy = c.vantage, checktest.Setting[config.Proxy](c.proxy)
 		ask, err := Vantage.WayOut.Ask(target, testEnv(ca))
 		require.NoError(t, err, name)
 		assert.Equal(t, c.shares, ask != nil, name)

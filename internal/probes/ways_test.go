@@ -52,10 +52,10 @@ func TestWhichAddressesAreAsked(t *testing.T) {
 		"a member beside them":      {url: url, resolved: both[:1], members: []string{"10.0.0.11:443", "192.0.2.10:443"}, want: []string{"192.0.2.10:443", "10.0.0.11:443"}},
 		"a member though the name is gone": {url: url, members: []string{"10.0.0.11:443"},
 			want: []string{"10.0.0.11:443"}, reasons: []string{"dns_failed"}},
-		"connect_to an address, any case":     {url: "https://Mail.contoso.TEST/", target: config.Target{ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"MAIL.contoso.test:443": "127.0.0.1:8443"}))}, resolved: both, want: []string{"127.0.0.1:8443"}},
-		"connect_to a name":                   {url: url, target: config.Target{ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"mail.contoso.test:443": "lb.contoso.test:8443"}))}, resolved: both[:1], want: []string{"192.0.2.10:8443"}},
-		"connect_to for another port":         {url: url, target: config.Target{ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"mail.contoso.test:8443": "127.0.0.1:8443"}))}, resolved: both[:1], want: []string{"192.0.2.10:443"}},
-		"a proxy: the name is left to it":     {url: url, target: config.Target{Proxy: checktest.Must(config.ParseProxy("http://proxy.contoso.test:3128"))}, resolved: both, want: []string{"invalid AddrPort"}},
+		"connect_to an address, any case":     {url: "https://Mail.contoso.TEST/", target: config.Target{ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{"MAIL.contoso.test:443": "127.0.0.1:8443"})}, resolved: both, want: []string{"127.0.0.1:8443"}},
+		"connect_to a name":                   {url: url, target: config.Target{ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{"mail.contoso.test:443": "lb.contoso.test:8443"})}, resolved: both[:1], want: []string{"192.0.2.10:8443"}},
+		"connect_to for another port":         {url: url, target: config.Target{ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{"mail.contoso.test:8443": "127.0.0.1:8443"})}, resolved: both[:1], want: []string{"192.0.2.10:443"}},
+		"a proxy: the name is left to it":     {url: url, target: config.Target{Proxy: checktest.Setting[config.Proxy]("http://proxy.contoso.test:3128")}, resolved: both, want: []string{"invalid AddrPort"}},
 		"an address that is of this link too": {url: "https://[fe80::1%25eth0]/", reasons: []string{"dns_failed"}, notes: "never asked"},
 	}
 	for name, test := range tests {
@@ -96,7 +96,7 @@ func TestAConnectToNameIsNotLookedUp(t *testing.T) {
 		t.Error("looked up")
 		return nil, errors.New("looked up")
 	}
-	r, err := newRoute(config.Target{ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"mail.contoso.test:443": "127.0.0.1:8443"}))}, env)
+	r, err := newRoute(config.Target{ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{"mail.contoso.test:443": "127.0.0.1:8443"})}, env)
 	require.NoError(t, err)
 	_, _, _, err = r.ways(t.Context(), testURL(t, "https://mail.contoso.test/"))
 	assert.NoError(t, err)

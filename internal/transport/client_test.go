@@ -81,7 +81,8 @@ func TestTheClientGoesOutTheTargetsWay(t *testing.T) {
 		require.NoError(t, err)
 	})
 	t.Run("connect_to and user_agent", func(t *testing.T) {
-		target := config.Target{CAFile: ca.File, UserAgent: "contoso", ConnectTo: checktest.Must(config.ParseConnectTo(map[string]string{"Login.contoso.test:443": "127.0.0.1:" + port}))}
+		target := config.Target{CAFile: ca.File, UserAgent: "contoso",
+			ConnectTo: checktest.Setting[config.ConnectTo](map[string]string{"Login.contoso.test:443": "127.0.0.1:" + port})}
 		body, err := fetch(t, target, checktest.Env(time.Now), "https://login.contoso.test")
 		require.NoError(t, err)
 		assert.Equal(t, "login.contoso.test contoso", body)
@@ -95,7 +96,7 @@ func TestTheClientGoesOutTheTargetsWay(t *testing.T) {
 		env.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
 			return nil, errors.New("the proxy resolves")
 		}
-		target := config.Target{CAFile: ca.File, Proxy: checktest.Must(config.ParseProxy(proxy.URL))}
+		target := config.Target{CAFile: ca.File, Proxy: checktest.Setting[config.Proxy](proxy.URL)}
 		_, err := fetch(t, target, env, "https://"+here)
 		require.NoError(t, err)
 

@@ -5,6 +5,7 @@ package transport
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/netip"
 	"net/url"
@@ -106,21 +107,35 @@ func (w *Way) PublicRoots() *x509.CertPool {
 
 // AddRoots adds the certificates of a PEM file that a setting names.
 func AddRoots(pool *x509.CertPool, setting, file string, env check.Env) error {
-	pem, err := readCA(setting, file, env)
+	data, err := readCA(setting, file, env)
 	if err == nil {
-		pool.AppendCertsFromPEM(pem)
+		pool.AppendCertsFromPEM(data)
 	}
 	return err
 }
 
 // readCA reads a PEM file with at least one certificate.
 func readCA(setting, file string, env check.Env) ([]byte, error) {
-	pem, err := env.ReadFile(file, maxCAFile)
+	data, err := env.ReadFile(file, maxCAFile)
 	if err != nil {
 		return nil, config.Invalid(setting, "%s", err)
 	}
-	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+	if !holdsCertificate(data) {
 		return nil, config.Invalid(setting, "%s holds no certificate in PEM", file)
 	}
-	return pem, nil
+	return data, nil
+}
+
+// holdsCertificate reports whether a PEM file has a certificate. It reads no
+// further than the first: a file may be the bundle of a whole system.
+func holdsCertificate(data []byte) bool {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return true
+		}
+	}
+	return false
 }

@@ -5,6 +5,7 @@ package checktest
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -21,6 +22,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
 
 	"github.com/hmad/hmad/internal/budget"
 	"github.com/hmad/hmad/internal/check"
@@ -99,10 +101,17 @@ func OneLine(t testing.TB, err error) {
 	}
 }
 
-// Must returns the value that a parser read; it panics where the text was refused.
-func Must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
+// Setting returns a value as the config has it, such as config.URL, of what a
+// file says; it panics where the config refuses that.
+func Setting[T any](says any) T {
+	text, err := yaml.Marshal(says)
+	var v T
+	if err == nil {
+		err = yaml.Unmarshal(text, &v)
+	}
+	again, _ := yaml.Marshal(v)
+	if err != nil || string(again) != string(text) {
+		panic(fmt.Sprintf("%T refuses %s: %v", v, text, err))
 	}
 	return v
 }

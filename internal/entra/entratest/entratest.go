@@ -62,7 +62,7 @@ func (e *Authority) Target(t testing.TB) config.Target {
 	ca := checktest.NewCA(t)
 	port := checktest.Serve(t, ca, "login.contoso.test", e)
 	return config.Target{Tenant: TenantID, CAFile: ca.File, ExchangeOnline: config.ExchangeOnline{ClientID: ClientID,
-		AuthorityHost: checktest.Must(config.ParseURL("https://login.contoso.test:" + port + "/")), DisableAuthorityCheck: true}}
+		AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + port + "/"), DisableAuthorityCheck: true}}
 }
 
 // ServeHTTP implements http.Handler.
