@@ -136,7 +136,7 @@ func combinations() []scenario {
 
 // ofOwnSide makes a scenario of a fault that leads to no finding: it is told
 // that hmad cannot tell, or nothing.
-func ofOwnSide(t *testing.T, f lab.Fault) scenario {
+func ofOwnSide(t *testing.T, f lab.Switch) scenario {
 	t.Helper()
 	c := scenario{name: f.Name, faults: []string{f.Name}, reason: "mailbox_sync: nothing", stands: 40 * time.Minute}
 	switch {

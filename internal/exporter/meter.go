@@ -122,15 +122,16 @@ func labelValues(f *check.Metric, id check.ID, own []string) []string {
 
 // For returns the Meter of one check. What does not fit its declaration is
 // counted in hmad_meter_rejected_total and otherwise ignored.
-func (m *Meter) For(id check.ID) check.Meter { return meter{m, id} }
+func (m *Meter) For(id check.ID) check.Meter { return checkMeter{m, id} }
 
-type meter struct {
+// checkMeter is the Meter of one check.
+type checkMeter struct {
 	*Meter
 	id check.ID
 }
 
 // Add adds v, which is not negative, to a counter.
-func (m meter) Add(f *check.Metric, v float64, labels ...string) {
+func (m checkMeter) Add(f *check.Metric, v float64, labels ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := m.id
@@ -175,7 +176,7 @@ func (c *tally) counter(f *family, labels []string) *counter {
 }
 
 // Observe counts v in a histogram.
-func (m meter) Observe(f *check.Metric, v float64, labels ...string) {
+func (m checkMeter) Observe(f *check.Metric, v float64, labels ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.gone[m.id] && !f.NoTarget {

@@ -13,8 +13,8 @@ import (
 // ErrUnknownFault is in the error of Set for a name that no fault has.
 var ErrUnknownFault = errors.New("unknown fault")
 
-// Fault is one switch of the estate.
-type Fault struct {
+// Switch is one fault as its user sees it.
+type Switch struct {
 	// Name is CHECK.REASON after what the fault makes the check find. Another
 	// way to the same finding is named VARIANT.CHECK.
 	Name string `json:"name"`
@@ -47,12 +47,12 @@ func allFaults(f Facts, keys *keyring) []fault {
 }
 
 // Faults lists every fault and whether it is on.
-func (l *Lab) Faults() []Fault {
+func (l *Lab) Faults() []Switch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]Fault, len(l.faults))
+	all := make([]Switch, len(l.faults))
 	for i, f := range l.faults {
-		all[i] = Fault{f.name, f.doc, l.on[f.name]}
+		all[i] = Switch{f.name, f.doc, l.on[f.name]}
 	}
 	return all
 }

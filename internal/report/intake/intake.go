@@ -66,16 +66,16 @@ func New(cfg config.Report, env check.Env, put func(name string, data []byte) er
 		limit: rate.NewLimiter(pushesPerSec, pushBurst), slots: make(chan struct{}, pushesAtATime)}
 }
 
-// refusal is an answer other than 204.
-type refusal struct {
+// answerError is an answer other than 204.
+type answerError struct {
 	code int
 	text string
 }
 
-func (r *refusal) Error() string { return r.text }
+func (r *answerError) Error() string { return r.text }
 
 func refuse(code int, format string, args ...any) error {
-	return &refusal{code, fmt.Sprintf(format, args...)}
+	return &answerError{code, fmt.Sprintf(format, args...)}
 }
 
 // ServeHTTP implements http.Handler.
@@ -83,11 +83,11 @@ func (in *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := sender{claimed: claimedHost(r)}
 	err := in.take(w, r, &p)
 	code := http.StatusNoContent
-	var no *refusal
+	var no *answerError
 	if errors.As(err, &no) {
 		code = no.code
 	} else if err != nil {
-		code, no = http.StatusInternalServerError, &refusal{text: "the report could not be kept"}
+		code, no = http.StatusInternalServerError, &answerError{text: "the report could not be kept"}
 	}
 	if in.env.Meter != nil {
 		in.env.Meter.Add(Pushes, 1, strconv.Itoa(code))
