@@ -285,16 +285,3 @@ func (o outcome) sections(t testing.TB) map[string]section {
 	require.NoError(t, json.Unmarshal(o.data, &r), "%s%s", o.printed, o.complaints)
 	return r.Sections
 }
-
-// failed returns the names of the sections that are not ok.
-func (o outcome) failed(t testing.TB) []string {
-	t.Helper()
-	var names []string
-	for name, s := range o.sections(t) {
-		if !s.OK {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}

@@ -20,10 +20,10 @@ var columns = []string{"DateTime", "RequestId", "AuthenticationType", "Authentic
 
 // entry is a line of the front end's log.
 type entry struct {
-	ago           time.Duration
-	how, agent    string
-	status        int
-	query, quoted string
+	ago        time.Duration
+	how, agent string
+	status     int
+	query      string
 }
 
 // cloud is a good request of the cloud's own client.

@@ -198,10 +198,10 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := watching("jane@contoso.com")
 				o := newOffice(t, s)
-				r := o.daemon(10 * time.Minute)
+				o.daemon(10 * time.Minute)
 				require.Equal(t, 100.0, o.held(MailboxItems, "jane@contoso.com"))
 				c.set(o)
-				r = o.daemon(2 * time.Hour)
+				r := o.daemon(2 * time.Hour)
 				assert.Equal(t, c.stays, o.held(MailboxItems, "jane@contoso.com") == 100)
 				notes := strings.Join(r.Texts(), "\n")
 				if c.note == "" {
