@@ -33,8 +33,10 @@ func (k Kind) class() *check.Class {
 	switch k {
 	case Access:
 		return check.Permission
-	case Throttled, Transient:
+	case Throttled:
 		return check.Throttled
+	case Transient:
+		return check.Service
 	case Token:
 		return check.Token
 	default:
