@@ -6,7 +6,8 @@ var (
 	Success = &Metric{Name: "hmad_check_success", Kind: Gauge,
 		Help: "1 when the last decided run passed or warned, 0 when it failed; absent before the first verdict and after three schedule gaps (at least 15 minutes) without one."}
 	FindingFound = &Metric{Name: "hmad_finding", Kind: Gauge, Labels: []string{"reason", "severity"},
-		Help: "1 when the last decided run found this reason, 0 when it looked and did not; absent when it could not look. A finding that a waiver accepts is 0 here and 1 in hmad_finding_accepted."}
+		Help: "1 while this reason stands: the last decided run found it, or an earlier one did and none has judged it since. 0 when the run looked and did not find it; absent when it was not judged. " +
+			"A finding that a waiver accepts is 0 here and 1 in hmad_finding_accepted."}
 	FindingAccepted = &Metric{Name: "hmad_finding_accepted", Kind: Gauge, Labels: []string{"reason"},
 		Help: "1 for a finding that stands and that a waiver of the config accepts."}
 	FindingAbout = &Metric{Name: "hmad_finding_about", Kind: Gauge, Labels: []string{"reason", "subject"},
