@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/catalog"
@@ -60,8 +61,30 @@ func TestAnEmptyReportClearsNothing(t *testing.T) {
 	for _, def := range catalog.Defs() {
 		t.Run(def.Name, func(t *testing.T) {
 			target, env := conformTarget(t, full)
-			writeReport(t, env.Reports)
+			writeReport(t, env.Reports, `[]`)
 			checktest.ConformEmpty(t, def, target, env, answered[def.Name]...)
+		})
+	}
+}
+
+// Reports whose objects have no properties show that the objects are there, and
+// nothing about them.
+func TestAReportWithoutPropertiesClearsNothing(t *testing.T) {
+	answered := map[string][]string{
+		"onprem_report": {"report_missing", "report_late", "report_invalid", "report_clock_skew"},
+		"configuration": {"hybrid_configuration_missing"},
+	}
+	for _, def := range catalog.Defs() {
+		if def.Needs != config.ReportNeeds {
+			continue // what else it needs nobody answers, and TestAnEmptyReportClearsNothing has it
+		}
+		t.Run(def.Name, func(t *testing.T) {
+			target, env := conformTarget(t, full)
+			writeReport(t, env.Reports, `[{}]`)
+			found := checktest.ConformEmpty(t, def, target, env, answered[def.Name]...)
+			for _, f := range found {
+				assert.Equal(t, "report_section_failed", f.Reason.Name, f.Detail)
+			}
 		})
 	}
 }
@@ -87,12 +110,12 @@ func conformTarget(t *testing.T, text string) (config.Target, check.Env) {
 	return f.Targets[0], env
 }
 
-// writeReport writes a report of EX01 whose sections are empty lists.
-func writeReport(t *testing.T, dir string) {
+// writeReport writes a report of EX01 whose sections all have this data.
+func writeReport(t *testing.T, dir, sectionData string) {
 	t.Helper()
 	sections := map[string]any{}
 	for _, name := range report.SectionNames() {
-		sections[name] = map[string]any{"ok": true, "data": []any{}}
+		sections[name] = map[string]any{"ok": true, "data": json.RawMessage(sectionData)}
 	}
 	data, err := json.Marshal(map[string]any{"schema": 1, "collector": "9.9.9", "host": "EX01", "intervalSeconds": 900,
 		"generatedAt": time.Now().UTC().Format(time.RFC3339), "durationMs": 1, "sections": sections})

@@ -64,6 +64,13 @@ func (f *Fields) Need(name string) string {
 	return s
 }
 
+// Named fails where the object has no such property at all; null is a value.
+func (f *Fields) Named(name string) {
+	if f.Row.value(name) == nil {
+		f.Fail(name, errMissing)
+	}
+}
+
 // errNumber is why a number is no name: remoting may bring an enumeration as the
 // number behind its name, which means nothing here.
 var errNumber = errors.New("got a number, want a name")

@@ -216,6 +216,7 @@ func TestFieldsKeepTheFirstError(t *testing.T) {
 	f := Fields{Row: Row{"Text": json.RawMessage(`"a"`), "List": json.RawMessage(`[]`), "Null": json.RawMessage(`null`), "Nought": json.RawMessage(`0`)}}
 	assert.Equal(t, "a", f.Need("text"))
 	assert.Equal(t, 1, f.Count("Null"), "nothing is one")
+	f.Named("null")
 	require.NoError(t, f.Err)
 	for name, c := range map[string]struct {
 		read func(*Fields)
@@ -223,6 +224,7 @@ func TestFieldsKeepTheFirstError(t *testing.T) {
 	}{
 		"a needed text":     {func(f *Fields) { f.Need("Null") }, "Null: missing"},
 		"a needed time":     {func(f *Fields) { f.NeedTime("Null") }, "Null: missing"},
+		"no such property":  {func(f *Fields) { f.Named("Other") }, "Other: missing"},
 		"a count of nought": {func(f *Fields) { f.Count("Nought") }, "Nought: want at least 1"},
 		"two errors":        {func(f *Fields) { f.Text("List"); f.Flag("Text") }, "List: got an array, want a text"},
 		"an error twice":    {func(f *Fields) { f.Need("List") }, "List: got an array, want a text"},

@@ -82,6 +82,7 @@ type AuthConfig struct {
 // AuthConfig reads Get-AuthConfig.
 func (r Report) AuthConfig() (AuthConfig, error) {
 	return rowOf(r, SectionAuthConfig, func(w *powershell.Fields) AuthConfig {
+		w.Named("currentCertificateThumbprint") // null says that there is none
 		return AuthConfig{
 			CurrentThumbprint: upper(w.Text("currentCertificateThumbprint")), NextThumbprint: upper(w.Text("nextCertificateThumbprint")),
 			PreviousThumbprint: upper(w.Text("previousCertificateThumbprint")), NextEffective: w.Time("nextCertificateEffectiveDate"),
