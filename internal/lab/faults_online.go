@@ -55,12 +55,12 @@ func onlineFaults(every time.Duration) []fault {
 		change("slow.exchange_online", "Exchange Online takes a second for an answer: nothing is found.", func(b *online.Behaviour) { b.Slow = time.Second }),
 		change("zoneless_dates.mailbox_sync", "Dates come without a zone: not known when anybody synchronised (sync_unknown).", func(b *online.Behaviour) { b.ZoneLess = true }),
 		change("future_dates.mailbox_sync", "The last success lies a day ahead (sync_unknown).", func(b *online.Behaviour) { b.Future = true }),
-		change("other_mailbox.exchange_online", "The rows are those of another mailbox (undecided, class state).", func(b *online.Behaviour) { b.OtherRows = true }),
+		change("other_mailbox.exchange_online", "The rows are those of another mailbox (undecided, class other).", func(b *online.Behaviour) { b.OtherRows = true }),
 		change("invalid_text.exchange_online", "Names of devices are not UTF-8: nothing is found.", func(b *online.Behaviour) { b.BadText = true }),
-		change("million_rows.exchange_online", "An answer has a million rows (undecided, class state).", func(b *online.Behaviour) { b.ManyRows = true }),
-		change("deep_json.exchange_online", "An answer nests 100,000 deep (undecided, class state).", func(b *online.Behaviour) { b.Deep = true }),
+		change("million_rows.exchange_online", "An answer has a million rows (undecided, class other).", func(b *online.Behaviour) { b.ManyRows = true }),
+		change("deep_json.exchange_online", "An answer nests 100,000 deep (undecided, class other).", func(b *online.Behaviour) { b.Deep = true }),
 		change("expired_page.exchange_online", "The second page of an answer cannot be had: nothing is found.", func(b *online.Behaviour) { b.ExpiredPage = true }),
-		change("other_host.exchange_online", "The next page of an answer lies at another host (undecided, class state).", func(b *online.Behaviour) { b.OtherHost = true }),
+		change("other_host.exchange_online", "The next page of an answer lies at another host (undecided, class other).", func(b *online.Behaviour) { b.OtherHost = true }),
 	}
 }
 
