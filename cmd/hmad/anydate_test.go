@@ -88,5 +88,5 @@ func passesWithoutFinding(t *testing.T, c *check.Check) {
 		for _, open := range r.Unevaluated() {
 			assert.Fail(collect, "not judged: "+open.Name, c.Name)
 		}
-	}, 10*time.Minute, waitTick)
+	}, 3*time.Minute, waitTick)
 }

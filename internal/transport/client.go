@@ -36,13 +36,14 @@ func (w *Way) Client() *http.Client {
 }
 
 // Transport returns what Client is made of, for a caller that sets limits of its
-// own. It sends no User-Agent of the target's.
+// own. It sends no User-Agent of the target's, and judges certificates by the
+// clock of Env.
 func (w *Way) Transport() *http.Transport {
 	return &http.Transport{
 		DialContext:            w.dial,
 		Proxy:                  w.proxyFor,
 		OnProxyConnectResponse: refused,
-		TLSClientConfig:        &tls.Config{RootCAs: w.PublicRoots(), MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: w.PublicRoots(), MinVersion: tls.VersionTLS12, Time: w.env.Now},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
 	}

@@ -146,6 +146,14 @@ func connectProxy(status *atomic.Int64, port string) http.HandlerFunc {
 	}
 }
 
+func TestCertificatesAreJudgedByTheClockOfEnv(t *testing.T) {
+	ca := checktest.NewCA(t)
+	port := checktest.Serve(t, ca, "login.contoso.test", http.NotFoundHandler())
+	env := checktest.Env(func() time.Time { return time.Now().AddDate(1, 0, 0) })
+	_, err := fetch(t, config.Target{CAFile: ca.File}, env, "https://login.contoso.test:"+port)
+	assert.ErrorContains(t, err, "certificate has expired")
+}
+
 func TestTheClientIsBounded(t *testing.T) {
 	ca := checktest.NewCA(t)
 	port := checktest.Serve(t, ca, "login.contoso.test", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
