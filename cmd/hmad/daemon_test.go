@@ -77,7 +77,7 @@ func TestReload(t *testing.T) {
 		assert.Contains(t, page, "want at least one target")
 	})
 	t.Run("SIGHUP reloads, unchanged checks keep their history", func(t *testing.T) {
-		text := strings.Replace(string(good), "activesync: {schedule:", "activesync: {enabled: false, schedule:", 1)
+		text := strings.Replace(string(good), "activesync: {enabled: true, schedule:", "activesync: {enabled: false, schedule:", 1)
 		require.NotEqual(t, string(good), text)
 		require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
@@ -98,7 +98,7 @@ func TestStopsWhileARunHangs(t *testing.T) {
 	defer silent.Close()
 	l := startLab(t)
 	text := strings.Replace(string(lab.Config(l)), l.Facts().ActiveSyncURL, "https://"+silent.Addr().String()+"/Microsoft-Server-ActiveSync", 1)
-	text = regexp.MustCompile(`activesync: \{schedule: [^}]*\}`).ReplaceAllString(text, `activesync: {schedule: "@every 24h", timeout: 2h}`)
+	text = regexp.MustCompile(`activesync: \{[^}]*\}`).ReplaceAllString(text, `activesync: {schedule: "@every 24h", timeout: 2h}`)
 	e := startRun(t, write(t, t.TempDir(), "hmad.yaml", text))
 	held, err := silent.Accept()
 	require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestFindingsForPeople(t *testing.T) {
 func TestWaivedFindingIsShownAndDoesNotCount(t *testing.T) {
 	l := startLab(t)
 	require.NoError(t, l.Set("activesync.certificate_expiring", true))
-	text := strings.Replace(string(lab.Config(l)), "activesync: {schedule:",
+	text := strings.Replace(string(lab.Config(l)), "activesync: {enabled: true, schedule:",
 		fmt.Sprintf("activesync: {accept: [{reason: certificate_expiring, until: %s, note: ordered}], schedule:", time.Now().AddDate(0, 0, 2).Format(time.DateOnly)), 1)
 	p := start(t, "check", "activesync", "-v", "--config.file="+write(t, t.TempDir(), "hmad.yaml", text))
 	<-p.exited

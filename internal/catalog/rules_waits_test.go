@@ -1,14 +1,10 @@
 package catalog
 
 import (
-	"fmt"
-	"os"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/probes"
@@ -53,25 +49,6 @@ func TestTheSlowerOfTwoChecksWaitsForTheOther(t *testing.T) {
 		{probes.Autodiscover, "connect_failed", 2 * minute},
 	} {
 		assert.Equal(t, c.want, holdOf(c.def, c.def.Reason(c.reason)), "%s.%s", c.def.Name, c.reason)
-	}
-}
-
-// The document says of each check how long its alerts take at most.
-func TestHowSoonItTells(t *testing.T) {
-	document, err := os.ReadFile("../../docs/alerting.md")
-	require.NoError(t, err)
-	const groupWait = time.Minute
-	for _, d := range Defs() {
-		gap := waitsOf(d).gap
-		var within []int
-		for _, r := range d.Reasons {
-			within = append(within, int((gap + holdOf(d, r) + aRun + groupWait).Minutes()))
-		}
-		row := fmt.Sprintf("| `%s` | %.0f | %d to %d |", d.Name, gap.Minutes(), slices.Min(within), slices.Max(within))
-		if slices.Min(within) == slices.Max(within) {
-			row = fmt.Sprintf("| `%s` | %.0f | %d |", d.Name, gap.Minutes(), within[0])
-		}
-		assert.Contains(t, string(document), "\n"+row+"\n")
 	}
 }
 

@@ -47,6 +47,7 @@ var frontEnds = []netip.Addr{
 // Facts are what a config needs to know of a lab.
 type Facts struct {
 	Target              string        // the config's name for this lab
+	Checks              []string      // the checks that have a fault here
 	Every               time.Duration // how often hmad looks
 	Tenant              string        // the Entra tenant's GUID
 	Mailbox             string        // the probe mailbox
@@ -168,17 +169,9 @@ targets:
     resolver: {{quote .Resolver}}
     ca_file: {{quote .CAFile}}
     checks:
-      vantage: { {{- .Plan}}}
-      autodiscover: { {{- .Plan}}}
-      activesync: { {{- .Plan}}}
-      tls_offload: {enabled: true, {{.Plan}}}
-      evosts_metadata: { {{- .Plan}}}
-      metadata_refresh: { {{- .Plan}}}
-      onprem_report: { {{- .Plan}}}
-      configuration: { {{- .Plan}}}
-{{- if .OnlineHost}}
-      mailbox_sync: { {{- .Plan}}}
-      onprem_sync: { {{- .Plan}}}
+{{- $plan := .Plan}}
+{{- range .Checks}}
+      {{.}}: {enabled: true, {{$plan}}}
 {{- end}}
 {{- end}}
 `

@@ -46,6 +46,29 @@ func allFaults(f Facts, keys *keyring) []fault {
 	)
 }
 
+// ownSide ends the names of faults that lead to no finding: they are on hmad's
+// own side of its questions to Exchange Online.
+const ownSide = "exchange_online"
+
+// checksOf lists the checks of which there are faults named CHECK.REASON, in the
+// table's order.
+func checksOf(faults []fault) []string {
+	first := map[string]bool{}
+	for _, f := range faults {
+		name, _, _ := strings.Cut(f.name, ".")
+		first[name] = true
+	}
+	var checks []string
+	for _, f := range faults {
+		name, rest, _ := strings.Cut(f.name, ".")
+		variant := rest == ownSide || rest == f.where || first[rest]
+		if !variant && !slices.Contains(checks, name) {
+			checks = append(checks, name)
+		}
+	}
+	return checks
+}
+
 // Faults lists every fault and whether it is on.
 func (l *Lab) Faults() []Switch {
 	l.mu.Lock()

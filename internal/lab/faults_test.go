@@ -27,7 +27,7 @@ func TestFaults(t *testing.T) {
 	l := start(t)
 	shows := wire(t, l)
 	for _, f := range l.faults {
-		check := checkOf(f.name)
+		check := l.checkOf(f.name)
 		if check != f.where {
 			continue // of the reports, or of Entra's other documents
 		}
@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 			if !ok {
 				assertion, ok = shows[strings.Replace(f.name, check, "*", 1)]
 			}
-			require.True(t, ok, "no row for this fault")
+			require.True(t, ok, "internal/lab/faults_test.go: wire has no row that says what %s shows", f.name)
 			limit := checktest.Patience
 			if strings.HasSuffix(f.name, ".timeout") {
 				limit = 200 * time.Millisecond
@@ -55,9 +55,9 @@ func TestFaults(t *testing.T) {
 }
 
 // checkOf gives the check of CHECK.REASON or VARIANT.CHECK.
-func checkOf(fault string) string {
+func (l *Lab) checkOf(fault string) string {
 	first, second, _ := strings.Cut(fault, ".")
-	if slices.Contains(checks, first) {
+	if slices.Contains(l.facts.Checks, first) {
 		return first
 	}
 	return second
@@ -240,11 +240,11 @@ func TestFaultNames(t *testing.T) {
 	names, variants := map[string]bool{}, map[string]string{}
 	for _, f := range l.Faults() {
 		assert.Regexp(t, `^[a-z0-9_]+\.[a-z_]+$`, f.Name)
-		assert.Contains(t, checks, checkOf(f.Name))
+		assert.Contains(t, l.facts.Checks, l.checkOf(f.Name))
 		assert.False(t, names[f.Name], "%s twice", f.Name)
 		assert.Regexp(t, `^[A-Z].*\.$`, f.Doc, f.Name)
 		names[f.Name] = true
-		if check := checkOf(f.Name); strings.HasSuffix(f.Name, "."+check) {
+		if check := l.checkOf(f.Name); strings.HasSuffix(f.Name, "."+check) {
 			reason := regexp.MustCompile(`[(; ](\w+)\)\.$`).FindStringSubmatch(f.Doc)
 			require.Len(t, reason, 2, "%s does not say what it leads to", f.Name)
 			variants[f.Name] = check + "." + reason[1]

@@ -131,6 +131,7 @@ func (l *Lab) start() error {
 	if l.online != nil {
 		l.faults = append(l.faults, onlineFaults(l.opt.Every)...)
 	}
+	l.facts.Checks = checksOf(l.faults)
 	if err := l.apply(); err != nil {
 		return err
 	}

@@ -15,15 +15,21 @@ import (
 const root = "../.."
 
 func main() {
-	for name, text := range map[string]string{
-		"docs/checks.md":                            catalog.ChecksDoc(),
-		"docs/metrics.md":                           catalog.MetricsDoc(exporter.Own),
-		"deploy/prometheus/hmad.rules.yaml":         catalog.Rules(1),
-		"deploy/prometheus/tests/reasons.test.yaml": catalog.RuleTests(catalog.Defs()),
-	} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, "generate:", err)
-			os.Exit(1)
+	if err := write(); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func write() error {
+	files, err := catalog.Documents(exporter.Own, func(path string) ([]byte, error) { return os.ReadFile(filepath.Join(root, path)) })
+	if err != nil {
+		return err
+	}
+	for path, text := range files {
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o644); err != nil {
+			return err
 		}
 	}
+	return nil
 }
