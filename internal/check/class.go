@@ -103,9 +103,11 @@ func ClassOf(err error) *Class {
 	}
 }
 
-// joined returns nil for no errors, a single one as it is, and otherwise one
-// error with every text once and the class of the first.
-func joined(errs []error) error {
+// Joined returns nil where every error is nil, a single one as it is, and
+// otherwise one error of one line, with every text once and the class of the
+// first.
+func Joined(errs ...error) error {
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	switch len(errs) {
 	case 0:
 		return nil

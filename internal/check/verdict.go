@@ -281,7 +281,7 @@ func (v *Verdict) Report() (Report, error) {
 			out.Unjudged = append(out.Unjudged, Unjudged{r, j.why, j.ends})
 		}
 	}
-	return out, joined(v.errs)
+	return out, Joined(v.errs...)
 }
 
 // silence returns why reasons stand unmentioned: an error of the whole run, or

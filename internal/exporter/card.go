@@ -77,7 +77,7 @@ func newCard(f facts, st state.Status) card {
 	if st.Last.Start.IsZero() {
 		return c
 	}
-	c.look, c.Took = lookOf(st.Last.Outcome()), took(st.Last.Took)
+	c.look, c.Took = lookOf(st.Last.Outcome()), check.Span(st.Last.Took)
 	c.Since, c.Ran = momentOf(st.Since, f.now), momentOf(st.Last.Start, f.now)
 	verdict := st.Last
 	if st.Last.Err != nil {

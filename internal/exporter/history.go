@@ -25,7 +25,7 @@ type run struct {
 func runs(history []check.Result, now time.Time) (out []run, tally string) {
 	var outcomes []check.Outcome
 	for i, r := range history {
-		out = append(out, run{lookOf(r.Outcome()), momentOf(r.Start, now), took(r.Took), why(r), i >= recentRuns})
+		out = append(out, run{lookOf(r.Outcome()), momentOf(r.Start, now), check.Span(r.Took), why(r), i >= recentRuns})
 		if i < recentRuns {
 			outcomes = append(outcomes, r.Outcome())
 		}

@@ -40,7 +40,7 @@ func newPhases(samples []check.Sample) []phases {
 			out = append(out, phases{Where: where})
 		}
 		p := &out[place[where]]
-		p.Parts = append(p.Parts, phase{Name: label(s.Labels[0]), Class: phaseClass(s.Labels[0]), Took: took(seconds(s.Value)), seconds: s.Value})
+		p.Parts = append(p.Parts, phase{Name: label(s.Labels[0]), Class: phaseClass(s.Labels[0]), Took: check.Span(seconds(s.Value)), seconds: s.Value})
 	}
 	for i := range out {
 		out[i].measure()
@@ -65,7 +65,7 @@ func (p *phases) measure() {
 	for _, x := range p.Parts {
 		total += x.seconds
 	}
-	p.Total = took(seconds(total))
+	p.Total = check.Span(seconds(total))
 	sum := 0.0
 	for i := range p.Parts {
 		x := &p.Parts[i]

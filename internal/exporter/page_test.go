@@ -224,15 +224,6 @@ func TestOverdue(t *testing.T) {
 	assert.Contains(t, text(render(t, o, "/")), "overdue by 10 min")
 }
 
-func TestSpan(t *testing.T) {
-	for want, d := range map[string]time.Duration{
-		"45 s": 45 * time.Second, "3 min": 3 * time.Minute, "3 min 1 s": 181 * time.Second, "2 h 5 min": 125 * time.Minute,
-		"1 d": 24*time.Hour + 59*time.Minute, "40 d 3 h": 963 * time.Hour, "120 ms": 120 * time.Millisecond,
-	} {
-		assert.Equal(t, want, span(d))
-	}
-}
-
 func TestPhasesFillTheBar(t *testing.T) {
 	got := newPhases(append(phaseSamples("mail.contoso.com", "", 1, 2, 3, 4, 0.0001), check.Sample{Metric: check.Phase, Value: -1, Labels: []string{"dns", "x", ""}}))
 	require.Len(t, got, 1)

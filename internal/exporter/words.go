@@ -83,7 +83,7 @@ func momentOf(t, now time.Time) *moment {
 	t = t.UTC()
 	m := &moment{ISO: t.Format(time.RFC3339), UTC: t.Format("2006-01-02 15:04:05") + " UTC"}
 	d := now.Sub(t)
-	m.Span = span(d.Abs())
+	m.Span = check.Span(d.Abs().Truncate(time.Second))
 	switch {
 	case d >= time.Second:
 		m.Ago = m.Span + " ago"
@@ -93,35 +93,6 @@ func momentOf(t, now time.Time) *moment {
 		m.Ago, m.Span = "now", "a moment"
 	}
 	return m
-}
-
-// span returns a duration in its two largest units.
-func span(d time.Duration) string {
-	units := []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	for i, u := range units {
-		if d < u.size {
-			continue
-		}
-		text := fmt.Sprintf("%d %s", d/u.size, u.name)
-		if i+1 < len(units) {
-			if rest := d % u.size / units[i+1].size; rest > 0 {
-				text += fmt.Sprintf(" %d %s", rest, units[i+1].name)
-			}
-		}
-		return text
-	}
-	return took(d)
-}
-
-// took returns a short time with three digits.
-func took(d time.Duration) string {
-	if d >= time.Second {
-		return strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s"
-	}
-	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'g', 3, 64) + " ms"
 }
 
 // anchor is a check's place on the page; what might not stand in an id or a

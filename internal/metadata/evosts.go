@@ -177,7 +177,7 @@ func (e *evosts) lookPublished(ctx context.Context, o *observation) {
 	for _, at := range o.places() {
 		p, err := e.library.published(ctx, at)
 		if err != nil {
-			o.publishedErr = joined(o.publishedErr, err)
+			o.publishedErr = check.Joined(o.publishedErr, err)
 			continue
 		}
 		o.published[at] = p

@@ -243,7 +243,7 @@ func (o *traces) readJob(r report.Report, names serverNames) {
 func (o *traces) readOAuth(r report.Report, names serverNames) {
 	events, err := r.OAuthEvents()
 	if err != nil {
-		o.oauthErr = joined(o.oauthErr, err)
+		o.oauthErr = check.Joined(o.oauthErr, err)
 		return
 	}
 	o.oauthSeen = true

@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func (s sources) read(ctx context.Context, tenant string) (holding, []string, er
 	case directoryErr == nil:
 		return byDirectory, []string{"the report cannot be read, the directory stands in: " + reportErr.Error()}, nil
 	default:
-		return holding{}, nil, joined(reportErr, directoryErr)
+		return holding{}, nil, check.Joined(reportErr, directoryErr)
 	}
 }
 
@@ -139,20 +138,4 @@ func flags(a report.AuthServer) string {
 		words[1] = "the default"
 	}
 	return strings.Join(words, " and ")
-}
-
-// joined makes one error, in one line, of those that are not nil. The class is
-// the first one's.
-func joined(errs ...error) error {
-	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
-	if len(errs) < 2 {
-		return errors.Join(errs...)
-	}
-	var texts []string
-	for _, err := range errs {
-		if !slices.Contains(texts, err.Error()) {
-			texts = append(texts, err.Error())
-		}
-	}
-	return &check.Error{Class: check.ClassOf(errs[0]), Err: &shown{strings.Join(texts, "; "), errors.Join(errs...)}}
 }

@@ -86,7 +86,7 @@ func (v Visit) connection() string {
 		return s + ", no TLS"
 	}
 	leaf := v.Chain[0]
-	return fmt.Sprintf("%s, %s, certificate for %s of %s until %s", s, tls.VersionName(v.tls), names(leaf), issuer(leaf), day(leaf.NotAfter))
+	return fmt.Sprintf("%s, %s, certificate for %s of %s until %s", s, tls.VersionName(v.tls), names(leaf), issuer(leaf), check.Moment(leaf.NotAfter))
 }
 
 // notes returns the answer's status line and its headers.

@@ -33,7 +33,7 @@ func TestTheNotesTellHowToRepeatTheRequestAndWhatCame(t *testing.T) {
 		"curl -sS -i --http1.1 -m 20 --connect-to mail.contoso.test:443:" + to.String() + " --cacert ca.pem" +
 			" -H Accept: -H 'Authorization: Bearer' -H 'User-Agent: hmad/test' -H 'X-User-Identity: o'\\''neill@contoso.com'" +
 			" 'https://mail.contoso.test/autodiscover?Email=hmad-probe%40contoso.com&Protocol=activesync'",
-		"connection: " + to.String() + ", TLS 1.3, certificate for mail.contoso.test of CN=contoso root until " + day(v.Chain[0].NotAfter),
+		"connection: " + to.String() + ", TLS 1.3, certificate for mail.contoso.test of CN=contoso root until " + check.Moment(v.Chain[0].NotAfter),
 		"HTTP/1.1 302 Found",
 		"Content-Length: 0",
 		"Location: https://mail.contoso.test/a?…",

@@ -72,9 +72,9 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	}
 	switch {
 	case now.After(leaf.NotAfter):
-		return with(certificateExpired, "the certificate of %s expired on %s", host, day(leaf.NotAfter)), true
+		return with(certificateExpired, "the certificate of %s expired on %s", host, check.Moment(leaf.NotAfter)), true
 	case now.Before(leaf.NotBefore):
-		return with(certificateExpired, "the certificate of %s is not valid before %s", host, day(leaf.NotBefore)), true
+		return with(certificateExpired, "the certificate of %s is not valid before %s", host, check.Moment(leaf.NotBefore)), true
 	case leaf.VerifyHostname(host) != nil:
 		return with(certificateNameMismatch, "the certificate is for %s, not for %s", names(leaf), host), true
 	}
@@ -88,9 +88,9 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	left := leaf.NotAfter.Sub(now)
 	switch {
 	case left < ExpiringSoon:
-		findings = with(certificateExpiringSoon, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+		findings = with(certificateExpiringSoon, "the certificate of %s expires on %s", host, check.Moment(leaf.NotAfter))
 	case left < Expiring:
-		findings = with(certificateExpiring, "the certificate of %s expires on %s", host, day(leaf.NotAfter))
+		findings = with(certificateExpiring, "the certificate of %s expires on %s", host, check.Moment(leaf.NotAfter))
 	}
 	return findings, false
 }
@@ -117,7 +117,7 @@ func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
 		return certificateChainIncomplete, fmt.Sprintf("the server does not send the certificate of the issuer %s", issuer(leaf))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return certificateExpired, fmt.Sprintf("a certificate of the chain has expired or is not valid yet: %s, until %s",
-			check.Clean(invalid.Cert.Subject.String(), 200), day(invalid.Cert.NotAfter))
+			check.Clean(invalid.Cert.Subject.String(), 200), check.Moment(invalid.Cert.NotAfter))
 	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
 		return certificateUntrusted, "the certificate is self-signed: " + issuer(leaf)
 	default:
@@ -156,5 +156,3 @@ func names(c *x509.Certificate) string {
 	}
 	return check.Clean(strings.Join(list, ", "), 200)
 }
-
-func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
