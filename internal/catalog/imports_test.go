@@ -1,9 +1,12 @@
 package catalog_test
 
 import (
+	"cmp"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -82,6 +85,28 @@ func TestImportsGoOneWay(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Greater(t, seen, 20, "the walk must reach the code")
+}
+
+// The page that a newcomer reads says the same.
+func TestTheArchitecturePageHasTheMapOfImports(t *testing.T) {
+	page, err := os.ReadFile("../../docs/architecture.md")
+	require.NoError(t, err)
+	short := func(folder string) string { return "`" + strings.TrimPrefix(folder, "internal/") + "`" }
+	var rows []string
+	for _, folder := range slices.Sorted(maps.Keys(mayImport)) {
+		var names []string
+		for _, name := range mayImport[folder] {
+			names = append(names, short(name))
+		}
+		may := cmp.Or(strings.Join(names, ", "), "nothing")
+		if may == short("*") {
+			may = "everything"
+		}
+		if folder != "" {
+			rows = append(rows, "| "+short(folder)+" | "+may+" |\n")
+		}
+	}
+	assert.Contains(t, string(page), "|---|---|\n"+strings.Join(rows, "")+"\n", "docs/architecture.md, Which way imports go")
 }
 
 func cmpErr(err, otherwise error) error {
