@@ -82,7 +82,8 @@ func (r Report) Texts(kinds ...NoteKind) []string {
 }
 
 // Carry returns the report with those standing findings of earlier runs that
-// this run did not judge: nothing is told as mended because nobody looked.
+// this run did not judge: nothing is told as mended because nobody looked. None
+// is accepted: the waivers of then may have ended.
 func (r Report) Carry(standing []Finding) Report {
 	out := r
 	for _, f := range standing {
@@ -90,7 +91,7 @@ func (r Report) Carry(standing []Finding) Report {
 		if at < 0 || r.Unjudged[at].Ends {
 			continue
 		}
-		f.Carried = true
+		f.Carried, f.Accepted = true, false
 		out.Findings = append(slices.Clip(out.Findings), f)
 	}
 	return out

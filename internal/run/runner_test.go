@@ -204,6 +204,27 @@ func TestRunAppliesWaivers(t *testing.T) {
 	}
 }
 
+// What an earlier run found under a waiver is no longer accepted when the waiver
+// is gone, also while no run judges it.
+func TestAWaiverThatIsGoneAcceptsNothingThatIsCarried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leftOpen := func(ctx context.Context, v *check.Verdict) {
+			good(ctx, v)
+			v.Open("not now", old)
+		}
+		c := checkOf(inTurn(finding(old), leftOpen, leftOpen))
+		c.Accept = []config.Waiver{{Reason: "build_old", Until: config.Date{Time: at("2027-03-31 00:00:00")}}}
+		b := newBench()
+		for range 2 {
+			result, _ := b.Run(t.Context(), c)
+			assert.Equal(t, check.Passed, result.Outcome())
+		}
+		c.Accept = nil
+		result, _ := b.Run(t.Context(), c)
+		assert.Equal(t, check.Warned, result.Outcome())
+	})
+}
+
 func TestRunHoldsAPanic(t *testing.T) {
 	explode := func(context.Context, *check.Verdict) { panic("index out of range\nsecond line") }
 	for name, c := range map[string]*check.Check{
