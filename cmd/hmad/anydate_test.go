@@ -51,7 +51,7 @@ func labChecksAt(t *testing.T, day time.Time) []*check.Check {
 	require.NoError(t, err)
 	require.NotEmpty(t, file.Targets[0].ExchangeOnline.SecretFile)
 	target := &file.Targets[0]
-	target.ExchangeOnline.Rate, target.Sync.AskEvery = 1000, time.Minute // a rate over what a config may say, and time enough for a slow machine
+	target.ExchangeOnline.Rate, target.Sync.AskEvery = 1000, 30*time.Second // a rate over what a config may say, and no machine is a minute behind
 	w := newWorld(t.TempDir(), state.Open("", state.Options{Defs: catalog.Defs(), Now: clock}), func(check.ID) check.Meter { return noMeter{} })
 	w.now, w.labs = clock, []*lab.Lab{l}
 	checks, err := catalog.Build(file, w.env)
