@@ -1,16 +1,17 @@
 package transport
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // served starts a server that answers by path.
@@ -69,9 +70,8 @@ func TestTheErrorsOfGetJSONHoldNoQuery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			if strings.HasSuffix(c.url, "/hangs") {
-				late, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-				defer cancel()
-				ctx = late
+				late, expire := checktest.Expiring(t)
+				ctx = httptrace.WithClientTrace(late, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { expire() }})
 			}
 			var into map[string]string
 			err := GetJSON(ctx, srv.Client(), Request{URL: c.url + "?token=planted", Max: 100}, &into)
