@@ -41,7 +41,7 @@ func TestStatusPageInABrowser(t *testing.T) {
 	b.do(t, chromedp.Click(card+" button"), chromedp.WaitVisible(card+".passed"))
 	passed, err := chromedp.Run(b.ctx, chromedp.Text(card))
 	require.NoError(t, err)
-	assert.NotContains(t, passed, "Mend it", "no finding is left on the card")
+	assert.NotContains(t, passed, "How to fix it", "no finding is left on the card")
 
 	b.mu.Lock()
 	defer b.mu.Unlock()

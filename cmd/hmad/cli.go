@@ -124,17 +124,17 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
 	c.configFlag(daemon)
 	c.daemonFlags(daemon, ":9749")
-	c.storageFlag(daemon, "Folder for the state that survives restarts; empty: keep none.")
+	c.storageFlag(daemon, "Folder for the state that survives restarts; empty: state is not kept.")
 
-	once := app.Command("check", "Run checks once, print what they found; exit code 2 failed, 3 undecided, 1 warned, 0 passed.")
+	once := app.Command("check", "Run checks once and print what they found. Exit codes: 2 failed, 3 undecided, 1 warned, 0 passed.")
 	c.configFlag(once)
 	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).StringsVar(&c.checks)
-	c.storageFlag(once, "Where the daemon keeps the reports that are pushed to it.")
-	once.Flag("target", "Only this target.").StringVar(&c.target)
+	c.storageFlag(once, "Folder where the daemon keeps the reports that are pushed to it.")
+	once.Flag("target", "Run the checks of this target only.").StringVar(&c.target)
 	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
 	once.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
 
-	demo := app.Command("demo", "Run the daemon against a lab on loopback, with its own CA and faults to switch on.")
+	demo := app.Command("demo", "Run the daemon against a lab on loopback. The lab has its own CA and faults that you can switch on.")
 	c.daemonFlags(demo, "127.0.0.1:9749")
 	c.labFlag(demo)
 	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").StringsVar(&c.breaks)
@@ -151,20 +151,21 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
 	}
 
-	doctor := app.Command("doctor", "Try every path and permission that the config asks for; exit codes as check.")
+	doctor := app.Command("doctor", "Try every network path and permission that the config needs; exit codes as for check.")
 	c.configFlag(doctor)
-	c.storageFlag(doctor, "Where the daemon keeps the reports that are pushed to it.")
+	c.storageFlag(doctor, "Folder where the daemon keeps the reports that are pushed to it.")
 	c.webFlags(doctor, ":9749")
 
 	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
 	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
 	c.askingFlags(mailbox)
 
-	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to mend it.")
-	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: every reason. For the certificates' timeline the running daemon is asked.").StringVar(&c.reason)
+	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to fix it.")
+	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: every reason. The running daemon is asked for the "+
+		"timeline of the certificates.").StringVar(&c.reason)
 	c.askingFlags(explain)
-	rules := app.Command("rules", "Print Prometheus' alert rules.")
-	rules.Flag("scale", "Multiply the durations, for a trial: 0.05 makes five minutes fifteen seconds.").Default("1").Float64Var(&c.scale)
+	rules := app.Command("rules", "Print the Prometheus alert rules.")
+	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
 	app.Command("version", "Print the version.")
 
 	return app, map[string]command{
@@ -196,18 +197,20 @@ func (c *cli) storageFlag(cmd *kingpin.CmdClause, help string) {
 
 // askingFlags adds the flags of a command that asks the running daemon.
 func (c *cli) askingFlags(cmd *kingpin.CmdClause) {
-	cmd.Flag("web.url", "The daemon.").Default("http://127.0.0.1:9749").StringVar(&c.asking.url)
-	cmd.Flag("web.ca-file", "Root of its certificate, PEM.").StringVar(&c.asking.caFile)
-	cmd.Flag("web.username", "Whom to authenticate as.").StringVar(&c.asking.username)
-	cmd.Flag("web.password-file", "File with the password.").StringVar(&c.asking.passwordFile)
+	cmd.Flag("web.url", "URL of the daemon.").Default("http://127.0.0.1:9749").StringVar(&c.asking.url)
+	cmd.Flag("web.ca-file", "CA of the daemon's certificate, PEM.").StringVar(&c.asking.caFile)
+	cmd.Flag("web.username", "User name for the daemon.").StringVar(&c.asking.username)
+	cmd.Flag("web.password-file", "File with the password for the daemon.").StringVar(&c.asking.passwordFile)
 }
 
 func (c *cli) labFlag(cmd *kingpin.CmdClause) {
-	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port; a second lab has the next port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
-	cmd.Flag("lab.mailboxes", "Mailboxes of the lab's Exchange Online; 0: there is none.").Default("150").IntVar(&c.mailboxes)
-	cmd.Flag("lab.every", "How often hmad looks at the lab, and at each of its mailboxes.").Default(lab.DefaultEvery.String()).DurationVar(&c.labEvery)
-	cmd.Flag("lab.push-address", "Loopback address on which hmad takes reports; the lab's servers push them there instead of writing files.").StringVar(&c.labPush)
-	cmd.Flag("target", "Name of the lab's target; repeatable, each has a lab of its own.").Default(lab.DefaultTarget).StringsVar(&c.labTargets)
+	cmd.Flag("lab.listen-address", "Loopback address of the lab's control port; a second lab uses the next "+
+		"port.").Default("127.0.0.1:9750").StringVar(&c.labAddress)
+	cmd.Flag("lab.mailboxes", "Number of mailboxes in the lab's Exchange Online; 0: the lab has none.").Default("150").IntVar(&c.mailboxes)
+	cmd.Flag("lab.every", "How often hmad checks the lab and asks about each of its mailboxes.").Default(lab.DefaultEvery.String()).DurationVar(&c.labEvery)
+	cmd.Flag("lab.push-address", "Loopback address on which hmad receives reports; the lab's servers push them there instead of writing "+
+		"files.").StringVar(&c.labPush)
+	cmd.Flag("target", "Name of the lab's target; repeatable, each target has its own lab.").Default(lab.DefaultTarget).StringsVar(&c.labTargets)
 }
 
 // daemonFlags adds the flags of a command that serves.

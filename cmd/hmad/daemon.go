@@ -166,7 +166,7 @@ func (d *daemon) reload(context.Context) error {
 	defer d.notify.ready()
 	if err := d.load(); err != nil {
 		d.exporter.Reloaded(err)
-		d.log.Error("config refused, the one before stays in force", zap.Error(err))
+		d.log.Error("config refused, the previous config stays in force", zap.Error(err))
 		return err
 	}
 	d.log.Info("config reloaded")

@@ -125,7 +125,7 @@ func (c *cli) presentLab(f lab.Facts, page string) {
 		fmt.Fprint(c.stdout, oneMailbox(f.Watched, page))
 	}
 	fmt.Fprintf(c.stdout, `Break something  curl -X PUT %s/faults/activesync.bearer_missing
-Mend it          curl -X DELETE %s/faults/activesync.bearer_missing
+Fix it           curl -X DELETE %s/faults/activesync.bearer_missing
 All faults       curl %s/faults
 `, f.Control, f.Control, f.Control)
 }

@@ -34,7 +34,7 @@ type step struct {
 }
 
 // runDoctor is the command doctor: it tries every path and permission that the
-// config asks for, and says what is off for want of which setting.
+// config asks for, and says what is off needs which setting.
 func (c *cli) runDoctor(ctx context.Context) int {
 	w := trial(c.storagePath)
 	file, checks, err := buildChecks(c.configFile, w)
@@ -128,17 +128,17 @@ func (l look) checkSteps(t config.Target) []step {
 	return steps
 }
 
-// notRun returns the step that says why a check was not run: for want of which
+// notRun returns the step that says why a check was not run: needs which
 // setting, or since one run asks nothing.
 func (l look) notRun(t config.Target, d *check.Def) step {
-	s := step{what: "check " + d.Name, status: off, detail: "for want of " + d.Needs}
+	s := step{what: "check " + d.Name, status: off, detail: "needs " + d.Needs}
 	on := t.Checks[d.Name].Enabled
 	idle := l.idle[check.ID{Check: d.Name, Target: t.Name}]
 	switch {
 	case on != nil && !*on:
 		s.detail = "by checks." + d.Name + ".enabled"
 	case on == nil && d.Off:
-		s.detail = "for want of checks." + d.Name + ".enabled: true"
+		s.detail = "needs checks." + d.Name + ".enabled: true"
 	case idle != "":
 		s.status, s.detail = skipped, idle
 	}

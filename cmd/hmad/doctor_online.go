@@ -21,8 +21,8 @@ import (
 func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 	const what = "token from Entra"
 	if !t.ExchangeOnline.Configured() {
-		return []step{{what: what, status: off, detail: "for want of exchange_online.certificate_file (or another credential)"},
-			{what: "cmdlets", status: off, detail: "for want of a credential under exchange_online"}}
+		return []step{{what: what, status: off, detail: "needs exchange_online.certificate_file (or another credential)"},
+			{what: "cmdlets", status: off, detail: "needs a credential under exchange_online"}}
 	}
 	credential, err := entra.New(t, env)
 	if err == nil {
@@ -42,16 +42,17 @@ func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 }
 
 // wayOut is what may keep a request from Microsoft.
-const wayOut = "let this host reach it: firewall, proxy, resolver, and the CA where the way out breaks TLS open"
+const wayOut = "let this host reach it: firewall, proxy, resolver, and the CA if a proxy inspects TLS"
 
 // permission is what gives hmad's app the cmdlets that it needs.
-const permission = "give the app registration Exchange.ManageAsApp (Office 365 Exchange Online) with admin consent, and its service principal a role group with View-Only Recipients; check with `Get-ManagementRole -Cmdlet %s`"
+const permission = "give the app registration Exchange.ManageAsApp (Office 365 Exchange Online) with admin consent, and its service principal a " +
+	"role group with View-Only Recipients; check with `Get-ManagementRole -Cmdlet %s`"
 
 // cmdlets tries each cmdlet that the config asks for, as the check asks it, with
 // the first mailbox of the watch list, or else the probe mailbox.
 func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	if !t.Sync.Configured() {
-		return []step{{what: "cmdlets", status: off, detail: "for want of " + config.SyncNeeds}}
+		return []step{{what: "cmdlets", status: off, detail: "needs " + config.SyncNeeds}}
 	}
 	invoker, err := online.New(t, env)
 	if err != nil {
@@ -59,8 +60,8 @@ func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	}
 	defer invoker.Close()
 	d := desk{ctx, invoker, t.Mailbox, "the probe mailbox"}
-	statistics := step{what: "Get-MailboxStatistics", status: off, detail: "for want of sync.watch"}
-	inventory := step{what: "Get-MobileDevice", status: off, detail: "for want of sync.inventory: true"}
+	statistics := step{what: "Get-MailboxStatistics", status: off, detail: "needs sync.watch"}
+	inventory := step{what: "Get-MobileDevice", status: off, detail: "needs sync.inventory: true"}
 	watched := len(t.Sync.Watch) > 0
 	if watched {
 		d.mailbox, d.about = t.Sync.Watch[0].Mailbox, "the first mailbox of sync.watch"

@@ -46,13 +46,14 @@ func resolves(ctx context.Context, env check.Env, what, host string) step {
 func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 	const what = "directory (LDAP)"
 	if t.OnPrem.LDAP.URL.IsZero() {
-		return step{what: what, status: off, detail: "for want of onprem.ldap.url"}
+		return step{what: what, status: off, detail: "needs onprem.ldap.url"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	servers, err := directory.AuthServers(ctx, env, t.OnPrem.LDAP)
 	if err != nil {
-		return step{what, broken, oneLine(err), "the account in onprem.ldap.bind_dn needs to read CN=Auth Configuration of the Exchange organisation, msExchAuthCertificateData included"}
+		return step{what, broken, oneLine(err), "the account in onprem.ldap.bind_dn needs to read CN=Auth Configuration of the Exchange " +
+			"organisation, msExchAuthCertificateData included"}
 	}
 	return step{what: what, status: works, detail: fmt.Sprintf("%d auth servers", len(servers))}
 }
@@ -62,7 +63,7 @@ func listener(t config.Target, env check.Env) step {
 	const what = "listener for reports"
 	r := t.OnPrem.Report
 	if r.Listen.IsZero() {
-		return step{what: what, status: off, detail: "for want of onprem.report.listen"}
+		return step{what: what, status: off, detail: "needs onprem.report.listen"}
 	}
 	if err := intake.New(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
 		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
@@ -70,7 +71,7 @@ func listener(t config.Target, env check.Env) step {
 	l, err := net.Listen("tcp", r.Listen.String())
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return step{what: what, status: works, detail: r.Listen.String() + " is taken, by the running hmad if there is one"}
+		return step{what: what, status: works, detail: r.Listen.String() + " is in use, by the running hmad if there is one"}
 	case err != nil:
 		return step{what, broken, oneLine(err), "choose an address of this host in onprem.report.listen"}
 	}
@@ -83,7 +84,7 @@ func listener(t config.Target, env check.Env) step {
 func reports(t config.Target, env check.Env) []step {
 	const what = "on-premises report"
 	if !t.OnPrem.Report.Configured() {
-		return []step{{what: what, status: off, detail: "for want of " + config.ReportNeeds}}
+		return []step{{what: what, status: off, detail: "needs " + config.ReportNeeds}}
 	}
 	arrived, err := report.ReadFolder(env, env.Reports)
 	if err != nil {
@@ -91,7 +92,7 @@ func reports(t config.Target, env check.Env) []step {
 	}
 	evidence := report.EvidenceOf(arrived, env.Now())
 	if len(evidence.Reports) == 0 {
-		return []step{{what, broken, fmt.Sprintf("none that is evidence of now in %s (files: %d)", env.Reports, len(arrived)), collector}}
+		return []step{{what, broken, fmt.Sprintf("none recent enough in %s (files: %d)", env.Reports, len(arrived)), collector}}
 	}
 	var hosts []string
 	var rare []step
@@ -105,13 +106,14 @@ func reports(t config.Target, env check.Env) []step {
 		}
 	}
 	for _, a := range intake.RefusedOf(env.Memory, env.Now()).Addresses {
-		rare = append(rare, step{"refused push", warned, a.String(), "where it is one of your Exchange servers: its token or certificate, docs/onprem-report.md"})
+		rare = append(rare, step{"refused push", warned, a.String(), "if it is one of your Exchange servers, check its token or certificate: " +
+			"docs/onprem-report.md"})
 	}
 	slices.Sort(hosts)
 	return append([]step{{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}}, rare...)
 }
 
-const collector = "install the collector on the Exchange servers, or see why its task does not run: docs/onprem-report.md"
+const collector = "install the collector on the Exchange servers, or find out why its task does not run: docs/onprem-report.md"
 
 // document gets the metadata that Microsoft publishes, where Exchange does.
 func document(ctx context.Context, t config.Target, env check.Env) step {
@@ -123,7 +125,7 @@ func document(ctx context.Context, t config.Target, env check.Env) step {
 	case err != nil:
 		return step{what, broken, oneLine(err), "let this host reach it: firewall, proxy, metadata.url"}
 	case len(all) == 0:
-		return step{what: what, status: off, detail: "for want of " + metadata.DocumentNeeds}
+		return step{what: what, status: off, detail: "needs " + metadata.DocumentNeeds}
 	}
 	return step{what: what, status: works, detail: fmt.Sprintf("%s (certificates: %d)", all[0].Place(), len(all[0].Certificates))}
 }
@@ -139,7 +141,7 @@ func (l look) probeMailbox(t config.Target) step {
 	}
 	for _, f := range r.Report.Findings {
 		if f.Reason.Mailbox && !f.Accepted {
-			return step{what, warned, t.Mailbox + ": " + f.Reason.Name, "name a mailbox in `mailbox` that lies in Exchange on premises"}
+			return step{what, warned, t.Mailbox + ": " + f.Reason.Name, "set `mailbox` to a mailbox in Exchange on premises"}
 		}
 	}
 	left := slices.ContainsFunc(r.Report.Unevaluated(), func(u *check.Reason) bool { return slices.Contains(unknown, u) })

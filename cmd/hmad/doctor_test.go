@@ -24,14 +24,14 @@ func TestDoctor(t *testing.T) {
 		"a healthy estate": {labConfig(t, l, ""), "", exitOK, []string{
 			`works +DNS of AutoDiscover +autodiscover\.contoso\.test is `,
 			`works +check evosts_metadata +passed`,
-			`off +directory \(LDAP\) +for want of onprem\.ldap\.url`,
-			`off +check mailbox_sync +for want of exchange_online, and sync\.mailboxes`,
-			`off +check onprem_sync +for want of onprem\.report\.listen or onprem\.report\.file, and sync\.mailboxes`,
-			`^this host\n  off +web config +for want of --web\.config\.file: no TLS, no password\n  works +web listener +127\.0\.0\.1:0 is free`,
+			`off +directory \(LDAP\) +needs onprem\.ldap\.url`,
+			`off +check mailbox_sync +needs exchange_online, and sync\.mailboxes`,
+			`off +check onprem_sync +needs onprem\.report\.listen or onprem\.report\.file, and sync\.mailboxes`,
+			`^this host\n  off +web config +needs --web\.config\.file: no TLS, no password\n  works +web listener +127\.0\.0\.1:0 is free`,
 			`works +on-premises report +of \S`,
 			`works +metadata document +https://login\.contoso\.test:\d+/\S+federationmetadata\.xml \(certificates: \d`,
 			`works +token from Entra +certificate`,
-			`off +cmdlets +for want of sync\.mailboxes`,
+			`off +cmdlets +needs sync\.mailboxes`,
 			`works +probe mailbox +AutoDiscover knows hmad-probe@contoso\.test`,
 		}},
 		"a fault is broken, with its fix": {labConfig(t, l, ""), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
@@ -45,22 +45,23 @@ func TestDoctor(t *testing.T) {
 			`skipped +probe mailbox +AutoDiscover did not get as far as hmad-probe@contoso\.test`,
 			`broken +check autodiscover +blocked: `,
 		}},
-		"nobody has reported": {write(t, t.TempDir(), "hmad.yaml", reportFile.ReplaceAllString(string(lab.Config(l)), "        file: "+t.TempDir())), "", exitFailed, []string{
-			`broken +on-premises report +none that is evidence of now in \S+ \(files: 0\)\n +→ install the collector`,
+		"nobody has reported": {write(t, t.TempDir(), "hmad.yaml", reportFile.ReplaceAllString(string(lab.Config(l)), "        file: "+
+			""+t.TempDir())), "", exitFailed, []string{
+			`broken +on-premises report +none that is recent enough to judge by in \S+ \(files: 0\)\n +→ install the collector`,
 		}},
 		"the metadata cannot be reached": {labConfig(t, l, "    metadata: {url: \"https://"+freeAddress(t)+"/metadata\"}\n"), "", exitFailed, []string{
 			`broken +metadata document +https://127\.0\.0\.1:\d+/metadata: .*\n +→ let this host reach it`,
 		}},
 		"six lines alone": {sixOnly, "", exitFailed, []string{
 			`broken +DNS of AutoDiscover +autodiscover\.contoso\.com does not resolve\n +→ check the name in public DNS`,
-			`off +listener for reports +for want of onprem\.report\.listen`,
-			`off +token from Entra +for want of exchange_online\.certificate_file`,
-			`off +cmdlets +for want of a credential`,
-			`off +on-premises report +for want of onprem\.report\.listen or onprem\.report\.file`,
-			`off +metadata document +for want of onprem\.report\.listen`,
-			`off +check evosts_metadata +for want of onprem\.report\.listen, onprem\.report\.file or onprem\.ldap\.url`,
-			`off +check configuration +for want of onprem\.report\.listen or onprem\.report\.file`,
-			`off +check tls_offload +for want of checks\.tls_offload\.enabled: true`,
+			`off +listener for reports +needs onprem\.report\.listen`,
+			`off +token from Entra +needs exchange_online\.certificate_file`,
+			`off +cmdlets +needs a credential`,
+			`off +on-premises report +needs onprem\.report\.listen or onprem\.report\.file`,
+			`off +metadata document +needs onprem\.report\.listen`,
+			`off +check evosts_metadata +needs onprem\.report\.listen, onprem\.report\.file or onprem\.ldap\.url`,
+			`off +check configuration +needs onprem\.report\.listen or onprem\.report\.file`,
+			`off +check tls_offload +needs checks\.tls_offload\.enabled: true`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) { c.of(t, l) })
@@ -133,11 +134,11 @@ func TestDoctorInExchangeOnline(t *testing.T) {
 			`works +Get-MailboxLocation +asked .*\(rows: 0\)`, `works +Get-MailboxStatistics +the first mailbox of sync.watch is not known there`}},
 		"busy": {config, "throttled.exchange_online", exitUndecided, []string{`(works|unclear) +Get-MailboxLocation`, `unclear +Get-\S+ .*answers 429: too many requests \(throttled`}},
 		"an inventory alone": {inventoryAlone, "", exitOK, []string{
-			`works +Get-MailboxLocation +asked about the probe mailbox \(rows: 1\)`, `off +Get-MailboxStatistics +for want of sync\.watch`,
+			`works +Get-MailboxLocation +asked about the probe mailbox \(rows: 1\)`, `off +Get-MailboxStatistics +needs sync\.watch`,
 			`works +Get-MobileDeviceStatistics +asked about the probe mailbox`, `works +Get-MobileDevice `,
 			`skipped +check mailbox_sync +the daemon asks the fleet over time`}},
-		"an inventory without the role": {inventoryAlone, "role_missing.exchange_online", exitFailed, []string{`broken +Get-MobileDeviceStatistics `}},
-		"no inventory":                  {edited(`inventory: true`, "inventory: false"), "", exitOK, []string{`off +Get-MobileDevice +for want of sync\.inventory: true`}},
+		"an inventory has no role": {inventoryAlone, "role_missing.exchange_online", exitFailed, []string{`broken +Get-MobileDeviceStatistics `}},
+		"no inventory":                  {edited(`inventory: true`, "inventory: false"), "", exitOK, []string{`off +Get-MobileDevice +needs sync\.inventory: true`}},
 	} {
 		t.Run(name, func(t *testing.T) { d.of(t, l) })
 	}
@@ -150,16 +151,17 @@ func TestDoctorOfTheWebListener(t *testing.T) {
 	writeCertificate(t, dir)
 	users := "basic_auth_users: {prometheus: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}\n"
 	web := map[string]string{
-		"nothing":       write(t, dir, "empty.yml", ""),
-		"TLS":           write(t, dir, "tls.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"),
-		"a password":    write(t, dir, "users.yml", users),
-		"a certificate": write(t, dir, "client.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: RequireAndVerifyClientCert, client_ca_file: cert.pem}\n"),
+		"nothing":    write(t, dir, "empty.yml", ""),
+		"TLS":        write(t, dir, "tls.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"),
+		"a password": write(t, dir, "users.yml", users),
+		"a certificate": write(t, dir, "client.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: "+
+			"RequireAndVerifyClientCert, client_ca_file: cert.pem}\n"),
 	}
 	for name, file := range web {
 		t.Run("the running hmad, which wants "+name, func(t *testing.T) {
 			e := startRun(t, config, "--web.config.file="+file)
 			address := strings.TrimPrefix(e.page, "http://")
-			says := `is the running hmad's, which is healthy`
+			says := `is used by the running hmad, which is healthy`
 			if name == "a password" || name == "a certificate" {
 				says = `is taken, and asks for what the web config wants`
 			}
@@ -175,12 +177,14 @@ func TestDoctorOfTheWebListener(t *testing.T) {
 		code  int
 		line  string
 	}{
-		"somebody else": {[]string{"--web.listen-address=" + taken}, exitFailed, `broken +web listener +` + taken + ` is taken, and not by an hmad with these settings\n +→ stop what has it`},
-		"somebody else, and a web config with a password": {[]string{"--web.listen-address=" + taken, "--web.config.file=" + web["a password"]}, exitFailed, `broken +web listener `},
+		"somebody else": {[]string{"--web.listen-address=" + taken}, exitFailed, `broken +web listener +` + taken + ` is used by something other than an hmad with these settings\n +→ stop what has it`},
+		"somebody else, and a web config with a password": {[]string{"--web.listen-address=" + taken, "--web.config.file=" + web["a "+
+			"password"]}, exitFailed, `broken +web listener `},
 		"another's address":  {[]string{"--web.listen-address=192.0.2.1:9749"}, exitFailed, `broken +web listener .*\n +→ choose an address of this host`},
 		"no such web config": {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=/nonexistent/web.yml"}, exitFailed, `broken +web config +/nonexistent/web\.yml: no such file`},
-		"a wrong web config": {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, dir, "bad.yml", "users: {}\n")}, exitFailed, `broken +web config .*users`},
-		"systemd's sockets":  {[]string{"--web.systemd-socket"}, exitOK, `off +web listener +by --web\.systemd-socket`},
+		"a wrong web config": {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, dir, "bad.yml", "users: "+
+			"{}\n")}, exitFailed, `broken +web config .*users`},
+		"systemd's sockets": {[]string{"--web.systemd-socket"}, exitOK, `off +web listener +by --web\.systemd-socket`},
 		"two, and one for health": {[]string{"--web.listen-address=127.0.0.1:0", "--web.listen-address=[::1]:0", "--web.health-listen-address=" + taken}, exitFailed,
 			`works +web listener +127\.0\.0\.1:0 is free for hmad run\n +works +web listener +\[::1\]:0 .*\n +broken +health listener .*\n +→ .*--web\.health-listen-address`},
 	} {

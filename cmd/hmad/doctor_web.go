@@ -39,7 +39,7 @@ func (c *cli) webSteps(ctx context.Context) []step {
 func webConfig(file string) step {
 	const what = "web config"
 	if file == "" {
-		return step{what: what, status: off, detail: "for want of --web.config.file: no TLS, no password"}
+		return step{what: what, status: off, detail: "--web.config.file is not set: no TLS, no password"}
 	}
 	if err := web.Validate(file); err != nil {
 		return step{what, broken, file + ": " + oneLine(pathless(err)), "see docs/credentials.md, the page and the metrics"}
@@ -75,11 +75,12 @@ func (c *cli) taken(ctx context.Context, what, flag, address string) step {
 	guards, err := authenticates(*c.web.WebConfigFile)
 	switch {
 	case who == healthy:
-		return step{what: what, status: works, detail: address + " is the running hmad's, which is healthy"}
+		return step{what: what, status: works, detail: address + " is used by the running hmad, which is healthy"}
 	case who == guarded && guards && err == nil:
-		return step{what: what, status: works, detail: address + " is taken, and asks for what the web config wants: the running hmad's, it seems"}
+		return step{what: what, status: works, detail: address + " is taken, and requires what the web config sets: probably the running hmad"}
 	default:
-		return step{what, broken, address + " is taken, and not by an hmad with these settings", "stop what has it, or choose another address in " + flag}
+		return step{what, broken, address + " is used by something other than an hmad with these settings", "stop what uses it, or choose another " +
+			"address in " + flag}
 	}
 }
 

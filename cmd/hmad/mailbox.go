@@ -40,7 +40,7 @@ func (c *cli) runMailbox(ctx context.Context) int {
 			fmt.Fprintf(c.stdout, "  %-14s%s\n", line.name, when(line.at))
 		}
 		if m.Watched {
-			fmt.Fprintf(c.stdout, "  %-14sin every run of the check, besides\n", "watched")
+			fmt.Fprintf(c.stdout, "  %-14salso in every run of the check\n", "watched")
 		}
 		fmt.Fprintf(c.stdout, "  %-14s%d\n  %-14s%s\n", "devices", m.Devices, "stale after", time.Duration(m.StaleAfter*float64(time.Second)))
 	}
@@ -88,7 +88,7 @@ func (a asking) get(ctx context.Context, path string, into any) error {
 	case errors.Is(err, transport.ErrNoURL):
 		return errors.New("--web.url: want a URL such as http://127.0.0.1:9749")
 	case errors.Is(err, transport.ErrNotJSON):
-		return fmt.Errorf("the daemon at %s gives no JSON", a.url)
+		return fmt.Errorf("the daemon at %s returns no JSON", a.url)
 	case errors.As(err, &refused):
 		return fmt.Errorf("the daemon at %s says %d %s: %s", a.url, refused.Status, http.StatusText(refused.Status),
 			strings.Join(strings.Fields(string(refused.Body[:min(len(refused.Body), 300)])), " "))

@@ -47,7 +47,7 @@ func TestMailboxCommand(t *testing.T) {
   last attempt  .* ago\)
   asked         .* ago\)
   next asked    .*\)
-  watched       in every run of the check, besides
+  watched       also in every run of the check
   devices       1
   stale after   24h0m0s
 $`, stdout)

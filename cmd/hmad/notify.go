@@ -39,7 +39,7 @@ func newNotifier(log *zap.Logger, status func() string) *notifier {
 	}
 	n.send = func(message string) {
 		if _, err := sd.SdNotify(false, message); err != nil {
-			log.Warn("the service manager does not hear", zap.Error(err))
+			log.Warn("the service manager cannot be notified", zap.Error(err))
 		}
 	}
 	watchdog, err := sd.SdWatchdogEnabled(false)

@@ -13,7 +13,8 @@ const RenewBefore = 60 * 24 * time.Hour
 
 // AuthCertificateNotAfter dates the certificates of Get-AuthConfig.
 var AuthCertificateNotAfter = &check.Metric{Name: "hmad_auth_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"certificate"},
-	Help: "Unix time at which the certificate ends by which Exchange signs its own tokens: certificate is current or next, as Get-AuthConfig names them."}
+	Help: "Unix time at which the certificate expires with which Exchange signs its own tokens; the label certificate is current or next, the " +
+		"names in Get-AuthConfig."}
 
 // authCertificates are those that Get-AuthConfig names, as servers show them.
 type authCertificates struct {

@@ -28,7 +28,7 @@ type cloud struct {
 	SubScope string `json:"tenant_region_sub_scope"` // null worldwide; GCC, DODCON, DOD
 }
 
-var errNoTenant = errors.New("the config names no tenant whose cloud could be asked for")
+var errNoTenant = errors.New("the config names no tenant, so its cloud is not known")
 
 // newCloudQuestion returns the function that asks for the tenant's cloud.
 func newCloudQuestion(t config.Target, env check.Env) (func(context.Context) (cloud, error), error) {

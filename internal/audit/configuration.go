@@ -12,10 +12,10 @@ import (
 // Configuration is the check of the guide's requirements.
 var Configuration = &check.Def{
 	Name: "configuration",
-	Doc: "Does the Exchange organisation still meet what the guide asks for? Once an hour it goes through the guide's requirements " +
+	Doc: "Does the Exchange organisation still meet the requirements of Microsoft's guide? Once an hour the check goes through them " +
 		"(device access rules, request limits, builds, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
-		"and compares what the on-premises reports say with what must be so. Each requirement has a reason of its own; " +
-		"one that is not met on purpose can be accepted with a waiver. A report older than three of its intervals, or than two hours, is no evidence.",
+		"and compares the on-premises reports with each requirement. Each requirement has its own reason. If you deviate on purpose, accept the " +
+		"reason with a waiver. A report that is older than three of its intervals or than two hours is not used.",
 	Needs:   config.ReportNeeds,
 	Every:   "7 * * * *",
 	Timeout: 45 * time.Second,

@@ -8,8 +8,8 @@ import (
 // The facts of this package.
 var (
 	exchangeBuild   = &check.Fact{Name: "exchange_build", Doc: "the build of Exchange, by server"}
-	accessLevel     = &check.Fact{Name: "default_access_level", Doc: "what ActiveSync does with a device that no rule is about"}
-	authCertificate = &check.Fact{Name: "auth_certificate", Doc: "the thumbprint of the certificate by which Exchange signs its own tokens"}
+	accessLevel     = &check.Fact{Name: "default_access_level", Doc: "what ActiveSync does with a device to which no rule applies"}
+	authCertificate = &check.Fact{Name: "auth_certificate", Doc: "the thumbprint of the certificate with which Exchange signs its own tokens"}
 )
 
 // facts records what the reports show of these; what they do not show is left

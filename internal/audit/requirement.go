@@ -76,7 +76,7 @@ func judgeAll(v *check.Verdict, all []requirement, e estate) {
 	v.Repeat(commands(all, e.tenant)...)
 }
 
-// tell records the answer. One that is open for want of something that should
+// tell records the answer. One that is open needs something that should
 // be there is an error: such a run must not pass. What onprem_report tells of is
 // an error only where a critical requirement needs it, for it may last (a right
 // that the collector lacks, a server that is out of order), and a run with an
@@ -96,7 +96,7 @@ func (r requirement) tell(v *check.Verdict, a answer) {
 	}
 }
 
-// answer judges the requirement. Where it is open for want of any report, the
+// answer judges the requirement. Where it is open needs any report, the
 // answer says what of a report it needs.
 func (r requirement) answer(e estate) answer {
 	a := r.judge(e)

@@ -15,7 +15,7 @@ const MaxTableAge = 180 * 24 * time.Hour
 
 // BuildTableTime dates the table by which builds are judged.
 var BuildTableTime = &check.Metric{Name: "hmad_build_table_timestamp_seconds", Kind: check.Gauge,
-	Help: "Unix time of the day up to which this hmad's table of Exchange builds is complete."}
+	Help: "Unix time of the day up to which the table of Exchange builds in this version of hmad is complete."}
 
 // server is an Exchange server with its build.
 type server struct {

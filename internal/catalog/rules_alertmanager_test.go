@@ -195,7 +195,7 @@ What it means:
   S.
 What was seen:
   D.
-Mend it:
+How to fix it:
   F <&> "G".
 Runbook:
   https://example.test/#a
@@ -208,7 +208,7 @@ What it means:
   S2.
 What was seen:
   D2.
-Mend it:
+How to fix it:
   F2.
 Runbook:
   https://example.test/#b

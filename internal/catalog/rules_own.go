@@ -53,14 +53,15 @@ func (s scale) own() []own {
 		// Nobody would know if phones lost mail: that is why it pages.
 		{"HmadDown", "up{job=\"hmad\"} == 0\nor\nabsent(up{job=\"hmad\"})", downAfter, 5 * time.Minute, critical,
 			[3]string{itself, itself, "down"},
-			"hmad does not answer Prometheus, or Prometheus is not told of it: nobody watches mobile mail.",
+			"Prometheus cannot scrape hmad, or has no target for it: nobody watches mobile mail.",
 			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
 			"On its host: `systemctl status hmad`, `journalctl -u hmad`; in Prometheus: the page Targets, job hmad (address, password, TLS)."},
-		{"HmadCheckLate", "time() - " + s.last("hmad_check_next_run_timestamp_seconds") + " > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
+		{"HmadCheckLate", "time() - " + s.last("hmad_check_next_run_timestamp_seconds") + " > " +
+			"" + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "late"},
-			"A check does not run when it is due, so its last verdict grows old.",
+			"A check does not run when it is due, so its last verdict is out of date.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}.",
-			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. A restart of hmad loses nothing."},
+			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. Restarting hmad loses no results."},
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
 		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)",
@@ -68,30 +69,30 @@ func (s scale) own() []own {
 			s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
 			undecidedHold, 5 * time.Minute, warning,
 			[3]string{"", "", check.UndecidedReason},
-			"A check cannot tell: something on hmad's own side keeps it from a verdict. Phones may be well or not.",
+			"A check cannot reach a verdict because of a problem on hmad's own side. Whether phones work is not known.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. " +
 				"The class of the error: hmad_check_errors_total and the status page.",
 			"See the error on the status page, or, as root on hmad's host, by " + lookAgain +
-				": mostly a network way, a credential, a permission or a report that hmad needs."},
+				". Usual causes: the network, a credential, a permission, or a report that hmad needs."},
 		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,
 			[3]string{itself, itself, "reload_failed"},
-			"hmad refused its config file at the last reload and goes on with the one before.",
+			"hmad refused its config file at the last reload and still uses the previous config.",
 			"hmad at {{ $labels.instance }} refuses its config file.",
 			"`hmad config check --config.file=/etc/hmad/hmad.yaml` prints every error with its line."},
 		{"HmadSeriesDropped", s.last("hmad_series_dropped") + " > 0", 15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{itself, itself, "series_dropped"},
-			"Metrics do not show all that hmad knows: a cap is reached, or a defect in hmad gives series twice.",
+			"Metrics are incomplete: a cap is reached, or a defect in hmad produces duplicate series.",
 			"hmad at {{ $labels.instance }} leaves out {{ $value }} series of {{ $labels.family }}.",
 			"For families of mailboxes raise `sync.max_series` or set `sync.export: notable`; for any other family report the defect."},
 		{"HmadStateNotKept", s.last("hmad_state_healthy") + " == 0", 15 * time.Minute, 5 * time.Minute, warning,
 			[3]string{itself, itself, "state_not_kept"},
-			"hmad's results stay in memory and are lost with the next restart; checks go on.",
+			"hmad keeps its results only in memory and will lose them at the next restart. Checks continue.",
 			"hmad at {{ $labels.instance }} cannot write its state file.",
 			"Check the disk of `--storage.path`: full, read-only, locked by a second hmad; `journalctl -u hmad`."},
 		s.credential("HmadCredentialExpiring", "< "+days(30)+"\n>= "+days(3), warning, "credential_expiring",
-			"A credential of hmad's own expires within 30 days; the checks that need it then cannot tell."),
+			"One of hmad's own credentials expires within 30 days. After that, the checks that need it cannot reach a verdict."),
 		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
-			"A credential of hmad's own expires within 3 days, or has expired; the checks that need it then cannot tell."),
+			"One of hmad's own credentials expires within 3 days, or has expired. After that, the checks that need it cannot reach a verdict."),
 		s.wayOutClosed(WayOut()),
 	}
 }
@@ -105,8 +106,8 @@ func (s scale) wayOutClosed(d *check.Def) own {
 	return own{"HmadWayOutClosed", finding + " == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
 		0, 6 * time.Minute, "none",
 		[3]string{"", "", "way_out_closed"},
-		"hmad's own way out is closed, and what it asks of this target lies behind it.",
-		"For Alertmanager's inhibition; " + telling + " tells people.",
+		"hmad's own way out, its connection to the Internet, is closed, and hmad reaches this target over it.",
+		"Only for inhibition in Alertmanager; " + telling + " notifies people.",
 		"See " + telling + "."}
 }
 
@@ -117,10 +118,11 @@ func (s scale) credential(name, left, severity, reason, summary string) own {
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
 			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
-		"Of report_listener: put a new certificate and key in the place of those in `onprem.report`; " +
-			"of any other: put a new credential at the app registration in Microsoft Entra and beside hmad (`exchange_online` in its config). " +
-			"Then `systemctl restart hmad`: systemd hands credentials over at the start only. " +
-			"Where hmad reads the file itself, `systemctl reload hmad` is enough."}
+		"For report_listener: replace the certificate and key named in `onprem.report`. " +
+			"For any other: create a new credential at the app registration in Microsoft Entra and install it on hmad's host (`exchange_online` in " +
+			"the config). " +
+			"Then `systemctl restart hmad`: systemd passes credentials only at the start. " +
+			"If hmad reads the file itself, `systemctl reload hmad` is enough."}
 }
 
 // days gives days in seconds, as PromQL writes numbers.
@@ -155,10 +157,11 @@ func (s scale) serviceLevel() []rule {
 		For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
 		Labels: map[string]string{"severity": string(check.Warning), "reason": check.ServiceLevelReason},
 		Annotations: map[string]string{
-			"summary":     "Over the last three days less than 99 % of the looks of a check found phones able to get mail, and it goes on.",
-			"description": "{{ $value | humanizePercentage }} of the decided runs of check {{ $labels.check }} of target {{ $labels.target }} were good in three days.",
-			"fix": "Look for a fault that comes and goes: the recent runs of the check on hmad's status page, " +
-				"and one front end among several (`addresses: all`, `activesync.members`).",
+			"summary": "Over the last three days less than 99 % of the decided runs of a check were good, and this continues.",
+			"description": "{{ $value | humanizePercentage }} of the decided runs of check {{ $labels.check }} of target {{ $labels.target }} were " +
+				"good in the last three days.",
+			"fix": "Look for an intermittent fault: see the recent runs of the check on hmad's status page, " +
+				"and check each front end (`addresses: all`, `activesync.members`).",
 			"runbook_url": alertsDocURL + anchor("HmadServiceLevelMissed"),
 		},
 	})

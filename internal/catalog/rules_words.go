@@ -28,9 +28,9 @@ const lookAgain = "`hmad check {{ $labels.check }} --target={{ $labels.target }}
 // template that Prometheus fills in.
 func description(d *check.Def, r *check.Reason) string {
 	text := "Check {{ $labels.check }} of target {{ $labels.target }} found {{ $labels.reason }}. " +
-		"What it saw is on the status page of hmad at {{ $labels.instance }}; «Check again» there looks once more"
+		"The details are on the status page of hmad at {{ $labels.instance }}; «Check again» there repeats the check"
 	if !r.Gathered {
-		text += ", and so does, as root on its host, " + lookAgain
+		text += ", as does, run as root on hmad's host, " + lookAgain
 	}
 	text += "."
 	for _, m := range quotes(d, r) {

@@ -18,36 +18,37 @@ type Class struct {
 
 // The classes.
 var (
-	VantageOffline = &Class{"vantage_offline", "hmad's own way out is closed, so nothing can be said about the servers behind it",
+	VantageOffline = &Class{"vantage_offline", "hmad's own way out is closed, so the state of the servers behind it is not known",
 		"A firewall, a proxy, the resolver or the network of hmad's host. `hmad check vantage` shows how far it gets."}
 	Resolver = &Class{"resolver", "the DNS resolver did not answer",
-		"A name does not resolve on hmad's host, or by the `resolver` of its config. Ask that resolver from this host."}
+		"A name does not resolve on hmad's host, or with the `resolver` of its config. Query that resolver from this host."}
 	Token = &Class{"token", "Entra issued no token, or the token was refused",
-		"An AADSTS code in the error names the cause; the app registration needs Exchange.ManageAsApp with admin consent. `hmad doctor` tries the credential."}
-	Permission = &Class{"permission", "the credential works, but a right is missing",
+		"An AADSTS code in the error names the cause; the app registration needs Exchange.ManageAsApp with admin consent. `hmad doctor` tries the " +
+			"credential."}
+	Permission = &Class{"permission", "the credential works, but a permission is missing",
 		"The service principal needs a role group with View-Only Recipients. `hmad doctor` tries each cmdlet; docs/exchange-online.md has the steps."}
 	Throttled = &Class{"throttled", "Microsoft asked hmad to wait",
-		"Exchange Online is busy, or the budget of calls was not enough: see `exchange_online.rate` and docs/sizing.md. It passes by itself."}
-	Service = &Class{"service", "a service of Microsoft's is not available",
-		"Nothing on your side is known to be wrong. Look at the service health page of Microsoft 365."}
+		"Exchange Online is busy, or the budget of calls was not enough: see `exchange_online.rate` and docs/sizing.md. It goes away by itself."}
+	Service = &Class{"service", "a Microsoft service is not available",
+		"No fault on your side is known. See the service health page of Microsoft 365."}
 	Metadata = &Class{"metadata", "Microsoft's metadata could not be read",
 		"`hmad doctor` fetches each document and shows which one fails: look at the firewall and the proxy."}
 	LDAP = &Class{"ldap", "the directory could not be read",
 		"See `onprem.ldap`: address, certificate and the rights of the account. `hmad doctor` tries them."}
 	ReportInput = &Class{"report", "an on-premises report is missing, too old or unreadable",
 		"See the check onprem_report, and docs/onprem-report.md: does the task run, and what does its log file show?"}
-	Local = &Class{"local", "hmad's own host lacks something: file descriptors, memory, ports, or its firewall refused the connection",
+	Local = &Class{"local", "a resource of hmad's host is exhausted (file descriptors, memory, ports), or its firewall refused the connection",
 		"On hmad's host: `journalctl -u hmad`, `LimitNOFILE` of the unit, free memory, the local firewall."}
 	State = &Class{"state", "hmad does not know enough yet, or its own state could not be used",
-		"The error says which. After a first start it passes by itself; if it lasts, look at hmad_state_healthy and the disk."}
+		"The error says which. After a first start it goes away by itself. If it lasts, check hmad_state_healthy and the disk."}
 	Timeout = &Class{"timeout", "the run reached its deadline",
 		"A slow network, or a server that is busy. The status page shows which step took the time."}
 	Panic = &Class{"panic", "a defect in hmad stopped the run",
 		"The log has the stack: `journalctl -u hmad`. Please report it."}
-	Internal = &Class{"internal", "a defect in hmad left something unjudged",
+	Internal = &Class{"internal", "a defect in hmad: something was not judged",
 		"Please report the text of the error."}
-	Other = &Class{"other", "the cause has no class of its own",
-		"The text of the error says more: `hmad check`, or the status page."}
+	Other = &Class{"other", "the cause has no separate class",
+		"See the text of the error: `hmad check`, or the status page."}
 )
 
 // Classes lists every Class.

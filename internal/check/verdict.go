@@ -101,7 +101,7 @@ func (v *Verdict) Stop(r *Reason, about []string, format string, args ...any) {
 // other.
 func (v *Verdict) Undecided(err error, reasons ...*Reason) {
 	if err == nil {
-		err = Errorf(Internal, "%s could not look and does not say why", v.def.Name)
+		err = Errorf(Internal, "%s could not judge and does not say why", v.def.Name)
 	}
 	v.errs = append(v.errs, err)
 	if len(reasons) == 0 {
@@ -110,7 +110,7 @@ func (v *Verdict) Undecided(err error, reasons ...*Reason) {
 	v.mark(judgement{state: undecided, why: Clean(err.Error(), MaxDetail)}, reasons...)
 }
 
-// Skip records that the run did not take place for want of what another check
+// Skip records that the run did not take place needs what another check
 // gives.
 func (v *Verdict) Skip(format string, args ...any) { v.Undecided(Skip(format, args...)) }
 
@@ -128,7 +128,7 @@ func (v *Verdict) Retract(err error, reasons ...*Reason) {
 // of them. Where an earlier run found them, that ends too.
 func (v *Verdict) Supersede(by *Reason, reasons ...*Reason) {
 	v.take(reasons)
-	v.mark(judgement{state: left, why: by.Name + " tells of it", ends: true}, reasons...)
+	v.mark(judgement{state: left, why: "reported by " + by.Name, ends: true}, reasons...)
 }
 
 // take removes the findings of the reasons, and all that was said of them.

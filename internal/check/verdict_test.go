@@ -44,28 +44,37 @@ func TestAVerdictIsOpenUntilSomebodyJudges(t *testing.T) {
 		"one was forgotten beside a critical finding": {judge: func(v *check.Verdict) { v.Clear(old); v.Find(dead, nil, "gone") },
 			found: []string{"dead: gone"}, unjudged: map[string]string{"odd": "a defect of hmad: doors did not judge odd"},
 			err: "a defect of hmad: doors did not judge odd", class: check.Internal, outcome: check.Failed},
-		"all is well":             {judge: func(v *check.Verdict) { v.Clear(dead, odd, old) }, outcome: check.Passed},
-		"a warning":               {judge: func(v *check.Verdict) { v.Clear(dead, odd); v.Find(old, nil, "%d years", 9) }, found: []string{"old: 9 years"}, outcome: check.Warned},
+		"all is well": {judge: func(v *check.Verdict) { v.Clear(dead, odd, old) }, outcome: check.Passed},
+		"a warning": {judge: func(v *check.Verdict) { v.Clear(dead, odd); v.Find(old, nil, "%d years", 9) }, found: []string{"old: 9 " +
+			"years"}, outcome: check.Warned},
 		"in the order of the Def": {judge: func(v *check.Verdict) { v.Find(old, nil, "x"); v.Find(dead, nil, "y"); v.Clear(odd) }, found: []string{"dead: y", "old: x"}, outcome: check.Failed},
-		"a reason that cannot arise leaves the run decided": {judge: func(v *check.Verdict) { v.Clear(dead, old); v.NotApplicable("no members configured", odd) },
+		"a reason that cannot arise leaves the run decided": {judge: func(v *check.Verdict) {
+			v.Clear(dead, old)
+			v.NotApplicable("no members "+
+				"configured", odd)
+		},
 			unjudged: map[string]string{"odd": "no members configured"}, outcome: check.Passed},
 		"an open reason leaves the run decided": {judge: func(v *check.Verdict) { v.Clear(dead, old); v.Open("another check tells", odd) },
 			unjudged: map[string]string{"odd": "another check tells"}, outcome: check.Passed},
 		"a finding that ends the run": {judge: func(v *check.Verdict) { v.Stop(dead, nil, "gone") },
-			found: []string{"dead: gone"}, unjudged: map[string]string{"odd": "the run ended at dead", "old": "the run ended at dead"}, outcome: check.Failed},
+			found: []string{"dead: gone"}, unjudged: map[string]string{"odd": "the run ended at dead", "old": "the run ended at " +
+				"dead"}, outcome: check.Failed},
 		"an error of one reason": {judge: func(v *check.Verdict) { v.Clear(dead, odd); v.Undecided(errQuiet, old) },
 			unjudged: map[string]string{"old": "no answer"}, err: "no answer", class: check.Resolver, outcome: check.Undecided},
 		"an error of the whole run": {judge: func(v *check.Verdict) { v.Undecided(errQuiet) },
-			unjudged: map[string]string{"dead": "no answer", "odd": "no answer", "old": "no answer"}, err: "no answer", class: check.Resolver, outcome: check.Undecided},
+			unjudged: map[string]string{"dead": "no answer", "odd": "no answer", "old": "no answer"}, err: "no " +
+				"answer", class: check.Resolver, outcome: check.Undecided},
 		"the first error's class counts, each text once": {judge: func(v *check.Verdict) {
 			v.Undecided(errToken, dead)
 			v.Undecided(errQuiet, odd)
 			v.Undecided(errToken, old)
-		}, unjudged: map[string]string{"dead": "no token", "odd": "no answer", "old": "no token"}, err: "no token; no answer", class: check.Token, outcome: check.Undecided},
+		}, unjudged: map[string]string{"dead": "no token", "odd": "no answer", "old": "no token"}, err: "no token; no " +
+			"answer", class: check.Token, outcome: check.Undecided},
 		"an error without a class": {judge: func(v *check.Verdict) { v.Undecided(errors.New("what")) },
 			unjudged: map[string]string{"dead": "what", "odd": "what", "old": "what"}, err: "what", class: check.Other, outcome: check.Undecided},
 		"skipped": {judge: func(v *check.Verdict) { v.Skip("no %s", "URL") },
-			unjudged: map[string]string{"dead": "skipped: no URL", "odd": "skipped: no URL", "old": "skipped: no URL"}, err: "skipped: no URL", outcome: check.Skipped},
+			unjudged: map[string]string{"dead": "skipped: no URL", "odd": "skipped: no URL", "old": "skipped: no URL"}, err: "skipped: no " +
+				"URL", outcome: check.Skipped},
 		"a finding wins over all else, and errors stay": {judge: func(v *check.Verdict) {
 			v.Clear(dead, odd, old)
 			v.Open("x", dead)
@@ -79,7 +88,8 @@ func TestAVerdictIsOpenUntilSomebodyJudges(t *testing.T) {
 			v.Open("later", dead, odd)
 			v.Undecided(errQuiet, dead)
 			v.Open("later still", dead)
-		}, unjudged: map[string]string{"dead": "no answer", "odd": "later", "old": "never"}, err: "no answer", class: check.Resolver, outcome: check.Undecided},
+		}, unjudged: map[string]string{"dead": "no answer", "odd": "later", "old": "never"}, err: "no " +
+			"answer", class: check.Resolver, outcome: check.Undecided},
 		"taken back": {judge: func(v *check.Verdict) { v.Clear(odd, old); v.Find(dead, nil, "gone"); v.Retract(errQuiet, dead) },
 			unjudged: map[string]string{"dead": "no answer"}, err: "no answer", class: check.Resolver, outcome: check.Undecided},
 		"superseded": {judge: func(v *check.Verdict) {
@@ -88,13 +98,14 @@ func TestAVerdictIsOpenUntilSomebodyJudges(t *testing.T) {
 			v.Find(dead, nil, "a")
 			v.Supersede(dead, odd)
 		},
-			found: []string{"dead: a"}, unjudged: map[string]string{"odd": "dead tells of it"}, outcome: check.Failed},
+			found: []string{"dead: a"}, unjudged: map[string]string{"odd": "reported by dead"}, outcome: check.Failed},
 		"a reason of another check": {judge: func(v *check.Verdict) { v.Clear(dead, odd, old, stray) },
 			err: "a defect of hmad: doors names the reason stray, which it does not declare", class: check.Internal, outcome: check.Undecided},
 		"no reason at all": {judge: func(v *check.Verdict) { v.Clear(dead, odd, old); v.Find(nil, nil, "x") },
 			err: "a defect of hmad: doors names the reason nil, which it does not declare", class: check.Internal, outcome: check.Undecided},
 		"an error that is none": {judge: func(v *check.Verdict) { v.Clear(dead, odd); v.Undecided(nil, old) },
-			unjudged: map[string]string{"old": "doors could not look and does not say why"}, err: "doors could not look and does not say why", class: check.Internal, outcome: check.Undecided},
+			unjudged: map[string]string{"old": "doors could not judge and does not say why"}, err: "doors could not judge and does not say " +
+				"why", class: check.Internal, outcome: check.Undecided},
 		"a metric of another check": {judge: func(v *check.Verdict) {
 			v.Clear(dead, odd, old)
 			v.Sample(&check.Metric{Name: "hmad_stray", Kind: check.Gauge}, 1)
@@ -167,7 +178,8 @@ func TestWhatIsFoundAtSeveralAddressesIsUnited(t *testing.T) {
 		"one could not look": {parts: map[string]judge{"a": well, "b": func(v *check.Verdict) { v.Clear(odd, old); v.Undecided(errQuiet, dead) }},
 			unjudged: map[string]string{"dead": "b: no answer"}, err: "no answer"},
 		"one did not get as far": {parts: map[string]judge{"a": well, "b": func(v *check.Verdict) { v.Stop(dead, nil, "gone") }},
-			found: []string{"dead: b: gone"}, about: []string{"b"}, unjudged: map[string]string{"odd": "b: the run ended at dead", "old": "b: the run ended at dead"}},
+			found: []string{"dead: b: gone"}, about: []string{"b"}, unjudged: map[string]string{"odd": "b: the run ended at dead", "old": "b: the " +
+				"run ended at dead"}},
 		"one forgot a reason": {parts: map[string]judge{"a": well, "b": func(v *check.Verdict) { v.Clear(dead, old) }},
 			unjudged: map[string]string{"odd": "a defect of hmad: doors did not judge odd at b"}, err: "a defect of hmad: doors did not judge odd at b"},
 		"all forgot it": {parts: map[string]judge{"a": func(v *check.Verdict) { v.Clear(dead, old) }, "b": func(v *check.Verdict) { v.Clear(dead, old) }},

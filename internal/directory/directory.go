@@ -93,7 +93,7 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 		return nil, err
 	}
 	if err := d.ldap.Bind(cfg.BindDN, password.Reveal()); err != nil {
-		err = fmt.Errorf("it refuses %s: %w", check.Line(cfg.BindDN, 200), d.cause(err))
+		err = fmt.Errorf("it refuses the account %s: %w", check.Line(cfg.BindDN, 200), d.cause(err))
 		d.close()
 		return nil, err
 	}
@@ -144,9 +144,9 @@ func (d *directory) cause(err error) error {
 	case transport.IsTimeout(err):
 		return errors.New("it did not answer in time")
 	case d.conn.exceeded():
-		return fmt.Errorf("it sends over %d bytes", maxDirectory)
+		return fmt.Errorf("its answer is over %d bytes", maxDirectory)
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultReferral:
-		return errors.New("it refers us to another server, which is not followed: ask one that holds the configuration partition")
+		return errors.New("it refers to another server, and hmad does not follow: use a server that holds the configuration partition")
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultSizeLimitExceeded:
 		return errors.New("its size limit cut the answer short")
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultInvalidCredentials:

@@ -75,21 +75,23 @@ func TestAuthServersOfARealServer(t *testing.T) {
 		edit func(*config.LDAP)
 		want string
 	}{
-		"a wrong password":                   {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "wrong-planted-password") }, "refuses cn=reader,dc=contoso,dc=test: wrong name or password"},
-		"an empty password":                  {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "\n") }, "is empty"},
-		"no password file":                   {func(c *config.LDAP) { c.PasswordFile += "x" }, "password_file: "},
-		"a referral":                         {func(c *config.LDAP) { c.BaseDN = below("Elsewhere") }, "refers us to another server"},
-		"a referral for a part":              {func(c *config.LDAP) { c.BaseDN = below("Partly") }, "refers us to another server"},
-		"a size limit":                       {func(c *config.LDAP) { c.BindDN = "cn=limited,dc=contoso,dc=test" }, "size limit cut the answer short"},
-		"a container that is not there":      {func(c *config.LDAP) { c.BaseDN = below("Wrong") }, "No Such Object"},
-		"a container without auth servers":   {func(c *config.LDAP) { c.BaseDN = below("Nothing") }, "no auth server object is there, or the account may not read them"},
-		"no right to the certificates":       {func(c *config.LDAP) { c.BindDN = "cn=blind,dc=contoso,dc=test" }, "may not read msExchAuthCertificateData"},
-		"an object without flags":            {func(c *config.LDAP) { c.BaseDN = below("No flags") }, "msExchAuthFlags is not readable"},
-		"a CA that did not issue it":         {func(c *config.LDAP) { c.CAFile = checktest.NewCA(t).File }, "certificate signed by unknown authority"},
-		"a CA that did not issue (StartTLS)": {func(c *config.LDAP) { c.URL, c.CAFile = parsed(s.ldap), checktest.NewCA(t).File }, "certificate signed by unknown authority"},
-		"another name":                       {func(c *config.LDAP) { c.URL = parsed(strings.Replace(c.URL.String(), "dc01", "dc02", 1)) }, "dc02.contoso.test"},
-		"LDAPS where LDAP is spoken":         {func(c *config.LDAP) { c.URL = parsed(strings.Replace(s.ldap, "ldap:", "ldaps:", 1)) }, "TLS: "},
-		"nobody there":                       {func(c *config.LDAP) { c.URL = parsed("ldaps://" + named(freePort(t))) }, "connection refused"},
+		"a wrong password":              {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "wrong-planted-password") }, "refuses the account cn=reader,dc=contoso,dc=test: wrong name or password"},
+		"an empty password":             {func(c *config.LDAP) { c.PasswordFile = checktest.Written(t, "p", "\n") }, "is empty"},
+		"no password file":              {func(c *config.LDAP) { c.PasswordFile += "x" }, "password_file: "},
+		"a referral":                    {func(c *config.LDAP) { c.BaseDN = below("Elsewhere") }, "refers to another server"},
+		"a referral for a part":         {func(c *config.LDAP) { c.BaseDN = below("Partly") }, "refers to another server"},
+		"a size limit":                  {func(c *config.LDAP) { c.BindDN = "cn=limited,dc=contoso,dc=test" }, "size limit cut the answer short"},
+		"a container that is not there": {func(c *config.LDAP) { c.BaseDN = below("Wrong") }, "No Such Object"},
+		"a container without auth servers": {func(c *config.LDAP) { c.BaseDN = below("Nothing") }, "there is no auth server object, or the " +
+			"account may not read it"},
+		"no right to the certificates": {func(c *config.LDAP) { c.BindDN = "cn=blind,dc=contoso,dc=test" }, "has no permission to read msExchAuthCertificateData"},
+		"an object without flags":      {func(c *config.LDAP) { c.BaseDN = below("No flags") }, "msExchAuthFlags is not readable"},
+		"a CA that did not issue it":   {func(c *config.LDAP) { c.CAFile = checktest.NewCA(t).File }, "certificate signed by unknown authority"},
+		"a CA that did not issue (StartTLS)": {func(c *config.LDAP) { c.URL, c.CAFile = parsed(s.ldap), checktest.NewCA(t).File }, "certificate " +
+			"signed by unknown authority"},
+		"another name":               {func(c *config.LDAP) { c.URL = parsed(strings.Replace(c.URL.String(), "dc01", "dc02", 1)) }, "dc02.contoso.test"},
+		"LDAPS where LDAP is spoken": {func(c *config.LDAP) { c.URL = parsed(strings.Replace(s.ldap, "ldap:", "ldaps:", 1)) }, "TLS: "},
+		"nobody there":               {func(c *config.LDAP) { c.URL = parsed("ldaps://" + named(freePort(t))) }, "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := s.settings(s.ldaps)
@@ -197,19 +199,19 @@ func TestAServerThatMisbehaves(t *testing.T) {
 			lets(conn, 0, "")
 			conn.Write([]byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0x04, 0x84, 0x7f, 0xff, 0xff, 0x00})
 			flood(conn, make([]byte, 64<<10))
-		}, "sends over 524288 bytes"},
+		}, "its answer is over 524288 bytes"},
 		"sends a packet of tiny parts without end": {func(conn net.Conn) {
 			lets(conn, 0, "")
 			ber.ReadPacket(conn)
 			conn.Write([]byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff})
 			flood(conn, []byte(strings.Repeat("\x05\x00", 4096)))
-		}, "sends over 524288 bytes"},
+		}, "its answer is over 524288 bytes"},
 		"answers other questions without end": {func(conn net.Conn) {
 			lets(conn, 0, "")
 			other := message(99)
 			other.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, strings.Repeat("x", 16<<10), ""))
 			flood(conn, other.Bytes())
-		}, "sends over 524288 bytes"},
+		}, "its answer is over 524288 bytes"},
 		"says no, and why": {func(conn net.Conn) { lets(conn, 49, bindPassword) }, "wrong name or password"},
 		"echoes the password": {func(conn net.Conn) {
 			lets(conn, 53, "no simple bind with "+bindPassword)

@@ -108,9 +108,9 @@ func readAuthServers(entries []*ldap.Entry) ([]report.AuthServer, error) {
 	slices.SortStableFunc(servers, func(a, b report.AuthServer) int { return strings.Compare(a.Name, b.Name) })
 	switch {
 	case len(servers) == 0:
-		return nil, errors.New("no auth server object is there, or the account may not read them")
+		return nil, errors.New("there is no auth server object, or the account may not read it")
 	case certificates == 0:
-		return nil, fmt.Errorf("no auth server object shows a certificate: the account may not read %s", attrCertificate)
+		return nil, fmt.Errorf("no auth server object shows a certificate: the account has no permission to read %s", attrCertificate)
 	}
 	return servers, nil
 }

@@ -244,7 +244,7 @@ func KeyID(token string) (string, error) {
 	head, _, ok := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(head)
 	if !ok || len(head) > maxTokenHead || err != nil {
-		return "", check.Errorf(check.Token, "the token is no JWT")
+		return "", check.Errorf(check.Token, "the token is not a JWT")
 	}
 	var h struct{ X5t, Kid string }
 	if json.Unmarshal(raw, &h) != nil || h.X5t == "" && h.Kid == "" {
@@ -262,7 +262,7 @@ func KeyID(token string) (string, error) {
 func IssuedAt(token string) (time.Time, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) < 2 || len(parts[1]) > maxTokenBody {
-		return time.Time{}, check.Errorf(check.Token, "the token is no JWT")
+		return time.Time{}, check.Errorf(check.Token, "the token is not a JWT")
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var claims struct{ Iat float64 }

@@ -11,25 +11,26 @@ import (
 var (
 	BuildInfo = &check.Metric{Name: "hmad_build_info", Kind: check.Gauge, NoTarget: true,
 		Labels: []string{"version", "revision", "goversion"},
-		Help:   "Always 1; the labels say which hmad runs."}
+		Help:   "Always 1; the labels show the version of hmad that runs."}
 	TargetInfo = &check.Metric{Name: "hmad_target_info", Kind: check.Gauge, NoTarget: true, Labels: []string{"target", "vantage"},
-		Help: "Always 1, for each target of the config; vantage says where this hmad stands (inside or external). Daemons with the same target and vantage watch the same thing."}
+		Help: "Always 1, for each target of the config; vantage shows where this hmad runs (inside or external). Daemons with the same target and " +
+			"vantage watch the same thing."}
 	ReloadSuccessful = &check.Metric{Name: "hmad_config_last_reload_successful", Kind: check.Gauge, NoTarget: true,
-		Help: "1 when the config was taken over at the last attempt, 0 when it was refused and the one before stays in force."}
+		Help: "1 when the last reload of the config succeeded, 0 when it was refused and the previous config stays in force."}
 	ReloadTime = &check.Metric{Name: "hmad_config_last_reload_success_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
-		Help: "Unix time at which the config in force was taken over."}
+		Help: "Unix time at which the config in force was loaded."}
 	StateHealthy = &check.Metric{Name: "hmad_state_healthy", Kind: check.Gauge, NoTarget: true,
-		Help: "1 when results reach the state file or none is configured, 0 when they are in memory alone; checks run either way."}
+		Help: "1 when results reach the state file or none is configured, 0 when they are only in memory; checks run either way."}
 	StateSetAside = &check.Metric{Name: "hmad_state_set_aside", Kind: check.Gauge, NoTarget: true,
-		Help: "1 when this process found a state file that it could not use, put it aside and began a new one."}
+		Help: "1 when this process found a state file that it could not use, set it aside and started a new one."}
 	StateDamaged = &check.Metric{Name: "hmad_state_damaged_lines", Kind: check.Gauge, NoTarget: true,
 		Help: "Lines of the state file that this process found damaged. They are lost, all others are kept."}
 	StateLastWrite = &check.Metric{Name: "hmad_state_last_write_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
 		Help: "Unix time of the last write to the state file; absent before the first."}
 	StateWriteErrors = &check.Metric{Name: "hmad_state_write_errors_total", Kind: check.Counter, NoTarget: true,
-		Help: "Batches of changes that did not reach the state file, once it could be opened; hmad_state_healthy says whether it could."}
+		Help: "Batches of changes that did not reach the state file, after the file could be opened; hmad_state_healthy shows whether it could."}
 	SeriesDropped = &check.Metric{Name: "hmad_series_dropped", Kind: check.Gauge, NoTarget: true, Labels: []string{"family"},
-		Help: "Series of a family that this scrape does not show: over a cap, given twice, or not as declared."}
+		Help: "Series of a family that this scrape does not show: over a cap, duplicate, or not as declared."}
 	MeterRejected = &check.Metric{Name: "hmad_meter_rejected_total", Kind: check.Counter, NoTarget: true,
 		Help: "Counts and observations thrown away because they were not as declared: a defect in hmad."}
 )

@@ -126,7 +126,7 @@ func counts(outcomes []check.Outcome) []count {
 func banners(f facts) []banner {
 	var out []banner
 	if !f.health.OK {
-		text := "Checks run on; a restart may forget what they found."
+		text := "Checks continue. After a restart their results may be lost."
 		if f.health.Problem != "" {
 			text = line(f.health.Problem) + ". " + text
 		}
@@ -134,7 +134,7 @@ func banners(f facts) []banner {
 	}
 	if f.health.SetAside != "" {
 		out = append(out, banner{"The state file could not be used",
-			"It was set aside as " + line(f.health.SetAside) + " and a new one begun; history before that is missing here."})
+			"It was set aside as " + line(f.health.SetAside) + " and a new one was started. Earlier history is missing here."})
 	}
 	if f.health.Damaged > 0 {
 		out = append(out, banner{"The state file was damaged",
@@ -142,7 +142,7 @@ func banners(f facts) []banner {
 	}
 	if f.reload.err != nil {
 		out = append(out, banner{"The last reload was refused",
-			"The config before it stays in force. " + momentOf(f.reload.at, f.now).UTC + ":\n" + block(f.reload.err.Error(), maxText)})
+			"The previous config stays in force. " + momentOf(f.reload.at, f.now).UTC + ":\n" + block(f.reload.err.Error(), maxText)})
 	}
 	return out
 }

@@ -163,7 +163,7 @@ func TestBanners(t *testing.T) {
 	}{
 		"none in good health":    {health: healthy},
 		"memory only on purpose": {health: state.Health{OK: true}},
-		"the disk is full":       {health: state.Health{Problem: "no space left on device"}, want: []string{"Results are not kept on disk", "no space left on device. Checks run on"}},
+		"the disk is full":       {health: state.Health{Problem: "no space left on device"}, want: []string{"Results are not kept on disk", "no space left on device. Checks continue"}},
 		"a file set aside":       {health: state.Health{OK: true, SetAside: "/var/lib/hmad/state.db.corrupt-1"}, want: []string{"The state file could not be used", "state.db.corrupt-1"}},
 		"damaged lines":          {health: state.Health{OK: true, Damaged: 3}, want: []string{"The state file was damaged", "3 of its lines are lost"}},
 		"a reload refused":       {health: healthy, reload: errors.New("config.yaml:3: unknown key"), want: []string{"The last reload was refused", "2026-11-22 12:00:00 UTC: config.yaml:3: unknown key"}},

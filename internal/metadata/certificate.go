@@ -43,7 +43,7 @@ func (t *Thumbprint) UnmarshalText(text []byte) error {
 func ParseKeyID(s string) (t Thumbprint, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "="))
 	if err != nil || len(b) != len(t) {
-		return t, fmt.Errorf("the key id %q is no SHA-1 thumbprint", check.Clean(s, 60))
+		return t, fmt.Errorf("the key id %q is not a SHA-1 thumbprint", check.Clean(s, 60))
 	}
 	copy(t[:], b)
 	return t, nil
@@ -69,7 +69,7 @@ func newCertificate(der []byte) Certificate {
 	return c
 }
 
-var errCertificate = errors.New("no base64 of a certificate")
+var errCertificate = errors.New("not a certificate in base64")
 
 // decodeCertificate reads a certificate in base64 with white space anywhere in
 // it, as XML signatures have it (xsd:base64Binary).

@@ -19,10 +19,11 @@ import (
 // that are published.
 var EvoSTSMetadata = &check.Def{
 	Name: "evosts_metadata",
-	Doc: "Does Exchange hold the certificates with which Microsoft signs tokens? It fetches the metadata that Microsoft publishes for the tenant " +
-		"and compares it with the stored copy, as the on-premises report or the directory shows it. A certificate that is published and not yet stored is in order for as long " +
-		"as the refresh job may take (`metadata.window`, 8h as the guide has it, and `metadata.page_after`, 13h, because other sources report a 12-hour job). " +
-		"With a credential it also looks which key signs the tokens that hmad itself gets.",
+	Doc: "Does Exchange have the certificates with which Microsoft signs tokens? The check fetches the metadata that Microsoft publishes for the " +
+		"tenant and compares it with Exchange's stored copy, which it reads from the on-premises report or the directory. A published certificate " +
+		"may be missing in the copy for as long as the refresh job may take: `metadata.window` (8h, the figure in Microsoft's guide) and " +
+		"`metadata.page_after` (13h, because other sources report a job every 12 hours). With a credential the check also reads which key signs " +
+		"the tokens that hmad itself receives.",
 	Needs:   DocumentNeeds,
 	Every:   "*/15 * * * *",
 	Timeout: 55 * time.Second,
@@ -256,5 +257,6 @@ func (e *evosts) repeat(o observation) []string {
 		}
 		commands = append(commands, line+check.ShellWord(shownURL(at), maxDetail))
 	}
-	return append(commands, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
+	return append(commands, "Get-AuthServer | ? {$_.Type -eq 'AzureAD' -and $_.Realm -eq '"+o.tenant+"'} | Format-List "+
+		"Name,Enabled,IsDefaultAuthorizationEndpoint,AuthMetadataUrl,CertificateStrings,WhenChangedUTC")
 }

@@ -49,7 +49,7 @@ func ParseFederation(data []byte) (Document, error) {
 	}
 	var e entityDescriptor
 	if err := xml.Unmarshal(data, &e); err != nil {
-		return Document{}, fmt.Errorf("no federation metadata: %s", check.Clean(err.Error(), maxDetail))
+		return Document{}, fmt.Errorf("not federation metadata: %s", check.Clean(err.Error(), maxDetail))
 	}
 	if strings.TrimSpace(e.ID) == "" {
 		return Document{}, errors.New("federation metadata without an entityID")
@@ -71,7 +71,7 @@ func ParseFederation(data []byte) (Document, error) {
 		}
 		return d.checked()
 	}
-	return Document{}, errors.New("federation metadata without the role of a security token service")
+	return Document{}, errors.New("the federation metadata has no role of a security token service")
 }
 
 // isTokenService compares the local part of a qualified name: the prefix is
@@ -98,7 +98,7 @@ func boundXML(data []byte) error {
 		case errors.Is(err, io.EOF):
 			return errors.New("the XML ends too early")
 		case err != nil:
-			return fmt.Errorf("no XML that can be read: %s", check.Clean(err.Error(), maxDetail))
+			return fmt.Errorf("the XML cannot be read: %s", check.Clean(err.Error(), maxDetail))
 		}
 		switch token.(type) {
 		case xml.StartElement:

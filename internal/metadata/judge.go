@@ -58,7 +58,8 @@ func judge(v *check.Verdict, o observation) {
 // whether it has: nothing else can be seen without one.
 func judgeServers(v *check.Verdict, o observation) bool {
 	if len(o.servers) == 0 {
-		v.Stop(authServerMissing, []string{o.tenant}, "%s shows no auth server of type %s with the realm %s; it shows %s", o.held.From, report.TypeAzureAD, o.tenant, named(o.held.Servers))
+		v.Stop(authServerMissing, []string{o.tenant}, "%s shows no auth server of type %s with the realm %s; it shows "+
+			"%s", o.held.From, report.TypeAzureAD, o.tenant, named(o.held.Servers))
 		return false
 	}
 	v.Clear(authServerMissing)
@@ -145,9 +146,10 @@ func judgeKeys(v *check.Verdict, o observation, all []comparison) {
 	case o.usedNow == nil && o.keyErr != nil: // the keys of the day say nothing of an emergency
 		v.Undecided(o.keyErr, signingKeyMissing)
 	case o.usedNow == nil:
-		v.Open("hmad got no new token: which key signs now is not known", signingKeyMissing)
+		v.Open("hmad received no new token: it is not known which key signs now", signingKeyMissing)
 	case !o.recognised(*o.usedNow):
-		v.Open(fmt.Sprintf("hmad's own token is signed with %s, which is neither published nor stored: it says nothing of the keys that phones need", *o.usedNow), signingKeyMissing)
+		v.Open(fmt.Sprintf("hmad's own token is signed with %s, which is neither published nor stored: it says nothing about the keys that phones "+
+			"need", *o.usedNow), signingKeyMissing)
 	case len(all) > 0:
 		v.Clear(signingKeyMissing)
 	}
@@ -224,7 +226,8 @@ func (o overdue) thumbprints() []string {
 
 // unsure returns why nobody can tell whether the window has passed.
 func (o overdue) unsure(window time.Duration) string {
-	return fmt.Sprintf("hmad has not watched for long enough to know whether this has been missing for %s: %s", check.Span(window), check.Clean(o.String(), maxDetail))
+	return fmt.Sprintf("hmad has not watched for long enough to know whether this has been missing for %s: "+
+		"%s", check.Span(window), check.Clean(o.String(), maxDetail))
 }
 
 // names lists auth servers for people; named adds what tells them apart.

@@ -70,7 +70,8 @@ func judgeDatabase(v *check.Verdict, o traces, m report.ArbitrationMailbox) {
 	copies := o.copiesOf(m.Database)
 	switch {
 	case len(copies) == 0:
-		v.Undecided(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of %s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)
+		v.Undecided(check.Errorf(check.ReportInput, "the reports show no copy of the database %q of "+
+			"%s", check.Clean(m.Database, 100), check.Clean(m.Name, 100)), databaseNotMounted)
 	case slices.ContainsFunc(copies, isMounted):
 		v.Clear(databaseNotMounted)
 	default:
@@ -95,7 +96,8 @@ func judgeRefused(v *check.Verdict, o traces) {
 	case o.oauthErr != nil:
 		v.Undecided(o.oauthErr, tokensRefused)
 	case n.nameless >= refusedAtLeast:
-		v.Undecided(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed them", n.nameless), tokensRefused)
+		v.Undecided(check.Errorf(check.ReportInput, "tokens are refused (%d events), and the reports do not say which keys signed "+
+			"them", n.nameless), tokensRefused)
 	case o.publishedErr != nil:
 		v.Undecided(classed(check.Metadata, "tokens are refused, and it is not known which keys are published", o.publishedErr), tokensRefused)
 	case o.lateHosts:
@@ -190,7 +192,8 @@ func judgeFailing(v *check.Verdict, o traces) {
 	switch _, complete, why := o.jobWatched(); {
 	case n > 0 && o.runs[n-1].Error != nil:
 		last := o.runs[n-1]
-		v.Find(refreshFailing, []string{last.Server}, "the last run, on %s at %s, had event %d: %s", last.Server, check.Moment(last.At), last.Error.ID, last.Error.Message)
+		v.Find(refreshFailing, []string{last.Server}, "the last run, on %s at %s, had event %d: "+
+			"%s", last.Server, check.Moment(last.At), last.Error.ID, last.Error.Message)
 	case !complete:
 		leaveRuns(v, why, refreshFailing)
 	case n == 0:
@@ -212,23 +215,26 @@ func judgeOverdue(v *check.Verdict, o traces) {
 	case !complete:
 		leaveRuns(v, why, refreshOverdue)
 	case o.watched.From.IsZero():
-		v.Undecided(check.Errorf(check.ReportInput, "the report of the server that runs the refresh job does not tell how far back it read the events"), refreshOverdue)
+		v.Undecided(check.Errorf(check.ReportInput, "the report of the server that runs the refresh job does not show how far back it read the "+
+			"events"), refreshOverdue)
 	case reach < o.overdueAfter:
-		v.Undecided(check.Errorf(check.State, "no good run is among the events of the last %s, which is less than metadata.overdue_after", check.Span(reach)), refreshOverdue)
+		v.Undecided(check.Errorf(check.State, "no good run is among the events of the last %s, which is less than "+
+			"metadata.overdue_after", check.Span(reach)), refreshOverdue)
 	case !good.At.IsZero():
-		v.Find(refreshOverdue, []string{server}, "the last good run was on %s at %s, over %s ago", good.Server, check.Moment(good.At), check.Span(o.overdueAfter))
+		v.Find(refreshOverdue, []string{server}, "the last good run was on %s at %s, over %s "+
+			"ago", good.Server, check.Moment(good.At), check.Span(o.overdueAfter))
 	default:
 		v.Find(refreshOverdue, []string{server}, "no good run is among the events of the last %s", check.Span(reach))
 	}
 }
 
-// leaveRuns leaves a reason unjudged because the job's events were not read: for
-// want of a server that runs the job, which another finding tells of, or for an
+// leaveRuns leaves a reason unjudged because the job's events were not read: needs
+// a server that runs the job, which another finding tells of, or for an
 // error.
 func leaveRuns(v *check.Verdict, why error, r *check.Reason) {
 	for _, cause := range []*check.Reason{arbitrationMailboxMissing, arbitrationMailboxMultiple, databaseNotMounted} {
 		if v.Found(cause) {
-			v.Open("it is not known which server runs the refresh job, for the cause that "+cause.Name+" tells of", r)
+			v.Open("it is not known which server runs the refresh job, see "+cause.Name+"", r)
 			return
 		}
 	}

@@ -212,11 +212,11 @@ func TestTwoSources(t *testing.T) {
 		"the directory fails": {report: true, change: func(*world, *report.AuthServer) error { return errors.New("invalid credentials") },
 			want: "good", notes: []string{"the directory cannot be read beside the report: directory: invalid credentials"}},
 		"the report is old": {report: true, change: func(w *world, _ *report.AuthServer) error { w.written = w.now.Add(-time.Hour); return nil },
-			want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
+			want: "good", notes: []string{"the directory is used instead"}, timelined: "by the directory"},
 		"the report is old by the clock": {report: true, change: func(w *world, _ *report.AuthServer) error {
 			w.every, w.written = 24*time.Hour, w.now.Add(-3*time.Hour)
 			return nil
-		}, want: "good", notes: []string{"the directory stands in"}, timelined: "by the directory"},
+		}, want: "good", notes: []string{"the directory is used instead"}, timelined: "by the directory"},
 		"both fail": {report: true, change: func(w *world, _ *report.AuthServer) error { w.hosts = nil; return errors.New("invalid credentials") },
 			want: "error:report"},
 		"the directory alone":       {want: "good", timelined: "by the directory"},

@@ -22,7 +22,7 @@ func ParseOpenID(data []byte) (Document, error) {
 		return Document{}, err
 	}
 	if c.KeysURL == "" {
-		return Document{}, errors.New("no OpenID configuration: jwks_uri is missing")
+		return Document{}, errors.New("not an OpenID configuration: jwks_uri is missing")
 	}
 	return Document{Issuer: check.Clean(strings.TrimSpace(c.Issuer), maxDetail), KeysURL: c.KeysURL}, nil
 }
@@ -100,7 +100,7 @@ func decodeJSON(data []byte, into any) error {
 		return errTooLarge
 	}
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), into); err != nil {
-		return fmt.Errorf("no JSON of the expected form: %s", check.Clean(err.Error(), maxDetail))
+		return fmt.Errorf("not JSON of the expected form: %s", check.Clean(err.Error(), maxDetail))
 	}
 	return nil
 }

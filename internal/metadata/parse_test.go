@@ -96,22 +96,22 @@ func TestParseFederationRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ in, want string }{
 		"nothing":                        {"", "ends too early"},
 		"JSON":                           {`{"keys":[]}`, "ends too early"},
-		"HTML":                           {`<html><body>Sign in</body></html>`, "no federation metadata"},
-		"truncated":                      {good[:len(good)-30], "no XML that can be read"},
+		"HTML":                           {`<html><body>Sign in</body></html>`, "not federation metadata"},
+		"truncated":                      {good[:len(good)-30], "the XML cannot be read"},
 		"over the limit":                 {good + strings.Repeat(" ", 20<<20), "over the limit of 1048576 bytes"},
 		"10,000 levels":                  {strings.Repeat("<a>", 10000) + strings.Repeat("</a>", 10000), "over 64 levels"},
 		"10,000 levels within":           {entity(strings.Repeat("<a>", 10000) + strings.Repeat("</a>", 10000)), "over 64 levels"},
 		"a document type with entities":  {bomb + good, "document type or entities"},
-		"an entity that nobody declared": {strings.Replace(good, "signing", "&b;", 1), "no XML that can be read"},
+		"an entity that nobody declared": {strings.Replace(good, "signing", "&b;", 1), "the XML cannot be read"},
 		"two roots":                      {good + `<a></a>`, "more than one root"},
-		"no role":                        {entity(""), "without the role"},
+		"no role":                        {entity(""), "has no role"},
 		"no signing certificate":         {entity(`<RoleDescriptor` + role + `></RoleDescriptor>`), "no signing certificate"},
 		"no entityID":                    {strings.Replace(good, "entityID", "other", 1), "without an entityID"},
 		"broken base64":                  {entity(`<RoleDescriptor` + role + `>` + key("signing", "MII*") + `</RoleDescriptor>`), "signing certificate 1"},
 		"no certificate in the base64":   {entity(`<RoleDescriptor` + role + `>` + key("signing", b64([]byte("hello"))) + `</RoleDescriptor>`), "signing certificate 1"},
 		"an empty certificate":           {entity(`<RoleDescriptor` + role + `>` + key("signing", " ") + `</RoleDescriptor>`), "signing certificate 1"},
-		"mismatched elements":            {`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"><a></EntityDescriptor></a>`, "no federation metadata"},
-		"another encoding":               {`<?xml version="1.0" encoding="utf-16"?>` + entity(""), "no XML that can be read"},
+		"mismatched elements":            {`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"><a></EntityDescriptor></a>`, "not federation metadata"},
+		"another encoding":               {`<?xml version="1.0" encoding="utf-16"?>` + entity(""), "the XML cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseFederation([]byte(tc.in))
@@ -131,10 +131,10 @@ func TestParseKeys(t *testing.T) {
 	assert.Equal(t, thumbprintsOf(d[0], d[1]), thumbprints(got.Certificates))
 	for in, want := range map[string]string{
 		`{"keys":[]}`:                            "no signing certificate",
-		`[]`:                                     "no JSON of the expected form",
-		`{"keys":[{"use":"sig","x5t":"short"}]}`: "no SHA-1 thumbprint",
+		`[]`:                                     "not JSON of the expected form",
+		`{"keys":[{"use":"sig","x5t":"short"}]}`: "not a SHA-1 thumbprint",
 		`{"keys":[{"use":"sig","x5c":["!"]}]}`:   "signing certificate 1",
-		strings.Repeat(`{"a":`, 20000) + strings.Repeat("}", 20000): "no JSON of the expected form",
+		strings.Repeat(`{"a":`, 20000) + strings.Repeat("}", 20000): "not JSON of the expected form",
 		`{"keys":[]}` + strings.Repeat(" ", 1<<20):                  "over the limit",
 	} {
 		_, err := ParseKeys([]byte(in))
@@ -180,7 +180,7 @@ func TestThumbprints(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.ErrorContains(t, got.UnmarshalText([]byte("ab")), "want a thumbprint")
 	_, err = ParseKeyID("a key of an application's own")
-	assert.ErrorContains(t, err, "no SHA-1 thumbprint")
+	assert.ErrorContains(t, err, "not a SHA-1 thumbprint")
 }
 
 func TestACertificateThatGoCannotReadCounts(t *testing.T) {

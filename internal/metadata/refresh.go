@@ -15,10 +15,11 @@ import (
 // MetadataRefresh is the check of the job that keeps the stored certificates.
 var MetadataRefresh = &check.Def{
 	Name: "metadata_refresh",
-	Doc: "Does the job work that copies Microsoft's signing certificates into Active Directory? From the on-premises reports it reads which server runs it " +
-		"(the one with the mounted copy of the database of the arbitration mailbox with the capability OrganizationCapabilityManagement) and the events that the job (MSExchange AuthAdmin) " +
-		"and the judging of tokens (MSExchange OAuth) leave. A run is good that completed without an error; `metadata.overdue_after` (13h) is how long the last one may be ago. " +
-		"It predicts: a job that does not run breaks mail on phones at Microsoft's next change of certificates.",
+	Doc: "Does the job work that copies Microsoft's signing certificates into Active Directory? From the on-premises reports the check reads which " +
+		"server runs the job (the one with the mounted copy of the database of the arbitration mailbox with the capability " +
+		"OrganizationCapabilityManagement), the events of the job (MSExchange AuthAdmin) and those of token validation (MSExchange OAuth). A run " +
+		"of the job is good if it completed without an error. The last good run may be at most `metadata.overdue_after` (13h) ago. The check warns " +
+		"in advance: if the job does not run, mail on phones stops at Microsoft's next change of certificates.",
 	Needs:   config.ReportNeeds,
 	Every:   "*/15 * * * *",
 	Timeout: 20 * time.Second,

@@ -20,9 +20,10 @@ import (
 // OnPremReport is the check of the on-premises reports themselves.
 var OnPremReport = &check.Def{
 	Name: "onprem_report",
-	Doc: "Do the Exchange servers report, and whole? Other checks judge by the reports of hmad's collector: this one says when a host's report is late (over three of its intervals old, or over two hours), " +
-		"missing, unreadable, dated in the future, or lacks a part, or has one that hmad or the collector could not read. Hosts that should report are named in `onprem.report.hosts`; " +
-		"without that, hmad expects every host that reported in the last seven days.",
+	Doc: "Do all Exchange servers send complete reports? Other checks judge by the reports of hmad's collector. This check finds a report that is " +
+		"late (over three of its intervals old, or over two hours), missing, unreadable or dated in the future, and a section that is missing or " +
+		"that hmad or the collector could not read. `onprem.report.hosts` names the hosts that should report. If it is not set, hmad expects every " +
+		"host that reported in the last seven days.",
 	Needs:   config.ReportNeeds,
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
@@ -124,7 +125,7 @@ func judgeReports(v *check.Verdict, arrived []report.Arrived, expected []string,
 		settle(v, reportInvalid, invalid(arrived, now))
 	}
 	if len(present) == 0 {
-		v.Open("no report has arrived that can be read", reportClockSkew, reportLate, reportSectionFailed)
+		v.Open("no report could be read", reportClockSkew, reportLate, reportSectionFailed)
 		return
 	}
 	settle(v, reportClockSkew, ahead(arrived, now))

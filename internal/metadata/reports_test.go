@@ -24,21 +24,28 @@ func TestOnPremReport(t *testing.T) {
 		want   string
 		says   string
 	}{
-		"on time":                        {func(*world) {}, "good", ""},
-		"three intervals old":            {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
-		"over three intervals old":       {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 11:14 UTC, and comes every 15 min"},
-		"daily, two hours old":           {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-2*time.Hour) }, "good", ""},
-		"daily, over two hours old":      {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-121*time.Minute) }, "report_late", "MBX01's is of 2026-11-22 09:59 UTC, and comes every 1 d"},
-		"no report at all":               {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
-		"a named host is missing":        {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
-		"a section failed":               {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = failed("Access is denied.") }, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
-		"a section is missing":           {func(w *world) { w.hosts["MBX01"]["iis"] = nil }, "report_section_failed", "MBX01: section iis: the section is missing"},
-		"a section of another form":      {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = ok([]any{map[string]any{"id": "x"}}) }, "report_section_failed", "MBX01: section oauthEvents: row 0: time: missing"},
-		"a section that is null":         {func(w *world) { w.hosts["MBX01"]["databaseCopies"] = ok(nil) }, "report_section_failed", "MBX01: section databaseCopies: ok, yet its data is null"},
+		"on time":             {func(*world) {}, "good", ""},
+		"three intervals old": {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", ""},
+		"over three intervals old": {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "report_late", "MBX01's is of 2026-11-22 " +
+			"11:14 UTC, and comes every 15 min"},
+		"daily, two hours old":      {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-2*time.Hour) }, "good", ""},
+		"daily, over two hours old": {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-121*time.Minute) }, "report_late", "MBX01's is of 2026-11-22 09:59 UTC, and comes every 1 d"},
+		"no report at all":          {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
+		"a named host is missing":   {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
+		"a section failed": {func(w *world) {
+			w.hosts["MBX01"]["oauthEvents"] = failed("Access is " +
+				"denied.")
+		}, "report_section_failed", "MBX01: oauthEvents: Access is denied."},
+		"a section is missing": {func(w *world) { w.hosts["MBX01"]["iis"] = nil }, "report_section_failed", "MBX01: section iis: the " +
+			"section is missing"},
+		"a section of another form": {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = ok([]any{map[string]any{"id": "x"}}) }, "report_section_failed", "MBX01: section oauthEvents: row 0: time: missing"},
+		"a section that is null": {func(w *world) { w.hosts["MBX01"]["databaseCopies"] = ok(nil) }, "report_section_failed", "MBX01: " +
+			"section databaseCopies: ok, but its data is null"},
 		"an optional section is missing": {func(w *world) { w.hosts["MBX01"]["partnerships"] = nil }, "good", ""},
-		"no report at all of a file":     {func(w *world) { w.hosts = map[string]map[string]any{"not a host!": {}} }, "report_invalid", "host: want the server's name"},
-		"a minute ahead":                 {func(w *world) { w.written = w.now.Add(time.Minute) }, "good", ""},
-		"two minutes ahead":              {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "report_clock_skew", "MBX01's is dated 2 min ahead"},
+		"no report at all of a file": {func(w *world) { w.hosts = map[string]map[string]any{"not a host!": {}} }, "report_invalid", "host: " +
+			"want the server's name"},
+		"a minute ahead":    {func(w *world) { w.written = w.now.Add(time.Minute) }, "good", ""},
+		"two minutes ahead": {func(w *world) { w.written = w.now.Add(2 * time.Minute) }, "report_clock_skew", "MBX01's is dated 2 min ahead"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -101,7 +108,8 @@ func TestReportTime(t *testing.T) {
 	at, there := sample(r, ReportTime, "MBX01")
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
-	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50 UTC (10 min ago), collector 1.2.0, every 15 min, made in 1.2 s, 23 sections, 0 failed"}, r.Report.Texts(check.Seen))
+	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50 UTC (10 min ago), collector 1.2.0, every 15 min, made in 1.2 s, 23 sections, 0 " +
+		"failed"}, r.Report.Texts(check.Seen))
 }
 
 func TestAnIntervalThatEndsTheEvidenceIsNoted(t *testing.T) {

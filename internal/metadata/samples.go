@@ -10,11 +10,13 @@ import (
 // The families of this package.
 var (
 	Certificates = &check.Metric{Name: "hmad_evosts_certificates", Kind: check.Gauge, Labels: []string{"auth_server", "set"},
-		Help: "Signing certificates by set: published (by Microsoft now), stored (in Exchange's copy), missing (published and not stored), extra (stored and no longer published)."}
+		Help: "Signing certificates by set: published (by Microsoft now), stored (in Exchange's copy), missing (published and not stored), extra " +
+			"(stored and no longer published)."}
 	MissingSince = &check.Metric{Name: "hmad_evosts_missing_since_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
-		Help: "Unix time since when the longest missing certificate is known to have been missing in Exchange's copy; absent when none is missing."}
+		Help: "Unix time since which the longest missing certificate is known to be missing in Exchange's copy; absent when none is missing."}
 	Deadline = &check.Metric{Name: "hmad_evosts_deadline_timestamp_seconds", Kind: check.Gauge, Labels: []string{"auth_server"},
-		Help: "Unix time until which the longest missing certificate may be missing (the time since when it is, and hmad_evosts_window_seconds); absent when none is missing."}
+		Help: "Unix time until which the longest missing certificate may be missing (the time since which it is missing plus " +
+			"hmad_evosts_window_seconds); absent when none is missing."}
 	WindowSeconds = &check.Metric{Name: "hmad_evosts_window_seconds", Kind: check.Gauge,
 		Help: "Time within which Exchange should have copied a published certificate (metadata.window)."}
 	PageAfterSeconds = &check.Metric{Name: "hmad_evosts_page_after_seconds", Kind: check.Gauge,

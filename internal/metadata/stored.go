@@ -56,7 +56,7 @@ func (s sources) read(ctx context.Context, tenant string) (holding, []string, er
 	case reportErr == nil:
 		return byReport, []string{"the directory cannot be read beside the report: " + directoryErr.Error()}, nil
 	case directoryErr == nil:
-		return byDirectory, []string{"the report cannot be read, the directory stands in: " + reportErr.Error()}, nil
+		return byDirectory, []string{"the report cannot be read, the directory is used instead: " + reportErr.Error()}, nil
 	default:
 		return holding{}, nil, check.Joined(reportErr, directoryErr)
 	}

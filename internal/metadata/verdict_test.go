@@ -139,7 +139,7 @@ func TestLongStaleSupersedesStale(t *testing.T) {
 	Remember(w.memory, next, w.now.Add(-14*time.Hour), w.now)
 	r := w.run()
 	require.Equal(t, "metadata_long_stale", outcome(r))
-	assert.Contains(t, r.Report.Unjudged, check.Unjudged{Reason: metadataStale, Why: "metadata_long_stale tells of it", Ends: true})
+	assert.Contains(t, r.Report.Unjudged, check.Unjudged{Reason: metadataStale, Why: "reported by metadata_long_stale", Ends: true})
 }
 
 func TestWithoutACredentialNoKeySigns(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 var (
 	// Requests counts what a Client sends.
 	Requests = &check.Metric{Name: "hmad_exchange_online_requests_total", Kind: check.Counter, Labels: []string{"cmdlet", "code"},
-		Help: "Requests to Exchange Online's admin API by cmdlet and HTTP status; code is error where no answer came."}
+		Help: "Requests to Exchange Online's admin API by cmdlet and HTTP status; code is error if there was no answer."}
 	// RequestDuration times what a Client sends.
 	RequestDuration = &check.Metric{Name: "hmad_exchange_online_request_duration_seconds", Kind: check.Histogram,
-		Help:    "Time that a request to Exchange Online's admin API took, the whole answer included.",
+		Help:    "Duration of a request to Exchange Online's admin API, including the whole answer.",
 		Buckets: []float64{.05, .1, .25, .5, .75, 1, 1.5, 2.5, 5, 10, 30, 90}}
 )
 

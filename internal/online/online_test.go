@@ -114,8 +114,8 @@ func TestWhatIsNeverSent(t *testing.T) {
 		"the recovery password":        {"Get-MobileDeviceStatistics", map[string]any{"Mailbox": jane, "ShowRecoveryPassword": true}, Options{}, "parameter ShowRecoveryPassword is never sent"},
 		"a log by mail, abbreviated":   {"Get-MobileDeviceStatistics", map[string]any{"Mailbox": jane, "GetMail": true}, Options{}, "parameter GetMail is never sent"},
 		"a parameter with a blank":     {"Get-Mailbox", map[string]any{"a b": 1}, Options{}, "a parameter's name"},
-		"a value that is no JSON":      {"Get-Mailbox", map[string]any{"Filter": func() {}}, Options{}, "do not make a request"},
-		"more than is ever needed":     {"Get-Mailbox", map[string]any{"Filter": strings.Repeat("x", 70<<10)}, Options{}, "do not make a request"},
+		"a value that is no JSON":      {"Get-Mailbox", map[string]any{"Filter": func() {}}, Options{}, "cannot be encoded as a request"},
+		"more than is ever needed":     {"Get-Mailbox", map[string]any{"Filter": strings.Repeat("x", 70<<10)}, Options{}, "cannot be encoded as a request"},
 		"a query within the selection": {"Get-Mailbox", nil, Options{Select: []string{"A&$top=1"}}, "a selected property"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestPaging(t *testing.T) {
 		"plain HTTP":               {answers: []http.HandlerFunc{says(200, value("http://outlook.contoso.test"+page("1"), row("1")))}, rows: 1, requests: 1, incomplete: "at another host"},
 		"credentials":              {answers: []http.HandlerFunc{says(200, value("https://x:y@outlook.contoso.test"+page("1"), row("1")))}, rows: 1, requests: 1, incomplete: "at another host"},
 		"a host hidden by a slash": {answers: []http.HandlerFunc{says(200, value("//evil.contoso.test"+page("1"), row("1")))}, rows: 1, requests: 1, incomplete: "at another host"},
-		"another API":              {answers: []http.HandlerFunc{says(200, value("/owa/x", row("1")))}, rows: 1, requests: 1, incomplete: "not of this API"},
+		"another API":              {answers: []http.HandlerFunc{says(200, value("/owa/x", row("1")))}, rows: 1, requests: 1, incomplete: "does not belong to this API"},
 		"no URL":                   {answers: []http.HandlerFunc{says(200, value("https://%zz", row("1")))}, rows: 1, requests: 1, incomplete: "cannot be read"},
 		"a URL without end":        {answers: []http.HandlerFunc{says(200, value(page(strings.Repeat("x", 20<<10)), row("1")))}, rows: 1, requests: 1, incomplete: "too long"},
 	} {

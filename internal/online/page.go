@@ -23,7 +23,7 @@ type page struct {
 	next string // @odata.nextLink: where the answer goes on; empty: it is whole
 }
 
-var errNotUnderstood = errors.New("the answer is not the API's")
+var errNotUnderstood = errors.New("the answer does not come from the API")
 
 // page reads a good answer.
 func (q question) page(body []byte) (page, *CmdletError) {
@@ -36,7 +36,7 @@ func (q question) page(body []byte) (page, *CmdletError) {
 	w, err := decodePage(body, q.keep)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return page{}, wrong(Transient, "the answer ends in its middle")
+		return page{}, wrong(Transient, "the answer is incomplete")
 	case err != nil && tooManyRequests(string(body[:min(len(body), 4096)])):
 		return page{}, wrong(Throttled, concurrencyText)
 	case err != nil:

@@ -61,7 +61,7 @@ func newQuestion(tenant, cmdlet string, params map[string]any, o Options) (quest
 	}
 	for _, name := range o.Select {
 		if !propertyForm.MatchString(name) {
-			return q, errors.New("a selected property is no name of letters and digits")
+			return q, errors.New("a selected property is not a name of letters and digits")
 		}
 		if q.keep == nil {
 			q.keep = map[string]bool{}
@@ -87,7 +87,7 @@ func (q *question) take(params map[string]any) error {
 		named = named || abbreviates(name, identities)
 	}
 	if !named && slices.Contains(single, q.cmdlet) {
-		return errors.New("no mailbox is named: without one it would ask for all of them")
+		return errors.New("no mailbox is named: without one the request would return all of them")
 	}
 	if params == nil {
 		params = map[string]any{} // the API refuses null
@@ -98,7 +98,7 @@ func (q *question) take(params map[string]any) error {
 	}
 	body, err := json.Marshal(struct{ CmdletInput input }{input{q.cmdlet, params}})
 	if err != nil || len(body) > maxQuestion {
-		return errors.New("the parameters do not make a request")
+		return errors.New("the parameters cannot be encoded as a request")
 	}
 	q.body = body
 	return nil
@@ -110,13 +110,13 @@ func checkParam(name string, v any) error {
 	s, isText := v.(string)
 	switch {
 	case !propertyForm.MatchString(name):
-		return errors.New("a parameter's name is not of letters and digits")
+		return errors.New("a parameter's name does not consist of letters and digits")
 	case v == nil:
 		return fmt.Errorf("parameter %s is null", name)
 	case abbreviates(name, forbidden):
 		return fmt.Errorf("parameter %s is never sent", name)
 	case abbreviates(name, identities) && (!isText || !validIdentity(s)):
-		return fmt.Errorf("parameter %s is empty or no identity: Exchange would answer with everybody", name)
+		return fmt.Errorf("parameter %s is empty or not an identity: Exchange would answer for all mailboxes", name)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (o *Client) follow(next string) (string, error) {
 	case u.Scheme != "https" || u.User != nil || !strings.EqualFold(hostPort(u), hostPort(o.home)):
 		return "", errors.New("the next page is at another host, which is not asked")
 	case !strings.HasPrefix(u.Path, "/adminapi/"):
-		return "", errors.New("the next page is not of this API")
+		return "", errors.New("the next page does not belong to this API")
 	}
 	u.Fragment = ""
 	return u.String(), nil

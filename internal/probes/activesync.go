@@ -14,14 +14,16 @@ import (
 
 // SchemeOffered tells which authentication schemes the endpoint offers.
 var SchemeOffered = &check.Metric{Name: "hmad_challenge_scheme_offered", Kind: check.Gauge, Labels: []string{"scheme", "address"},
-	Help: "1 when the ActiveSync endpoint's answer offered the authentication scheme (bearer, basic, negotiate, ntlm, digest, other), else 0; address is empty unless several addresses were asked."}
+	Help: "1 when the ActiveSync endpoint's answer offered the authentication scheme (bearer, basic, negotiate, ntlm, digest, other), else 0; " +
+		"address is empty unless several addresses were asked."}
 
 // ActiveSync is the check of the phone's second question: where does one sign
 // in for this endpoint (the guide's connection flow, step 2)?
 var ActiveSync = &check.Def{
 	Name: "activesync",
-	Doc: "Asks the ActiveSync endpoint with an empty bearer token, once for the host and once for the probe mailbox, and reads the 401 challenge in full: " +
-		"it must be Exchange's own and send phones to Microsoft Entra. Every address of the name and every configured front end is asked over a fresh connection.",
+	Doc: "Sends requests with an empty bearer token to the ActiveSync endpoint, one for the host and one for the probe mailbox, and checks the 401 " +
+		"challenge in full: it must come from Exchange and send phones to Microsoft Entra. Every address of the name and every configured front " +
+		"end is asked over a new connection.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, SchemeOffered, ExchangeBuild},
@@ -197,7 +199,9 @@ func offeredSchemes(a *Answer) map[string]float64 {
 	return offered
 }
 
-const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: `Get-AuthServer | Format-List Name,Type,Enabled,Realm,IsDefaultAuthorizationEndpoint`, then `Set-AuthServer '<name>' -IsDefaultAuthorizationEndpoint $true` (older organisations: EvoSts), and `$false` on every other."
+const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: `Get-AuthServer | Format-List " +
+	"Name,Type,Enabled,Realm,IsDefaultAuthorizationEndpoint`, then `Set-AuthServer '<name>' -IsDefaultAuthorizationEndpoint $true` (older " +
+	"organisations: EvoSts), and `$false` on every other."
 
 // The reasons of the activesync check.
 var (
@@ -205,53 +209,75 @@ var (
 		Summary: "Microsoft's cloud itself answers under the ActiveSync name, so the on-premises mailboxes cannot be reached there.",
 		Fix:     "Point the host in DNS at the on-premises servers, and check `Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 	activesyncPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
-		Summary: "A device in front of Exchange answers in its place (pre-authentication, a login page). Microsoft's cloud cannot pass it: accounts cannot be added and sync stops.",
-		Fix:     "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device named in the detail. ActiveSync must not be fronted by a pre-authentication solution."}
+		Summary: "A device in front of Exchange answers instead of Exchange (pre-authentication, a login page). Microsoft's cloud cannot get past " +
+			"it: accounts cannot be added and sync stops.",
+		Fix: "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device named in the detail. " +
+			"Pre-authentication in front of ActiveSync is not supported."}
 	activesyncBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
-		Summary: "The ActiveSync endpoint refuses the request (403). If Microsoft's addresses are refused as well, accounts cannot be added and sync stops.",
-		Fix:     "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. The guide asks for the endpoint to be open to the Internet, or for Microsoft's published ranges to be on the allow-list."}
+		Summary: "The ActiveSync endpoint refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added and sync stops.",
+		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
+			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges."}
 	activesyncServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
 		Summary: "The ActiveSync endpoint answers with a server error: accounts cannot be added and sync stops.",
-		Fix:     "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState '<server>'`, `Get-ServerHealth '<server>' -HealthSet ActiveSync.Proxy`."}
+		Fix: "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState '<server>'`, " +
+			"`Get-ServerHealth '<server>' -HealthSet ActiveSync.Proxy`."}
 	activesyncUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
-		Summary: "An empty token must draw 401 with a challenge. Another answer does not tell phones where to sign in.",
-		Fix:     "Repeat the request with the curl line of this result and see what answers. 200 without a token means that something in front answers or signs in by itself; 404 that the path is not published; 30x that a redirect rule reaches /Microsoft-Server-ActiveSync."}
+		Summary: "The answer to an empty token must be 401 with a challenge. From any other answer phones do not learn where to sign in.",
+		Fix: "Repeat the request with the curl command of this result and see what answers. 200 without a token: a device in front answers or " +
+			"signs in itself. 404: the path is not published. 30x: a redirect rule applies to /Microsoft-Server-ActiveSync."}
 	challengeMissing = &check.Reason{Name: "challenge_missing", Severity: check.Critical,
-		Summary: "The answer carries no WWW-Authenticate header, so phones are not told where to sign in.",
-		Fix:     "Look for a device in front of Exchange that drops the header; if none does, compare the authentication settings of the virtual directory: `Get-ActiveSyncVirtualDirectory | Format-List Identity,*auth*`."}
+		Summary: "The answer has no WWW-Authenticate header, so phones do not learn where to sign in.",
+		Fix: "Look for a device in front of Exchange that drops the header; if none does, compare the authentication settings of the virtual " +
+			"directory: `Get-ActiveSyncVirtualDirectory | Format-List Identity,*auth*`."}
 	bearerMissing = &check.Reason{Name: "bearer_missing", Severity: check.Critical,
-		Summary: "Only older schemes are offered: Outlook falls back to the legacy Basic dialogue, or no account can be added.",
-		Fix:     "Check that every server has a build with hybrid Modern Authentication (`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`) and its OAuth module in %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config; a reverse proxy that rewrites WWW-Authenticate does the same damage."}
+		Summary: "The server offers only older authentication schemes: Outlook falls back to the legacy Basic dialogue, or no account can be added.",
+		Fix: "Check that every server has a build with hybrid Modern Authentication (`Get-ExchangeServer | Format-List " +
+			"Name,AdminDisplayVersion`) and its OAuth module in %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config; a reverse proxy that " +
+			"rewrites WWW-Authenticate has the same effect."}
 	oauthNotAvailable = &check.Reason{Name: "oauth_not_available", Severity: check.Critical,
-		Summary: "Exchange says that OAuth is not available: hybrid Modern Authentication is off, and Outlook falls back to Basic or finds nothing.",
-		Fix:     "Turn it on: `Set-OrganizationConfig -OAuth2ClientProfileEnabled $true`. " + setDefaultEndpoint + " For single mailboxes also `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync`."}
+		Summary: "Exchange says that OAuth is not available: hybrid Modern Authentication is off, and Outlook falls back to Basic or cannot sign in.",
+		Fix: "Turn it on: `Set-OrganizationConfig -OAuth2ClientProfileEnabled $true`. " + setDefaultEndpoint + " For single mailboxes also " +
+			"`Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync`."}
 	clientIDWrong = &check.Reason{Name: "client_id_wrong", Severity: check.Critical,
-		Summary: "The challenge does not name Exchange as the application, so a token asked for by it will not fit.",
-		Fix:     "See what answers under this name: the challenge must carry client_id 00000002-0000-0ff1-ce00-000000000000, which Exchange always sends."}
+		Summary: "The challenge does not name Exchange as the application, so Exchange will refuse a token requested with it.",
+		Fix: "Find out what answers under this name: the challenge must carry client_id 00000002-0000-0ff1-ce00-000000000000, which Exchange " +
+			"always sends."}
 	authorizationURIMissing = &check.Reason{Name: "authorization_uri_missing", Severity: check.Critical,
 		Summary: "The challenge does not say where to sign in, so phones fall back to the legacy Basic dialogue.",
-		Fix:     setDefaultEndpoint + " Event 2009 of MSExchange OAuth tells of several."}
+		Fix:     setDefaultEndpoint + " Event 2009 of MSExchange OAuth means that there are several."}
 	authorizationURIForeign = &check.Reason{Name: "authorization_uri_foreign", Severity: check.Critical,
-		Summary: "The challenge sends phones to a sign-in other than Microsoft Entra (ADFS, for one), so hybrid Modern Authentication is not in force.",
-		Fix:     setDefaultEndpoint}
+		Summary: "The challenge sends phones to a sign-in service other than Microsoft Entra (for example ADFS), so hybrid Modern Authentication " +
+			"is not in use.",
+		Fix: setDefaultEndpoint}
 	authorizationURIUnusual = &check.Reason{Name: "authorization_uri_unusual", Severity: check.Warning,
-		Summary: "The challenge names a Microsoft Entra host with an address that Exchange does not usually give. Phones may still sign in.",
-		Fix:     "Compare `Get-AuthServer | Format-List Name,AuthorizationEndpoint` with https://login.windows.net/common/oauth2/authorize, which Microsoft's own test expects."}
+		Summary: "The challenge names a Microsoft Entra host with an address that Exchange does not usually send. Phones may still be able to sign in.",
+		Fix: "Compare `Get-AuthServer | Format-List Name,AuthorizationEndpoint` with https://login.windows.net/common/oauth2/authorize, which " +
+			"Microsoft's own test expects."}
 	activesyncTLSOffloaded = &check.Reason{Name: "tls_offloaded", Severity: check.Critical,
-		Summary: "Exchange sees plain HTTP where clients use HTTPS, and refuses the cloud's tokens for it: mail on phones goes stale. TLS offloading is not supported.",
-		Fix:     "Let the load balancer re-encrypt towards Exchange (TLS bridging: port 443 on the servers, with the same certificate), and turn offloading off for this virtual server."}
+		Summary: "Exchange receives plain HTTP although clients use HTTPS, so it refuses the cloud's tokens: new mail does not reach phones. TLS " +
+			"offloading is not supported.",
+		Fix: "Configure the load balancer to re-encrypt to Exchange (TLS bridging: port 443 on the servers, with the same certificate), and " +
+			"turn off offloading for this virtual server."}
 	tenantMismatch = &check.Reason{Name: "tenant_mismatch", Severity: check.Warning,
-		Summary: "Exchange trusts issuers of another tenant than the configured one; tokens of the configured tenant may be refused.",
-		Fix:     "Compare `Get-AuthServer | Format-List Name,Type,Realm,IssuerIdentifier` with the tenant, and run the Hybrid Configuration Wizard again if it is wrong; or correct `tenant` in hmad's config."}
+		Summary: "Exchange trusts issuers of a tenant other than the configured one. It may refuse tokens of the configured tenant.",
+		Fix: "Compare `Get-AuthServer | Format-List Name,Type,Realm,IssuerIdentifier` with the tenant, and run the Hybrid Configuration Wizard " +
+			"again if it is wrong; or correct `tenant` in hmad's config."}
 	tokenError = &check.Reason{Name: "token_error", Severity: check.Warning,
-		Summary: "The challenge is complete but carries an error, which a healthy Exchange does not add to an empty token. Sign-in may work; tokens may be refused later.",
-		Fix:     "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts -RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
+		Summary: "The challenge is complete but contains an error, which a healthy Exchange does not add for an empty token. Sign-in may work, but " +
+			"tokens may be refused later.",
+		Fix: "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts " +
+			"-RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
 	mailboxOAuthOff = &check.Reason{Name: "mailbox_oauth_off", Severity: check.Critical,
-		Summary: "Exchange offers modern sign-in in general but not for the probe mailbox: an authentication policy or an organisation setting holds it back, and phones of such mailboxes fall back to Basic.",
-		Fix:     "Check `Get-User '<address>' | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; OAuth2ClientProfileEnabled must be True."}
+		Summary: "Exchange offers modern sign-in in general but not for the probe mailbox: an authentication policy or an organisation setting " +
+			"prevents it, and phones of such mailboxes fall back to Basic.",
+		Fix: "Check `Get-User '<address>' | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List " +
+			"Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; " +
+			"OAuth2ClientProfileEnabled must be True."}
 	addressesDisagree = &check.Reason{Name: "addresses_disagree", Severity: check.Critical, Confirm: true,
-		Summary: "One of the addresses or front ends behind the name answers otherwise than the others, so sign-in and sync fail now and then.",
-		Fix:     "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' (`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back once it answers alike."}
+		Summary: "One of the addresses or front ends behind the name answers differently from the others, so sign-in and sync fail intermittently.",
+		Fix: "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' " +
+			"(`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back when it answers like " +
+			"the others."}
 )
 
 // activesyncReasons lists, in order of judgement, what one address may show;

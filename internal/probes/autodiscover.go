@@ -23,8 +23,9 @@ const rememberedURL = "activesync_url"
 // mailbox's ActiveSync endpoint (the guide's connection flow, step 1)?
 var Autodiscover = &check.Def{
 	Name: "autodiscover",
-	Doc: "Asks AutoDiscover for the probe mailbox's ActiveSync address, as Microsoft's AutoDetect does when an account is added: " +
-		"without credentials, over a fresh connection to each address of the name. Redirects are followed to hosts that the target names, and recorded otherwise.",
+	Doc: "Asks AutoDiscover for the probe mailbox's ActiveSync address, as Microsoft's AutoDetect does when an account is added: without " +
+		"credentials, over a new connection to each address of the name. Redirects to hosts named in the target's config are followed, others are " +
+		"only recorded.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},

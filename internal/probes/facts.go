@@ -13,9 +13,10 @@ import (
 // The facts of a connection, shared by every check that asks a host.
 var (
 	addressesFact   = &check.Fact{Name: "addresses", Doc: "the addresses to which the host's name resolves"}
-	certificateFact = &check.Fact{Name: "certificate", Doc: "thumbprint (SHA-1, as Windows shows it), issuer and end of the certificate that the host presents"}
-	tlsVersionFact  = &check.Fact{Name: "tls_version", Doc: "the TLS version that hmad and the host agree on"}
-	deviceFact      = &check.Fact{Name: "device", Doc: "the device that answers in front of Exchange, by its fingerprint"}
+	certificateFact = &check.Fact{Name: "certificate", Doc: "thumbprint (SHA-1, as Windows shows it), issuer and expiry of the certificate that " +
+		"the host presents"}
+	tlsVersionFact = &check.Fact{Name: "tls_version", Doc: "the TLS version that hmad and the host agree on"}
+	deviceFact     = &check.Fact{Name: "device", Doc: "the device that answers in front of Exchange, by its fingerprint"}
 )
 
 var connectionFactKinds = []*check.Fact{addressesFact, certificateFact, tlsVersionFact, deviceFact}

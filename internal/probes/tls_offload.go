@@ -21,13 +21,17 @@ const offloadUserAgent = "hmad-tls-offload"
 var TLSOffload = &check.Def{
 	Name: "tls_offload",
 	Off:  true,
-	Doc: "Asks the ActiveSync endpoint with one self-made, worthless token for a foreign audience (" + foreignAudience + "), so that Exchange's diagnostics name the URL that it saw: " +
-		"`http` means TLS offloading, another host means that the Host header is rewritten on the way. " +
-		"Proven by Microsoft's documentation: the sentence with `Actual 'http://…'` means TLS offloading. " +
-		"Inferred: that a token for a foreign audience always draws the sentence, because Exchange compares the audience before issuer and signature, and that `https` in it means TLS bridging. So a finding rests on Microsoft's word, a pass on inference; an answer without the sentence leaves the check undecided. " +
-		"Off until enabled, for the question appears in Exchange's logs as a refused token, always with the User-Agent `" + offloadUserAgent + "`, whatever `user_agent` says. " +
-		"Every address of the name and every configured front end is asked at most once an hour (`tls_offload: {every: 1h}`), also across restarts and by «check again»: a run within the hour repeats the verdict and says when it was asked. " +
-		"A question that drew no answer may be put once more. `hmad check`, which has no memory, asks each time.",
+	Doc: "Sends the ActiveSync endpoint one self-made token without value, for an audience that does not exist (" + foreignAudience + "). In its " +
+		"diagnostics Exchange then names the URL that it received: " +
+		"`http` means TLS offloading, another host means that the Host header was rewritten. " +
+		"Documented by Microsoft: `Actual 'http://…'` in the diagnostics means TLS offloading. Inferred: Exchange always names the URL for such a " +
+		"token, because it compares the audience before issuer and signature, and `https` there means TLS bridging. So a finding is based on " +
+		"Microsoft's documentation, a pass on inference. If the answer names no URL, the check is undecided. " +
+		"Off until enabled, because the request appears in Exchange's logs as a refused token. Its User-Agent is always " +
+		"`" + offloadUserAgent + "`, whatever `user_agent` is set to. " +
+		"Every address of the name and every configured front end is asked at most once an hour (`tls_offload: {every: 1h}`), also after a restart " +
+		"and for «Check again»: a run within the hour repeats the verdict and shows when the request was made. A request without an answer may be " +
+		"repeated once. `hmad check` keeps no state and asks each time.",
 	Every:   "17 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter},
@@ -135,7 +139,7 @@ func (o *tlsOffload) judge(v *check.Verdict, u *url.URL, visits []Visit, questio
 // have reached somebody.
 func (v Visit) sent() bool { return len(v.Answers) > 0 || v.Phases.TLS > 0 }
 
-// shownToken stands in notes where the worthless token was.
+// shownToken stands in notes where the token without value was.
 const shownToken = "<worthless token>"
 
 // foreignAudience is no host of anybody's (RFC 2606, section 2), so Exchange

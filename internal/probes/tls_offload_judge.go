@@ -16,14 +16,21 @@ import (
 // The reasons of the tls_offload check.
 var (
 	tlsOffloaded = &check.Reason{Name: "tls_offloaded", Severity: check.Critical,
-		Summary: "Exchange sees plain HTTP where clients use HTTPS, so it refuses the cloud's tokens: mail on phones goes stale. TLS offloading is not supported.",
-		Fix:     "Let the load balancer re-encrypt towards Exchange (TLS bridging: port 443 on the servers, with the same certificate), and turn offloading off for this virtual server."}
+		Summary: "Exchange receives plain HTTP although clients use HTTPS, so it refuses the cloud's tokens: new mail does not reach phones. TLS " +
+			"offloading is not supported.",
+		Fix: "Configure the load balancer to re-encrypt to Exchange (TLS bridging: port 443 on the servers, with the same certificate), and " +
+			"turn off offloading for this virtual server."}
 	hostRewritten = &check.Reason{Name: "host_rewritten", Severity: check.Critical,
-		Summary: "Exchange sees another host name than the one that clients ask for, so it refuses tokens made for the published name: mail on phones goes stale.",
-		Fix:     "Let the load balancer or reverse proxy pass the Host header on unchanged. The name in the detail after «Actual» is the one that Exchange gets."}
+		Summary: "Exchange receives a host name other than the one that clients request, so it refuses tokens issued for the published name: new " +
+			"mail does not reach phones.",
+		Fix: "Configure the load balancer or reverse proxy to pass on the Host header unchanged. The name after «Actual» in the detail is the " +
+			"one that Exchange receives."}
 	forgedTokenAccepted = &check.Reason{Name: "forged_token_accepted", Severity: check.Critical,
-		Summary: "A token without any valid signature, which anybody can make, drew a success: a device in front answers or signs in by itself, or tokens are not verified.",
-		Fix:     "Investigate at once. Put the same question to each server by itself (`activesync: {members: […]}`) to see who answers; take rules that answer or sign in by themselves off the device in front; compare %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config with a healthy server's."}
+		Summary: "A token without a valid signature, which anybody can make, was accepted: a device in front answers or signs in itself, or tokens " +
+			"are not verified.",
+		Fix: "Investigate at once. Ask each server directly (`activesync: {members: […]}`) to see which of them accepts it. Remove rules by " +
+			"which a device in front answers or signs in itself. Compare %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config with a " +
+			"healthy server's."}
 )
 
 // tlsOffloadReasons lists every reason of the check in order of judgement.
@@ -37,7 +44,7 @@ var tlsOffloadReasons = append(transportReasons[:len(transportReasons):len(trans
 // the text alone decides (domain notes, sections 5 and 7).
 var actualURL = regexp.MustCompile(`(?i)\bactual '((https?)://[^']*)'`)
 
-// judgeTLSOffload judges one address's answer to the worthless token. An answer
+// judgeTLSOffload judges one address's answer to the token without value. An answer
 // that shows nothing of what Exchange saw leaves the reasons undecided, class
 // token, for the token did not serve; unclear then says what came instead.
 func judgeTLSOffload(v *check.Verdict, asked *url.URL, address string, a *Answer) (unclear string) {
@@ -69,7 +76,7 @@ func judgeTLSOffload(v *check.Verdict, asked *url.URL, address string, a *Answer
 
 // inconclusive is the error of an address whose answer shows nothing.
 func inconclusive(address, text string) error {
-	return check.Errorf(check.Token, "the worthless token drew no answer that tells what Exchange saw: %s: %s", address, text)
+	return check.Errorf(check.Token, "the token without value got no answer that shows what Exchange received: %s: %s", address, text)
 }
 
 // forgedAccepted: a success that is no page (a page is a device's sign-in), or

@@ -24,14 +24,15 @@ var ClockOffset = &check.Metric{Name: "hmad_clock_offset_seconds", Kind: check.G
 // WayOutShared lets alerts tell whether a closed way out explains what was
 // found at the target's endpoints.
 var WayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
-	Help: "1 when what the target's checks ask lies behind the way out that the vantage check tries (an external vantage point, or a proxy), 0 when it does not."}
+	Help: "1 when hmad reaches the target's endpoints over the way out that the vantage check tests (an external vantage point, or a proxy), otherwise 0."}
 
 // Vantage is the check of hmad's own way out.
 var Vantage = &check.Def{
 	Name: "vantage",
-	Doc: "Is hmad's own way out open, and is its clock right? It fetches the OpenID configuration of the tenant " +
-		"from Microsoft's sign-in service. When that fails, and the endpoints lie behind the same way out (`vantage: external`, or a `proxy`), " +
-		"what other checks see of them is not blamed on the customer. Inside, which is the default, they do not: a host without DNS shows them as failed.",
+	Doc: "Is hmad's own way out (its connection to the Internet) open, and is its clock right? The check fetches the OpenID configuration of the " +
+		"tenant from Microsoft's sign-in service. If that fails and hmad reaches the endpoints over the same way out (`vantage: external`, or a " +
+		"`proxy`), failures of other checks are not blamed on the customer. With `vantage: inside`, the default, hmad reaches the endpoints " +
+		"another way: a host without DNS shows them as failed.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},
@@ -52,10 +53,10 @@ func sharesWayOut(t config.Target) bool { return t.Vantage == config.External ||
 // The reasons of the vantage check.
 var (
 	vantageOffline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Confirm: true,
-		Summary: "hmad's own way out is closed. What it says of endpoints beyond it is not known; phones are not concerned.",
-		Fix:     "Check this host's network, DNS and proxy, and that its allow-list lets it reach the sign-in host named in the detail."}
+		Summary: "hmad's own way out, its connection to the Internet, is closed. The state of endpoints beyond it is not known. Phones are not affected.",
+		Fix:     "Check this host's network, DNS and proxy, and that its firewall lets it reach the sign-in host named in the detail."}
 	clockSkew = &check.Reason{Name: "clock_skew", Severity: check.Warning,
-		Summary: "This host's clock differs from Microsoft's, so hmad's times and its certificate verdicts cannot be relied on. Phones are not concerned.",
+		Summary: "This host's clock differs from Microsoft's, so hmad's times and its verdicts on certificates are not reliable. Phones are not affected.",
 		Fix:     "Check time synchronisation on this host: `timedatectl`, `chronyc tracking`."}
 )
 
@@ -180,7 +181,7 @@ func whyClosed(v Visit) string {
 		Endpoint string `json:"authorization_endpoint"`
 	}
 	if err := json.Unmarshal(a.Body, &body); err != nil || body.Issuer == "" || body.Endpoint == "" {
-		return "what it answers is no OpenID configuration"
+		return "what it answers is not an OpenID configuration"
 	}
 	return ""
 }

@@ -63,9 +63,9 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 		"our clock 2 min ahead":     {entra(200, now.Add(-2*time.Minute), openID), []string{"clock_skew"}, "ahead of", true, nil},
 		"our clock 50 s off":        {entra(200, now.Add(50*time.Second), openID), []string{}, "", true, nil},
 		"no clock":                  {answers("HTTP/1.1 200 OK\r\nContent-Length: " + fmt.Sprint(len(openID)) + "\r\n\r\n" + openID), []string{}, "", false, []string{"clock_skew"}},
-		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
-		"JSON of something else":    {entra(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
-		"no issuer":                 {entra(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "no OpenID configuration", false, []string{"clock_skew"}},
+		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
+		"JSON of something else":    {entra(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
+		"no issuer":                 {entra(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
 		"refused by the allow-list": {entra(403, now, openID), []string{"vantage_offline"}, "it answers with status 403", false, []string{"clock_skew"}},
 		"closed":                    {func(net.Conn) {}, []string{"vantage_offline"}, "during the TLS handshake", false, []string{"clock_skew"}},
 	}

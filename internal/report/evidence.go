@@ -107,7 +107,7 @@ func (e Evidence) Err() error {
 	for _, err := range e.Lacking {
 		why = append(why, err.Error())
 	}
-	return check.Errorf(check.ReportInput, "no on-premises report is evidence of now: %s", check.Line(strings.Join(why, "; "), maxWhy))
+	return check.Errorf(check.ReportInput, "no on-premises report is recent enough to judge by: %s", check.Line(strings.Join(why, "; "), maxWhy))
 }
 
 // Newest reads a fact of the whole organisation from the newest report that has

@@ -46,7 +46,7 @@ func TestHowLongAReportIsEvidence(t *testing.T) {
 
 func TestWhichReportsAreEvidence(t *testing.T) {
 	const quarter = 15 * time.Minute
-	broken := Arrived{File: "ex03.json", Err: errors.New("ex03.json: the report ends in its middle")}
+	broken := Arrived{File: "ex03.json", Err: errors.New("ex03.json: the report is incomplete")}
 	kept := aged("EX01", quarter, time.Minute)
 	kept.Err = errors.New("the newer file is half written")
 	for name, c := range map[string]struct {
@@ -55,11 +55,13 @@ func TestWhichReportsAreEvidence(t *testing.T) {
 		hosts    []string
 		lacking  string
 	}{
-		"the newest first":                 {[]Arrived{aged("EX01", quarter, 5*time.Minute), aged("EX02", quarter, time.Minute)}, nil, []string{"EX02", "EX01"}, ""},
-		"one too old":                      {[]Arrived{aged("EX01", quarter, 46*time.Minute)}, nil, nil, "EX01: its report of 2026-11-22 08:29 UTC is over 45 min old"},
-		"a daily one too old":              {[]Arrived{aged("EX01", 24*time.Hour, 3*time.Hour)}, nil, nil, "is over 2 h old"},
-		"one dated in the future":          {[]Arrived{aged("EX01", quarter, -11*time.Minute)}, nil, nil, "EX01: its report is dated in the future, 2026-11-22 09:26 UTC"},
-		"a file that never held one":       {[]Arrived{broken, aged("EX01", quarter, 0)}, nil, []string{"EX01"}, "ex03.json: the report ends"},
+		"the newest first": {[]Arrived{aged("EX01", quarter, 5*time.Minute), aged("EX02", quarter, time.Minute)}, nil, []string{"EX02", "EX01"}, ""},
+		"one too old": {[]Arrived{aged("EX01", quarter, 46*time.Minute)}, nil, nil, "EX01: its report of 2026-11-22 08:29 UTC " +
+			"is over 45 min old"},
+		"a daily one too old": {[]Arrived{aged("EX01", 24*time.Hour, 3*time.Hour)}, nil, nil, "is over 2 h old"},
+		"one dated in the future": {[]Arrived{aged("EX01", quarter, -11*time.Minute)}, nil, nil, "EX01: its report is dated in the " +
+			"future, 2026-11-22 09:26 UTC"},
+		"a file that never held one":       {[]Arrived{broken, aged("EX01", quarter, 0)}, nil, []string{"EX01"}, "ex03.json: the report is incomplete"},
 		"a file without report or error":   {[]Arrived{{File: "ex03.json"}}, nil, nil, "ex03.json: no report"},
 		"a broken file over a good report": {[]Arrived{kept}, nil, []string{"EX01"}, ""},
 		"an expected host is silent":       {[]Arrived{aged("EX01", quarter, 0)}, []string{"ex01.contoso.com", "EX02"}, []string{"EX01"}, "EX02: no report"},
@@ -86,7 +88,7 @@ func TestWhyThereIsNoEvidence(t *testing.T) {
 	unreadable := check.Errorf(check.ReportInput, "the folder cannot be read")
 	for want, e := range map[string]Evidence{
 		"no on-premises report has arrived yet": EvidenceOf(nil, sampleTime),
-		"no on-premises report is evidence of now: EX01: its report of 2026-11-22 07:15 UTC is over 45 min old; EX02: no report": EvidenceOf(
+		"no on-premises report is recent enough to judge by: EX01: its report of 2026-11-22 07:15 UTC is over 45 min old; EX02: no report": EvidenceOf(
 			[]Arrived{aged("EX01", 15*time.Minute, 2*time.Hour)}, sampleTime, "EX02"),
 		"the folder cannot be read": {Failed: unreadable},
 	} {
@@ -170,7 +172,8 @@ func TestTheTenantsAuthServers(t *testing.T) {
 }
 
 func TestAnIntervalThatIsTooLong(t *testing.T) {
-	for every, want := range map[time.Duration]string{15 * time.Minute: "", 40 * time.Minute: "", 41 * time.Minute: "EX01 reports every 41 min", 24 * time.Hour: "40 min or less"} {
+	for every, want := range map[time.Duration]string{15 * time.Minute: "", 40 * time.Minute: "", 41 * time.Minute: "EX01 reports every 41 " +
+		"min", 24 * time.Hour: "40 min or less"} {
 		got := aged("EX01", every, 0).IntervalAdvice()
 		assert.Equal(t, want == "", got == "", every)
 		assert.Contains(t, got, want)

@@ -48,7 +48,7 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 		case one.Host != "":
 			return []Arrived{one}, nil
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, there is no %s: "+
+			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, %s does not exist: "+
 				"docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", folder)
 		default:
 			return nil, check.Errorf(check.ReportInput, "the reports in %s cannot be read: %w", folder, err)

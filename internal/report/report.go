@@ -36,9 +36,9 @@ var (
 	ErrMissing = errors.New("the section is missing")
 	// ErrUnread: the section says that the collector could not read it.
 	ErrUnread = errors.New("the collector could not read it")
-	// ErrTruncated: the report ends in its middle, as a file does that is
+	// ErrTruncated: the report is incomplete, as a file does that is
 	// still being written.
-	ErrTruncated = errors.New("the report ends in its middle")
+	ErrTruncated = errors.New("the report is incomplete")
 	// ErrSchema: the report has a schema that this hmad does not read.
 	ErrSchema = errors.New("unknown schema")
 )
@@ -186,7 +186,7 @@ func (r Report) section(name string) (json.RawMessage, error) {
 	case !s.OK:
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w: %s", r.Host, name, ErrUnread, s.Error)
 	case len(s.Data) == 0:
-		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet without data", r.Host, name)
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, but without data", r.Host, name)
 	}
 	return s.Data, nil
 }
@@ -209,7 +209,7 @@ func utf8JSON(data []byte) ([]byte, error) {
 	case len(data) == 0:
 		return nil, fmt.Errorf("%w: it is empty", ErrTruncated)
 	case data[0] != '{':
-		return nil, errors.New("the report is no JSON object")
+		return nil, errors.New("the report is not a JSON object")
 	case powershell.TooDeep(data):
 		return nil, fmt.Errorf("the report nests deeper than %d", powershell.MaxDepth)
 	}
@@ -224,7 +224,7 @@ func jsonError(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end"):
 		return ErrTruncated
 	case errors.As(err, &syntax):
-		return fmt.Errorf("the report is no valid JSON: byte %d: %s", syntax.Offset, check.Line(syntax.Error(), 100))
+		return fmt.Errorf("the report is not valid JSON: byte %d: %s", syntax.Offset, check.Line(syntax.Error(), 100))
 	case errors.As(err, &typed):
 		return fmt.Errorf("%s: got a JSON %s", check.Line(typed.Field, 100), strings.Fields(typed.Value + " value")[0])
 	default:

@@ -52,13 +52,13 @@ func TestDecodeRefuses(t *testing.T) {
 	const date = `"2026-11-22T09:15:00.0000000Z"`
 	host := func(h string) string { return replaced(t, `"EX01"`, `"`+h+`"`) }
 	for name, c := range map[string]struct{ report, want string }{
-		"nothing":                     {"", "in its middle"},
-		"a truncated report":          {sample(t)[:2000], "in its middle"},
-		"a list":                      {"[1]", "no JSON object"},
-		"a web page":                  {"<html>", "no JSON object"},
+		"nothing":                     {"", "is incomplete"},
+		"a truncated report":          {sample(t)[:2000], "is incomplete"},
+		"a list":                      {"[1]", "not a JSON object"},
+		"a web page":                  {"<html>", "not a JSON object"},
 		"UTF-16":                      {"\xff\xfe{\x00", "UTF-16"},
-		"broken JSON":                 {`{"schema": 1,}`, "no valid JSON: byte 14"},
-		"two documents":               {sample(t) + "{}", "no valid JSON"},
+		"broken JSON":                 {`{"schema": 1,}`, "not valid JSON: byte 14"},
+		"two documents":               {sample(t) + "{}", "not valid JSON"},
 		"another schema":              {replaced(t, `"schema": 1`, `"schema": 2`), "unknown schema: got 2, want 1"},
 		"no schema":                   {`{}`, "unknown schema: got 0"},
 		"a schema in words":           {`{"schema": "one"}`, "schema: got a JSON string"},
@@ -114,7 +114,7 @@ func TestASectionThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"is not there":             {`"authServers"`, `"other"`, "EX01: section authServers: the section is missing"},
 		"failed at the collector":  {`{"ok": true, "error": null, "data": [`, `{"ok": false, "error": "Access\nis denied.", "data": [`, "section authServers: the collector could not read it: Access is denied."},
-		"has no data":              {`"data": [`, `"daten": [`, "ok, yet without data"},
+		"has no data":              {`"data": [`, `"daten": [`, "ok, but without data"},
 		"is a text":                {`"data": [`, `"data": "none", "old": [`, "row 0: got a text, want an object"},
 		"has a row that is a text": {`"data": [`, `"data": ["none",`, "row 0: got a text, want an object"},
 		"has no name":              {`"name": "ACS - 7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11"`, `"name": null`, "row 0: name: missing"},

@@ -17,7 +17,7 @@ func rowsOf[T any](r Report, section string, read func(*powershell.Fields) T) ([
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, section, jsonError(err))
 	}
 	if rows == nil {
-		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, yet its data is null", r.Host, section)
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, but its data is null", r.Host, section)
 	}
 	all := []T{}
 	for i, row := range rows {

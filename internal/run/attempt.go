@@ -30,7 +30,7 @@ func (r *Runner) examine(ctx context.Context, c *check.Check, at time.Time) (las
 	if !pause(ctx, r.ConfirmAfter) {
 		return answer{
 			report: check.Report{Notes: first.account(c, 1)},
-			err:    check.Errorf(check.Timeout, "no time was left to confirm what the first attempt found"),
+			err:    check.Errorf(check.Timeout, "there was no time to confirm what the first attempt found"),
 		}
 	}
 	verdict = attempt(ctx, c)

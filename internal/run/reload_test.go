@@ -20,7 +20,7 @@ func TestSetRefuses(t *testing.T) {
 		never := checkOf(good)
 		never.Target, never.Schedule = "fabrikam", "0 0 31 2 *"
 		assert.ErrorContains(t, d.Set([]*check.Check{never}), "check activesync of target fabrikam: schedule")
-		assert.ErrorContains(t, d.Set([]*check.Check{checkOf(good), checkOf(good)}), "check activesync of target contoso is there twice")
+		assert.ErrorContains(t, d.Set([]*check.Check{checkOf(good), checkOf(good)}), "check activesync of target contoso is configured twice")
 		pass(10 * time.Minute)
 		assert.Len(t, b.book.of(c), 3, "and goes on as before")
 	})

@@ -62,7 +62,7 @@ func timingsOf(checks []*check.Check) ([]timing, error) {
 	seen := make(map[check.ID]bool, len(checks))
 	for i, c := range checks {
 		if seen[c.ID()] {
-			return nil, fmt.Errorf("check %s of target %s is there twice", c.Name, c.Target)
+			return nil, fmt.Errorf("check %s of target %s is configured twice", c.Name, c.Target)
 		}
 		seen[c.ID()] = true
 		t, err := schedules.timing(c.Schedule)

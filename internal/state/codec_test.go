@@ -41,7 +41,7 @@ func TestUpgradeDropsWhatIsNoMore(t *testing.T) {
 		require.Len(t, got.Last.Report.Samples, 1, "a metric with other labels would be a broken series")
 		require.Same(t, check.Decided, got.Last.Report.Samples[0].Metric)
 		require.Equal(t, []string{
-			"dropped on reading the state: run of activesync: its verdict, failed, rests on a reason that is no more (2 times)",
+			"dropped on reading the state: run of activesync: its verdict, failed, is based on a reason that no longer exists (2 times)",
 			"dropped on reading the state: unknown check autodiscover (1 times)",
 			"dropped on reading the state: unknown metric hmad_tls_certificate_not_after_timestamp_seconds (1 times)",
 			"dropped on reading the state: unknown reason activesync.blocked (3 times)",

@@ -81,7 +81,7 @@ func (n *names) decode(id check.ID, value []byte) (storedRun, error) {
 	r := &check.Result{Check: id.Check, Target: id.Target, Start: s.Start, Took: s.Took,
 		Report: n.report(id.Check, s), Err: s.Error.restore()}
 	if len(r.Report.Findings) < len(s.Findings) && r.Outcome() != s.Outcome {
-		return storedRun{}, fmt.Errorf("its verdict, %s, rests on a reason that is no more", s.Outcome)
+		return storedRun{}, fmt.Errorf("its verdict, %s, is based on a reason that no longer exists", s.Outcome)
 	}
 	if s.Times != nil {
 		maps.DeleteFunc(s.Times.FoundSince, func(reason string, _ time.Time) bool { return n.reason(id.Check, reason) == nil })

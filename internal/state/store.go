@@ -117,7 +117,7 @@ func openWith(path string, o Options, set settings) *Store {
 		health:  Health{OK: true},
 	}
 	if path != "" {
-		s.health = Health{Path: path, Problem: "the disk does not answer"}
+		s.health = Health{Path: path, Problem: "the disk does not respond"}
 		s.writer = startWriter(s, path, set)
 	}
 	return s
@@ -232,7 +232,7 @@ func (s *Store) Close() error {
 	select {
 	case <-s.writer.done:
 	case <-patience.C:
-		return errors.New("state not saved: the disk does not answer")
+		return errors.New("state not saved: the disk does not respond")
 	}
 	if h := s.Health(); !h.OK {
 		return errors.New("state not saved: " + h.Problem)

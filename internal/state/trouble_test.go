@@ -268,10 +268,10 @@ func TestDiskThatDoesNotAnswer(t *testing.T) {
 			<-answer
 			return os.OpenFile(name, flag, perm)
 		}})
-		require.Equal(t, "the disk does not answer", s.Health().Problem)
+		require.Equal(t, "the disk does not respond", s.Health().Problem)
 		s.Record(run(activesync, 2))
 		require.Len(t, statusOf(t, s, activesync).History, 1)
-		require.ErrorContains(t, s.Close(), "does not answer")
+		require.ErrorContains(t, s.Close(), "does not respond")
 		close(answer)
 		synctest.Wait()
 		require.Len(t, statusOf(t, s, activesync).History, 2)

@@ -108,13 +108,14 @@ func (o observation) judgeStopped(v *check.Verdict) {
 	case o.counts.Active < stopActive:
 		o.leaveSmall(v)
 	case s.Asked < plan.SamplesFloor:
-		v.Open(fmt.Sprintf("only %d mailboxes were asked in rotation within the last hour; a stop is told from %d on", s.Asked, plan.SamplesFloor), syncStopped)
+		v.Open(fmt.Sprintf("only %d mailboxes of the rotating sample were asked within the last hour; a stop is judged from %d "+
+			"on", s.Asked, plan.SamplesFloor), syncStopped)
 	case !s.Known:
 		v.Open("it is not known yet how many mailboxes usually synchronise at this hour", syncStopped)
 	case float64(s.Moved) > stopShare*s.Expected:
 		v.Clear(syncStopped)
 	case !s.Enough():
-		v.Open("at this hour so few mailboxes usually synchronise that a stop does not show", syncStopped)
+		v.Open("at this hour so few mailboxes usually synchronise that a stop cannot be seen", syncStopped)
 	default:
 		v.Find(syncStopped, o.names(o.extremes.newest),
 			"of %d mailboxes asked in rotation, %d had synchronised in the %s before; at this hour %.0f usually have; the newest sync known: %s%s",
@@ -211,7 +212,8 @@ func (o observation) judgeUnknown(v *check.Verdict) {
 	case o.unseen() != "":
 		v.Open(o.unseen(), syncUnknown)
 	case many(n, asked, unknownFloor):
-		v.Find(syncUnknown, o.names(o.extremes.longest[plan.Unknown]), "not known when %d of %d mailboxes last synchronised (%s)", n, asked, percent(n, asked))
+		v.Find(syncUnknown, o.names(o.extremes.longest[plan.Unknown]), "not known when %d of %d mailboxes last synchronised "+
+			"(%s)", n, asked, percent(n, asked))
 	case o.unsure() != "":
 		v.Open(o.unsure(), syncUnknown)
 	case o.unheard() > 0:

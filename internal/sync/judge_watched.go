@@ -73,7 +73,7 @@ func (o observation) judgeStale(v *check.Verdict, r *check.Reason, severity chec
 		case plan.Fresh, plan.NotProvisioned, plan.Cloud:
 			v.Clear(r)
 		case plan.Unknown:
-			v.Open("not known when a watched mailbox last synchronised, as sync_unknown tells", r)
+			v.Open("not known when a watched mailbox last synchronised, see sync_unknown", r)
 		default:
 			v.Open(o.unheardWords(), r)
 		}

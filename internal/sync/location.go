@@ -12,7 +12,7 @@ const maxLocations = 20 // of one mailbox
 
 // errForeign is the error of rows that belong to another mailbox, or that do not
 // show that they belong to the one that was asked for.
-var errForeign = check.Errorf(check.Other, "the answer is another mailbox's")
+var errForeign = check.Errorf(check.Other, "the answer is about another mailbox")
 
 // errCut is the error of an answer that is not complete.
 var errCut = check.Errorf(check.Other, "the answer is not complete")

@@ -19,14 +19,12 @@ import (
 // MailboxSync is the check of the leg from the phones to the cloud.
 var MailboxSync = &check.Def{
 	Name: "mailbox_sync",
-	Doc: "When did phones last synchronise? hmad asks Exchange Online, mailbox by mailbox, where the mailbox's part in the cloud is " +
-		"(Get-MailboxLocation) and when Outlook's partnerships " +
-		"last synchronised with it (Get-MobileDeviceStatistics). A mailbox is asked when the answer can change the verdict, within a budget of calls " +
-		"(`exchange_online.rate`). " +
-		"A rotating sample shows within minutes that all phones have stopped. The watch list is asked in every run; hourly also what its mailboxes hold in " +
-		"the cloud (Get-MailboxStatistics), for the gauges only. " +
-		"This is the leg from the phone to the cloud. When Exchange on premises refuses the cloud's own tokens, this leg stays green although phones show " +
-		"old mail: `onprem_sync`, `tls_offload` and `evosts_metadata` see that.",
+	Doc: "When did phones last synchronise? For each mailbox hmad asks Exchange Online where the mailbox's part in the cloud is " +
+		"(Get-MailboxLocation) and when Outlook's partnerships last synchronised with it (Get-MobileDeviceStatistics). It asks about a mailbox " +
+		"when the answer can change the verdict, within a budget of calls (`exchange_online.rate`). A rotating sample shows within minutes that " +
+		"all phones have stopped. The watch list is asked about in every run. For the gauges only, hmad also asks hourly for the content of its " +
+		"mailboxes in the cloud (Get-MailboxStatistics). This check covers the leg from the phone to the cloud. When Exchange on premises refuses " +
+		"the cloud's own tokens, this check stays green although phones show old mail: `onprem_sync`, `tls_offload` and `evosts_metadata` find that.",
 	Every:   "*/5 * * * *",
 	Timeout: 2 * time.Minute,
 	Needs:   "exchange_online, and " + config.SyncNeeds,

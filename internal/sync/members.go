@@ -118,7 +118,7 @@ func (m *members) readFile() error {
 
 // unread records that the file cannot be read.
 func (m *members) unread(err error) error {
-	m.fileErr = check.Errorf(check.ClassOf(err), "the mailboxes of %s cannot be read, the known ones stay: %w", m.settings.File, err)
+	m.fileErr = check.Errorf(check.ClassOf(err), "the mailboxes in %s cannot be read, the known ones are kept: %w", m.settings.File, err)
 	return m.fileErr
 }
 
@@ -197,7 +197,7 @@ func (m *members) withoutInventory() error {
 }
 
 var (
-	errInventory = errors.New("the tenant's inventory names no mailbox with Outlook")
+	errInventory = errors.New("the tenant's inventory contains no mailbox with Outlook")
 	errPart      = errors.New("the tenant's inventory could not be read completely: mailboxes are added, none is removed")
 )
 

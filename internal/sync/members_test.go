@@ -23,7 +23,7 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		o := newOffice(t, config.Sync{File: "list"})
 		_, err := o.runNow()
-		require.ErrorContains(t, err, "the mailboxes of list cannot be read")
+		require.ErrorContains(t, err, "the mailboxes in list cannot be read")
 		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nnobody\n"
 		r, err := o.runNow()
 		require.ErrorContains(t, err, "nothing is known yet of 2 mailboxes")

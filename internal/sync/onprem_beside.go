@@ -13,7 +13,8 @@ import (
 
 // OnPremWithoutHMA counts the requests of Outlook mobile that HMA does not cover.
 var OnPremWithoutHMA = &check.Metric{Name: "hmad_onprem_sync_without_hma_requests", Kind: check.Gauge,
-	Help: "Requests of Outlook mobile without HMA (basic authentication through the cloud) that Exchange's front ends answered in the time that their reports cover, an hour by default."}
+	Help: "Requests of Outlook mobile without HMA (basic authentication through the cloud) that Exchange's front ends answered in the period that " +
+		"their reports cover, an hour by default."}
 
 // noteUnreported records what the collector says of watched mailboxes that it
 // could not report, by their names in label mode.
@@ -31,7 +32,7 @@ func (o *onPremSync) noteUnreported(v *check.Verdict, r report.Report) {
 		}
 	}
 	if leftOut > 0 {
-		v.Note("%s: %d mailboxes of -Mailboxes were not asked, the collector asks of 200 at most", r.Host, leftOut)
+		v.Note("%s: %d mailboxes of -Mailboxes were not asked about: the collector asks about at most 200", r.Host, leftOut)
 	}
 }
 

@@ -122,7 +122,7 @@ func (o onPrem) leaveUncounted(v *check.Verdict) {
 		v.Undecided(check.Errorf(check.ReportInput,
 			"no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them"), reasons...)
 	case len(o.lacking) > 0:
-		v.Open(fmt.Sprintf("not all servers' requests are counted, as onprem_report tells: %v", o.lacking[0]), reasons...)
+		v.Open(fmt.Sprintf("not all servers' requests are counted, see onprem_report: %v", o.lacking[0]), reasons...)
 	}
 }
 
@@ -178,7 +178,7 @@ func (o onPrem) judgeStopped(v *check.Verdict) {
 	case !o.usualKnown:
 		v.Open("it is not known yet how many requests usually succeed at this hour", cloudSyncStopped)
 	case o.usual < silenceFloor:
-		v.Open("at this hour so few requests usually succeed that a stop does not show", cloudSyncStopped)
+		v.Open("at this hour so few requests usually succeed that a stop cannot be seen", cloudSyncStopped)
 	default:
 		v.Find(cloudSyncStopped, o.silent(), "no request has succeeded between %s and %s; the last success known: %s; an hour like this usually has %.0f",
 			check.Moment(from), check.Moment(until), check.Moment(last), o.usual)
@@ -206,7 +206,8 @@ func (o onPrem) judgeLeg(v *check.Verdict) {
 	for _, p := range known {
 		if p.asOf.Sub(p.success) >= p.staleAfter {
 			about = append(about, p.name)
-			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after %s)", cmp.Or(p.name, unnamed), check.Moment(p.success), check.Span(p.staleAfter)))
+			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after "+
+				"%s)", cmp.Or(p.name, unnamed), check.Moment(p.success), check.Span(p.staleAfter)))
 		}
 	}
 	switch {

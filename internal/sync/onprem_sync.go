@@ -18,11 +18,10 @@ import (
 // OnPremSync is the check of the leg from the cloud to Exchange on premises.
 var OnPremSync = &check.Def{
 	Name: "onprem_sync",
-	Doc: "Does the cloud still fetch mail from Exchange? Outlook's service in the cloud (OutlookService) synchronises with Exchange by ActiveSync, with " +
-		"its own tokens. " +
-		"The collector counts these requests by HTTP status in the front ends' logs, and reports the service's partnerships with watched mailboxes; the " +
-		"check judges both. " +
-		"This is the leg from the cloud to Exchange: when it breaks, phones still synchronise with the cloud (`mailbox_sync` stays green) but show old mail.",
+	Doc: "Does the cloud still fetch mail from Exchange? Outlook's service in the cloud (OutlookService) synchronises with Exchange over " +
+		"ActiveSync, with its own tokens. The collector counts these requests by HTTP status in the front ends' logs, and reports the service's " +
+		"partnerships with watched mailboxes. The check judges both. It covers the leg from the cloud to Exchange: when this leg fails, phones " +
+		"still synchronise with the cloud (`mailbox_sync` stays green) but show old mail.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Needs:   config.ReportNeeds + ", and " + config.SyncNeeds,

@@ -201,7 +201,7 @@ func TestWhyTheLegFromTheCloudIsNotJudged(t *testing.T) {
 			"no report counts the OutlookService's requests: install this hmad's collector on the servers that receive them"},
 		"no front end, and a late report": {onPrem{lacking: []error{late}}, cloudSyncStopped, "EX02: late"},
 		"a late report": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(200, 1))}, lacking: []error{late}}, cloudSyncStopped,
-			"not all servers' requests are counted, as onprem_report tells: EX02: late"},
+			"not all servers' requests are counted, see onprem_report: EX02: late"},
 		"counts that cannot be read": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0, requests(200, 1))}, failed: []error{broken}}, cloudSyncRefused,
 			"EX02: access denied"},
 		"no request": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 0)}}, cloudSyncRefused, "no request was counted in 15 min"},
@@ -213,7 +213,7 @@ func TestWhyTheLegFromTheCloudIsNotJudged(t *testing.T) {
 		"an hour that is not known": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, never)}}, cloudSyncStopped,
 			"it is not known yet how many requests usually succeed at this hour"},
 		"a quiet hour": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, never)}, usual: 19, usualKnown: true}, cloudSyncStopped,
-			"at this hour so few requests usually succeed that a stop does not show"},
+			"at this hour so few requests usually succeed that a stop cannot be seen"},
 		"a success in a quiet hour": {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 29*time.Minute)}, usual: 1, usualKnown: true}, cloudSyncStopped, ""},
 		"a success in a new hour":   {onPrem{frontEnds: []frontEnd{counts(time.Hour, 0, 29*time.Minute)}}, cloudSyncStopped, ""},
 		"no watch list":             {onPrem{}, onPremLegStale, "no mailbox is watched"},
@@ -313,7 +313,8 @@ func TestPartnershipsOfWatchedMailboxesAreShown(t *testing.T) {
 	r, err := w.run()
 	require.NoError(t, err)
 	assert.Equal(t, map[string][]float64{"jane@contoso.com": at, "joe@contoso.com": at}, w.store.rows, "the watch list alone")
-	assert.Contains(t, r.Texts(), "1 of 3 watched mailboxes have no partnership in the reports: the collector reports those that its parameter -Mailboxes names")
+	assert.Contains(t, r.Texts(), "1 of 3 watched mailboxes have no partnership in the reports: the collector reports those that its parameter "+
+		"-Mailboxes names")
 
 	w.store.rows = map[string][]float64{}
 	w.build()

@@ -10,29 +10,30 @@ import (
 // The families of the fleet as a whole.
 var (
 	Mailboxes = &check.Metric{Name: "hmad_mailboxes", Kind: check.Gauge, Labels: []string{"state"},
-		Help: "Mailboxes by what is known of them: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of a " +
-			"mailbox that is counted), unchecked (not asked yet, or its last verdict has run out).",
+		Help: "Mailboxes by their known state: fresh, stale, failing, inactive, unknown, not_provisioned, cloud, error, duplicate (another name of a " +
+			"mailbox that is counted), unchecked (not asked about yet, or its last verdict has expired).",
 		Quote: &check.Quote{Lead: "Mailboxes by state", Each: "{{ .Labels.state }} {{ .Value }}", Counts: true,
 			Labels: `state="stale"`, Value: "12", Text: "stale 12"}}
 	SyncedWithin = &check.Metric{Name: "hmad_mailboxes_synced_within", Kind: check.Gauge, Labels: []string{"age"},
-		Help: "Mailboxes whose last known sync is at most this long ago. A mailbox is asked about once a day (or every `sync.ask_every`), so counts for " +
-			"shorter ages are a lower bound."}
+		Help: "Mailboxes whose last known sync is at most this long ago. hmad asks for each mailbox about once a day (or every `sync.ask_every`), " +
+			"so counts for shorter ages are a lower bound."}
 	NewestSync = &check.Metric{Name: "hmad_sync_newest_timestamp_seconds", Kind: check.Gauge,
 		Help: "Unix time of the newest sync of any mailbox (the leg phone to cloud)."}
 	OverdueMailboxes = &check.Metric{Name: "hmad_sync_overdue_mailboxes", Kind: check.Gauge,
-		Help: "Mailboxes that should have been asked and have not been: those whose fresh verdict has ended, or with `sync.ask_every` those that were last " +
-			"asked longer ago."}
+		Help: "Mailboxes that hmad should have asked about by now: those whose verdict `fresh` has expired, or with `sync.ask_every` those last " +
+			"asked about longer ago than that."}
 	SweepLag = &check.Metric{Name: "hmad_sync_lag_seconds", Kind: check.Gauge,
-		Help: "Time by which the mailbox that is overdue longest is overdue."}
+		Help: "Time since which the longest overdue mailbox has been due."}
 	AskedRatio = &check.Metric{Name: "hmad_sync_asked_ratio", Kind: check.Gauge,
-		Help: "Share of the mailboxes whose state is known and has not run out."}
+		Help: "Share of the mailboxes whose state is known and has not expired."}
 	SampledMailboxes = &check.Metric{Name: "hmad_sync_sampled_mailboxes", Kind: check.Gauge, Labels: []string{"result"},
-		Help: "The newest samples of the rotation, as many as it takes to tell a stop: asked, moved (had just synchronised), usual (how many of so many " +
-			"usually move at this hour; absent while that is not known)."}
+		Help: "The newest samples of the rotation, as many as are needed to detect a stop: asked, moved (had just synchronised), usual (how many " +
+			"of that number usually move at this hour; absent while that is not known)."}
 	StaleAfterSeconds = &check.Metric{Name: "hmad_sync_stale_after_seconds", Kind: check.Gauge,
 		Help: "Time after which a mailbox that has not synchronised is stale (sync.stale_after)."}
 	BudgetCalls = &check.Metric{Name: "hmad_sync_budget_calls_per_second", Kind: check.Gauge, Labels: []string{"limit"},
-		Help: "Calls per second that hmad makes at most in the tenant, for all its targets together: configured, in_force (lower while Exchange Online throttles)."}
+		Help: "Maximum rate of calls in the tenant, for all its targets together, in calls per second: configured, in_force (lower while Exchange " +
+			"Online throttles)."}
 	RejectedLines = &check.Metric{Name: "hmad_sync_source_rejected_lines", Kind: check.Gauge,
 		Help: "Lines of sync.file that name no mailbox."}
 )

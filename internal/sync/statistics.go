@@ -26,12 +26,13 @@ const (
 // has one row in a table of the Store. sync.max_series does not count them.
 var (
 	MailboxItems = &check.Metric{Name: "hmad_mailbox_items", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked hourly, absent when not known for three hours. If " +
-			"neither items nor log-on change while mail arrives, the leg from the cloud to Exchange may be broken. That is inferred, not documented, and no " +
+		Help: "Items in a watched mailbox's part in the cloud (ItemCount of Get-MailboxStatistics), asked for hourly, absent when not known for " +
+			"three hours. If neither this nor hmad_mailbox_last_logon_timestamp_seconds changes while mail arrives, the leg from the cloud to " +
+			"Exchange may be broken. That is inferred, not documented, and no " +
 			"verdict depends on it."}
 	MailboxLogon = &check.Metric{Name: "hmad_mailbox_last_logon_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
-		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked hourly, absent where " +
-			"Exchange Online does not give it. Read it together with hmad_mailbox_items."}
+		Help: "Unix time of the last log-on to a watched mailbox's part in the cloud (LastLogonTime of Get-MailboxStatistics), asked for hourly, " +
+			"absent if Exchange Online does not return it. Read it together with hmad_mailbox_items."}
 	statisticsFamilies = []*check.Metric{MailboxItems, MailboxLogon}
 )
 

@@ -184,15 +184,17 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 		stays bool // for three hours
 		note  string
 	}{
-		"nobody has used it":    {func(o *office) { o.holds[jane] = []powershell.Row{} }, false, ""},
-		"the part is gone":      {failing(cmdletError(online.NotFound)), false, ""},
-		"another mailbox's row": {func(o *office) { o.holds[jane] = []powershell.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is another mailbox's"},
-		"half an answer":        {func(o *office) { o.cut = getStatistics }, true, "the answer is not complete"},
-		"the role is missing":   {failing(cmdletError(online.Access)), true, "Get-MailboxStatistics: access"},
-		"no token":              {failing(cmdletError(online.Token)), true, "Get-MailboxStatistics: token"},
-		"for the moment":        {failing(cmdletError(online.Transient)), true, "Get-MailboxStatistics: transient"},
-		"no answer of the API":  {failing(cmdletError(online.Invalid)), true, "Get-MailboxStatistics: invalid"},
-		"a panic":               {func(o *office) { o.fail = func(q question) error { return panicIn(q, getStatistics) } }, true, "panic while the statistics"},
+		"nobody has used it": {func(o *office) { o.holds[jane] = []powershell.Row{} }, false, ""},
+		"the part is gone":   {failing(cmdletError(online.NotFound)), false, ""},
+		"another mailbox's row": {func(o *office) { o.holds[jane] = []powershell.Row{held(guidOf("joe"), 1, nil)} }, true, "the answer is about " +
+			"another mailbox"},
+		"half an answer":       {func(o *office) { o.cut = getStatistics }, true, "the answer is not complete"},
+		"the role is missing":  {failing(cmdletError(online.Access)), true, "Get-MailboxStatistics: access"},
+		"no token":             {failing(cmdletError(online.Token)), true, "Get-MailboxStatistics: token"},
+		"for the moment":       {failing(cmdletError(online.Transient)), true, "Get-MailboxStatistics: transient"},
+		"no answer of the API": {failing(cmdletError(online.Invalid)), true, "Get-MailboxStatistics: invalid"},
+		"a panic": {func(o *office) { o.fail = func(q question) error { return panicIn(q, getStatistics) } }, true, "panic while the " +
+			"statistics"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {

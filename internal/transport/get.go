@@ -30,7 +30,7 @@ type Answer struct {
 var ErrNotJSON = errors.New("it is no JSON in the expected form")
 
 // ErrNoURL is the error of a URL that cannot be read.
-var ErrNoURL = errors.New("no URL that can be asked")
+var ErrNoURL = errors.New("not a URL that can be requested")
 
 // StatusError is the error of an answer with another status than 200.
 type StatusError struct{ Answer }

@@ -56,7 +56,7 @@ func TestTheErrorsOfGetJSONHoldNoQuery(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for name, c := range map[string]struct{ url, want string }{
-		"no URL":             {"https://contoso.test/%zz", "no URL that can be asked"},
+		"no URL":             {"https://contoso.test/%zz", "not a URL that can be requested"},
 		"no scheme":          {"contoso.test/", "unsupported protocol scheme"},
 		"nobody there":       {gone.URL + "/", "connection refused"},
 		"another status":     {srv.URL + "/missing", "status 404"},

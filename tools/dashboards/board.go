@@ -177,7 +177,7 @@ func links() []cog.Builder[dashboard.DashboardLink] {
 	return []cog.Builder[dashboard.DashboardLink]{
 		dashboard.NewDashboardLinkBuilder("hmad").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{"hmad"}).
 			Icon("external link").IncludeVars(true).KeepTime(true),
-		document("Runbook", "checks.md", "What every reason means for phones, and how to mend it"),
+		document("Runbook", "checks.md", "What every reason means for phones, and how to fix it"),
 		document("How to read this", "dashboards.md", "A paragraph for each row of each dashboard"),
 	}
 }

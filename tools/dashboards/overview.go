@@ -15,7 +15,8 @@ import (
 func overview() board {
 	return board{
 		uid: "hmad-overview", title: "hmad / Overview",
-		doc: "Is mobile mail healthy, for whom, since when, and what is to be done: hybrid Modern Authentication for Outlook for iOS and Android, as hmad sees it.",
+		doc: "Is mobile mail healthy, for whom, since when, and what is to be done: hybrid Modern Authentication for Outlook for iOS and Android, " +
+			"as hmad sees it.",
 		rows: []row{
 			{"Is mobile mail healthy?", []panel{
 				{healthy, 10, 6, targets()},
@@ -42,7 +43,8 @@ func overview() board {
 }
 
 func targets() cog.Builder[dashboard.Panel] {
-	return stats("Targets", "The worst outcome among the checks of each target, now. Failed: phones are affected or will be at once. Undecided: hmad cannot tell, for reasons on its own side.", "none",
+	return stats("Targets", "The worst outcome among the checks of each target, now. Failed: phones are affected or will be at once. Undecided: "+
+		"hmad cannot tell, for reasons on its own side.", "none",
 		query{"max by (target) (\n" + outcome() + "\n)", "{{target}}"}).Mappings(outcomes()).Thresholds(steps("text")).NoValue("hmad says nothing").
 		DataLinks([]cog.Builder[dashboard.DashboardLink]{
 			dashboard.NewDashboardLinkBuilder("Only this target").Type(dashboard.DashboardLinkTypeLink).
@@ -54,7 +56,8 @@ func openFindings() cog.Builder[dashboard.Panel] {
 		return "sum(max by (target, check, reason) (" + of(check.FindingFound, severity(s)) + "))"
 	}
 	checks := "count(max by (target, check) (" + of(check.Decided) + "))"
-	return stats("Findings and gaps", "Findings that stand now, by severity; checks whose last run came to no verdict; findings that a waiver of the config accepts.", "none",
+	return stats("Findings and gaps", "Findings that stand now, by severity; checks whose last run came to no verdict; findings that a waiver of "+
+		"the config accepts.", "none",
 		query{each(check.Critical), "critical"},
 		query{each(check.Warning), "warnings"},
 		query{"sum(1 - min by (target, check) (" + of(check.Decided) + "))", "undecided"},
@@ -75,7 +78,9 @@ func goodRuns() cog.Builder[dashboard.Panel] {
 	runs := func(outcomes string) string {
 		return "sum by (target, check) (increase(" + of(check.Runs, matching(catalog.PhoneChecks()), `outcome=~"`+outcomes+`"`) + "[$__range]))"
 	}
-	return stats("Good runs in the range shown", "Share of the decided runs that passed or warned, over the time range of the dashboard: of the check that fares worst among those that look for phones without mail every few minutes. The service level of the alert rules is 99 % over three days.", "percentunit",
+	return stats("Good runs in the range shown", "Share of the decided runs that passed or warned, over the time range of the dashboard: of the "+
+		"check that fares worst among those that look for phones without mail every few minutes. The service level of the alert rules is 99 % over "+
+		"three days.", "percentunit",
 		query{"min by (target) (\n" + runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)\n)", "{{target}}"}).
 		Thresholds(steps("orange", step{.99, "green"})).Decimals(2)
 }
@@ -92,7 +97,8 @@ func findings(checks ...string) cog.Builder[dashboard.Panel] {
 	lastGood := found + " * on (target, check) group_left () (1000 * max by (target, check) (" + of(check.LastSuccess) + "))"
 	alertSince := "1000 * min by (target, check, reason, severity) (" + alerts("ALERTS_FOR_STATE") + ")\nand " + found
 	return rowsOf(findingsTitle,
-		"Every finding that stands, with what it means for phones and how to mend it. Since: when its alert began to wait, where Prometheus evaluates hmad's rules. Last good run: of the check, which for a warning is the last one. The reason links to the runbook.",
+		"Every finding that stands, with what it means for phones and how to fix it. Since: when its alert began to wait, where Prometheus "+
+			"evaluates hmad's rules. Last good run: of the check, which for a warning is the last one. The reason links to the runbook.",
 		[]column{
 			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
 			{field: "target", title: "Target", width: 110},
@@ -123,7 +129,8 @@ func texts(checks []string, of func(*check.Reason) string) []dashboard.ValueMapp
 
 func firingAlerts() cog.Builder[dashboard.Panel] {
 	return rowsOf("Firing alerts",
-		"Alerts that fire, those about hmad itself among them, as Prometheus evaluates the shipped rules. Empty where Grafana evaluates them: see Alerting there.",
+		"Alerts that fire, those about hmad itself among them, as Prometheus evaluates the shipped rules. Empty where Grafana evaluates them: see "+
+			"Alerting there.",
 		[]column{
 			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
 			{field: "target", title: "Target", width: 110},
@@ -137,13 +144,15 @@ func firingAlerts() cog.Builder[dashboard.Panel] {
 			{field: "fix", title: "What to do", wrap: true, words: words(annotated("fix")...)},
 		},
 		query{expr: `label_join(label_join(max by (alertname, severity, target, check, reason) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "", "alertname"), "fix", "", "alertname")`},
-		query{expr: "1000 * min by (alertname, severity, target, check, reason) (" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
+		query{expr: "1000 * min by (alertname, severity, target, check, reason) " +
+			"(" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
 		NoValue("No alert fires")
 }
 
 // checksOverTime is the history of outcomes, of the named checks.
 func checksOverTime(title string, checks ...string) cog.Builder[dashboard.Panel] {
-	return timeline(title, "The outcome of each check over time. Undecided: hmad could not tell, for reasons on its own side; what was found before stays on the page and in the alerts.", outcomes(),
+	return timeline(title, "The outcome of each check over time. Undecided: hmad could not tell, for reasons on its own side; what was found "+
+		"before stays on the page and in the alerts.", outcomes(),
 		query{outcome(matching(checks)), "{{target}} · {{check}}"})
 }
 
@@ -154,29 +163,34 @@ func findingsOverTime(checks ...string) cog.Builder[dashboard.Panel] {
 }
 
 func answerTimes() cog.Builder[dashboard.Panel] {
-	return curves("Time to the whole answer", "Of the last run's request to each host, all phases together; the slowest address where several are asked.", "s",
+	return curves("Time to the whole answer", "Of the last run's request to each host, all phases together; the slowest address where several are "+
+		"asked.", "s",
 		query{"max by (target, check, host) (sum without (phase) (" + of(check.Phase) + "))", "{{target}} · {{check}} {{host}}"})
 }
 
 func phases() cog.Builder[dashboard.Panel] {
-	return curves("Slowest phases", "The slowest host in each phase, which is not always the same host: dns, connect, tls, processing (until the first byte of the answer), transfer. What grows says where to look: name server, network, load balancer, Exchange.", "s",
+	return curves("Slowest phases", "The slowest host in each phase, which is not always the same host: dns, connect, tls, processing (until the "+
+		"first byte of the answer), transfer. What grows says where to look: name server, network, load balancer, Exchange.", "s",
 		query{"max by (phase) (" + of(check.Phase) + ")", "{{phase}}"})
 }
 
 func certificates() cog.Builder[dashboard.Panel] {
-	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest where several addresses are asked. Red below 3 days, orange below 21.", "s",
+	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest "+
+		"where several addresses are asked. Red below 3 days, orange below 21.", "s",
 		query{left("min by (target, host) (" + of(probes.CertificateNotAfter) + ")"), "{{target}} · {{host}}"}).
 		Min(0).Max(90 * day).Thresholds(steps("red", step{seconds(probes.ExpiringSoon), "orange"}, step{seconds(probes.Expiring), "green"}))
 }
 
 func schemes() cog.Builder[dashboard.Panel] {
-	return timeline("Sign-in offered by ActiveSync", "Which ways to authenticate the answer offers. Outlook with hybrid Modern Authentication needs bearer; one address without it takes it from the line.",
+	return timeline("Sign-in offered by ActiveSync", "Which ways to authenticate the answer offers. Outlook with hybrid Modern Authentication "+
+		"needs bearer; one address without it takes it from the line.",
 		words(word{"1", "offered", "blue"}, word{"0", "not offered", "transparent"}),
 		query{"min by (target, scheme) (" + of(probes.SchemeOffered, `check="`+probes.ActiveSync.Name+`"`) + ")", "{{target}} · {{scheme}}"})
 }
 
 func builds() cog.Builder[dashboard.Panel] {
-	return rowsOf("Exchange builds", "Builds that front ends gave in their answers within the last 24 hours. Several at once: an update is under way, or one server was forgotten.",
+	return rowsOf("Exchange builds", "Builds that front ends gave in their answers within the last 24 hours. Several at once: an update is under "+
+		"way, or one server was forgotten.",
 		[]column{
 			{field: "target", title: "Target"},
 			{field: "build", title: "Build"},

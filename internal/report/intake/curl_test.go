@@ -60,7 +60,7 @@ func TestCurlPushesReports(t *testing.T) {
 		{"a wrong token", reportOf(t, "EX01", later(1)), []string{"--header", "Authorization: Bearer no"}, "401", "want the bearer token"},
 		{"a replayed report", sample(t), nil, "409", "not newer than the last report"},
 		{"an older report", reportOf(t, "EX01", later(-30)), nil, "409", "not newer than the last report"},
-		{"a truncated report", reportOf(t, "EX01", later(1))[:5000], nil, "422", "ends in its middle"},
+		{"a truncated report", reportOf(t, "EX01", later(1))[:5000], nil, "422", "is incomplete"},
 		{"an unknown schema", strings.Replace(reportOf(t, "EX01", later(1)), `"schema": 1`, `"schema": 2`, 1), nil, "422", "unknown schema: got 2"},
 		{"a date far ahead", reportOf(t, "EX01", later(60)), nil, "422", "ahead of this host's clock"},
 		{"a gzip bomb", packed(t, strings.Repeat(" ", report.MaxSize+1)), []string{"--header", "Content-Encoding: gzip"}, "413", "over 8388608 bytes"},

@@ -35,7 +35,7 @@ const (
 // Pushes counts what a Server answered. Its check and target are those of the
 // Env's Meter.
 var Pushes = &check.Metric{Name: "hmad_onprem_report_pushes_total", Kind: check.Counter, Labels: []string{"code"},
-	Help: "Pushed on-premises reports by the HTTP status that answered them: 204 taken, 401 token or certificate wrong, " +
+	Help: "Pushed on-premises reports by the HTTP status of the answer: 204 accepted, 401 token or certificate wrong, " +
 		"409 not newer than the last one of its host, 413 too large, 422 not a usable report, 429 too many."}
 
 // Server takes pushed reports: POST /api/v1/onprem-report with a report as JSON,

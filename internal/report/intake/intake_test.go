@@ -105,11 +105,11 @@ func TestIntakeAnswers(t *testing.T) {
 		"a gzip that breaks off":   {push(packed(t, sample(t))[:300], "Content-Encoding", "gzip"), 400, "broke off"},
 		"a body over the limit":    {push(sample(t) + strings.Repeat(" ", report.MaxSize)), 413, "over 8388608 bytes"},
 		"a gzip bomb":              {push(bomb, "Content-Encoding", "gzip"), 413, "over 8388608 bytes"},
-		"a truncated report":       {push(sample(t)[:1000]), 422, "in its middle"},
+		"a truncated report":       {push(sample(t)[:1000]), 422, "is incomplete"},
 		"an unknown schema":        {push(replaced(t, `"schema": 1`, `"schema": 9`)), 422, "unknown schema: got 9"},
 		"a host that is a path":    {push(reportOf(t, "../../etc/cron.d/x", sampleTime)), 422, "host:"},
 		"a clock 11 minutes ahead": {push(reportOf(t, "EX01", sampleTime.Add(11*time.Minute))), 422, "11m0s ahead"},
-		"a body that is no JSON":   {push("a=1&b=2"), 422, "no JSON object"},
+		"a body that is no JSON":   {push("a=1&b=2"), 422, "not a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in, count := intake(t, nil)
