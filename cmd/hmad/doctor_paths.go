@@ -92,7 +92,7 @@ func reports(t config.Target, env check.Env) []step {
 	}
 	evidence := report.EvidenceOf(arrived, env.Now())
 	if len(evidence.Reports) == 0 {
-		return []step{{what, broken, fmt.Sprintf("none recent enough in %s (files: %d)", env.Reports, len(arrived)), collector}}
+		return []step{{what, broken, fmt.Sprintf("none that is recent enough to judge by in %s (files: %d)", env.Reports, len(arrived)), collector}}
 	}
 	var hosts []string
 	var rare []step

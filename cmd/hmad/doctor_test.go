@@ -36,7 +36,7 @@ func TestDoctor(t *testing.T) {
 		}},
 		"a fault is broken, with its fix": {labConfig(t, l, ""), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
 			`warning +check autodiscover +probe_mailbox_unknown: .*\n +→ \S`,
-			`warning +probe mailbox +hmad-probe@contoso\.test: probe_mailbox_unknown\n +→ name a mailbox`,
+			`warning +probe mailbox +hmad-probe@contoso\.test: probe_mailbox_unknown\n +→ set .mailbox.`,
 		}},
 		"a check that could not be asked counts as in check": {write(t, t.TempDir(), "hmad.yaml", activeSyncURL.ReplaceAllString(string(lab.Config(l)), "")), "autodiscover.probe_mailbox_unknown", exitWarned, []string{
 			`warning +probe mailbox`, `skipped +check activesync +\S`,
@@ -163,7 +163,7 @@ func TestDoctorOfTheWebListener(t *testing.T) {
 			address := strings.TrimPrefix(e.page, "http://")
 			says := `is used by the running hmad, which is healthy`
 			if name == "a password" || name == "a certificate" {
-				says = `is taken, and asks for what the web config wants`
+				says = `is taken, and requires what the web config sets`
 			}
 			diagnosis{config, "", exitOK, []string{`works +web config +` + regexp.QuoteMeta(file), `works +web listener +` + address + " " + says}}.
 				shown(t, "--web.listen-address="+address, "--web.config.file="+file)
@@ -177,7 +177,7 @@ func TestDoctorOfTheWebListener(t *testing.T) {
 		code  int
 		line  string
 	}{
-		"somebody else": {[]string{"--web.listen-address=" + taken}, exitFailed, `broken +web listener +` + taken + ` is used by something other than an hmad with these settings\n +→ stop what has it`},
+		"somebody else": {[]string{"--web.listen-address=" + taken}, exitFailed, `broken +web listener +` + taken + ` is used by something other than an hmad with these settings\n +→ stop what uses it`},
 		"somebody else, and a web config with a password": {[]string{"--web.listen-address=" + taken, "--web.config.file=" + web["a "+
 			"password"]}, exitFailed, `broken +web listener `},
 		"another's address":  {[]string{"--web.listen-address=192.0.2.1:9749"}, exitFailed, `broken +web listener .*\n +→ choose an address of this host`},

@@ -248,5 +248,5 @@ func TestIssuedAt(t *testing.T) {
 		assert.NotContains(t, err.Error(), "planted", name)
 	}
 	_, err = IssuedAt("planted")
-	assert.ErrorContains(t, err, "no JWT")
+	assert.ErrorContains(t, err, "not a JWT")
 }
