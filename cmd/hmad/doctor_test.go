@@ -27,7 +27,7 @@ func TestDoctor(t *testing.T) {
 			`off +directory \(LDAP\) +needs onprem\.ldap\.url`,
 			`off +check mailbox_sync +needs exchange_online, and sync\.mailboxes`,
 			`off +check onprem_sync +needs onprem\.report\.listen or onprem\.report\.file, and sync\.mailboxes`,
-			`^this host\n  off +web config +needs --web\.config\.file: no TLS, no password\n  works +web listener +127\.0\.0\.1:0 is free`,
+			`^this host\n  off +web config +--web\.config\.file is not set: no TLS, no password\n  works +web listener +127\.0\.0\.1:0 is free`,
 			`works +on-premises report +of \S`,
 			`works +metadata document +https://login\.contoso\.test:\d+/\S+federationmetadata\.xml \(certificates: \d`,
 			`works +token from Entra +certificate`,
@@ -138,7 +138,7 @@ func TestDoctorInExchangeOnline(t *testing.T) {
 			`works +Get-MobileDeviceStatistics +asked about the probe mailbox`, `works +Get-MobileDevice `,
 			`skipped +check mailbox_sync +the daemon asks the fleet over time`}},
 		"an inventory has no role": {inventoryAlone, "role_missing.exchange_online", exitFailed, []string{`broken +Get-MobileDeviceStatistics `}},
-		"no inventory":                  {edited(`inventory: true`, "inventory: false"), "", exitOK, []string{`off +Get-MobileDevice +needs sync\.inventory: true`}},
+		"no inventory":             {edited(`inventory: true`, "inventory: false"), "", exitOK, []string{`off +Get-MobileDevice +needs sync\.inventory: true`}},
 	} {
 		t.Run(name, func(t *testing.T) { d.of(t, l) })
 	}
