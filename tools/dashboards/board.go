@@ -38,6 +38,7 @@ type panel struct {
 type scene string
 
 const (
+	unsure  scene = ""        // nowhere: what was made of declarations may have no data
 	healthy scene = "healthy" // in a demo without a fault, and so in any
 	broken  scene = "broken"  // in a demo with faults
 	alerted scene = "alerted" // where Prometheus evaluates hmad's alert rules, in a demo with faults

@@ -111,7 +111,9 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	for name, want := range files {
 		got, err := os.ReadFile(filepath.Join(root, name))
 		require.NoError(t, err)
-		assert.True(t, string(want) == string(got), "%s is behind the code: run `make generate`", name)
+		if string(want) != string(got) {
+			t.Errorf("%s is behind the code: run `make generate`", name)
+		}
 	}
 	onDisk, err := filepath.Glob(filepath.Join(root, "deploy/grafana/dashboards/*.json"))
 	require.NoError(t, err)
@@ -213,7 +215,9 @@ func TestEveryRowIsExplained(t *testing.T) {
 		}
 		for _, r := range b.rows {
 			title, _, _ := strings.Cut(r.title, ": $")
-			rows = append(rows, title)
+			if !r.made() {
+				rows = append(rows, title)
+			}
 		}
 		assert.Equal(t, rows, paragraphs, name)
 	}

@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/hmad/hmad/internal/catalog"
 )
 
 //go:generate go run .
@@ -68,5 +70,7 @@ func rendered() (map[string][]byte, error) {
 
 // boards lists the dashboards in the order in which one reads them.
 func boards() []board {
-	return []board{overview(), mailboxes(), evosts(), itself()}
+	all := []board{overview(), mailboxes(), evosts(), itself()}
+	all[0].rows = append(all[0].rows, more(catalog.Defs(), all)...)
+	return all
 }

@@ -54,9 +54,14 @@ func bars(title, doc, unit string, queries ...query) *bargauge.PanelBuilder {
 	return p
 }
 
-// curves shows values over time.
+// curves shows values over time that are never below 0.
 func curves(title, doc, unit string, queries ...query) *timeseries.PanelBuilder {
-	p := timeseries.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit(unit).Min(0).
+	return lines(title, doc, unit, queries...).Min(0)
+}
+
+// lines shows values over time.
+func lines(title, doc, unit string, queries ...query) *timeseries.PanelBuilder {
+	p := timeseries.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit(unit).
 		LineWidth(1).FillOpacity(5).ShowPoints(common.VisibilityModeNever).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
