@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 // terminated carries the exit code out of kingpin.
 type terminated int
 
-// usageCode gives the exit code for a command line that did not parse: that of
+// usageCode returns the exit code for a command line that did not parse: that of
 // the first command in it.
 func usageCode(args []string, commands map[string]command) int {
 	for _, arg := range args {

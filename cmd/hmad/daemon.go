@@ -150,7 +150,7 @@ func (d *daemon) load() error {
 	return nil
 }
 
-// inForce gives the checks of the config in force.
+// inForce returns the checks of the config in force.
 func (d *daemon) inForce() []*check.Check {
 	if checks := d.checks.Load(); checks != nil {
 		return *checks

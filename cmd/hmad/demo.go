@@ -155,7 +155,7 @@ func firstResults(ctx context.Context, store *state.Store) []check.Result {
 	}
 }
 
-// lastResults gives every check's last result; nil while one has none.
+// lastResults returns every check's last result; nil while one has none.
 func lastResults(store *state.Store) []check.Result {
 	var results []check.Result
 	for _, s := range store.Statuses() {

@@ -80,7 +80,7 @@ func (l look) leave(c *check.Check) bool {
 	return c.Idle != ""
 }
 
-// worse gives the exit code after further steps.
+// worse returns the exit code after further steps.
 func worse(code int, steps []step) int {
 	codes := map[string]int{works: exitOK, off: exitOK, skipped: exitOK, warned: exitWarned, unclear: exitUndecided, broken: exitFailed}
 	for _, s := range steps {
@@ -89,7 +89,7 @@ func worse(code int, steps []step) int {
 	return code
 }
 
-// worst gives the exit code that outranks the other, in the order of check.
+// worst returns the exit code that outranks the other, in the order of check.
 func worst(a, b int) int {
 	rank := []int{exitOK, exitWarned, exitUndecided, exitFailed}
 	return rank[max(slices.Index(rank, a), slices.Index(rank, b))]
@@ -159,7 +159,7 @@ func resultStep(r check.Result) step {
 	return s
 }
 
-// gravest gives the first critical finding that is not accepted, else the first
+// gravest returns the first critical finding that is not accepted, else the first
 // that is not.
 func gravest(all []check.Finding) check.Finding {
 	all = slices.DeleteFunc(slices.Clone(all), func(f check.Finding) bool { return f.Accepted })

@@ -78,7 +78,7 @@ func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	return []step{location, statistics, devices, inventory}
 }
 
-// cloudPart gives the GUID of the mailbox's part in the cloud, which the other
+// cloudPart returns the GUID of the mailbox's part in the cloud, which the other
 // cmdlets are asked about; empty: it has none.
 func cloudPart(rows []powershell.Row) string {
 	for _, r := range rows {

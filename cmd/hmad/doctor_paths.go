@@ -58,7 +58,7 @@ func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 	return step{what: what, status: works, detail: fmt.Sprintf("%d auth servers", len(servers))}
 }
 
-// listener says whether pushed reports can arrive.
+// listener reports whether pushed reports can arrive.
 func listener(t config.Target, env check.Env) step {
 	const what = "listener for reports"
 	r := t.OnPrem.Report

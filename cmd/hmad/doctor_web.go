@@ -35,7 +35,7 @@ func (c *cli) webSteps(ctx context.Context) []step {
 	return steps
 }
 
-// webConfig says whether the web config can be used.
+// webConfig reports whether the web config can be used.
 func webConfig(file string) step {
 	const what = "web config"
 	if file == "" {
@@ -69,7 +69,7 @@ const (
 	healthy           // says that it is hmad
 )
 
-// taken says whether it is hmad that has the address.
+// taken reports whether it is hmad that has the address.
 func (c *cli) taken(ctx context.Context, what, flag, address string) step {
 	who := whoHas(ctx, address)
 	guards, err := authenticates(*c.web.WebConfigFile)
@@ -114,7 +114,7 @@ func whoAnswers(ctx context.Context, client *http.Client, url string) occupant {
 	}
 }
 
-// reachable gives an address at which this host reaches one of its listeners.
+// reachable returns an address at which this host reaches one of its listeners.
 func reachable(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	ip, ipErr := netip.ParseAddr(host)

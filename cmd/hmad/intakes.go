@@ -47,7 +47,7 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 	return in, nil
 }
 
-// pushed gives the report settings of the targets that listen for pushes.
+// pushed returns the report settings of the targets that listen for pushes.
 func pushed(file *config.File) map[string]config.Report {
 	all := map[string]config.Report{}
 	for _, t := range file.Targets {

@@ -89,7 +89,7 @@ func (s *showing) nothingShows(t *testing.T, mode string) {
 	assert.Contains(t, s.shown["log"], `"reasons":["watched_mailbox_stale_critical"]`, "there was something to tell of")
 	name := map[string]string{"hash": "[0-9a-f]{24}", "none": "a watched mailbox"}[mode]
 	assert.Regexp(t, `"detail": "`+name+` `, s.shown["mailbox_sync.watched_mailbox_stale_critical: run mailbox_sync"])
-	worst := map[string]string{"hash": "; longest without a sync: [0-9a-f]{24} \\(", "none": "hmad knows of is of [-0-9]+ [:0-9]+Z\","}[mode]
+	worst := map[string]string{"hash": "; longest without a sync: [0-9a-f]{24} \\(", "none": "the newest sync known: [-0-9]+ [:0-9]+ UTC\","}[mode]
 	assert.Regexp(t, `"detail": ".* active mailboxes are stale .*`+worst, s.shown["mailbox_sync.sync_stale: run mailbox_sync"])
 	assert.Contains(t, s.shown["busy.exchange_online: hmad doctor --web.listen-address=127.0.0.1:0"], "(transient, StorageTransientException, request ")
 	series := regexp.MustCompile(`hmad_mailbox_last_success_sync_timestamp_seconds\{.*mailbox="[0-9a-f]{24}"`)

@@ -40,7 +40,7 @@ func newEncoder(format string, journal bool) zapcore.Encoder {
 	return encoder
 }
 
-// isJournal says whether w is the journal's end of standard error.
+// isJournal reports whether w is the journal's end of standard error.
 func isJournal(w io.Writer) bool {
 	is, err := journal.StderrIsJournalStream()
 	return err == nil && is && w == io.Writer(os.Stderr)

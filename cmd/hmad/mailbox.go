@@ -150,7 +150,7 @@ func (d *daemon) lookUp(query string) []exporter.Mailbox {
 	return all
 }
 
-// hidesMailboxes says whether a look-up tells more than labels do.
+// hidesMailboxes reports whether a look-up tells more than labels do.
 func (d *daemon) hidesMailboxes() bool {
 	file := d.file.Load()
 	return file == nil || slices.ContainsFunc(file.Targets, func(t config.Target) bool {

@@ -16,7 +16,7 @@ import (
 	"github.com/hmad/hmad/internal/state"
 )
 
-// notifier tells the service manager how the daemon is, in the words of
+// notifier reports the state of the daemon to the service manager, in the words of
 // sd_notify(3). Where nobody listens (no NOTIFY_SOCKET) it is silent.
 //
 // The watchdog is fed by the dispatcher alone: each time it has looked around

@@ -132,19 +132,19 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// mayPost says whether the two POSTs are answered: to loopback, or to whoever
+// mayPost reports whether the two POSTs are answered: to loopback, or to whoever
 // has authenticated. The web config is read again for each request, by the
 // toolkit as well as here.
 func (s *site) mayPost() bool { return s.local || s.authenticated() }
 
-// authenticated says whether whoever got this far has been asked who it is; a
+// authenticated reports whether whoever got this far has been asked who it is; a
 // web config that cannot be read asks nobody.
 func (s *site) authenticated() bool {
 	ok, err := authenticates(*s.flags.WebConfigFile)
 	return err == nil && ok
 }
 
-// authenticates says whether the web config at path asks every client who it
+// authenticates reports whether the web config at path asks every client who it
 // is, by password or by certificate.
 func authenticates(path string) (bool, error) {
 	if path == "" {
@@ -179,7 +179,7 @@ func (s *site) ownName(next http.Handler) http.Handler {
 	})
 }
 
-// trusts says whether whoever asks has authenticated, or asks loopback by its
+// trusts reports whether whoever asks has authenticated, or asks loopback by its
 // own name.
 func (s *site) trusts(r *http.Request) bool {
 	return s.local && isLoopbackName((&url.URL{Host: r.Host}).Hostname()) || s.authenticated()
@@ -199,7 +199,7 @@ func allLoopback(listeners []net.Listener) bool {
 	return len(listeners) > 0
 }
 
-// oneLine gives an error's text without line breaks.
+// oneLine returns an error's text without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // pathless cuts the file's name off an error that has it already.

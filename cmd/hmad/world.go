@@ -23,7 +23,7 @@ import (
 // while the host sleeps.
 func now() time.Time { return time.Now().Round(0) }
 
-// world gives checks the real one: sockets, the target's resolver, files, the
+// world is the real environment of checks: sockets, the target's resolver, files, the
 // clock, and the Store and meter that it was made with.
 type world struct {
 	dialer  net.Dialer

@@ -36,7 +36,7 @@ func Defs() []*check.Def {
 		hmadsync.MailboxSync, hmadsync.OnPremSync}
 }
 
-// EnvFor gives a target's check its share of the world. Vantage is left out:
+// EnvFor returns the environment of a target's check. Vantage is left out:
 // Build adds it.
 type EnvFor func(t config.Target, checkName string) check.Env
 
@@ -173,7 +173,7 @@ func Names() []string {
 	return names
 }
 
-// Find gives the Def of the name, or nil.
+// Find returns the Def of the name, or nil.
 func Find(name string) *check.Def {
 	for _, d := range Defs() {
 		if d.Name == name {

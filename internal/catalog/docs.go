@@ -83,7 +83,7 @@ func Metrics() []*check.Metric {
 	return append(slices.Clone(check.Common), slices.Concat(introduced()...)...)
 }
 
-// introduced gives for each Def the families that none before it has.
+// introduced returns for each Def the families that none before it has.
 func introduced() [][]*check.Metric {
 	var all [][]*check.Metric
 	seen := map[*check.Metric]bool{}

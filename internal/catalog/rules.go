@@ -34,10 +34,10 @@ const missable = 3 * time.Minute
 // keep_firing_for comes on top.
 const standing = downAfter
 
-// last gives a series' newest value, of a scrape or two ago if need be.
+// last returns a series' newest value, of a scrape or two ago if need be.
 func (s scale) last(series string) string { return s.within(series, missable) }
 
-// within gives a series' newest value of so long a time.
+// within returns a series' newest value of so long a time.
 func (s scale) within(series string, d time.Duration) string {
 	return "last_over_time(" + series + "[" + s.of(d) + "])"
 }
@@ -67,7 +67,7 @@ type rule struct {
 // instead of hours.
 type scale float64
 
-// of gives a duration as rules and range selectors have it, to the millisecond;
+// of returns a duration as rules and range selectors have it, to the millisecond;
 // nothing for 0.
 func (s scale) of(d time.Duration) string {
 	if d == 0 {
@@ -76,7 +76,7 @@ func (s scale) of(d time.Duration) string {
 	return model.Duration(max(time.Duration(float64(s)*float64(d)).Round(time.Millisecond), time.Millisecond)).String()
 }
 
-// seconds gives a duration as a number within an expression.
+// seconds returns a duration as a number within an expression.
 func (s scale) seconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(s)*d.Seconds(), 'f', -1, 64)
 }
@@ -105,7 +105,7 @@ func Rules(factor float64) string {
 	return b.String()
 }
 
-// AlertName gives the name of a reason's alert: HmadActivesyncBearerMissing.
+// AlertName returns the name of a reason's alert: HmadActivesyncBearerMissing.
 func AlertName(checkName, reason string) string {
 	var b strings.Builder
 	b.WriteString("Hmad")
@@ -115,7 +115,7 @@ func AlertName(checkName, reason string) string {
 	return b.String()
 }
 
-// RunbookURL gives where a reason's runbook is: the heading that its alert, too,
+// RunbookURL returns where a reason's runbook is: the heading that its alert, too,
 // leads to.
 func RunbookURL(checkName, reason string) string {
 	return checksDocURL + anchor(checkName+"."+reason)
@@ -221,7 +221,7 @@ const (
 	keptMost = 15 * time.Minute
 )
 
-// hold gives an alert's for, unless its reason states one. Between two runs a
+// hold returns an alert's for, unless its reason states one. Between two runs a
 // finding cannot change, so there are two sensible times: at once, or as long
 // as it takes the next run to agree. At once where the run itself has looked
 // twice (Confirm), and where the next look is so far away that waiting for it
@@ -237,13 +237,13 @@ func (w waits) hold(r *check.Reason) time.Duration {
 	}
 }
 
-// keep gives an alert's keep_firing_for: one good run between two bad ones (a
+// keep returns an alert's keep_firing_for: one good run between two bad ones (a
 // load balancer with one bad member) or a restart of hmad makes no second page.
 // It is also how late «resolved» comes, so that it ends at keptMost: a finding
 // that comes and goes from one hour to the next pages each time.
 func (w waits) keep() time.Duration { return min(w.gap, keptMost) + aRun }
 
-// anchor gives the anchor that GitHub makes of a heading.
+// anchor returns the anchor that GitHub makes of a heading.
 func anchor(heading string) string {
 	return strings.Map(func(c rune) rune {
 		switch {

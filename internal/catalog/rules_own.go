@@ -125,7 +125,7 @@ func (s scale) credential(name, left, severity, reason, summary string) own {
 			"If hmad reads the file itself, `systemctl reload hmad` is enough."}
 }
 
-// days gives days in seconds, as PromQL writes numbers.
+// days returns days in seconds, as PromQL writes numbers.
 func days(n time.Duration) string { return scale(1).seconds(n * day) }
 
 // undecidedHold is how long a check cannot tell before that alerts.

@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// SchemeOffered tells which authentication schemes the endpoint offers.
+// SchemeOffered shows which authentication schemes the endpoint offers.
 var SchemeOffered = &check.Metric{Name: "hmad_challenge_scheme_offered", Kind: check.Gauge, Labels: []string{"scheme", "address"},
 	Help: "1 when the ActiveSync endpoint's answer offered the authentication scheme (bearer, basic, negotiate, ntlm, digest, other), else 0; " +
 		"address is empty unless several addresses were asked."}

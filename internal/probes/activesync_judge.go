@@ -107,7 +107,7 @@ func brokenNote(a *Answer) string {
 	return check.Clean("WWW-Authenticate: "+err.Error(), maxDetail) + "; Exchange's Bearer challenge is whole"
 }
 
-// bearerUnhurt says whether err, from parsing the challenges cs, leaves
+// bearerUnhurt reports whether err, from parsing the challenges cs, leaves
 // Exchange's own whole: a syntax error in a challenge of another scheme, which
 // phones do not look at. A broken Bearer could be the one that they take.
 func bearerUnhurt(cs []Challenge, err error) bool {
@@ -161,7 +161,7 @@ func judgeNoBearer(a *Answer, cs []Challenge) check.Finding {
 // exchangeClientID is the application id of Exchange, which its challenge names.
 const exchangeClientID = "00000002-0000-0ff1-ce00-000000000000"
 
-// exchangeBearer gives the first Bearer challenge in Exchange's name; nil when
+// exchangeBearer returns the first Bearer challenge in Exchange's name; nil when
 // there is none.
 func exchangeBearer(cs []Challenge) *Challenge {
 	for i, c := range cs {
@@ -172,7 +172,7 @@ func exchangeBearer(cs []Challenge) *Challenge {
 	return nil
 }
 
-// scheme gives the first challenge of a scheme; nil when there is none.
+// scheme returns the first challenge of a scheme; nil when there is none.
 func scheme(cs []Challenge, name string) *Challenge {
 	for i, c := range cs {
 		if c.Is(name) {
@@ -202,7 +202,7 @@ func cloudAnswerer(a *Answer, cs []Challenge) string {
 	return cloudIssuers(cs)
 }
 
-// cloudIssuers says whether the challenge trusts issuers of every tenant,
+// cloudIssuers reports whether the challenge trusts issuers of every tenant,
 // which only Microsoft's own services do.
 func cloudIssuers(cs []Challenge) string {
 	for _, c := range cs {

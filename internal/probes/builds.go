@@ -7,7 +7,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// ExchangeBuild tells which Exchange builds answer. It is kept a day, because a
+// ExchangeBuild shows which Exchange builds answer. It is kept a day, because a
 // load balancer shows another front end in every run.
 var ExchangeBuild = &check.Metric{Name: "hmad_exchange_build_info", Kind: check.Gauge, Labels: []string{"frontend", "build"},
 	Help: "1 for each front end (X-FEServer) and build (X-OWA-Version) that answered within the last 24 hours, at most 64."}

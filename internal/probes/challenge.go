@@ -27,10 +27,10 @@ type Challenge struct {
 // quotes and escapes.
 type Param struct{ Name, Value string }
 
-// Is says whether the challenge is of the scheme, whose case does not matter.
+// Is reports whether the challenge is of the scheme, whose case does not matter.
 func (c Challenge) Is(scheme string) bool { return strings.EqualFold(c.Scheme, scheme) }
 
-// Param gives the first parameter of that name, whose case does not matter;
+// Param returns the first parameter of that name, whose case does not matter;
 // "" when there is none, which nothing here tells from an empty one.
 func (c Challenge) Param(name string) string {
 	for _, p := range c.Params {

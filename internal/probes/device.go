@@ -53,7 +53,7 @@ var devices = []device{
 // maxPage is how much of a page is searched for a fingerprint.
 const maxPage = 64 << 10
 
-// fingerprint gives the device whose marks the answer (with the challenges cs)
+// fingerprint returns the device whose marks the answer (with the challenges cs)
 // bears; the zero device when there is none.
 func fingerprint(a *Answer, cs []Challenge) device {
 	page := bytes.ToLower(a.Body[:min(len(a.Body), maxPage)])
@@ -120,7 +120,7 @@ func (d device) behind() string {
 	return "; " + d.name + " stands in front"
 }
 
-// exchangeAnswered says whether the answer surely comes from Exchange itself:
+// exchangeAnswered reports whether the answer surely comes from Exchange itself:
 // what it bears is not added by devices (domain notes, section 4). Proxies
 // strip headers, so a Bearer challenge in Exchange's name alone is enough.
 func exchangeAnswered(a *Answer, cs []Challenge) bool {
@@ -130,7 +130,7 @@ func exchangeAnswered(a *Answer, cs []Challenge) bool {
 		exchangeBearer(cs) != nil
 }
 
-// exchangeHeader says whether any header stands there that a device in front
+// exchangeHeader reports whether any header stands there that a device in front
 // has no reason to make up, request-id alone among them.
 func exchangeHeader(a *Answer) bool {
 	for _, name := range []string{"X-Feserver", "X-Owa-Version", "Request-Id", "X-Ms-Diagnostics", "X-Calculatedbetarget", "X-Beserver", "X-Diaginfo"} {
@@ -176,7 +176,7 @@ func cloudMark(a *Answer) string {
 	return ""
 }
 
-// isCloudHost says whether Exchange Online answers under the name.
+// isCloudHost reports whether Exchange Online answers under the name.
 func isCloudHost(host string) bool {
 	host = "." + strings.ToLower(host)
 	for _, domain := range []string{".outlook.com", ".office365.com", ".outlook.office.com", ".cloud.microsoft", ".office365.us", ".partner.outlook.cn"} {
@@ -187,7 +187,7 @@ func isCloudHost(host string) bool {
 	return false
 }
 
-// isPage says whether the answer's body is a web page.
+// isPage reports whether the answer's body is a web page.
 func isPage(a *Answer) bool {
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Header.Get("Content-Type"))), "text/html") {
 		return true

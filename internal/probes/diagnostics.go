@@ -91,7 +91,7 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
-// diagnosticsOf gives the answer's diagnostics as far as they can be read: the
+// diagnosticsOf returns the answer's diagnostics as far as they can be read: the
 // first field with a number. They explain, they do not decide, so trouble in
 // them is no finding.
 func diagnosticsOf(h http.Header) Diagnostics {
@@ -103,12 +103,12 @@ func diagnosticsOf(h http.Header) Diagnostics {
 	return Diagnostics{}
 }
 
-// is says whether the diagnostics have that number, and that category if any.
+// is reports whether the diagnostics have that number, and that category if any.
 func (d Diagnostics) is(number int, category string) bool {
 	return d.Number == number && (d.Category == "" || strings.EqualFold(d.Category, category))
 }
 
-// sawPlainHTTP says whether Exchange refused a token because it saw the URL as
+// sawPlainHTTP reports whether Exchange refused a token because it saw the URL as
 // plain http: invalid_resource with «Actual 'http://…'», or the guide's sentence
 // on the audience's hostname, which builds moved to other numbers of the tokens'
 // range (domain notes, section 5).

@@ -75,7 +75,7 @@ func bodyFault(ctx context.Context, n int, took time.Duration, err error) *fault
 	return newFault(responseInvalid, "the answer broke off in its body after %d bytes: %s", n, transport.Cause(err))
 }
 
-// isTimeout says whether err comes of the deadline. The network's own time-out
+// isTimeout reports whether err comes of the deadline. The network's own time-out
 // may come a moment before the context's.
 func isTimeout(ctx context.Context, err error) bool {
 	return errors.Is(ctx.Err(), context.DeadlineExceeded) || transport.IsTimeout(err)
@@ -86,7 +86,7 @@ func hungUp(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// noRoute says whether this host has no way to an address of that family, by
+// noRoute reports whether this host has no way to an address of that family, by
 // the error of connecting. Other errors, among them a router's «host
 // unreachable», are about the far side.
 func noRoute(err error) bool {

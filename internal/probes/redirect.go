@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// isRedirect says whether the status sends the client elsewhere.
+// isRedirect reports whether the status sends the client elsewhere.
 func isRedirect(status int) bool {
 	switch status {
 	case 301, 302, 303, 307, 308:
@@ -14,7 +14,7 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// location gives where a redirect leads, resolved against what was asked and
+// location returns where a redirect leads, resolved against what was asked and
 // without credentials; nil when there is none that can be read.
 func location(a *Answer) *url.URL {
 	to := a.Header.Get("Location")
@@ -29,7 +29,7 @@ func location(a *Answer) *url.URL {
 	return u
 }
 
-// locationHost gives the host that a redirect leads to, in lower case.
+// locationHost returns the host that a redirect leads to, in lower case.
 func locationHost(a *Answer) string {
 	if u := location(a); u != nil {
 		return strings.ToLower(u.Hostname())
@@ -37,7 +37,7 @@ func locationHost(a *Answer) string {
 	return ""
 }
 
-// leavesHost says whether a redirect leads to another host.
+// leavesHost reports whether a redirect leads to another host.
 func leavesHost(a *Answer) bool {
 	to := locationHost(a)
 	return to != "" && to != strings.ToLower(a.URL.Hostname())

@@ -17,7 +17,7 @@ func found(r *check.Reason, format string, args ...any) check.Finding {
 	return check.Finding{Reason: r, Detail: check.Clean(fmt.Sprintf(format, args...), maxDetail)}
 }
 
-// bareURL gives a URL without what may hold secrets or addresses: user, query
+// bareURL returns a URL without what may hold secrets or addresses: user, query
 // and fragment.
 func bareURL(u *url.URL) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}

@@ -79,7 +79,7 @@ type wayOut struct {
 	shared bool // by the target's other checks
 }
 
-// newWayOut gives nil where the config names no tenant or no place to ask.
+// newWayOut returns nil where the config names no tenant or no place to ask.
 func newWayOut(t config.Target, env check.Env) (*wayOut, error) {
 	u := t.Entra.OpenIDConfiguration.Of(t.Tenant)
 	if t.Tenant == "" || u == nil {

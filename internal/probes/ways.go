@@ -30,7 +30,7 @@ type way struct {
 	member     bool           // a front end that the config names
 }
 
-// ways gives the addresses at which u's host is asked: the first IPv4 and the
+// ways returns the addresses at which u's host is asked: the first IPv4 and the
 // first IPv6 address of the name, or all of them, and each member (a
 // front end behind the name). A name that cannot be resolved, or only to
 // addresses that nobody can reach, is found (dns_failed); members are ways
@@ -102,7 +102,7 @@ func (r *route) resolve(ctx context.Context, host string) ([]netip.Addr, time.Du
 	return addrs, took, err
 }
 
-// judgeResolve tells the customer's side (a nameError) from ours.
+// judgeResolve separates faults of the customer's DNS (a nameError) from faults of hmad's own resolver.
 func judgeResolve(ctx context.Context, host string, took time.Duration, err error) error {
 	var dns *net.DNSError
 	isDNS := errors.As(err, &dns)
@@ -120,7 +120,7 @@ func judgeResolve(ctx context.Context, host string, took time.Duration, err erro
 	}
 }
 
-// resolverOut says whether the resolver itself is out of reach. Package net
+// resolverOut reports whether the resolver itself is out of reach. Package net
 // keeps of such an error only the text, hence the comparison by text.
 func resolverOut(err error, dns *net.DNSError) bool {
 	for _, e := range []syscall.Errno{syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {

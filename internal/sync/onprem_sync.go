@@ -45,7 +45,7 @@ const (
 // onServer is how to see the OutlookService's requests by hand.
 const onServer = `Select-String OutlookService "$env:ExchangeInstallPath\Logging\HttpProxy\Eas\*.LOG" | Select-Object -Last 20  # on an Exchange server`
 
-// frontEndsCounted tells which servers the verdict rests on.
+// frontEndsCounted shows which servers the verdict rests on.
 var frontEndsCounted = &check.Fact{Name: "front_ends_counted", Doc: "the servers whose reports count the requests of Outlook's service in the cloud"}
 
 // RehearseOnPrem fills the memory of onprem_sync, unless it has one, with weeks of

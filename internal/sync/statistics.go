@@ -78,7 +78,7 @@ func loadStatistics(s *sweep, env check.Env, watch []Watched) *statistics {
 	return t
 }
 
-// afterRun tells work that a run has asked the watch list.
+// afterRun signals work that a run has asked the watch list.
 func (t *statistics) afterRun() {
 	select {
 	case t.ready <- struct{}{}:

@@ -192,7 +192,7 @@ func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
 // Turn fires when the tenant's budget has room for another call at once.
 func (p *Planner) Turn() <-chan struct{} { return p.caller.Turn() }
 
-// Leave gives up the place in the line of the tenant's targets.
+// Leave frees the place in the line of the tenant's targets.
 func (p *Planner) Leave() { p.caller.Leave() }
 
 func (p *Planner) ask(id int32, why Why) Ask {
