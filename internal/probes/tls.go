@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // How long before its end a certificate is spoken of.
@@ -38,6 +39,8 @@ func (s *session) handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
 	switch {
 	case errors.As(err, &judged):
 		return nil, judged
+	case transport.Local(err) != nil:
+		return nil, transport.Local(err)
 	case err != nil:
 		return nil, handshakeFault(ctx, s.visit.peer(), time.Since(start), err)
 	}

@@ -131,6 +131,8 @@ func (o *wayOut) ask(ctx context.Context, v *check.Verdict) (seen outward, err e
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return outward{}, ctx.Err()
+	case check.ClassOf(err) == check.Local:
+		return outward{}, err
 	case err != nil:
 		seen.closed = err.Error()
 	case len(faults) > 0:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // visit asks w's address the requests, in order, on one fresh connection:
@@ -203,6 +204,8 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 	switch {
 	case errors.Is(err, errSpent):
 		return err
+	case transport.Local(err) != nil:
+		return transport.Local(err)
 	case err != nil:
 		return answerFault(ctx, time.Since(start), err)
 	}
@@ -271,6 +274,9 @@ func (r *route) dial(ctx context.Context, w way) (net.Conn, error) {
 	}
 	start := time.Now()
 	conn, err := r.DialOne(ctx, w.address)
+	if check.ClassOf(err) == check.Local {
+		return nil, err
+	}
 	if err != nil {
 		f := connectFault(ctx, w.address.String(), time.Since(start), err)
 		f.noRoute = noRoute(err)

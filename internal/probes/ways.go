@@ -109,6 +109,8 @@ func judgeResolve(ctx context.Context, host string, took time.Duration, err erro
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
+	case check.ClassOf(err) == check.Local:
+		return err
 	case isDNS && dns.IsNotFound:
 		return &nameError{host + " does not resolve: no such name, or no address of it"}
 	case isTimeout(ctx, err):

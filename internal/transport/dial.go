@@ -42,7 +42,7 @@ func (w *Way) Tunnel(ctx context.Context, host, port string) (net.Conn, error) {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, errors.Join(ctx.Err(), err)
 	case err != nil:
-		return nil, check.Errorf(check.VantageOffline, "the proxy %s does not connect us to %s: %s", w.proxy.Host, host, Cause(err))
+		return nil, blame(check.VantageOffline, err, "the proxy %s does not connect us to %s: %s", w.proxy.Host, host, Cause(err))
 	}
 	return conn, nil
 }
@@ -73,7 +73,7 @@ func (w *Way) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	if w.proxy != nil && addr == w.proxy.Host {
 		conn, err := w.env.Dial(ctx, network, addr)
 		if err != nil {
-			err = check.Errorf(check.VantageOffline, "the proxy %s cannot be reached: %w", addr, err)
+			err = blame(check.VantageOffline, err, "the proxy %s cannot be reached: %w", addr, err)
 		}
 		return conn, err
 	}
@@ -98,12 +98,13 @@ func DialHost(ctx context.Context, env check.Env, network, addr string) (net.Con
 	if err != nil {
 		return nil, err
 	}
+	env = ours(env)
 	addrs, err := env.Resolve(ctx, "ip", host)
 	if err == nil && len(addrs) == 0 {
 		err = errors.New("it has no address")
 	}
 	if err != nil {
-		return nil, check.Errorf(check.Resolver, "%s cannot be resolved: %w", host, err)
+		return nil, blame(check.Resolver, err, "%s cannot be resolved: %w", host, err)
 	}
 	for i, a := range addrs {
 		var conn net.Conn

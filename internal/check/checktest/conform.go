@@ -52,6 +52,7 @@ func Conform(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 	for _, w := range worlds(t, ca) {
 		t.Run(w.name, func(t *testing.T) {
 			env := env
+			env.Memory = Memory{} // what one world showed is not known in the next
 			w.change(&env)
 			parts, err := def.New(target, env)
 			require.NoError(t, err)
@@ -77,6 +78,9 @@ func Conform(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 				t.Errorf("%s passes although nothing answered that it can judge by: say so by Undecided or Skip, or find it", def.Name)
 			}
 			holdsNoSecret(t, report, err)
+			if w.local {
+				blamesNobody(t, report)
+			}
 		})
 	}
 }
@@ -136,6 +140,17 @@ func cleared(def *check.Def, r check.Report) []string {
 	return out
 }
 
+// blamesNobody holds that a failure of hmad's own host is no finding about an
+// endpoint.
+func blamesNobody(t *testing.T, r check.Report) {
+	t.Helper()
+	for _, f := range r.Findings {
+		if slices.Contains([]string{"dns_failed", "connect_failed", "tls_failed", "timeout", "response_invalid", "vantage_offline"}, f.Reason.Name) {
+			t.Errorf("%s is found although hmad's own host failed (%s): class local is for that", f.Reason.Name, f.Detail)
+		}
+	}
+}
+
 // holdsNoSecret looks for the planted texts in all that a run gives.
 func holdsNoSecret(t *testing.T, r check.Report, err error) {
 	t.Helper()
@@ -179,6 +194,7 @@ type world struct {
 	change    func(*check.Env)
 	answers   []string // names of the reasons that may be cleared there; nil: any
 	cancelled bool
+	local     bool // it is hmad's own host that fails
 }
 
 func worlds(t *testing.T, ca *CA) []world {
@@ -202,19 +218,32 @@ func worlds(t *testing.T, ca *CA) []world {
 	}
 	found := []string{"dns_failed", "private_address"} // by the resolver
 	connected := append(found, "connect_failed")
+	failing := func(cause error) func(context.Context, string, string) (net.Conn, error) {
+		return func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: cause}
+		}
+	}
 	return []world{
-		{"no name resolves", func(e *check.Env) { e.Resolve, e.Dial = nowhere, refused }, []string{}, false},
-		{"nothing listens", func(e *check.Env) { e.Resolve, e.Dial = here, refused }, found, false},
-		{"nothing answers", func(e *check.Env) { e.Resolve, e.Dial = here, silent }, found, false},
-		{"our own network fails", func(e *check.Env) {
+		{name: "no name resolves", change: func(e *check.Env) { e.Resolve, e.Dial = nowhere, refused }, answers: []string{}},
+		{name: "nothing listens", change: func(e *check.Env) { e.Resolve, e.Dial = here, refused }, answers: found},
+		{name: "nothing answers", change: func(e *check.Env) { e.Resolve, e.Dial = here, silent }, answers: found},
+		{name: "our own network fails", change: func(e *check.Env) {
 			e.Resolve = here
 			e.Dial = func(context.Context, string, string) (net.Conn, error) {
 				return nil, errors.New("socket: no such device")
 			}
-		}, found, false},
-		{"the context was cancelled", func(e *check.Env) { e.Resolve, e.Dial = here, silent }, found, true},
-		{"the host speaks no TLS", func(e *check.Env) { e.Resolve, e.Dial = here, to(noise(t)) }, connected, false},
-		{"every host answers with a page", func(e *check.Env) { e.Resolve, e.Dial = here, to("127.0.0.1:"+Serve(t, ca, "*.contoso.com", page())) }, nil, false},
+		}, answers: found},
+		{name: "the context was cancelled", change: func(e *check.Env) { e.Resolve, e.Dial = here, silent }, answers: found, cancelled: true},
+		{name: "the host speaks no TLS", change: func(e *check.Env) { e.Resolve, e.Dial = here, to(noise(t)) }, answers: connected},
+		{name: "every host answers with a page", change: func(e *check.Env) { e.Resolve, e.Dial = here, to("127.0.0.1:"+Serve(t, ca, "*.contoso.com", page())) }, answers: nil},
+		{name: "file descriptors are used up", change: func(e *check.Env) { e.Resolve, e.Dial = here, failing(syscall.EMFILE) }, answers: found, local: true},
+		{name: "the local firewall refuses", change: func(e *check.Env) { e.Resolve, e.Dial = here, failing(syscall.EPERM) }, answers: found, local: true},
+		{name: "not even the resolver gets a descriptor", change: func(e *check.Env) {
+			e.Resolve = func(context.Context, string, string) ([]netip.Addr, error) {
+				return nil, &net.DNSError{Err: "dial udp 192.0.2.53:53: socket: too many open files", IsTemporary: true}
+			}
+			e.Dial = failing(syscall.EMFILE)
+		}, answers: []string{}, local: true},
 	}
 }
 
