@@ -58,7 +58,7 @@ func (e ExchangeOnline) validate(v validator) {
 		v.fail("exchange_online", "got %d credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file", kinds)
 	}
 	if kinds == 1 && !e.ManagedIdentity {
-		v.want(guidForm.MatchString(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
+		v.want(IsGUID(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
 	}
 	v.read("exchange_online.authority_host", e.AuthorityHost, wantURL)
 	e.validateCalls(v)

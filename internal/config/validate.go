@@ -12,7 +12,6 @@ import (
 
 var (
 	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
-	guidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 )
 
@@ -89,7 +88,7 @@ func (f *File) validate() Errors {
 func (t *Target) validate(v validator) {
 	v.want(nameForm.MatchString(t.Name), "name", t.Name, "a name of letters, digits, '.', '-' and '_'")
 	v.want(isAddress(t.Mailbox), "mailbox", t.Mailbox, "the address of a mailbox on premises, such as hmad-probe@contoso.com")
-	v.want(guidForm.MatchString(t.Tenant), "tenant", t.Tenant, "the tenant's id, a GUID")
+	v.want(IsGUID(t.Tenant), "tenant", t.Tenant, "the tenant's id, a GUID")
 	v.want(t.Vantage == Internal || t.Vantage == External, "vantage", t.Vantage, "internal or external")
 	v.want(t.Addresses == FirstAddress || t.Addresses == AllAddresses, "addresses", t.Addresses, "first or all")
 	v.must("autodiscover.host", t.Autodiscover.Host, "a host name, such as autodiscover.contoso.com")

@@ -56,8 +56,8 @@ func streamed(next http.Handler) http.Handler {
 	})
 }
 
-// patient is told the answer and nothing of it, once its reader is gone: that
-// is no fault of the scrape, to be logged and counted once for each family.
+// patient passes an answer on, and drops it without an error once the client has
+// gone: otherwise promhttp would log and count an error for each family.
 type patient struct {
 	http.ResponseWriter
 	gone bool

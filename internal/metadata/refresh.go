@@ -123,11 +123,11 @@ func (r *refresh) remember(o traces) goodRun {
 	return last
 }
 
-// watchedKey is the place in the memory of the time in which no event of the job
-// was missed: reports that follow each other reach further back than each.
+// watchedKey is the memory's key of the period whose events are all known.
+// Consecutive reports overlap, so together they reach further back than one.
 const watchedKey = "metadata_refresh.watched"
 
-// watched is a time of which every event of a server's job was read. The zero
+// watched is a period in which every event of a server's job was read. The zero
 // From is not known.
 type watched struct {
 	Server string    `json:"server"`

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/powershell"
 )
 
@@ -143,7 +144,7 @@ func (q question) fault(f wireFault, a answer) *CmdletError {
 	types := append(f.types(), a.header.Get("X-ExceptionType"))
 	kind, typeName := kindOf(a.status, types, f.texts())
 	e := &CmdletError{Cmdlet: q.cmdlet, Kind: kind, Status: a.status, Type: typeName, RequestID: check.Line(a.header.Get("Request-Id"), 64)}
-	if !guidForm.MatchString(e.RequestID) {
+	if !config.IsGUID(e.RequestID) {
 		e.RequestID = ""
 	}
 	e.Text = strings.Join(slices.DeleteFunc([]string{knownText(f.texts()), q.hint(a, kind)}, func(s string) bool { return s == "" }), "; ")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 const (
@@ -27,7 +28,6 @@ const systemMailbox = "SystemMailbox{bb558c35-97f1-4cb9-8ff7-d53741dc928c}"
 var (
 	cmdletForm   = regexp.MustCompile(`^(Get|Test)-[A-Z][A-Za-z0-9]{1,80}$`)
 	propertyForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,80}$`)
-	guidForm     = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 	// identities are the parameters that name the one that is asked for. Null
 	// or nothing there makes Exchange answer with everybody.
@@ -147,7 +147,7 @@ func anchor(tenant, mailbox string) (string, error) {
 		return "", errors.New("the anchor is too long")
 	case strings.Contains(mailbox, ":"):
 		return mailbox, nil
-	case guidForm.MatchString(mailbox):
+	case config.IsGUID(mailbox):
 		return "MBX:" + mailbox + "@" + tenant, nil
 	case strings.Contains(mailbox, "@"):
 		return "SMTP:" + mailbox, nil

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 // challenged is what one address answered to an empty bearer.
@@ -282,7 +281,7 @@ func isAuthorizePath(path, tenant string) bool {
 	switch {
 	case first == "common":
 		return rest == "oauth2/authorize"
-	case tenant != "" && !strings.EqualFold(first, tenant), !isGUID(first):
+	case tenant != "" && !strings.EqualFold(first, tenant), !config.IsGUID(first):
 		return false
 	default:
 		return rest == "oauth2/authorize" || rest == "oauth2/v2.0/authorize"
@@ -300,7 +299,7 @@ func judgeTenant(v *check.Verdict, b Challenge, tenant string) {
 	var trusted []string
 	for issuer := range strings.SplitSeq(b.Param("trusted_issuers"), ",") {
 		issuer = strings.ToLower(strings.TrimSpace(issuer))
-		if id, ok := strings.CutPrefix(issuer, issuerApp); ok && isGUID(id) {
+		if id, ok := strings.CutPrefix(issuer, issuerApp); ok && config.IsGUID(id) {
 			trusted = append(trusted, id)
 		}
 	}
@@ -332,11 +331,4 @@ func (d Diagnostics) beside() string {
 		return ""
 	}
 	return "; x-ms-diagnostics: " + d.String()
-}
-
-// isGUID reports whether s is a GUID in its usual form of 36 characters, the
-// only one of those that uuid.Parse takes.
-func isGUID(s string) bool {
-	_, err := uuid.Parse(s)
-	return len(s) == 36 && err == nil
 }
