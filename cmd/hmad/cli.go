@@ -41,7 +41,7 @@ type cli struct {
 	labPush        string
 	labTargets     []string
 	labEvery       time.Duration
-	labs           []*lab.Lab // beside which the daemon runs
+	labs           []*lab.Lab // the labs that run in this process
 	mailboxes      int        // of each lab
 	file, reason   string
 	mailbox        string

@@ -49,7 +49,7 @@ func (c *cli) configShow(context.Context) int {
 
 // configCheck builds every check, as run would, and prints their next runs.
 func (c *cli) configCheck(context.Context) int {
-	_, checks, err := buildChecks(c.path(), trial(defaultStorage)) // of which nothing is read
+	_, checks, err := buildChecks(c.path(), trial(defaultStorage)) // its folder is not read
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}

@@ -62,14 +62,14 @@ func distance(d time.Duration) string {
 	return d.Round(time.Second).String() + " ago"
 }
 
-// mailbox looks a mailbox up. The address stands in no error.
+// mailbox looks a mailbox up. No error contains the address.
 func (a asking) mailbox(ctx context.Context, query string) ([]exporter.Mailbox, error) {
 	var doc exporter.Mailboxes
 	err := a.get(ctx, "/api/v1/mailbox?q="+url.QueryEscape(query), &doc)
 	return doc.Mailboxes, err
 }
 
-// get reads the daemon's JSON at path. The path stands in no error.
+// get reads the daemon's JSON at path. No error contains the path.
 func (a asking) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()

@@ -73,7 +73,7 @@ func runAll(ctx context.Context, checks []*check.Check, confirmAfter time.Durati
 			return nil
 		})
 	}
-	_ = group.Wait() // no run gives an error here: it stands in its result
+	_ = group.Wait() // no run returns an error here: it is in the run's result
 	return results
 }
 

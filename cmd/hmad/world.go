@@ -31,7 +31,7 @@ type world struct {
 	storage string // the folder for what survives restarts
 	store   *state.Store
 	meter   func(check.ID) check.Meter
-	labs    []*lab.Lab // beside which the daemon runs, each a target of it
+	labs    []*lab.Lab // the labs that this process runs as well, each a target of it
 
 	mu      sync.Mutex
 	budgets map[string]*budget.Budget // by tenant; they outlive reloads

@@ -60,7 +60,7 @@ var builds = []product{
 		minimum: cumulative{"RTM", version{15, 2, 2562, 17}}, newest: cumulative{"RTM", version{15, 2, 2562, 17}}, before: cumulative{"RTM", version{15, 2, 2562, 17}}},
 }
 
-// oldest is the first version of which the table knows products; everything
+// oldest is the first version whose products the table contains; everything
 // before it (Exchange 2010, 14.x, and 2007, 8.x) cannot use OAuth.
 var oldest = version{15}
 

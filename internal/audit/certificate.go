@@ -78,7 +78,7 @@ func judgeCertificateEnd(e estate) answer {
 	case err != nil:
 		return open(err)
 	case all.current == nil:
-		return moot("no server shows the current auth certificate, which %s tells of", authCertificateMissing.Name)
+		return moot("no server shows the current auth certificate, see %s", authCertificateMissing.Name)
 	}
 	seen := "the current one ends on " + check.Day(all.current.NotAfter)
 	if lasts(all.current, e.now) {

@@ -48,7 +48,7 @@ func TestAuthCertificateExpiring(t *testing.T) {
 		{"the next is on no server", []edit{certs(cert(thumb, 10*day24, true)), authConfig(5 * day24)}, isUnmet, ""},
 		{"thumbprint in lower case with blanks", []edit{data(report.SectionAuthConfig, `{"currentCertificateThumbprint":"8a1c2b3d 4e5f6071 8293a4b5 c6d7e8f9 01234567"}`)}, isMet, ""},
 		{"a date as PowerShell 5.1 writes it", []edit{data(report.SectionCertificates, fmt.Sprintf(`{"server":"EX01","thumbprint":%q,"notAfter":"/Date(%d)/","hasPrivateKey":true}`, thumb, now.Add(day24).UnixMilli()))}, isUnmet, "2026-11-23"},
-		{"on no server", []edit{certs()}, isOpen, "auth_certificate_missing tells of"},
+		{"on no server", []edit{certs()}, isOpen, "see auth_certificate_missing"},
 		{"one server's section failed", []edit{of("EX02", failed(report.SectionCertificates))}, isMet, ""},
 		{"certificates failed", []edit{failed(report.SectionCertificates)}, isOpen, "access denied"},
 		{"auth config failed", []edit{failed(report.SectionAuthConfig)}, isOpen, "access denied"},

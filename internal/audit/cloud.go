@@ -66,7 +66,7 @@ func fetchCloud(ctx context.Context, client *http.Client, at string) (c cloud, e
 // Defense, of Office 365 Germany and of 21Vianet («Technical and licensing
 // requirements», the note). A cloud that is in neither list is not judged. A
 // document that cannot be read is an error of class metadata, as it is in
-// evosts_metadata; one that names no cloud has no other check to tell of it.
+// evosts_metadata; no other check reports one that names no cloud.
 func judgeCloud(e estate) answer {
 	hybrid, err := report.Newest(e.Evidence, report.Report.HybridConfiguration)
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {

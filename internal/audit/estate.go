@@ -30,7 +30,7 @@ type toldError struct{ error }
 
 func (t toldError) Unwrap() error { return t.error }
 
-// told reports whether onprem_report tells of an error.
+// told reports whether onprem_report reports an error.
 func told(err error) bool {
 	var t toldError
 	return errors.As(err, &t) || errors.Is(err, report.ErrUnread)
@@ -52,7 +52,7 @@ type onHost[T any] struct {
 	value T
 }
 
-// each reads a section that tells of the reporting server alone, on every server
+// each reads a section about the reporting server alone, on every server
 // that reports, or should by the config. The error says of which it could not be
 // read.
 func each[T any](e estate, read func(report.Report) (T, error)) ([]onHost[T], error) {

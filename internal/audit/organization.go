@@ -107,7 +107,7 @@ func judgeDedicatedApp(e estate) answer {
 	}
 	own := report.OfTenant(servers, e.tenant)
 	if len(own) == 0 {
-		return moot("the tenant has no auth server, which evosts_metadata tells of")
+		return moot("the tenant has no auth server, see evosts_metadata")
 	}
 	app := appOf(own)
 	var lack []string

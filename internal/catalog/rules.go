@@ -170,7 +170,7 @@ func (s scale) told(d *check.Def, r *check.Reason) string {
 		s.of(slower.gap+slower.keep()) + ":" + s.of(evaluationInterval) + "]) == 1"
 }
 
-// sooner returns the reason by which d.Sooner tells of the same fault; nil where
+// sooner returns the reason of d.Sooner for the same fault; nil where
 // none does. The alert of d comes only where d.Sooner has told nothing, nor
 // lately: a finding an hour old would page again after the outage is mended,
 // when no inhibition holds it any more.

@@ -97,7 +97,7 @@ func (s scale) own() []own {
 	}
 }
 
-// wayOutClosed is the alert of which nobody is told (severity none): Alertmanager
+// wayOutClosed is the alert that notifies nobody (severity none): Alertmanager
 // inhibits by it. It says of a closed way out that the target's Exchange lies
 // behind it, so that what is found there is not to be believed.
 func (s scale) wayOutClosed(d *check.Def) own {

@@ -50,7 +50,7 @@ func quotes(d *check.Def, r *check.Reason) []*check.Metric {
 	return out
 }
 
-// quoted returns the check's families of which alerts say something.
+// quoted returns the check's families that alerts quote.
 func quoted(d *check.Def) []*check.Metric {
 	return slices.DeleteFunc(slices.Clone(d.Metrics), func(m *check.Metric) bool { return m.Quote == nil })
 }

@@ -61,7 +61,7 @@ type Parts struct {
 	// daemon answers for it. It reads the Env's Memory and Fleet and fills its
 	// Tables, and waits for nothing else.
 	Begin func()
-	// Background, where set, works until its context ends, beside the runs.
+	// Background, where set, works until its context ends, concurrently with the runs.
 	Background func(context.Context) error
 	// Idle, where not empty, says why one run by itself asks nothing: the daemon
 	// asks over time.

@@ -18,7 +18,7 @@ const (
 // Outcomes lists every Outcome, best first.
 var Outcomes = []Outcome{Passed, Warned, Failed, Undecided, Skipped}
 
-// Outcome derives the outcome: a critical finding → failed, also beside an
+// Outcome derives the outcome: a critical finding → failed, even with an
 // error; else an error → undecided (or skipped); only warnings → warned; none
 // → passed. Accepted findings do not count.
 func (r Result) Outcome() Outcome {

@@ -18,7 +18,7 @@ type Finding struct {
 type Unjudged struct {
 	Reason *Reason
 	Why    string
-	Ends   bool // what an earlier run found ends: it cannot arise here, or another finding of this run tells of it
+	Ends   bool // what an earlier run found ends: it cannot arise here, or another finding of this run reports it
 }
 
 // Fact is a kind of fact that a check records: what a person compares when

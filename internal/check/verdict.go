@@ -84,7 +84,7 @@ func (v *Verdict) NotApplicable(why string, reasons ...*Reason) {
 }
 
 // Open records that the reasons were not judged this time although nothing
-// failed, or that another check tells of it. The run stays decided.
+// failed, or that another check reports it. The run stays decided.
 func (v *Verdict) Open(why string, reasons ...*Reason) {
 	v.mark(judgement{state: left, why: Clean(why, MaxDetail)}, reasons...)
 }

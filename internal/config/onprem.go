@@ -24,7 +24,7 @@ type Report struct {
 	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report
 }
 
-// ReportNeeds are the settings by one of which a Report is Configured.
+// ReportNeeds are the settings any of which makes a Report Configured.
 const ReportNeeds = "onprem.report.listen or onprem.report.file"
 
 // Configured reports whether reports arrive at all.

@@ -66,7 +66,7 @@ type Watch struct {
 	Severity   string        `yaml:"severity,omitempty"`    // warning or critical, default warning
 }
 
-// SyncNeeds are the settings by one of which a Sync is Configured.
+// SyncNeeds are the settings any of which makes a Sync Configured.
 const SyncNeeds = "sync.mailboxes, sync.file, sync.inventory or sync.watch"
 
 // Configured reports whether there is a mailbox to ask about.

@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// address is a URL as the file has it, and read.
+// address is a URL, as text of the file and parsed.
 type address struct {
 	written
 	url *url.URL

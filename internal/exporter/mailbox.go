@@ -31,7 +31,7 @@ type Mailboxes struct {
 }
 
 // mailbox answers GET /api/v1/mailbox?q=: 404 where nobody knows it, 403 where
-// whoever asks must not learn what labels hide. The query
+// clients must not learn what labels hide. The query
 // stands in no answer and no log.
 func (s *Server) mailbox(w http.ResponseWriter, r *http.Request) {
 	// Before anything is looked up: whether a mailbox is known is told to nobody.

@@ -89,7 +89,7 @@ func NewMeter(metrics []*check.Metric) *Meter {
 	return m
 }
 
-// histogram keeps classic buckets beside the native ones, as those who scrape
+// histogram keeps classic buckets in addition to the native ones, as those who scrape
 // without native histograms need them.
 func histogram(f *check.Metric) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{

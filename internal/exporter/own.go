@@ -35,7 +35,7 @@ var (
 		Help: "Counts and observations thrown away because they were not as declared: a defect in hmad."}
 )
 
-// Own lists the families that the exporter adds of its own, beside those of
+// Own lists the families that the exporter adds to those of
 // client_golang's Go, process and promhttp collectors.
 var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}

@@ -122,7 +122,7 @@ func counts(outcomes []check.Outcome) []count {
 	return out
 }
 
-// banners tell of trouble in hmad's own house.
+// banners report problems of hmad itself.
 func banners(f facts) []banner {
 	var out []banner
 	if !f.health.OK {

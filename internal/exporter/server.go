@@ -55,7 +55,7 @@ type Options struct {
 	// target watches mailboxes.
 	Mailbox func(query string) []Mailbox
 	// MayLookUp allows a look-up: labels show what its answer tells anyhow, or
-	// whoever asks may know what they hide. Nil: everybody may.
+	// the client may know what they hide. Nil: every client may.
 	MayLookUp func(*http.Request) bool
 	// Hold is how long a finding, or the reason undecided, stands before it
 	// alerts: what stood longer before a cause began is not its effect. Nil: no

@@ -5,7 +5,7 @@ import (
 	"net/url"
 )
 
-// deviceFaults are the devices that stand in front of Exchange and answer in
+// deviceFaults are the devices in front of Exchange that answer in
 // its place, by what gives them away on the wire.
 func deviceFaults(check string) []fault {
 	return []fault{

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// entra stands in for Microsoft Entra, for one tenant: its OpenID
+// entra simulates Microsoft Entra, for one tenant: its OpenID
 // configuration and keys, its federation metadata, and tokens for hmad's own
 // application.
 type entra struct {

@@ -50,12 +50,13 @@ func (e *entra) serveToken(w http.ResponseWriter, r *http.Request, endpoint stri
 		"expires_in": int(life.Seconds()), "ext_expires_in": int(life.Seconds())})
 }
 
-// refuse judges who asks for what; the status 0 lets it pass.
+// refuse judges a token request; the status 0 lets it pass.
 func (e *entra) refuse(form url.Values, endpoint string) (int, oauthError) {
 	secret, assertion := form.Get("client_secret"), form.Get("client_assertion")
 	switch {
 	case form.Get("grant_type") != "client_credentials":
-		return http.StatusBadRequest, oauthError{"unsupported_grant_type", aadsts(70003, "The app requested an unsupported grant type '%s'.", form.Get("grant_type"))}
+		return http.StatusBadRequest, oauthError{"unsupported_grant_type", aadsts(70003, "The app requested an unsupported grant type "+
+			"'%s'.", form.Get("grant_type"))}
 	case form.Get("client_id") != clientID:
 		return http.StatusBadRequest, oauthError{"unauthorized_client",
 			aadsts(700016, "Application with identifier '%s' was not found in the directory 'Contoso'.", form.Get("client_id"))}

@@ -133,7 +133,7 @@ func (h *host) tlsConfig() *tls.Config {
 	}
 }
 
-// ServeHTTP answers as the behaviour of the moment has it.
+// ServeHTTP answers by the current behaviour.
 func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b := h.now.Load()
 	w.Header().Set("Date", h.clock().Add(b.skew).UTC().Format(http.TimeFormat))

@@ -33,10 +33,10 @@ type premisesSide struct {
 	jobStopped bool            // the job does not run
 	lastRun    time.Duration   // how long ago hmad saw the last good run, where it is made to think so
 	edits      []func(*report) // changes to what a server reports
-	stray      []byte          // a file beside the reports
+	stray      []byte          // a file next to the reports
 }
 
-// premises stands in for the Exchange organisation: the stored copy of Entra's
+// premises simulates the Exchange organisation: the stored copy of Entra's
 // certificates and the job that refreshes it on its period, by the lab's clock.
 type premises struct {
 	now    func() time.Time

@@ -15,6 +15,6 @@
 // and last seen on either side; it survives restarts, and where it begins too
 // late to know, an age is an interval and the verdict may be «undecided».
 //
-// Fetching and reading are beside the judging: parsers and everything named
+// Fetching and reading are separate from judging: parsers and everything named
 // judge… are pure functions of what was seen.
 package metadata

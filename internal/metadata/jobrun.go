@@ -65,7 +65,7 @@ func runsOf(server string, events []report.Event, all serverNames) []jobRun {
 	return runs
 }
 
-// errorWithin returns the newest error of which an occurrence lies after from
+// errorWithin returns the newest error with an occurrence after from
 // and not after to. Of several that the collector counted as one only the
 // first and the last are known: one that spans the time counts, so that a run
 // is not called good unproven.

@@ -60,7 +60,8 @@ func TestAuthServers(t *testing.T) {
 		"an issuer without its final slash": {func(w *world) { w.server["issuerIdentifier"] = strings.TrimRight(testIssuer, "/") }, "good", ""},
 		"seven certificates":                {func(w *world) { w.published = newDERs(t, 7); w.stored = w.published }, "good", ""},
 		"eight certificates":                {func(w *world) { w.published = newDERs(t, 8); w.stored = w.published }, "certificate_limit", "8 certificates"},
-		"eleven certificates, all stored":   {func(w *world) { w.published = newDERs(t, 11); w.stored = w.published }, "certificate_limit", "over 10 Exchange stores none"},
+		"eleven certificates, all stored": {func(w *world) { w.published = newDERs(t, 11); w.stored = w.published }, "certificate_limit", "over " +
+			"10 Exchange stores none"},
 		"stored twice and in another order": {func(w *world) { w.stored = append([][]byte{w.stored[2], w.stored[2]}, w.stored...) }, "good", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,10 +108,14 @@ func TestMissingDataIsNeverGood(t *testing.T) {
 		"no certificates are reported": {func(w *world) {
 			w.hosts["MBX01"]["authServers"] = ok([]any{map[string]any{"name": "x", "type": "AzureAD", "realm": testTenant, "enabled": true, "isDefaultAuthorizationEndpoint": true}})
 		}, "error:report", "certificateStrings: missing", 9},
-		"no certificate is shown":          {func(w *world) { w.stored = [][]byte{} }, "error:report", "no auth server shows a certificate", 9},
-		"the section could not be read":    {func(w *world) { w.hosts["MBX01"]["authServers"] = failed("Access is denied.") }, "error:report", "Access is denied.", 9},
-		"a section that is no list":        {func(w *world) { w.hosts["MBX01"]["authServers"] = ok(7) }, "error:report", "want an object", 9},
-		"a report over three intervals":    {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "error:report", "MBX01: its report of 2026-11-22 11:14 UTC is over 45 min old", 9},
+		"no certificate is shown": {func(w *world) { w.stored = [][]byte{} }, "error:report", "no auth server shows a certificate", 9},
+		"the section could not be read": {func(w *world) {
+			w.hosts["MBX01"]["authServers"] = failed("Access is " +
+				"denied.")
+		}, "error:report", "Access is denied.", 9},
+		"a section that is no list": {func(w *world) { w.hosts["MBX01"]["authServers"] = ok(7) }, "error:report", "want an object", 9},
+		"a report over three intervals": {func(w *world) { w.written = w.now.Add(-46 * time.Minute) }, "error:report", "MBX01: its report of " +
+			"2026-11-22 11:14 UTC is over 45 min old", 9},
 		"a report of three intervals":      {func(w *world) { w.written = w.now.Add(-45 * time.Minute) }, "good", "", 1},
 		"a daily report of two hours":      {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-2*time.Hour) }, "good", "", 1},
 		"a daily report of three hours":    {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-3*time.Hour) }, "error:report", "MBX01: its report of 2026-11-22 09:00 UTC is over 2 h old", 9},
@@ -210,7 +215,7 @@ func TestTwoSources(t *testing.T) {
 		"the directory has none": {report: true, change: func(_ *world, a *report.AuthServer) error { a.Realm = otherTenant; return nil },
 			want: "good", notes: []string{"only the first has the auth server " + evoSTS}},
 		"the directory fails": {report: true, change: func(*world, *report.AuthServer) error { return errors.New("invalid credentials") },
-			want: "good", notes: []string{"the directory cannot be read beside the report: directory: invalid credentials"}},
+			want: "good", notes: []string{"the directory cannot be read, the report is used alone: directory: invalid credentials"}},
 		"the report is old": {report: true, change: func(w *world, _ *report.AuthServer) error { w.written = w.now.Add(-time.Hour); return nil },
 			want: "good", notes: []string{"the directory is used instead"}, timelined: "by the directory"},
 		"the report is old by the clock": {report: true, change: func(w *world, _ *report.AuthServer) error {
@@ -320,9 +325,11 @@ func TestTimeline(t *testing.T) {
 	assert.Equal(t, evoSTS+", stored copy by the report of MBX01 of 2026-11-22 15:30 UTC", lines[0])
 	assert.Equal(t, "certificate                               published                stored", lines[1])
 	all := strings.Join(lines, "\n")
-	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00 UTC  by 2026-11-22 12:00 UTC  published no more since 2026-11-22 15:30 UTC")
+	assert.Contains(t, all, ThumbprintOf(withdrawn).String()+"  by 2026-11-22 12:00 UTC  by 2026-11-22 12:00 UTC  published no more since "+
+		"2026-11-22 15:30 UTC")
 	assert.Contains(t, all, ThumbprintOf(stored).String()+"  2026-11-22 12:15 UTC     by 2026-11-22 15:15 UTC")
-	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30 UTC     missing                  in order until 2026-11-22 23:30 UTC, critical from 2026-11-23 04:30 UTC")
+	assert.Contains(t, all, ThumbprintOf(missing).String()+"  2026-11-22 15:30 UTC     missing                  in order until 2026-11-22 23:30 "+
+		"UTC, critical from 2026-11-23 04:30 UTC")
 	commands := r.Report.Texts(check.Repeat)
 	require.Len(t, commands, 2)
 	assert.Equal(t, "curl -sS -m 20 "+testURL, commands[0])

@@ -47,7 +47,7 @@ func (o *observation) note(format string, args ...any) {
 	o.notes = append(o.notes, check.Clean(fmt.Sprintf(format, args...), maxDetail))
 }
 
-// asOf returns the moment of which the stored copy speaks: what is missing in a
+// asOf returns the moment that the stored copy describes: what is missing in a
 // report of ten minutes ago had been missing for so long ten minutes ago.
 func (o *observation) asOf() time.Time {
 	if o.held.At.After(o.now) {
@@ -102,7 +102,7 @@ func (o *observation) places() []string {
 	return out
 }
 
-// comparison is an auth server's stored copy beside what is published for it.
+// comparison is an auth server's stored copy and what is published for it.
 type comparison struct {
 	server         report.AuthServer
 	document       Published

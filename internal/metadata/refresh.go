@@ -135,7 +135,7 @@ type watched struct {
 	To     time.Time `json:"to"`
 }
 
-// watch returns the time up to now of which the events of the server that runs
+// watch returns the period up to now whose events of the server that runs
 // the job were read without a gap.
 func (r *refresh) watch(o traces) watched {
 	server, _ := o.refresher()
@@ -158,7 +158,7 @@ func (r *refresh) watch(o traces) watched {
 	return seen
 }
 
-// hostsOf returns the hosts of which there is a report of any age.
+// hostsOf returns the hosts that have a report of any age.
 func hostsOf(arrived []report.Arrived) []string {
 	var out []string
 	for _, a := range arrived {

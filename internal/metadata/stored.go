@@ -54,7 +54,7 @@ func (s sources) read(ctx context.Context, tenant string) (holding, []string, er
 	case reportErr == nil && directoryErr == nil:
 		return byReport, disagreements(tenant, byReport, byDirectory), nil
 	case reportErr == nil:
-		return byReport, []string{"the directory cannot be read beside the report: " + directoryErr.Error()}, nil
+		return byReport, []string{"the directory cannot be read, the report is used alone: " + directoryErr.Error()}, nil
 	case directoryErr == nil:
 		return byDirectory, []string{"the report cannot be read, the directory is used instead: " + reportErr.Error()}, nil
 	default:

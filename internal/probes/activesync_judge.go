@@ -315,7 +315,7 @@ func judgeTenant(v *check.Verdict, b Challenge, tenant string) {
 	}
 }
 
-// judgeTokenError judges an error beside a challenge that is otherwise good.
+// judgeTokenError judges an error in a challenge that is otherwise good.
 func judgeTokenError(v *check.Verdict, b Challenge, diag Diagnostics) {
 	e := b.Param("error")
 	if e == "" && diag.Number == 0 {

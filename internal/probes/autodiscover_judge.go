@@ -238,7 +238,7 @@ func (d discovery) judgeURL(v *check.Verdict, body discovered) *url.URL {
 	return given
 }
 
-// beyondPath names what a URL has beside scheme, host and path.
+// beyondPath names what a URL has in addition to scheme, host and path.
 func beyondPath(u *url.URL) string {
 	var parts []string
 	if u.User != nil {

@@ -19,7 +19,7 @@ const (
 	maxBuildName     = 64 // bytes of a label value
 )
 
-// seenBuild is a front end with its build, as the memory has it.
+// seenBuild is a front end with its build, as stored in the memory.
 type seenBuild struct {
 	Frontend, Build string
 	Seen            time.Time

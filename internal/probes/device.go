@@ -9,7 +9,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// device is a product known to stand in front of Exchange, and its
+// device is a product known to be used in front of Exchange, and its
 // fingerprints (domain notes, section 4): any one names it.
 type device struct {
 	name string

@@ -27,7 +27,7 @@ var (
 // ParseDiagnostics reads one field: NUMBER;reason="TEXT";error_category="NAME".
 // The reason may be missing and may hold semicolons and quotes: its closing
 // quote is the one before a semicolon or the end. Unknown parts are skipped.
-// Beside an error it gives what could be read.
+// With an error it returns what could be read.
 func ParseDiagnostics(field string) (Diagnostics, error) {
 	var d Diagnostics
 	if len(field) > maxDiagnosticsLength {

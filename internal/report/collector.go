@@ -58,7 +58,7 @@ func (r Report) slowest() (name string, took time.Duration) {
 	return name, took
 }
 
-// mailboxErrors reads the errors beside a section's data:
+// mailboxErrors reads the errors in a section, next to its data:
 //
 //	"errors": [{"mailbox": "jane@contoso.com", "error": "ManagementObjectNotFoundException 4B953CE"}, …]
 //

@@ -11,7 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// storedResult is a check.Result as the file has it: reasons and metrics by
+// storedResult is a check.Result in the form of the file: reasons and metrics by
 // name, the error as class and message.
 type storedResult struct {
 	Start    time.Time        `json:"start"`

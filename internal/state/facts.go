@@ -47,7 +47,7 @@ func withFacts(known []Fact, seen []check.Observed, at time.Time) (after []Fact,
 	return after, true
 }
 
-// storedFact is a Fact as the file has it.
+// storedFact is a Fact in the form of the file.
 type storedFact struct {
 	Fact    string    `json:"fact"`
 	Subject string    `json:"subject,omitempty"`

@@ -101,7 +101,7 @@ func (j *journal) begin(a account) (err error) {
 	return os.Remove(reserve.Name())
 }
 
-// beside writes a new file beside the state file, through to the disk. A
+// beside writes a new file next to the state file, through to the disk. A
 // bufio.Writer keeps its first error, so that fill need not look.
 func (j *journal) beside(fill func(*bufio.Writer)) (*os.File, error) {
 	f, err := j.open(j.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -117,7 +117,7 @@ func parseLine(text []byte) (k key, value []byte, err error) {
 	return k, value, nil
 }
 
-// account is what the reading of a file found beside the changes.
+// account is what the reading of a file found in addition to the changes.
 type account struct {
 	sound, damaged int   // lines
 	base           int64 // bytes up to the end of the snapshot; 0: no mark was found

@@ -8,7 +8,7 @@
 // goroutine, the writer, reads the file once when it opens and then appends what
 // has changed: the first change after a quiet time at once, others at most five
 // seconds later. When the journal has grown enough, a new snapshot is written
-// beside the file and takes its place. Counters, plans and tables are not kept
+// next to the file and replaces it. Counters, plans and tables are not kept
 // there.
 //
 // Whatever the disk does, checks go on, and Health says what is wrong:
@@ -86,7 +86,7 @@ type Health struct {
 	Path        string    // the file; empty: memory only, as asked for
 	OK          bool      // results reach the file, or none was asked for
 	Problem     string    // why they do not; empty when OK
-	SetAside    string    // where this process last put a file of which no use could be made; empty: it met none
+	SetAside    string    // where this process last put a file that it could not use; empty: there was none
 	Damaged     int       // lines of the file that this process found damaged, and lost
 	LastWrite   time.Time // of the last batch that reached the file; zero: none yet
 	WriteErrors uint64    // batches that did not reach the file

@@ -10,7 +10,7 @@ import (
 // keepAside is how many files set aside are kept.
 const keepAside = 3
 
-// setAside renames a file of which no use can be made, and lets go of the oldest
+// setAside renames a file that cannot be used, and lets go of the oldest
 // set aside.
 func (w *writer) setAside(why error) error {
 	aside := w.path + ".corrupt-" + w.store.options.Now().UTC().Format("20060102T150405Z")

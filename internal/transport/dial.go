@@ -83,7 +83,7 @@ func (w *Way) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	return DialHost(ctx, w.env, network, addr)
 }
 
-// refused words a proxy's refusal, of which http.Transport keeps only the status.
+// refused words a proxy's refusal; http.Transport keeps only its status.
 func refused(_ context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil

@@ -156,7 +156,7 @@ func alerting() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// grafanas returns the rule as Grafana has it: query A and condition B are what
+// grafanas returns the rule in Grafana's form: query A and condition B are what
 // split makes of the expression. No answer is the normal state.
 func grafanas(r rule, recorded []string, marked map[string]place) (provisionedRule, error) {
 	query, condition, err := split(strings.NewReplacer(recorded...).Replace(r.Expr))

@@ -10,7 +10,7 @@ import (
 // Where a mailbox's part in Exchange Online is.
 const (
 	nowhere = ""
-	shard   = "ComponentShared" // beside a mailbox on premises
+	shard   = "ComponentShared" // of a mailbox on premises
 	primary = "Primary"         // a mailbox of Exchange Online itself
 )
 

@@ -175,7 +175,7 @@ func addressText(p netip.Prefix) string {
 	}
 }
 
-// handshakeForm is how net/http tells of a TLS handshake that failed.
+// handshakeForm is how net/http logs a failed TLS handshake.
 var handshakeForm = regexp.MustCompile(`^http: TLS handshake error from (\S+): (.+)`)
 
 // handshakes is the log of a Server's http.Server: of strangers' connections it

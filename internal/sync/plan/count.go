@@ -30,7 +30,7 @@ type Counts struct {
 	Lag       time.Duration // of the mailbox that is overdue longest
 }
 
-// Asked returns the number of mailboxes of which something is known.
+// Asked returns the number of mailboxes with a known state.
 func (c Counts) Asked() int { return c.Mailboxes - c.States[Unchecked] - c.States[Error] }
 
 // Known reports whether at least half of the fleet is known: enough to judge it

@@ -47,7 +47,7 @@ func (h *Hours) forget(n int64) {
 	maps.DeleteFunc(h.counts, func(old int64, _ Hour) bool { return old < n-hoursKept || old > n+1 })
 }
 
-// DaysKept is a number of days of which no two are in Hours and have the same
+// DaysKept is a number of days such that no two days in Hours have the same
 // remainder.
 const DaysKept = hoursKept/hoursOfDay + 3
 

@@ -225,7 +225,7 @@ func (p *Planner) Settle(now time.Time, a Ask, v Answer) {
 	p.enqueue(now, a.id)
 }
 
-// Release takes back a mailbox of which there is no answer, as one whose call was
+// Release takes back a mailbox without an answer, as one whose call was
 // refused or cut short.
 func (p *Planner) Release(now time.Time, a Ask) {
 	p.budget.End()

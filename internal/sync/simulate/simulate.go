@@ -166,8 +166,8 @@ func (w *world) found() []string {
 // late returns the worst lateness, that of mailboxes which still wait included.
 func (w *world) late() time.Duration { return max(w.lateness, w.plan.Count(w.now).Lag) }
 
-// asked returns the share of the fleet of which something is known.
+// asked returns the share of the fleet with a known state.
 func (w *world) asked() float64 { return float64(w.plan.Count(w.now).Asked()) / float64(w.size) }
 
-// unasked returns the number of mailboxes of which nothing is known.
+// unasked returns the number of mailboxes without a known state.
 func (w *world) unasked() int { c := w.plan.Count(w.now); return c.Mailboxes - c.Asked() }
