@@ -22,7 +22,9 @@ import (
 func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 	e := startDemo(t, "--lab.mailboxes=0") // those of the sync times take a round of the fleet to show
 	for _, r := range e.runAllNow(t) {
-		require.Equal(t, "passed", r.Outcome, "a healthy lab: %+v", r)
+		if r.Outcome != "passed" {
+			t.Fatalf("in a healthy lab: %s", r)
+		}
 	}
 	for _, f := range e.faults(t) {
 		def, reason := leadsTo(f)
@@ -34,11 +36,14 @@ func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 				if r.Check == def.Name {
 					want = []string{reason.Name}
 				}
-				assert.Equal(t, want, r.reasons(), "%s: %+v", r.Check, r)
+				if got := r.reasons(); !slices.Equal(got, want) {
+					t.Errorf("with the fault %s %s finds %v, want %v: %s", f.Name, r.Check, got, want, r)
+				}
 			}
 			e.fault(t, f.Name, false)
-			r := e.runNow(t, def.Name)
-			assert.Equal(t, "passed", r.Outcome, "mended: %+v", r)
+			if r := e.runNow(t, def.Name); r.Outcome != "passed" {
+				t.Errorf("with the fault %s gone again: %s", f.Name, r)
+			}
 		})
 	}
 }
@@ -89,12 +94,16 @@ func TestEveryReasonHasAFault(t *testing.T) {
 		name, _, _ := strings.Cut(f.Name, ".")
 		if slices.Contains(catalog.Names(), name) {
 			_, reason := findReason(f.Name)
-			assert.NotNil(t, reason, "fault %s looks like a reason's", f.Name)
+			if reason == nil {
+				t.Errorf("internal/lab has a fault %s, and %s declares no such reason", f.Name, name)
+			}
 		}
 	}
 	for _, d := range catalog.Defs() {
 		for _, r := range d.Reasons {
-			assert.True(t, names[d.Name+"."+r.Name], "no fault %s.%s", d.Name, r.Name)
+			if !names[d.Name+"."+r.Name] {
+				t.Errorf("internal/lab has no fault %s.%s: allFaults in faults.go", d.Name, r.Name)
+			}
 		}
 	}
 }

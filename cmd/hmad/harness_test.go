@@ -172,6 +172,18 @@ func (r result) reasons() []string {
 	return names
 }
 
+// String says in one line how the run went.
+func (r result) String() string {
+	text := r.Check + " " + r.Outcome
+	if r.Error != nil {
+		text += " (" + r.Error.Class + ": " + r.Error.Message + ")"
+	}
+	for _, f := range r.Findings {
+		text += "; " + f.Reason + ": " + f.Detail
+	}
+	return text
+}
+
 // runNow asks the daemon to run a check of target contoso.
 func (e *estate) runNow(t *testing.T, check string) result {
 	t.Helper()

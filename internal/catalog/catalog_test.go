@@ -1,7 +1,12 @@
 package catalog_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,7 +31,7 @@ func TestGeneratedDocumentsAreCurrent(t *testing.T) {
 		got, err := read(path)
 		require.NoError(t, err)
 		if want != string(got) {
-			t.Errorf("%s is behind the code, first at %q: run `go generate ./...`", path, firstDifference(want, string(got)))
+			t.Errorf("%s is behind the code, first at %q: run `make generate`", path, firstDifference(want, string(got)))
 		}
 	}
 }
@@ -50,63 +55,118 @@ var (
 func TestDeclarationsOfChecks(t *testing.T) {
 	names := map[string]bool{}
 	for _, d := range catalog.Defs() {
-		t.Run(d.Name, func(t *testing.T) {
-			assert.Regexp(t, snake, d.Name)
-			assert.False(t, names[d.Name], "the name is taken")
-			names[d.Name] = true
-			assert.True(t, strings.HasSuffix(d.Doc, "."), "the doc is whole sentences")
-			assert.NotNil(t, d.New)
-			least, err := leastGap(d)
-			require.NoError(t, err)
-			assert.Less(t, d.Timeout, least)
-			seen := map[string]bool{}
-			for _, r := range d.Reasons {
-				assert.Regexp(t, snake, r.Name)
-				assert.False(t, seen[r.Name], "%s is declared twice", r.Name)
-				seen[r.Name] = true
-				assert.Contains(t, []check.Severity{check.Critical, check.Warning}, r.Severity, r.Name)
-				assert.NotEmpty(t, r.Summary, r.Name)
-				assert.NotEmpty(t, r.Fix, r.Name)
-			}
-			assert.NotEmpty(t, d.Reasons)
+		wants(t, d.Name, map[string]bool{
+			"a name in snake case that no other check has": snake.MatchString(d.Name) && !names[d.Name],
+			"a Doc of whole sentences":                     strings.HasSuffix(d.Doc, "."),
+			"a New":                                        d.New != nil,
+			"a Reason":                                     len(d.Reasons) > 0,
+			"an Every whose smallest gap is longer than a Timeout above 0": d.Timeout > 0 && d.Timeout < leastGap(d),
 		})
+		names[d.Name] = true
+		seen := map[string]bool{}
+		for _, r := range d.Reasons {
+			wants(t, d.Name+"."+r.Name, map[string]bool{
+				"a name in snake case that no other reason of the check has": snake.MatchString(r.Name) && !seen[r.Name],
+				"a Severity, critical or warning":                            r.Severity == check.Critical || r.Severity == check.Warning,
+				"a Summary: what it means for phones":                        r.Summary != "",
+				"a Fix: the command or place to look":                        r.Fix != "",
+			})
+			seen[r.Name] = true
+		}
 	}
 }
 
-// leastGap is the smallest gap of the default schedule.
-func leastGap(d *check.Def) (time.Duration, error) {
+// wants says in one line each what the declaration of that name lacks.
+func wants(t *testing.T, name string, has map[string]bool) {
+	t.Helper()
+	for what, there := range has {
+		if !there {
+			t.Errorf("the declaration of %s wants %s", name, what)
+		}
+	}
+}
+
+// A Def that nobody lists is tested by nobody and asked by nobody.
+func TestEveryDefIsListed(t *testing.T) {
+	listed := defVariables(t)
+	for _, folder := range checkPackages(t) {
+		files, err := filepath.Glob("../../" + folder + "/*.go")
+		require.NoError(t, err)
+		for _, file := range files {
+			tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			require.NoError(t, err)
+			for _, name := range defsIn(tree) {
+				if !strings.HasSuffix(file, "_test.go") && !listed[path.Base(folder)+"."+name] {
+					t.Errorf("%s declares %s, which Defs in internal/catalog/catalog.go does not list", strings.TrimPrefix(file, "../../"), name)
+				}
+			}
+		}
+	}
+}
+
+// defsIn lists the variables of a file that are declared as &check.Def.
+func defsIn(tree *ast.File) []string {
+	var names []string
+	ast.Inspect(tree, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || len(v.Values) != 1 {
+			return true
+		}
+		if u, ok := v.Values[0].(*ast.UnaryExpr); ok {
+			if l, ok := u.X.(*ast.CompositeLit); ok && selected(tree, l.Type) == "check.Def" {
+				names = append(names, v.Names[0].Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+func TestDefsOfAFileAreSeen(t *testing.T) {
+	tree, err := parser.ParseFile(token.NewFileSet(), "f.go", `package p
+import "x/check"
+var Hello = &check.Def{Name: "hello"}
+var other = &check.Metric{}
+`, 0)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Hello"}, defsIn(tree))
+}
+
+// leastGap is the smallest gap of the default schedule, 0 where that is none.
+func leastGap(d *check.Def) time.Duration {
 	s, err := schedule.Parse(d.Every)
 	if err != nil {
-		return 0, err
+		return 0
 	}
 	least, _ := s.Gaps(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	return least, nil
+	return least
 }
 
 // Two families of one name would fail a scrape; a family that promlint dislikes
 // has a name or unit that nobody expects.
 func TestDeclarationsOfMetrics(t *testing.T) {
-	seen := map[string]*check.Metric{}
-	var problems []promlint.Problem
+	seen := map[string]bool{}
 	for _, m := range append(catalog.Metrics(), exporter.Own...) {
-		assert.Regexp(t, metricForm, m.Name)
-		assert.Nil(t, seen[m.Name], "%s is declared twice", m.Name)
-		seen[m.Name] = m
-		assert.True(t, strings.HasSuffix(m.Help, "."), "%s: help is whole sentences", m.Name)
-		assert.Equal(t, m.Kind == check.Counter, strings.HasSuffix(m.Name, "_total"), m.Name)
-		assert.Equal(t, m.Kind == check.Histogram, len(m.Buckets) > 0, m.Name)
+		wants(t, m.Name, map[string]bool{
+			"a name of the form hmad_… that no other family has": metricForm.MatchString(m.Name) && !seen[m.Name],
+			"a Help of whole sentences":                          strings.HasSuffix(m.Help, "."),
+			"_total at the end where it counts, and only there":  (m.Kind == check.Counter) == strings.HasSuffix(m.Name, "_total"),
+			"Buckets where it is a histogram, and only there":    (m.Kind == check.Histogram) == (len(m.Buckets) > 0),
+		})
+		seen[m.Name] = true
 		for _, l := range m.Labels {
-			assert.Regexp(t, snake, l, m.Name)
-			assert.False(t, !m.NoTarget && (l == "check" || l == "target"), "%s: the exporter stamps %s", m.Name, l)
+			wants(t, m.Name, map[string]bool{
+				"labels in snake case, without those that the exporter stamps: " + l: snake.MatchString(l) && (m.NoTarget || l != "check" && l != "target")})
 		}
 		text := "# HELP " + m.Name + " " + m.Help + "\n# TYPE " + m.Name + " " + string(m.Kind) + "\n"
 		if m.Kind == check.Gauge {
 			found, err := promlint.New(strings.NewReader(text + m.Name + " 1\n")).Lint()
 			require.NoError(t, err)
-			problems = append(problems, found...)
+			for _, problem := range found {
+				t.Errorf("promlint of %s: %s", problem.Metric, problem.Text)
+			}
 		}
 	}
-	assert.Empty(t, problems)
 }
 
 // What a Def offers to others has one owner and names what it declares.
@@ -121,11 +181,7 @@ func TestWhatDefsOfferToOthers(t *testing.T) {
 			mailboxes++
 		}
 		if d.Sooner != nil {
-			sooner, err := leastGap(d.Sooner)
-			require.NoError(t, err)
-			own, err := leastGap(d)
-			require.NoError(t, err)
-			assert.Less(t, sooner, own, "%s.Sooner looks more often", d.Name)
+			assert.Less(t, leastGap(d.Sooner), leastGap(d), "%s.Sooner looks more often", d.Name)
 		}
 		for _, m := range d.Metrics {
 			if m.Quote != nil {

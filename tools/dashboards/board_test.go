@@ -91,12 +91,13 @@ func (b readBoard) graphs() []readPanel {
 	return out
 }
 
-// readBoards gives the committed dashboards in the order of boards.
+// readBoards returns the dashboards as Grafana reads them, in the order of boards.
+// TestGeneratedFilesAreCurrent holds the files that ship to them.
 func readBoards(t *testing.T) []readBoard {
 	t.Helper()
 	var out []readBoard
 	for _, b := range boards() {
-		data, err := os.ReadFile(filepath.Join(root, "deploy/grafana/dashboards", b.uid+".json"))
+		data, err := b.json()
 		require.NoError(t, err)
 		var r readBoard
 		require.NoError(t, json.Unmarshal(data, &r))
@@ -145,7 +146,7 @@ func TestPanelsFillTheGridWithoutOverlap(t *testing.T) {
 
 func TestLinksLeadToHeadingsAndBoardsThatExist(t *testing.T) {
 	headings := map[string]bool{}
-	for line := range strings.Lines(readDoc(t, "checks.md")) {
+	for line := range strings.Lines(catalog.ChecksDoc()) {
 		if heading, ok := strings.CutPrefix(line, "### "); ok {
 			headings[strings.ReplaceAll(strings.TrimSpace(heading), ".", "")] = true
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The rules of Grafana's dashboard-linter, over the files that ship.
+// The rules of Grafana's dashboard-linter.
 
 // rateInterval stands for $__rate_interval where a query is parsed.
 const rateInterval = 4 * time.Minute
