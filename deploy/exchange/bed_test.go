@@ -100,25 +100,27 @@ func powershellNow(t testing.TB, name string, env []string, file string, args ..
 	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
 }
 
-// installation makes the files of an Exchange server once; each run gets a copy.
-var installation = sync.OnceValue(func() func(testing.TB) string {
+// installing holds back tests that need the files of installation at one moment.
+var installing sync.Mutex
+
+// installation makes the files of an Exchange server once, and returns their
+// folder; each run gets a copy. A test that is skipped or fails here lets the
+// next one try.
+func installation(t testing.TB) string {
+	t.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	dir := filepath.Join(shared, "server")
-	var complaint string
-	return func(t testing.TB) string {
-		t.Helper()
-		if _, err := os.Stat(dir); err == nil || complaint != "" {
-			require.Empty(t, complaint)
-			return dir
-		}
-		if status, out, errs := powershell(t, []string{"TESTBED=" + shared}, "testbed/installation.ps1", dir); status != 0 {
-			complaint = out + errs
-		}
-		require.Empty(t, complaint)
+	if _, err := os.Stat(dir); err == nil {
 		return dir
 	}
-})
-
-var installing sync.Mutex
+	status, out, complaints := powershell(t, []string{"TESTBED=" + shared}, "testbed/installation.ps1", dir)
+	if status != 0 {
+		require.NoError(t, os.RemoveAll(dir))
+	}
+	require.Zero(t, status, out+complaints)
+	return dir
+}
 
 // bed is an Exchange server of the test bed with its files.
 type bed struct{ dir string }
@@ -126,9 +128,7 @@ type bed struct{ dir string }
 func newBed(t testing.TB) bed {
 	t.Helper()
 	look(t)
-	installing.Lock()
-	from := installation()(t)
-	installing.Unlock()
+	from := installation(t)
 	b := bed{t.TempDir()}
 	require.NoError(t, os.CopyFS(b.dir, os.DirFS(from)))
 	// The newest log is the one that was made last.
