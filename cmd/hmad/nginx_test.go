@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -168,13 +169,20 @@ func startServer(t *testing.T, program, pkg string, args ...string) *output {
 	return log
 }
 
-// freeAddress gives a loopback address on which nothing listens.
+// freeAddress returns a loopback address on which nothing listens. Its port is
+// below those that systems give to outgoing connections (32768 and up on Linux):
+// none of these takes it before a program listens there.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 2000+rand.IntN(10000)))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().String()
+		}
+	}
+	require.FailNow(t, "no port is free")
+	return ""
 }
 
 // awaitListener waits until something listens at address.
