@@ -207,11 +207,27 @@ func (w *demoDaemon) until(ctx context.Context, target string, reached func() bo
 	return nil
 }
 
-// betweenRuns waits until every check has run once more. Nothing is mended under
-// the hands of a run, which would see half of it.
-func (w *demoDaemon) betweenRuns(ctx context.Context, target string) error {
-	since := now()
-	return w.until(ctx, target, func() bool { n, _ := w.runsSince(target, since); return n > 0 })
+// betweenRuns waits for a time between two runs of a target, after every check has
+// run since a moment. Nothing is switched under the hands of a run, which would see
+// half of it.
+func (w *demoDaemon) betweenRuns(ctx context.Context, target string, since time.Time) error {
+	return w.until(ctx, target, func() bool {
+		n, _ := w.runsSince(target, since)
+		return n > 0 && w.quiet(target)
+	})
+}
+
+// quiet reports whether no check of a target runs, nor soon will.
+func (w *demoDaemon) quiet(target string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	soon := now().Add(w.pace.every() / 5)
+	for _, all := range w.runs[target] {
+		if len(all) == 0 || all[len(all)-1].start.Add(w.pace.every()).Before(soon) {
+			return false
+		}
+	}
+	return true
 }
 
 // switchAll switches faults of a lab: PUT on, DELETE off.

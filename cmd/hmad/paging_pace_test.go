@@ -54,7 +54,7 @@ func inPromQL(d time.Duration) string { return model.Duration(d.Round(time.Milli
 // missing, and a group of alerts waits a minute for what belongs to it.
 const (
 	scrapeEvery   = 30 * time.Second
-	scrapeGap     = 2 * time.Minute
+	scrapeGap     = 150 * time.Second
 	evaluationGap = 2 * time.Minute
 	startGap      = 90 * time.Second // of a check that is due
 	longRun       = 75 * time.Second // of a check of a target without a fault, whose deadline is four minutes
