@@ -10,16 +10,18 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/probes"
 )
 
 // onNoPanel holds the families that no panel shows, with the reason why.
-var onNoPanel = map[string]string{
-	"hmad_fact_changed_timestamp_seconds":  "for annotations that mark when something changed, not a figure",
-	"hmad_implied":                         "an input of the rules: which alerts another one explains",
-	"hmad_finding_about":                   "names for the texts of alerts and for tables of findings, not a figure",
-	"hmad_finding_since_timestamp_seconds": "an input of the rules: holds that survive a restart",
-	"hmad_target_info":                     "an input of the rules: which daemons watch the same thing",
-	"hmad_vantage_shared":                  "an input of the rules: it says whose findings a closed way out explains",
+var onNoPanel = map[*check.Metric]string{
+	check.FactChanged:   "for annotations that mark when something changed, not a figure",
+	check.Implied:       "an input of the rules: which alerts another one explains",
+	check.FindingAbout:  "names for the texts of alerts and for tables of findings, not a figure",
+	check.FindingSince:  "an input of the rules: holds that survive a restart",
+	exporter.TargetInfo: "an input of the rules: which daemons watch the same thing",
+	probes.WayOutShared: "an input of the rules: it says whose findings a closed way out explains",
 }
 
 // more returns a row for each check that has families on no panel of the boards,
@@ -31,7 +33,7 @@ func more(defs []*check.Def, boards []board) []row {
 	for _, d := range defs {
 		var panels []panel
 		for _, m := range d.Metrics {
-			if !shown[m.Name] && onNoPanel[m.Name] == "" {
+			if !shown[m.Name] && onNoPanel[m] == "" {
 				shown[m.Name] = true
 				panels = append(panels, panel{unsure, 12, 8, picture(m)})
 			}
@@ -49,7 +51,7 @@ func (r row) made() bool { return r.panels[0].shows == unsure }
 
 // selectedFamily is a family that an expression selects; a histogram by its
 // buckets.
-var selectedFamily = regexp.MustCompile(`(hmad_\w+?)(?:_bucket)?\{`)
+var selectedFamily = regexp.MustCompile(`(\w+?)(?:_bucket)?\{`)
 
 // shownOn returns the families on the panels of the boards.
 func shownOn(boards []board) map[string]bool {
@@ -74,7 +76,7 @@ func shownOn(boards []board) map[string]bool {
 
 // picture returns a panel of a family by its kind and the unit in its name.
 func picture(m *check.Metric) cog.Builder[dashboard.Panel] {
-	name := strings.TrimSuffix(strings.TrimPrefix(m.Name, "hmad_"), "_timestamp_seconds")
+	_, name, _ := strings.Cut(strings.TrimSuffix(m.Name, "_timestamp_seconds"), "_")
 	title := strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "_", " ")
 	labels := m.Labels
 	if !m.NoTarget {
