@@ -111,7 +111,8 @@ func (b *inbox) mended(target string, since time.Time, name string) bool {
 func texts(told []notification, since time.Time) string {
 	var lines []string
 	for _, n := range told {
-		lines = append(lines, fmt.Sprintf("%s after %s to %s: %s, firing %v", n.Status, n.at.Sub(since).Round(time.Second), n.Receiver, n.GroupLabels["target"], n.firing()))
+		lines = append(lines, fmt.Sprintf("%s after %s to %s: %s, firing %v", n.Status, n.at.Sub(since).Round(time.Second),
+			n.Receiver, n.GroupLabels["target"], n.firing()))
 	}
 	return strings.Join(lines, "\n")
 }

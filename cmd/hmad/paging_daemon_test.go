@@ -177,6 +177,8 @@ const (
 	enough = 60
 	// patience is how long nothing may go on at all.
 	patience = time.Hour
+	// waitLimit is that of single waits, as in the tests that are no trials.
+	waitLimit = patience
 )
 
 // until waits for what must come while the target's checks run. No time bounds

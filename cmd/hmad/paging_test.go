@@ -44,7 +44,7 @@ func TestEveryFaultPagesOnce(t *testing.T) {
 		before := len(todo)
 		t.Run("pace "+p.String(), func(t *testing.T) {
 			r := startRound(t, program, p, todo)
-			if !r.keepsPace() {
+			if !r.ready() {
 				return
 			}
 			var done, well []record

@@ -35,7 +35,8 @@ func TestSweepReachesItsRate(t *testing.T) {
 		return n >= burst+enough && calls[n-1].at.Sub(calls[n-enough].at) <= window
 	})
 	calls := c.log()
-	t.Logf("%d calls in %s, at %d per second: a window of %s reached 95 %% of that", len(calls), calls[len(calls)-1].at.Sub(calls[0].at).Round(time.Second), sweepRate, window)
+	t.Logf("%d calls in %s, at %d per second: a window of %s reached 95 %% of that",
+		len(calls), calls[len(calls)-1].at.Sub(calls[0].at).Round(time.Second), sweepRate, window)
 	for i, one := range calls {
 		require.LessOrEqual(t, float64(i+1), sweepRate*(one.at.Sub(began)+2*time.Second).Seconds(), "calls until %s after the start", one.at.Sub(began))
 	}
@@ -172,7 +173,8 @@ func TestFleetOf100000TakesLittle(t *testing.T) {
 	config, storage := c.sweepConfig(t, startLab(t), "auto"), filepath.Join(t.TempDir(), "state")
 	c.knownBefore(t, storage)
 	log := newOutput()
-	cmd := exec.CommandContext(t.Context(), buildHmad(t), "run", "--config.file="+config, "--storage.path="+storage, "--web.listen-address=127.0.0.1:0", "--log.format=json")
+	cmd := exec.CommandContext(t.Context(), buildHmad(t), "run", "--config.file="+config, "--storage.path="+storage,
+		"--web.listen-address=127.0.0.1:0", "--log.format=json")
 	cmd.Stderr = log
 	began := time.Now()
 	require.NoError(t, cmd.Start())
@@ -200,7 +202,8 @@ func TestFleetOf100000TakesLittle(t *testing.T) {
 	require.NoError(t, err)
 	resident, peak := procValue(t, cmd.Process.Pid, "status", "VmRSS"), procValue(t, cmd.Process.Pid, "status", "VmHWM")
 	written := procValue(t, cmd.Process.Pid, "io", "wchar")
-	t.Logf("%d mailboxes, GOMEMLIMIT not set: ready after %s, %d MB resident (at most %d MB since the start), state file %d MB, %d kB written (log and sockets included) in %s at %d calls per second",
+	t.Logf("%d mailboxes, GOMEMLIMIT not set: ready after %s, %d MB resident (at most %d MB since the start), state file %d MB, "+
+		"%d kB written (log and sockets included) in %s at %d calls per second",
 		size, ready.Round(time.Millisecond), resident/1024, peak/1024, info.Size()>>20, written>>10, window, sweepRate)
 	assert.Less(t, peak, 150*1024, "kB")
 }
