@@ -37,7 +37,7 @@ var MailboxSync = &check.Def{
 	Steps: []int{3, 4, 6, 8},
 	New:   newMailboxSync,
 
-	Rehearse: func(m check.Memory, now time.Time) { RehearseMailboxes(m, now, 40) },
+	Rehearse: func(m check.Memory, now time.Time) { rehearseMailboxes(m, now, 40) },
 }
 
 // FleetName is the name of the fleet of mailboxes in the Store.

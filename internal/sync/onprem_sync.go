@@ -33,7 +33,7 @@ var OnPremSync = &check.Def{
 	Steps: []int{5, 7},
 	New:   newOnPremSync,
 
-	Rehearse: func(m check.Memory, now time.Time) { RehearseOnPrem(m, now, 400) },
+	Rehearse: func(m check.Memory, now time.Time) { rehearseOnPrem(m, now, 400) },
 }
 
 const (
@@ -48,15 +48,15 @@ const onServer = `Select-String OutlookService "$env:ExchangeInstallPath\Logging
 // frontEndsCounted shows which servers the verdict rests on.
 var frontEndsCounted = &check.Fact{Name: "front_ends_counted", Doc: "the servers whose reports count the requests of Outlook's service in the cloud"}
 
-// RehearseOnPrem fills the memory of onprem_sync, unless it has one, with weeks of
+// rehearseOnPrem fills the memory of onprem_sync, unless it has one, with weeks of
 // hours that had so many successes each. It is for demonstrations.
-func RehearseOnPrem(m check.Memory, now time.Time, successes int) {
+func rehearseOnPrem(m check.Memory, now time.Time, successes int) {
 	rehearse(m, onPremHours, now, plan.Hour{Asked: 2 * slotsOfAnHour, Moved: successes})
 }
 
-// RehearseMailboxes fills the memory of mailbox_sync, unless it has one, with weeks
+// rehearseMailboxes fills the memory of mailbox_sync, unless it has one, with weeks
 // of hours in which this percentage of the samples had moved.
-func RehearseMailboxes(m check.Memory, now time.Time, percent int) {
+func rehearseMailboxes(m check.Memory, now time.Time, percent int) {
 	rehearse(m, keyOfHours, now, plan.Hour{Asked: 100, Moved: percent})
 }
 

@@ -165,7 +165,7 @@ func TestTheLegFromTheCloud(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newServers(t, config.Sync{})
-			RehearseOnPrem(memory{w.store}, monday, 400)
+			rehearseOnPrem(memory{w.store}, monday, 400)
 			c.lay(w)
 			r, err := w.run()
 			assert.Equal(t, c.failed, err != nil, err)
@@ -247,7 +247,7 @@ func TestTheServersThatRefuseAreNamed(t *testing.T) {
 // Of servers that succeed no more those come first that did so longest ago.
 func TestTheServersOfAStopAreNamed(t *testing.T) {
 	w := newServers(t, config.Sync{})
-	RehearseOnPrem(memory{w.store}, monday, 400)
+	rehearseOnPrem(memory{w.store}, monday, 400)
 	w.report("EX01", w.now.Add(-31*time.Minute), nil, nil)
 	w.report("EX02", w.now.Add(-40*time.Minute), nil, nil)
 	w.report("EX03", nil, nil, nil)

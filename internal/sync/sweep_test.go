@@ -483,7 +483,7 @@ func TestAStopOfAllPhonesIsFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				st := newStore()
-				RehearseMailboxes(memory{st}, time.Now(), 80)
+				rehearseMailboxes(memory{st}, time.Now(), 80)
 				o := newOfficeOn(t, config.Sync{Mailboxes: addresses(200), SampleRate: c.sampleRate}, st)
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
