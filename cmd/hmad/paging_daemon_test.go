@@ -92,10 +92,10 @@ func startProgram(t *testing.T, path string, args ...string) *process {
 
 // well is the target that is watched without a fault; empty: the daemon has none.
 func (w *demoDaemon) well() string {
-	if w.watchesFirst {
-		return w.labs[0].name
+	if len(w.labs) == 1 {
+		return ""
 	}
-	return ""
+	return w.labs[0].name
 }
 
 // watch writes the runs down until the test ends.

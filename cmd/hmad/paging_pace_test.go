@@ -49,15 +49,15 @@ func (p pace) String() string { return fmt.Sprintf("1:%.4g", 1/float64(p)) }
 // inPromQL writes a duration as rules and range selectors have it.
 func inPromQL(d time.Duration) string { return model.Duration(d.Round(time.Millisecond)).String() }
 
-// What the rules and the checks take for granted, in earnest: a machine that does
-// less does not keep the trial's pace. Rules look back three minutes for a scrape
-// that is missing, alerts stand for six at least, and an attempt may take two.
+// What the rules take for granted, in earnest: a machine that does less does not
+// keep the trial's pace. Rules look back three minutes for a scrape that is
+// missing, and a group of alerts waits a minute for what belongs to it.
 const (
 	scrapeEvery   = 30 * time.Second
 	scrapeGap     = 150 * time.Second
-	evaluationGap = 4 * time.Minute
-	startGap      = 90 * time.Second  // of a check that is due
-	longRun       = 150 * time.Second // of a check of a target without a fault
+	evaluationGap = 2 * time.Minute
+	startGap      = 90 * time.Second // of a check that is due
+	longRun       = 75 * time.Second // of a check of a target without a fault, whose deadline is four minutes
 )
 
 // strain says how the machine did not keep the pace of a daemon in a time; empty:

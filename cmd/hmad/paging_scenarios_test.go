@@ -33,8 +33,8 @@ type kind int
 
 const (
 	onTheWay  kind = iota // of what a probe meets on its way, which has nothing in common with the times of synchronisation
-	ofFleet               // of the times of synchronisation: of a fleet of over a hundred, or sync_stopped says nothing of it
-	ofSetting             // of all else: beside a fleet, which costs less as it is small
+	ofFleet               // of the times of synchronisation
+	ofSetting             // of all else
 	alone                 // of several faults, whose end takes long, or whose answers are huge: a daemon of its own
 )
 
@@ -42,7 +42,7 @@ func (c scenario) kind() kind {
 	switch check, _, _ := strings.Cut(c.reason, "."); {
 	case len(c.faults) > 1 || c.after != "" || c.huge():
 		return alone
-	case check == "mailbox_sync" || check == "onprem_sync" || c.slows():
+	case strings.Contains(c.reason, "_sync"):
 		return ofFleet
 	case check == "activesync" || check == "autodiscover" || check == "tls_offload":
 		return onTheWay
@@ -56,23 +56,18 @@ func (c scenario) huge() bool {
 	return slices.Contains([]string{"million_rows.exchange_online", "deep_json.exchange_online"}, c.name)
 }
 
-// slows reports whether the fleet is asked more slowly, and must not fall behind.
-func (c scenario) slows() bool {
-	return slices.Contains([]string{"broken_off.exchange_online", "busy.exchange_online", "slow.exchange_online"}, c.name)
-}
-
-// mailboxes returns the sizes of the fleets.
-func (k kind) mailboxes() int { return map[kind]int{ofFleet: fleetSize, ofSetting: 20}[k] }
-
-// fleet is the size of the fleet of a scenario that is tried alone.
-func (c scenario) fleet() int {
-	switch check, _, _ := strings.Cut(c.reason, "."); {
-	case c.after != "":
-		return ofFleet.mailboxes()
-	case check == "activesync" || check == "autodiscover":
-		return onTheWay.mailboxes()
+// mailboxes is the size of the fleet that a scenario needs: over a hundred, or
+// sync_stopped says nothing of it. Each costs time to ask.
+func (c scenario) mailboxes() int {
+	switch {
+	case c.huge():
+		return 20
+	case strings.Contains(c.reason, "_sync"):
+		return fleetSize
+	case c.kind() == ofSetting || strings.Contains(c.reason, "vantage"):
+		return 20
 	default:
-		return ofSetting.mailboxes()
+		return 0
 	}
 }
 
@@ -170,12 +165,15 @@ func scenarioOf(fault string, def *check.Def, reason *check.Reason) scenario {
 }
 
 // crew is a daemon with targets of one kind, which take their scenarios from one
-// queue. Where the first one takes none, it is watched without a fault.
+// queue. The first target takes none, unless the crew has no other: it is watched
+// as it stands.
 type crew struct {
 	mailboxes, targets int
 	queue              *queue
-	watchesFirst       bool
 }
+
+// most are the targets of one daemon that try scenarios at once.
+const most = 9
 
 // crews shares the scenarios out among daemons: at most four for single faults,
 // and one for each of those that are tried alone.
@@ -185,17 +183,21 @@ func crews(todo []scenario) []crew {
 		byKind[c.kind()] = append(byKind[c.kind()], c)
 	}
 	var all []crew
-	share := func(k kind, daemons, most int) {
-		n, q := len(byKind[k]), newQueue(byKind[k])
-		for range daemons {
-			all = append(all, crew{k.mailboxes(), 1 + min(most, (n+daemons-1)/daemons), q, true})
+	share := func(k kind, daemons, mailboxes int) {
+		q := newQueue(byKind[k])
+		for n := len(byKind[k]); daemons > 0; daemons-- {
+			all = append(all, crew{mailboxes, 1 + min(most, (n+daemons-1)/daemons), q})
 		}
 	}
-	share(onTheWay, 2, 8)
-	share(ofSetting, 1, 11)
-	share(ofFleet, 1, 6)
+	share(onTheWay, 2, 0)
+	if len(byKind[ofSetting]) > 0 {
+		share(ofSetting, 1, 20)
+	}
+	if len(byKind[ofFleet]) > 0 {
+		share(ofFleet, 1, fleetSize)
+	}
 	for _, c := range byKind[alone] {
-		all = append(all, crew{c.fleet(), 1, newQueue([]scenario{c}), false})
+		all = append(all, crew{c.mailboxes(), 1, newQueue([]scenario{c})})
 	}
 	return all
 }
