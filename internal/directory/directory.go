@@ -150,7 +150,7 @@ func (d *directory) cause(err error) error {
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultSizeLimitExceeded:
 		return errors.New("its size limit cut the answer short")
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultInvalidCredentials:
-		return errors.New("wrong name or password (LDAP result 49)")
+		return errors.New(refusedAccount(answer.Err))
 	}
 	return errors.New(check.Line(check.Redact(err.Error(), d.secret.Reveal()), 400))
 }

@@ -157,6 +157,33 @@ func message(id int64) *ber.Packet {
 	return p
 }
 
+func TestActiveDirectorysReasonsForRefusingAnAccountAreWords(t *testing.T) {
+	ca := checktest.NewCA(t)
+	text := func(data string) string {
+		return "80090308: LdapErr: DSID-0C090447, comment: AcceptSecurityContext error, data " + data + ", v4563\x00"
+	}
+	for data, want := range map[string]string{
+		text("52e"):           "wrong name or password (LDAP result 49, data 52e)",
+		text("525"):           "there is no such account (LDAP result 49, data 525)",
+		text("530"):           "may not sign in at this hour",
+		text("531"):           "may not sign in from this host",
+		text("532"):           "password has expired",
+		text("533"):           "is disabled",
+		text("701"):           "the account itself has expired",
+		text("773"):           "password must be changed first",
+		text("775"):           "locked out",
+		text("0000052E"):      "wrong name or password",
+		text("4dc"):           "for a reason that hmad does not know (LDAP result 49, data 4dc)",
+		"Invalid credentials": "wrong name or password (LDAP result 49)",
+	} {
+		_, err := AuthServers(t.Context(), checktest.Env(time.Now), pretender(t, ca, func(conn net.Conn) { lets(conn, 49, data) }))
+		require.ErrorContains(t, err, want, data)
+		assert.Equal(t, check.LDAP, check.ClassOf(err))
+		checktest.OneLine(t, err)
+		assert.NotContains(t, err.Error(), "AcceptSecurityContext")
+	}
+}
+
 // entry is one entry of the answer to a search, the second message.
 func entry() []byte {
 	p := message(2)

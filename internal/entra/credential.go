@@ -5,12 +5,15 @@ package entra
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -108,10 +111,10 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	if err != nil {
 		return azcore.AccessToken{}, check.Errorf(check.Token, "the credential cannot be read: %w", err)
 	}
-	lost := new(lostRequest)
-	token, err := source.GetToken(context.WithValue(ctx, lostKey{}, lost), o)
+	last := new(lastRequest)
+	token, err := source.GetToken(context.WithValue(ctx, lastKey{}, last), o)
 	if err != nil {
-		return azcore.AccessToken{}, tokenError(ctx, err, lost.last(), secret)
+		return azcore.AccessToken{}, tokenError(ctx, err, last.last(), secret)
 	}
 	return token, nil
 }
@@ -214,19 +217,31 @@ func (c *Credential) buildCertificate(data []byte, o *azidentity.ClientCertifica
 // parseCertificate reads the certificate and its RSA key from PEM, with clear
 // errors for what azidentity's own parser rejects without a reason.
 func parseCertificate(data []byte) ([]*x509.Certificate, *rsa.PrivateKey, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Notepad's byte order mark
 	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return nil, nil, errors.New("the file is UTF-16, as Windows PowerShell's > writes it: want ASCII or UTF-8")
 	case bytes.Contains(data, []byte("ENCRYPTED PRIVATE KEY")) || bytes.Contains(data, []byte("Proc-Type: 4,ENCRYPTED")):
 		return nil, nil, errors.New("the key is encrypted: want PEM without a passphrase, mode 0600")
 	case !bytes.Contains(data, []byte("-----BEGIN ")):
 		return nil, nil, errors.New("want PEM with certificate and key (of a PFX: openssl pkcs12 -in FILE -nodes)")
+	}
+	if bytes.Contains(data, []byte("EC PRIVATE KEY")) {
+		return nil, nil, errNoRSA("EC")
 	}
 	certs, key, err := azidentity.ParseCertificates(data, nil)
 	if err != nil {
 		return nil, nil, errors.New("want PEM with a certificate and its key")
 	}
 	rsaKey, ok := key.(*rsa.PrivateKey)
+	switch key.(type) {
+	case *ecdsa.PrivateKey:
+		return nil, nil, errNoRSA("EC")
+	case ed25519.PrivateKey:
+		return nil, nil, errNoRSA("Ed25519")
+	}
 	if !ok {
-		return nil, nil, errors.New("the key must be an RSA key")
+		return nil, nil, errNoRSA("unknown")
 	}
 	for i, c := range certs {
 		if rsaKey.PublicKey.Equal(c.PublicKey) {
@@ -235,6 +250,13 @@ func parseCertificate(data []byte) ([]*x509.Certificate, *rsa.PrivateKey, error)
 		}
 	}
 	return nil, nil, errors.New("the key belongs to none of the certificates")
+}
+
+// errNoRSA is the error of a key of another kind: assertions are signed by PS256
+// (learn.microsoft.com, «Microsoft identity platform application authentication
+// certificate credentials»).
+func errNoRSA(kind string) error {
+	return fmt.Errorf("the key is an %s key, and Entra wants assertions signed with RSA: the key must be an RSA key (openssl req -x509 -newkey rsa:2048)", kind)
 }
 
 // KeyID returns the id of the key that signed a token: x5t of the JWT's header,

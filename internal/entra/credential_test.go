@@ -145,10 +145,15 @@ func TestATokenThatIsRefused(t *testing.T) {
 		fail func(http.ResponseWriter, url.Values) bool
 		want string
 	}{
-		"by a code": {answer(401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided. Trace ID: x\r\nmore"}`), "Entra answers 401: AADSTS7000215: Invalid client secret provided."},
-		"by a name": {answer(400, `{"error":"unauthorized_client","error_description":"none"}`), "Entra answers 400: unauthorized_client"},
-		"by a page": {answer(403, `<html>blocked</html>`), "no OAuth error"},
-		"for now":   {answer(429, `{"error":"temporarily_unavailable","error_description":"AADSTS90055: too many"}`), "Entra answers 429: AADSTS90055"},
+		"by a code":                      {answer(401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided. Trace ID: x\r\nmore"}`), "Entra answers 401: AADSTS7000215: Invalid client secret provided."},
+		"by a name":                      {answer(400, `{"error":"unauthorized_client","error_description":"none"}`), "Entra answers 400: unauthorized_client"},
+		"by a page":                      {answer(403, `<html>blocked</html>`), "the token endpoint's answer (status 403) is a page of something else (a captive portal"},
+		"by a captive portal":            {answer(200, `<!DOCTYPE html><html>Sign in to the planted-hotel network</html>`), "is a page of something else (a captive portal"},
+		"by JSON of a stranger":          {answer(200, `{"planted-hotel":1}`), "no access token in it"},
+		"by nothing":                     {answer(200, ``), "no access token in it"},
+		"by half an answer":              {answer(200, `{"access_tok`), "no access token in it"},
+		"for a tenant that is not there": {answer(400, `{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant 'x' not found. Check to make sure."}`), "AADSTS90002: Tenant 'x' not found. Check to make sure.; Microsoft's sign-in service does not know the tenant (AADSTS90002)"},
+		"for now":                        {answer(429, `{"error":"temporarily_unavailable","error_description":"AADSTS90055: too many"}`), "Entra answers 429: AADSTS90055"},
 		"by an echo": {func(w http.ResponseWriter, form url.Values) bool {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, `{"error":"invalid_request","error_description":"AADSTS90014: got client_secret %s and %s"}`, form.Get("client_secret"), entratest.AccessToken)
@@ -166,6 +171,7 @@ func TestATokenThatIsRefused(t *testing.T) {
 			checktest.OneLine(t, err)
 			assert.NotContains(t, err.Error(), entratest.ClientSecret)
 			assert.NotContains(t, err.Error(), entratest.AccessToken)
+			assert.NotContains(t, err.Error(), "planted-hotel")
 		})
 	}
 }
@@ -202,7 +208,9 @@ func TestCredentialsThatCannotBeBuilt(t *testing.T) {
 		"a certificate without key": {pem1(i.CertPEM), "want PEM with a certificate and its key"},
 		"a key without certificate": {pem1(i.KeyPEM), "want PEM with a certificate and its key"},
 		"the key of another":        {pem1(i.CertPEM + other.KeyPEM), "the key belongs to none of the certificates"},
-		"an EC key":                 {pem1(i.CertPEM + checktest.PEM("PRIVATE KEY", ecDER)), "the key must be an RSA key"},
+		"a SEC 1 EC key":            {pem1(i.CertPEM + checktest.PEM("EC PRIVATE KEY", ecDER)), "the key is an EC key, and Entra wants assertions signed with RSA"},
+		"UTF-16":                    {pem1("\xff\xfe-\x00"), "the file is UTF-16"},
+		"an EC key":                 {pem1(i.CertPEM + checktest.PEM("PRIVATE KEY", ecDER)), "the key is an EC key, and Entra wants"},
 		"an empty secret":           {func(e *config.ExchangeOnline) { e.SecretFile = checktest.Written(t, "secret", " \n") }, "is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,12 +1,13 @@
 package entra
 
 import (
+	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 
@@ -15,10 +16,8 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/transport"
 )
-
-// aadsts is the number of an Entra error, as its description begins.
-var aadsts = regexp.MustCompile(`AADSTS[0-9]{1,9}`)
 
 // ErrUnreachable is in the error for a token whose last request got no answer:
 // no name, no connection, no TLS.
@@ -28,70 +27,102 @@ var ErrUnreachable = errors.New("the token endpoint cannot be reached")
 // so the error of the last request is also kept in the call's context.
 type tokenClient struct{ *http.Client }
 
-type lostKey struct{}
+type lastKey struct{}
 
-// lostRequest keeps the error of the last request of a call for a token.
-type lostRequest struct {
+// lastRequest keeps how the last request of a call for a token ended: its error,
+// or the answer's status and whether it was a page for people.
+type lastRequest struct {
 	mu  sync.Mutex
-	err error // nil: it was answered
+	end ending
 }
 
-func (l *lostRequest) note(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
+type ending struct {
+	err    error
+	status int // 0: no answer
+	page   bool
 }
 
-func (l *lostRequest) last() error {
+func (l *lastRequest) note(e ending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.err
+	l.end = e
+}
+
+func (l *lastRequest) last() ending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
 }
 
 // Do implements azcore's Transporter.
 func (c tokenClient) Do(req *http.Request) (*http.Response, error) {
 	resp, err := c.Client.Do(req)
-	if lost, ok := req.Context().Value(lostKey{}).(*lostRequest); ok && req.Context().Err() == nil {
-		lost.note(err)
+	if last, ok := req.Context().Value(lastKey{}).(*lastRequest); ok && req.Context().Err() == nil {
+		last.note(endingOf(resp, err))
 	}
 	return resp, err
 }
 
+// endingOf looks at the beginning of an answer, which stays to be read.
+func endingOf(resp *http.Response, err error) ending {
+	if err != nil {
+		return ending{err: err}
+	}
+	body := bufio.NewReader(resp.Body)
+	start, _ := body.Peek(pageStart)
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, resp.Body}
+	return ending{status: resp.StatusCode, page: transport.IsPage(resp.Header, start)}
+}
+
+// pageStart is how much of an answer tells a page, in bytes.
+const pageStart = 64
+
 // tokenError words an error of azidentity in one line without secrets: the
 // network's error, or Entra's code and the first line of its description. The
-// class is token, or timeout after the caller's deadline.
-func tokenError(ctx context.Context, err, lost error, secret config.Secret) error {
+// library's own text quotes the answer, so it is shown only where nothing was
+// answered. The class is token, or timeout after the caller's deadline.
+func tokenError(ctx context.Context, err error, last ending, secret config.Secret) error {
 	var failed *azidentity.AuthenticationFailedError
 	var at *url.Error
 	switch {
-	case errors.As(lost, &at):
+	case errors.As(last.err, &at):
 		return check.Errorf(check.Token, "no token: %w: %s", ErrUnreachable, redacted(at.Err.Error(), secret))
 	case ctx.Err() != nil:
 		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
 	case errors.As(err, &failed) && failed.RawResponse != nil:
 		body, _ := runtime.Payload(failed.RawResponse)
-		return check.Errorf(check.Token, "no token: Entra answers %d: %s", failed.RawResponse.StatusCode, redacted(entraError(body), secret))
+		return check.Errorf(check.Token, "no token: %s", redacted(refusal(failed.RawResponse.StatusCode, failed.RawResponse.Header, body), secret))
+	case last.page:
+		return check.Errorf(check.Token, "no token: %s", refusedByPage(last.status))
+	case last.status != 0:
+		return check.Errorf(check.Token, "no token: the token endpoint answers %d, but with no access token in it that can be read", last.status)
 	}
-	return check.Errorf(check.Token, "no token: %s", redacted(err.Error(), secret))
+	text, _, _ := strings.Cut(err.Error(), "To troubleshoot")
+	return check.Errorf(check.Token, "no token: nothing could be asked: %s", redacted(text, secret))
 }
 
-// entraError reads an OAuth error answer (RFC 6749 section 5.2): the AADSTS
-// code and what follows it up to the first line break or trace id, else the
-// error's name.
-func entraError(body []byte) string {
-	var answer struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
+// refusal words an answer that is no token: Entra's code and the first line of
+// its description, or what came in place of Entra's answer. Nothing of a
+// stranger's page is quoted.
+func refusal(status int, h http.Header, body []byte) string {
+	if e, ok := transport.ReadSignInError(body); ok {
+		text := fmt.Sprintf("Entra answers %d: %s", status, e.Text)
+		if unknown := e.UnknownTenant(); unknown != "" {
+			text += "; " + unknown
+		}
+		return text
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Error == "" {
-		return "the answer is no OAuth error"
+	if transport.IsPage(h, body) {
+		return refusedByPage(status)
 	}
-	text, _, _ := strings.Cut(answer.Description, "\n")
-	text, _, _ = strings.Cut(text, "Trace ID:")
-	if !aadsts.MatchString(text) {
-		return check.Line(answer.Error, 100)
-	}
-	return check.Line(text, 300)
+	return fmt.Sprintf("Entra answers %d: the answer is no OAuth error", status)
+}
+
+func refusedByPage(status int) string {
+	return fmt.Sprintf("the token endpoint's answer (status %d) is %s", status, transport.NotTheHosts)
 }
 
 // redacted makes a text of others one short line, without the secret and

@@ -2,6 +2,7 @@ package online
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,26 +24,16 @@ const (
 	NotFound   Kind = "not_found"   // there is no such object: a verdict on what was asked for
 	Access     Kind = "access"      // the app lacks a role; no attempt will do
 	Throttled  Kind = "throttled"   // too many calls: the whole tenant waits for RetryAfter
-	Transient  Kind = "transient"   // another attempt may do
+	Transient  Kind = "transient"   // another attempt may do; where RetryAfter is set, the tenant waits for it
 	BadRequest Kind = "bad_request" // hmad asked wrongly, or the settings name a wrong tenant or host
 	Token      Kind = "token"       // no token, or one that is refused
 	Invalid    Kind = "invalid"     // what came is not the API's answer
 )
 
-// class is the class of a kind's errors where no other cause is known.
+// class returns the class of a kind's errors where no other cause is known.
 func (k Kind) class() *check.Class {
-	switch k {
-	case Access:
-		return check.Permission
-	case Throttled:
-		return check.Throttled
-	case Transient:
-		return check.Service
-	case Token:
-		return check.Token
-	default:
-		return check.Other
-	}
+	class := map[Kind]*check.Class{Access: check.Permission, Throttled: check.Throttled, Transient: check.Service, Token: check.Token}[k]
+	return cmp.Or(class, check.Other)
 }
 
 // CmdletError is a cmdlet call that failed. Its text is one line of hmad's own
@@ -160,10 +151,15 @@ func (q question) hint(a answer, kind Kind) string {
 	case kind == Access:
 		return fmt.Sprintf("the app has no role with this cmdlet: %s should hold it, and Get-ManagementRole -Cmdlet %s names those that do",
 			roleFor(q.cmdlet), q.cmdlet)
+	case kind == Token && insufficientClaims(a.header):
+		return "a policy of the tenant refuses the token (continuous access evaluation, insufficient_claims): look at conditional access for workload " +
+			"identities, and at the sign-in log of service principals"
 	case kind == Token:
 		return "the token is refused: the app needs the application permission Exchange.ManageAsApp with admin consent"
 	case kind == NotFound:
 		return "there is no such object"
+	case a.status == http.StatusServiceUnavailable && kind == Transient:
+		return "Exchange Online is not available at the moment"
 	case a.status/100 == 3:
 		return "a redirect, which is not followed"
 	case a.status == http.StatusNotFound && kind == BadRequest:
@@ -260,9 +256,9 @@ func kindOfStatus(status int) Kind {
 		return Token
 	case http.StatusForbidden:
 		return Access
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests:
 		return Throttled
-	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return Transient
 	}
 	if status/100 == 4 || status == http.StatusOK {

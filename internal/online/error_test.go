@@ -1,11 +1,16 @@
 package online
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +25,21 @@ import (
 )
 
 const concurrent = "You have reached the maximum number of concurrent requests per tenant. Please wait and try again"
+
+// recorded answers with a recorded answer, byte by byte.
+func recorded(t *testing.T, file string) http.HandlerFunc {
+	raw, err := os.ReadFile("testdata/" + file)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(raw)), nil)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		maps.Copy(w.Header(), resp.Header)
+		w.WriteHeader(resp.StatusCode)
+		_, _ = w.Write(body)
+	}
+}
 
 func TestErrorsByWhatTheyMean(t *testing.T) {
 	notFound := "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
@@ -53,7 +73,9 @@ func TestErrorsByWhatTheyMean(t *testing.T) {
 		"concurrency with status 200": {says(200, concurrent), Throttled, check.Throttled, "", concurrencyText},
 		"concurrency within JSON":     {says(403, fault("", concurrent)), Throttled, check.Throttled, "", concurrencyText},
 		"too many requests":           {says(429, ""), Throttled, check.Throttled, "", "too many requests"},
-		"unavailable":                 {says(503, "<html>Service Unavailable</html>"), Throttled, check.Throttled, "", "service unavailable"},
+		"unavailable":                 {says(503, "<html>Service Unavailable</html>"), Transient, check.Service, "", "Exchange Online is not available at the moment"},
+		"the recorded 503":            {recorded(t, "28-exo-503.http"), Transient, check.Service, "", "Exchange Online is not available at the moment"},
+		"503 for too many at once":    {says(503, concurrent), Throttled, check.Throttled, "", concurrencyText},
 		"a gateway's page":            {says(502, "<html>Bad Gateway</html>"), Transient, check.Service, "", "bad gateway"},
 		"a wrong tenant":              {says(404, ""), BadRequest, check.Other, "", "is the tenant right, and exchange_online.host?"},
 		"an error within a 200":       {says(200, `{"error":{"message":"no"},"value":[]}`), BadRequest, check.Other, "", "an error in place of an answer"},
@@ -133,6 +155,16 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 2, o.api.Tokens())
 		assert.Contains(t, o.api.Claims(), `"value":"1795338900"`)
+	})
+	t.Run("or a policy of the tenant is named", func(t *testing.T) {
+		o := newOffice(t, recorded(t, "29-exo-401-claims.http"))
+		_, err := o.devices(Options{})
+		e := failure(t, err)
+		assert.Equal(t, check.Token, check.ClassOf(err))
+		assert.Contains(t, e.Text, "a policy of the tenant refuses the token (continuous access evaluation, insufficient_claims)")
+		assert.NotContains(t, e.Text, "ManageAsApp")
+		assert.NotContains(t, e.Error(), "eyJ")
+		assert.Equal(t, 2, o.api.Tokens(), "a token with the claims was tried")
 	})
 	t.Run("unless Entra gives none", func(t *testing.T) {
 		o := newOffice(t, says(200, value("")))

@@ -81,9 +81,9 @@ func (o *Client) read(q question, a answer, began time.Time) (page, error) {
 		e = q.refused(a)
 	}
 	e.Status = a.status
-	if e.Kind == Throttled {
-		now := o.env.Now()
-		e.RetryAfter = o.env.Budget.Refused(began, now, retryAfter(a.header, now))
+	now := o.env.Now()
+	if after := retryAfter(a.header, now); e.Kind == Throttled || a.status == http.StatusServiceUnavailable && after > 0 {
+		e.RetryAfter = o.env.Budget.Refused(began, now, after)
 	}
 	return page{}, failed(e.Kind.class(), e)
 }
@@ -116,6 +116,13 @@ func (o *Client) renew(began time.Time) bool {
 	o.renewed = now
 	o.credential.Forget()
 	return true
+}
+
+// insufficientClaims reports whether a 401 is one of continuous access evaluation,
+// which wants claims of the token (learn.microsoft.com, «Claims challenges, claims
+// requests and client capabilities»).
+func insufficientClaims(h http.Header) bool {
+	return strings.Contains(strings.ToLower(strings.Join(h.Values("WWW-Authenticate"), ",")), `error="insufficient_claims"`)
 }
 
 // claimsForm finds the claims of a challenge of continuous access evaluation.

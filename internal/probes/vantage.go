@@ -12,6 +12,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // MaxClockOffset is how far this host's clock may be from Microsoft's.
@@ -30,9 +31,10 @@ var WayOutShared = &check.Metric{Name: "hmad_vantage_shared", Kind: check.Gauge,
 var Vantage = &check.Def{
 	Name: "vantage",
 	Doc: "Is hmad's own way out (its connection to the Internet) open, and is its clock right? The check fetches the OpenID configuration of the " +
-		"tenant from Microsoft's sign-in service. If that fails and hmad reaches the endpoints over the same way out (`vantage: external`, or a " +
-		"`proxy`), failures of other checks are not blamed on the customer. With `vantage: inside`, the default, hmad reaches the endpoints " +
-		"another way: a host without DNS shows them as failed.",
+		"tenant from Microsoft's sign-in service. Whatever that service answers shows an open way out, also that it does not know the tenant " +
+		"(AADSTS90002), is busy or out of order: a note says so. If it does not answer, or something else answers in its place, and hmad reaches " +
+		"the endpoints over the same way out (`vantage: external`, or a `proxy`), failures of other checks are not blamed on the customer. With " +
+		"`vantage: inside`, the default, hmad reaches the endpoints another way: a host without DNS shows them as failed.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},
@@ -157,7 +159,8 @@ func (seen outward) open() (answer *Answer, closed string) {
 	return nil, cmp.Or(closed, "no address was asked")
 }
 
-// judgeWayOut judges whether the way out is open, and compares the clocks.
+// judgeWayOut judges whether the way out is open, and compares the clocks. An
+// answer of the host's own that is none to the question is a note.
 func judgeWayOut(v *check.Verdict, host string, seen outward) {
 	answer, closed := seen.open()
 	if closed != "" {
@@ -165,25 +168,57 @@ func judgeWayOut(v *check.Verdict, host string, seen outward) {
 		return
 	}
 	v.Clear(vantageOffline)
+	if text := odd(answer); text != "" {
+		v.Note("the way out is open, but %s %s", host, text)
+	}
 	judgeClock(v, answer)
 }
 
-// whyClosed returns what is wrong with an answer; nothing when it is Microsoft's
-// (OpenID Connect Discovery 1.0, section 4.2).
+// whyClosed returns why an answer is not the sign-in host's own, so that the way
+// to it counts as closed; empty where it is. The connection's certificate has been
+// verified by then. An OpenID configuration (OpenID Connect Discovery 1.0, section
+// 4.2), an OAuth error, and the refusals of a host that is busy, out of order or
+// without such a document are its own. A page for people, a redirect and a
+// refusal without an OAuth error are a portal's, a proxy's or a filter's.
 func whyClosed(v Visit) string {
 	if v.Ended {
 		return v.Faults[len(v.Faults)-1].Detail
 	}
 	a := v.Answers[0]
-	if a.Status != http.StatusOK {
-		return fmt.Sprintf("it answers with status %d", a.Status)
+	_, refused := transport.ReadSignInError(a.Body)
+	switch {
+	case a.Status == http.StatusOK && isOpenID(a.Body), refused:
+		return ""
+	case a.Status == http.StatusOK && isPage(a):
+		return "it answers with " + transport.NotTheHosts
+	case a.Status == http.StatusOK:
+		return "what it answers is not an OpenID configuration"
+	case a.Status == http.StatusNotFound, a.Status == http.StatusTooManyRequests, a.Status/100 == 5 && a.Status != http.StatusNetworkAuthenticationRequired:
+		return ""
 	}
+	return fmt.Sprintf("it answers with status %d", a.Status)
+}
+
+// isOpenID reports whether a body is an OpenID configuration.
+func isOpenID(data []byte) bool {
 	var body struct {
 		Issuer   string `json:"issuer"`
 		Endpoint string `json:"authorization_endpoint"`
 	}
-	if err := json.Unmarshal(a.Body, &body); err != nil || body.Issuer == "" || body.Endpoint == "" {
-		return "what it answers is not an OpenID configuration"
+	return json.Unmarshal(data, &body) == nil && body.Issuer != "" && body.Endpoint != ""
+}
+
+// odd returns what is notable of the sign-in host's own answer; empty for an
+// OpenID configuration.
+func odd(a *Answer) string {
+	refused, ok := transport.ReadSignInError(a.Body)
+	switch {
+	case ok && refused.UnknownTenant() != "":
+		return fmt.Sprintf("answers with status %d: %s", a.Status, refused.UnknownTenant())
+	case ok:
+		return fmt.Sprintf("answers with status %d: %s", a.Status, refused.Text)
+	case a.Status != http.StatusOK:
+		return fmt.Sprintf("answers with status %d in place of the tenant's OpenID configuration", a.Status)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 		"our clock 2 min ahead":     {entra(200, now.Add(-2*time.Minute), openID), []string{"clock_skew"}, "ahead of", true, nil},
 		"our clock 50 s off":        {entra(200, now.Add(50*time.Second), openID), []string{}, "", true, nil},
 		"no clock":                  {answers("HTTP/1.1 200 OK\r\nContent-Length: " + fmt.Sprint(len(openID)) + "\r\n\r\n" + openID), []string{}, "", false, []string{"clock_skew"}},
-		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
+		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "a page of something else (a captive portal", false, []string{"clock_skew"}},
 		"JSON of something else":    {entra(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
 		"no issuer":                 {entra(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
 		"refused by the allow-list": {entra(403, now, openID), []string{"vantage_offline"}, "it answers with status 403", false, []string{"clock_skew"}},
@@ -218,10 +219,60 @@ func TestWhoSharesTheWayOut(t *testing.T) {
 	}
 }
 
+// The host itself answered: the way to it is open, whatever it says.
+func TestWhatTheSignInHostItselfAnswersOpensTheWay(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	cert := ca.leaf(t, nil)
+	recorded, err := os.ReadFile("testdata/04-openid-aadsts90002.http")
+	require.NoError(t, err)
+	now := time.Now()
+	oauth := func(code string) string {
+		return `{"error":"invalid_request","error_description":"` + code + `: words of Entra."}`
+	}
+	for name, c := range map[string]struct {
+		serve  func(net.Conn)
+		note   string // of an open way
+		closed string
+	}{
+		"a tenant that is not there":   {answers(string(recorded)), "does not know the tenant (AADSTS90002): is `tenant` mistyped, deleted, or in another Microsoft cloud?", ""},
+		"a tenant that is no name":     {entra(400, now, oauth("AADSTS900023")), "does not know the tenant (AADSTS900023)", ""},
+		"another error of Entra's":     {entra(400, now, oauth("AADSTS900144")), "answers with status 400: AADSTS900144: words of Entra.", ""},
+		"too many questions":           {entra(429, now, ""), "answers with status 429", ""},
+		"not found":                    {entra(404, now, "<html>planted</html>"), "answers with status 404", ""},
+		"out of order":                 {entra(500, now, ""), "answers with status 500", ""},
+		"not available":                {entra(503, now, "<html>planted</html>"), "answers with status 503", ""},
+		"a portal's page":              {answers("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\nplanted"), "", "a page of something else (a captive portal"},
+		"a portal's redirect":          {answers("HTTP/1.1 302 X\r\nLocation: https://portal.hotel.test/\r\nContent-Length: 0\r\n\r\n"), "", "status 302"},
+		"a portal's status (RFC 6585)": {entra(511, now, ""), "", "status 511"},
+		"a proxy that wants a name":    {entra(407, now, ""), "", "status 407"},
+		"a filter's page":              {entra(403, now, "<html>planted</html>"), "", "status 403"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := serveTLS(t, cert, c.serve).String()
+			report, err := Vantage.Look(t.Context(), vantageOf(t, testEnv(ca), to).Run)
+			require.NoError(t, err)
+			ask, err := Vantage.WayOut.Ask(vantageTarget(to), testEnv(ca))
+			require.NoError(t, err)
+			texts := strings.Join(report.Texts(), "\n")
+			if c.closed != "" {
+				require.Equal(t, []string{"vantage_offline"}, foundNames(report.Findings))
+				texts += report.Findings[0].Detail
+				assert.Contains(t, texts, c.closed)
+				assert.Equal(t, check.VantageOffline, check.ClassOf(ask(t.Context())))
+			} else {
+				assert.Empty(t, report.Findings)
+				assert.Contains(t, texts, c.note)
+				assert.NoError(t, ask(t.Context()), "what fails at the endpoints is theirs")
+			}
+			assert.NotContains(t, texts, "planted")
+		})
+	}
+}
+
 // Alerts must be able to tell, also and above all while the way is closed.
 func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	to := serveTLS(t, ca.leaf(t, nil), entra(503, time.Now(), "")).String()
+	to := serveTLS(t, ca.leaf(t, nil), entra(403, time.Now(), "")).String()
 	for vantage, want := range map[string]float64{config.External: 1, config.Internal: 0} {
 		target := vantageTarget(to)
 		target.Vantage = vantage
@@ -241,7 +292,7 @@ func TestTheQuestionForTheWayOut(t *testing.T) {
 	require.NoError(t, err)
 	assert.NoError(t, open(t.Context()), "a wrong clock does not close the way")
 
-	closed, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(503, time.Now(), "")).String()), testEnv(ca))
+	closed, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(403, time.Now(), "")).String()), testEnv(ca))
 	require.NoError(t, err)
 	err = closed(t.Context())
 	assert.Equal(t, check.VantageOffline, check.ClassOf(err))

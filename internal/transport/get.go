@@ -35,8 +35,14 @@ var ErrNoURL = errors.New("not a URL that can be requested")
 // StatusError is the error of an answer with another status than 200.
 type StatusError struct{ Answer }
 
-// Error returns the status.
-func (e *StatusError) Error() string { return fmt.Sprintf("status %d", e.Status) }
+// Error returns the status, and what it means where Microsoft Entra says that it
+// does not know the tenant.
+func (e *StatusError) Error() string {
+	if refused, ok := ReadSignInError(e.Body); ok && refused.UnknownTenant() != "" {
+		return fmt.Sprintf("status %d: %s", e.Status, refused.UnknownTenant())
+	}
+	return fmt.Sprintf("status %d", e.Status)
+}
 
 // GetJSON gets a JSON document and decodes it into a value. Its errors are those
 // of Get, a *StatusError, and ErrNotJSON.
@@ -52,10 +58,13 @@ func GetJSON(ctx context.Context, client *http.Client, r Request, into any) erro
 		return err
 	case a.Status != http.StatusOK:
 		return &StatusError{a}
-	case json.Unmarshal(bytes.TrimPrefix(a.Body, []byte("\ufeff")), into) != nil:
+	case json.Unmarshal(bytes.TrimPrefix(a.Body, []byte("\ufeff")), into) == nil:
+		return nil
+	case IsPage(a.Header, a.Body):
+		return fmt.Errorf("%w, but a page for people: a captive portal, a proxy or a filter on the way?", ErrNotJSON)
+	default:
 		return ErrNotJSON
 	}
-	return nil
 }
 
 // Get gets a document, whatever the answer's status; of an answer with another
