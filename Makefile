@@ -4,13 +4,14 @@
 # make package   deb and rpm into dist/
 # make e2e    of make test the long trials alone: the plan at size, paging, the sweep of mailboxes
 # make bench  probes, dispatcher, scrape, a day of the state file
+# make vuln   known vulnerabilities, where their list can be reached; no part of make test
 # make bench-blackbox   CPU per probe, of hmad and of blackbox_exporter
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 BIN     := $(CURDIR)/bin
 
-.PHONY: all build demo demo-alerts test deps lint unit e2e fuzz bench generate clean
+.PHONY: all build demo demo-alerts test deps lint unit e2e fuzz bench vuln generate clean
 
 all: build
 
@@ -57,6 +58,13 @@ fuzz:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Not of make test: it needs the network, and its answer changes from day to day.
+vuln: $(BIN)/govulncheck
+	@scripts/vuln $(BIN)/govulncheck
+
+$(BIN)/govulncheck: tools/go.mod
+	$(GO) build -C tools -o $@ golang.org/x/vuln/cmd/govulncheck
 
 generate:
 	$(GO) generate ./...
