@@ -225,7 +225,7 @@ func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
 	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
 		assert.Contains(t, r.Err.Error(), part)
 	}
-	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, cloudUnsupported}, r.Report.Unevaluated())
+	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, clientCertificateRequired, cloudUnsupported}, r.Report.Unevaluated())
 	require.Len(t, r.Report.Findings, 1, "what could be judged stands beside the error")
 	assert.Equal(t, hybridConfigurationMissing, r.Report.Findings[0].Reason)
 }

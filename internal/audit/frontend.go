@@ -49,3 +49,20 @@ func judgeOffloading(e estate) answer {
 		return "sslFlags " + strings.Join(i.SSLFlags, "+"), i.RequiresTLS()
 	})
 }
+
+// judgeClientCertificate: the front-end directory may ask for a client certificate
+// but must not require one, because Exchange Online has none to show (sslFlags,
+// learn.microsoft.com/iis/configuration/system.webserver/security/access).
+func judgeClientCertificate(e estate) answer {
+	return onEveryHost(e, report.Report.IIS, func(i report.IIS) (string, bool) {
+		flags := "sslFlags " + strings.Join(i.SSLFlags, "+")
+		switch {
+		case i.RequiresClientCertificate():
+			return flags + " require a client certificate", false
+		case i.AsksForClientCertificate():
+			return flags + " ask for a client certificate, and take its absence", true
+		default:
+			return flags, true
+		}
+	})
+}

@@ -1,8 +1,12 @@
 package audit
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/report"
 )
@@ -43,6 +47,30 @@ func TestTLSOffloadingConfigured(t *testing.T) {
 		{"in other case", []edit{flags(`["SSL"]`)}, isMet, ""},
 		{"plain HTTP let in", []edit{flags(`["None"]`)}, isUnmet, "EX01 sslFlags None, EX02 sslFlags None"},
 		{"strong keys asked for, TLS not required", []edit{of("EX02", flags(`"Ssl128"`))}, isUnmet, "EX02 sslFlags Ssl128"},
+		{"no flags", []edit{flags(`[]`)}, isOpen, "sslFlags"},
+		{"failed on one server", []edit{of("EX01", failed(report.SectionIIS))}, isOpen, "EX01"},
+		{"absent", []edit{absent(report.SectionIIS)}, isOpen, "missing"},
+	})
+}
+
+func TestClientCertificateRequired(t *testing.T) {
+	flags := func(text string) edit {
+		return data(report.SectionIIS, fmt.Sprintf(`{"location":"x","sslFlags":%s}`, text))
+	}
+	recorded, err := os.ReadFile("../report/testdata/12b-iis-sslrequirecert.json")
+	require.NoError(t, err)
+	var case12b struct {
+		IIS struct{ Data json.RawMessage }
+	}
+	require.NoError(t, json.Unmarshal(recorded, &case12b))
+	run(t, "client_certificate_required", []judged{
+		{"as a report had it", []edit{data(report.SectionIIS, string(case12b.IIS.Data))}, isUnmet, "Ssl+SslNegotiateCert+SslRequireCert"},
+		{"none asked for", nil, isMet, "EX01 sslFlags Ssl+Ssl128"},
+		{"required, as IIS writes it", []edit{flags(`"Ssl, SslNegotiateCert, SslRequireCert"`)}, isUnmet, "EX01 sslFlags Ssl+SslNegotiateCert+SslRequireCert require a client certificate"},
+		{"required, in other case", []edit{flags(`["ssl","sslrequirecert"]`)}, isUnmet, "require a client certificate"},
+		{"required on one server", []edit{of("EX02", flags(`"Ssl,SslRequireCert"`))}, isUnmet, "EX02 sslFlags"},
+		{"asked for, and may be missing", []edit{flags(`"Ssl, SslNegotiateCert"`)}, isMet, "ask for a client certificate, and take its absence"},
+		{"certificates mapped", []edit{flags(`"Ssl, SslNegotiateCert, SslMapCert"`)}, isMet, "take its absence"},
 		{"no flags", []edit{flags(`[]`)}, isOpen, "sslFlags"},
 		{"failed on one server", []edit{of("EX01", failed(report.SectionIIS))}, isOpen, "EX01"},
 		{"absent", []edit{absent(report.SectionIIS)}, isOpen, "missing"},

@@ -92,6 +92,13 @@ var (
 		Fix: "Configure the load balancer to re-encrypt (TLS bridging), and require TLS on the servers in the detail: `Set-WebConfigurationProperty " +
 			"-PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags " +
 			"-Value \"Ssl,Ssl128\"`."}
+	clientCertificateRequired = &check.Reason{Name: "client_certificate_required", Severity: check.Critical,
+		Summary: "A server's ActiveSync directory requires a client certificate. Exchange Online, which synchronises for the phones, has none: it is " +
+			"refused (403.7), accounts cannot be added and phones receive no new mail.",
+		Fix: "Take SslRequireCert away on the servers in the detail: `Set-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web " +
+			"Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags -Value \"Ssl,Ssl128\"`. In the Exchange " +
+			"admin center it is «Require client certificates» of the directory. Where other devices sign in by certificates, give them a " +
+			"directory of their own; or, if only one server is meant for them, keep Exchange Online away from it."}
 	authCertificateExpiring = &check.Reason{Name: "auth_certificate_expiring", Severity: check.Warning,
 		Summary: "The certificate with which Exchange signs its own tokens expires within 60 days, or has expired. From then on OAuth between " +
 			"servers and with the cloud fails.",

@@ -16,6 +16,8 @@ type requirement struct {
 	wanted string              // what must be so
 	show   string              // the command that shows it, of the {tenant}; empty where there is none
 	judge  func(estate) answer // pure
+
+	ofServers bool // each server's own report tells of it: one that is silent leaves it open, which onprem_report tells
 }
 
 // state is what a judgement came to.
@@ -78,7 +80,7 @@ func judgeAll(v *check.Verdict, all []requirement, e estate) {
 
 // tell records the answer. One that is open needs something that should
 // be there is an error: such a run must not pass. What onprem_report tells of is
-// an error only where a critical requirement needs it, for it may last (a right
+// an error only where a critical requirement of the organisation needs it, for it may last (a right
 // that the collector lacks, a server that is out of order), and a run with an
 // error renews no warning.
 func (r requirement) tell(v *check.Verdict, a answer) {
@@ -89,7 +91,7 @@ func (r requirement) tell(v *check.Verdict, a answer) {
 		v.Clear(r.reason)
 	case a.state == isNever:
 		v.NotApplicable(a.seen, r.reason)
-	case a.err != nil && (r.reason.Severity == check.Critical || !told(a.err)):
+	case a.err != nil && (r.reason.Severity == check.Critical && !r.ofServers || !told(a.err)):
 		v.Undecided(a.err, r.reason)
 	case a.state == isOpen:
 		v.Open(a.seen, r.reason)

@@ -3,10 +3,12 @@ package audit
 import "github.com/hmad/hmad/internal/report"
 
 const (
-	showAccess  = "Get-ActiveSyncDeviceAccessRule | Format-List Characteristic,QueryString,AccessLevel"
-	showHybrid  = "Get-HybridConfiguration | Format-List ServiceInstance,Features"
-	showServers = "Get-ExchangeServer | Format-List Name,Site,AdminDisplayVersion"
-	showCerts   = "Get-AuthConfig | Format-List *Thumbprint,NextCertificateEffectiveDate; Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,HasPrivateKey"
+	showAccess   = "Get-ActiveSyncDeviceAccessRule | Format-List Characteristic,QueryString,AccessLevel"
+	showHybrid   = "Get-HybridConfiguration | Format-List ServiceInstance,Features"
+	showServers  = "Get-ExchangeServer | Format-List Name,Site,AdminDisplayVersion"
+	showCerts    = "Get-AuthConfig | Format-List *Thumbprint,NextCertificateEffectiveDate; Get-ExchangeCertificate | Format-List Thumbprint,NotAfter,HasPrivateKey"
+	showSSLFlags = "Get-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter " +
+		"system.webServer/security/access -Name sslFlags"
 )
 
 // requirements is the table, in the order in which they are judged and shown.
@@ -59,7 +61,11 @@ var requirements = []requirement{
 	}, { // 7
 		name: "TLS up to Exchange", reason: tlsOffloadingConfigured, reads: []string{report.SectionIIS},
 		wanted: "Ssl among the sslFlags of every server's ActiveSync directory",
-		show:   "Get-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags", judge: judgeOffloading,
+		show:   showSSLFlags, judge: judgeOffloading,
+	}, {
+		name: "no client certificate required", reason: clientCertificateRequired, reads: []string{report.SectionIIS},
+		wanted: "no SslRequireCert among the sslFlags of any server's ActiveSync directory",
+		show:   showSSLFlags, judge: judgeClientCertificate, ofServers: true,
 	}, { // 23
 		name: "auth certificate lasts", reason: authCertificateExpiring, reads: []string{report.SectionAuthConfig, report.SectionCertificates},
 		wanted: "over 60 days left, or a next certificate that takes over in time",

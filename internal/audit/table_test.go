@@ -49,7 +49,7 @@ func TestReasonsAreThoseOfTheTable(t *testing.T) {
 	assert.Equal(t, []string{
 		"outlook_service_blocked", "outlook_service_not_allowed", "basic_outlook_allowed", "oauth_profile_disabled",
 		"request_length_too_small", "exchange_too_old", "legacy_exchange_present", "hybrid_configuration_missing", "hybrid_agent_in_use",
-		"virtual_directory_mismatch", "oauth_missing_on_virtual_directory", "tls_offloading_configured",
+		"virtual_directory_mismatch", "oauth_missing_on_virtual_directory", "tls_offloading_configured", "client_certificate_required",
 		"auth_certificate_expiring", "auth_certificate_missing", "dedicated_app_missing", "build_table_old", "cloud_unsupported",
 	}, names)
 }
@@ -135,6 +135,7 @@ func TestWhatIsNotMetIsNamed(t *testing.T) {
 		"virtual_directory_mismatch":         {[]edit{urls("https://mail.contoso.com/EAS", mail), sites("HQ", "Branch")}, []string{"EX01"}},
 		"oauth_missing_on_virtual_directory": {[]edit{data(report.SectionDirectories, `[{"kind":"Mapi","server":"EX01"},{"kind":"WebServices","server":"EX01"},{"kind":"OAB","server":"EX02"},{"kind":"Autodiscover","server":"EX02"}]`)}, []string{"EX01", "EX01", "EX02", "EX02"}},
 		"tls_offloading_configured":          {[]edit{of("EX01", data(report.SectionIIS, `[{"location":"x","sslFlags":"None"}]`))}, []string{"EX01"}},
+		"client_certificate_required":        {[]edit{of("EX02", data(report.SectionIIS, `{"location":"x","sslFlags":"Ssl, SslNegotiateCert, SslRequireCert"}`))}, []string{"EX02"}},
 		"auth_certificate_expiring":          {[]edit{certs(cert(thumb, day24, true))}, []string{thumb}},
 		"auth_certificate_missing":           {[]edit{of("EX02", certs())}, []string{"EX02"}},
 		"build_table_old":                    {versionsOf("Version 15.3 (Build 1.0)"), []string{"EX01"}},

@@ -56,6 +56,10 @@ func configurationFaults() []fault {
 			func(r *report) {
 				r.set("iis", row{"location": "Default Web Site/Microsoft-Server-ActiveSync", "sslFlags": []string{"None"}})
 			}),
+		second("client_certificate_required", "EX02's ActiveSync directory requires a client certificate.",
+			func(r *report) {
+				r.set("iis", row{"location": "Default Web Site/Microsoft-Server-ActiveSync", "sslFlags": []string{"Ssl", "SslNegotiateCert", "SslRequireCert"}})
+			}),
 		all("auth_certificate_expiring", "Exchange's own auth certificate ends in 30 days, and no other takes over.",
 			func(r *report) {
 				r.amend("exchangeCertificates", "thumbprint", authCertificate, row{"notAfter": r.GeneratedAt.Add(30 * day).Truncate(time.Second)})

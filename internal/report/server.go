@@ -98,8 +98,18 @@ type IIS struct {
 }
 
 // RequiresTLS reports whether plain HTTP is refused: the flag Ssl is set.
-func (i IIS) RequiresTLS() bool {
-	return slices.ContainsFunc(i.SSLFlags, func(f string) bool { return strings.EqualFold(f, "Ssl") })
+func (i IIS) RequiresTLS() bool { return i.has("Ssl") }
+
+// RequiresClientCertificate reports whether a client without a certificate is
+// refused (403.7).
+func (i IIS) RequiresClientCertificate() bool { return i.has("SslRequireCert") }
+
+// AsksForClientCertificate reports whether a client is asked for a certificate,
+// and may have none.
+func (i IIS) AsksForClientCertificate() bool { return i.has("SslNegotiateCert") }
+
+func (i IIS) has(flag string) bool {
+	return slices.ContainsFunc(i.SSLFlags, func(f string) bool { return strings.EqualFold(f, flag) })
 }
 
 // IIS reads system.webServer/security/access/@sslFlags of the reporting server.
