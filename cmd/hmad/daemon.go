@@ -113,7 +113,9 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
-		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Hold: catalog.Hold, Mailbox: d.lookUp, MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.mayPost, Version: version, Now: now, ErrorLog: zap.NewStdLog(log)})
+		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Hold: catalog.Hold, Mailbox: d.lookUp,
+		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.mayPost, Version: version, Now: now,
+		ErrorLog: zap.NewStdLog(log)})
 	return d
 }
 

@@ -51,13 +51,17 @@ type cumulative struct {
 // tells them apart.
 var builds = []product{
 	{name: "2013", from: version{15, 0}, ended: "2023-04-11",
-		minimum: cumulative{"CU19", version{15, 0, 1365, 1}}, newest: cumulative{"CU23", version{15, 0, 1497, 2}}, before: cumulative{"CU22", version{15, 0, 1473, 3}}},
+		minimum: cumulative{"CU19", version{15, 0, 1365, 1}}, newest: cumulative{"CU23", version{15, 0, 1497, 2}},
+		before: cumulative{"CU22", version{15, 0, 1473, 3}}},
 	{name: "2016", from: version{15, 1}, ended: "2025-10-14",
-		minimum: cumulative{"CU8", version{15, 1, 1415, 2}}, newest: cumulative{"CU23", version{15, 1, 2507, 6}}, before: cumulative{"CU22", version{15, 1, 2375, 7}}},
+		minimum: cumulative{"CU8", version{15, 1, 1415, 2}}, newest: cumulative{"CU23", version{15, 1, 2507, 6}},
+		before: cumulative{"CU22", version{15, 1, 2375, 7}}},
 	{name: "2019", from: version{15, 2}, ended: "2025-10-14",
-		minimum: cumulative{"CU1", version{15, 2, 330, 5}}, newest: cumulative{"CU15", version{15, 2, 1748, 10}}, before: cumulative{"CU14", version{15, 2, 1544, 4}}},
+		minimum: cumulative{"CU1", version{15, 2, 330, 5}}, newest: cumulative{"CU15", version{15, 2, 1748, 10}},
+		before: cumulative{"CU14", version{15, 2, 1544, 4}}},
 	{name: "SE", from: version{15, 2, 2562},
-		minimum: cumulative{"RTM", version{15, 2, 2562, 17}}, newest: cumulative{"RTM", version{15, 2, 2562, 17}}, before: cumulative{"RTM", version{15, 2, 2562, 17}}},
+		minimum: cumulative{"RTM", version{15, 2, 2562, 17}}, newest: cumulative{"RTM", version{15, 2, 2562, 17}},
+		before: cumulative{"RTM", version{15, 2, 2562, 17}}},
 }
 
 // oldest is the first version whose products the table contains; everything

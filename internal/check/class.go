@@ -52,7 +52,8 @@ var (
 )
 
 // Classes lists every Class.
-var Classes = []*Class{VantageOffline, Resolver, Token, Permission, Throttled, Service, Metadata, LDAP, ReportInput, Local, State, Timeout, Panic, Internal, Other}
+var Classes = []*Class{VantageOffline, Resolver, Token, Permission, Throttled, Service, Metadata, LDAP, ReportInput, Local, State, Timeout,
+	Panic, Internal, Other}
 
 // String returns the class's name.
 func (c *Class) String() string { return c.Name }

@@ -7,7 +7,8 @@ var (
 		Help: "1 when the last decided run passed or warned, 0 when it failed; absent before the first verdict and after three schedule gaps (at " +
 			"least 15 minutes) without one."}
 	FindingFound = &Metric{Name: "hmad_finding", Kind: Gauge, Labels: []string{"reason", "severity"},
-		Help: "1 while this reason stands: the last decided run found it, or an earlier one did and none has judged it since. 0 when the run looked and did not find it; absent when it was not judged. " +
+		Help: "1 while this reason stands: the last decided run found it, or an earlier one did and none has judged it since. 0 when the run " +
+			"looked and did not find it; absent when it was not judged. " +
 			"A finding that a waiver accepts is 0 here and 1 in hmad_finding_accepted."}
 	FindingAccepted = &Metric{Name: "hmad_finding_accepted", Kind: Gauge, Labels: []string{"reason"},
 		Help: "1 while a finding stands that a waiver of the config accepts."}
@@ -60,5 +61,6 @@ const (
 )
 
 // Common lists the families that every check has.
-var Common = []*Metric{Success, FindingFound, FindingAccepted, FindingAbout, FindingSince, Implied, FactChanged, Decided, LastDecided, LastRun, LastSuccess, NextRun, MaxGap,
+var Common = []*Metric{Success, FindingFound, FindingAccepted, FindingAbout, FindingSince, Implied, FactChanged, Decided, LastDecided, LastRun,
+	LastSuccess, NextRun, MaxGap,
 	Runs, Errors, Missed, Duration}

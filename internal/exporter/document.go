@@ -95,7 +95,8 @@ func newResultDoc(r check.Result) resultDoc {
 		Timeline:    append([]string{}, r.Report.Texts(check.Timeline)...),
 	}
 	for _, f := range r.Report.Findings {
-		d.Findings = append(d.Findings, findingDoc{f.Reason.Name, f.Reason.Severity, f.Detail, f.Reason.Summary, f.Reason.Fix, f.Accepted, f.Carried, append([]string{}, f.About...)})
+		d.Findings = append(d.Findings, findingDoc{f.Reason.Name, f.Reason.Severity, f.Detail, f.Reason.Summary, f.Reason.Fix, f.Accepted,
+			f.Carried, append([]string{}, f.About...)})
 	}
 	for _, u := range r.Report.Unjudged {
 		d.Unevaluated = append(d.Unevaluated, u.Reason.Name)

@@ -15,7 +15,8 @@ func activeSyncFaults() []fault {
 		answer("points_to_cloud", "The ActiveSync name leads to Exchange Online, which answers itself.", cloudChallenge),
 		answer("blocked", "IIS refuses the caller's address (403).", iisError(http.StatusForbidden, "Forbidden: Access is denied.")),
 		answer("server_error", "MSExchangeSyncAppPool is stopped (503).", stoppedPool),
-		answer("unexpected_status", "ActiveSync is not published here: IIS knows no such path (404).", iisError(http.StatusNotFound, "File or directory not found.")),
+		answer("unexpected_status", "ActiveSync is not published here: IIS knows no such path (404).", iisError(http.StatusNotFound,
+			"File or directory not found.")),
 		answer("challenge_missing", "The 401 carries no WWW-Authenticate: something dropped it on the way.", bareUnauthorized),
 		change("bearer_missing", "Only Basic is offered, as by a build without hybrid Modern Authentication.",
 			func(c *challenge) { c.bearer = false }),
@@ -42,12 +43,15 @@ func activeSyncFaults() []fault {
 			func(c *challenge) { c.trustedIssuers = issuerOf + "00c118a9-2de9-41d3-b39a-81648a7a5e4d" }),
 		change("token_error", "The challenge is complete and carries an error all the same (2000007).",
 			func(c *challenge) { *c = c.refused(2000007, "An unexpected error occurred.", "internal_error") }),
-		{"activesync", "activesync.mailbox_oauth_off", "An authentication policy keeps the probe mailbox from modern sign-in: diagnostics 4000000 when it is named.",
+		{"activesync", "activesync.mailbox_oauth_off", "An authentication policy keeps the probe mailbox from modern sign-in: diagnostics " +
+			"4000000 when it is named.",
 			func(b *behaviour) { b.mailboxOff = true }},
 		{"activesync", "activesync.addresses_disagree", "One of the three front ends, EX03, offers Basic alone.",
 			func(b *behaviour) { b.basicOnly = 3 }},
-		answering("activesync", "f5_deny.activesync", "F5 BIG-IP's ActiveSync rule in front refuses the caller, 401 with a page of its own (preauth_device).", f5Deny),
-		{"activesync", "oauth_off_behind_f5.activesync", "Hybrid Modern Authentication is off, behind an F5 that only passes on: a TS cookie, both challenges in one field (oauth_not_available).",
+		answering("activesync", "f5_deny.activesync", "F5 BIG-IP's ActiveSync rule in front refuses the caller, 401 with a page of its own "+
+			"(preauth_device).", f5Deny),
+		{"activesync", "oauth_off_behind_f5.activesync", "Hybrid Modern Authentication is off, behind an F5 that only passes on: a TS cookie, " +
+			"both challenges in one field (oauth_not_available).",
 			func(b *behaviour) {
 				b.challenge = b.challenge.unavailable(mailName)
 				b.challenge.joined, b.challenge.cookie = true, "TS01a32329=01c0ffee"

@@ -43,9 +43,12 @@ func evostsFaults() []fault {
 			func(b *behaviour) { b.cloud.issuer = otherTenant }},
 		{atEntra, "evosts_metadata.certificate_limit", "Microsoft publishes nine signing certificates, and Exchange has stored them all.",
 			func(b *behaviour) { b.cloud.rolling = plentyOf }},
-		rolled("signing_key_missing", "Microsoft changed its signing key in an emergency: a certificate that was published a minute ago signs already, and Exchange lacks it.", inUse, time.Minute),
-		rolled("metadata_long_stale", "A cache between Exchange and Microsoft holds the metadata of yesterday: a certificate that was published 14 hours ago is not stored.", ahead, 14*time.Hour),
-		rolled("metadata_stale", "A cache between Exchange and Microsoft holds the metadata of this morning: a certificate that was published 9 hours ago is not stored.", ahead, 9*time.Hour),
+		rolled("signing_key_missing", "Microsoft changed its signing key in an emergency: a certificate that was published a minute ago signs "+
+			"already, and Exchange lacks it.", inUse, time.Minute),
+		rolled("metadata_long_stale", "A cache between Exchange and Microsoft holds the metadata of yesterday: a certificate that was published "+
+			"14 hours ago is not stored.", ahead, 14*time.Hour),
+		rolled("metadata_stale", "A cache between Exchange and Microsoft holds the metadata of this morning: a certificate that was published 9 "+
+			"hours ago is not stored.", ahead, 9*time.Hour),
 	}
 }
 
@@ -76,13 +79,16 @@ func refreshFaults(keys *keyring) []fault {
 		reporting(check+"tokens_refused", "Exchange refused 24 tokens within the hour that Microsoft's key in use signs (event 2006).",
 			func(r *report) {
 				_, using := keys.keys()
-				r.logOAuth(event{r.GeneratedAt.Add(-3 * time.Minute), 2006, "Failed to authenticate a token: invalid signature."}, 50*time.Minute, 24, using.id())
+				r.logOAuth(event{r.GeneratedAt.Add(-3 * time.Minute), 2006, "Failed to authenticate a token: invalid signature."},
+					50*time.Minute, 24, using.id())
 			}),
-		reporting(check+"stale_copy_proven", "Exchange itself has said for nine hours that the published metadata holds more than its stored copy (event 2008).",
+		reporting(check+"stale_copy_proven", "Exchange itself has said for nine hours that the published metadata holds more than its stored "+
+			"copy (event 2008).",
 			func(r *report) {
 				r.amend("authServers", "name", evoSTSName, row{"whenChanged": r.GeneratedAt.Add(-3 * day)})
 				r.log("authAdminEvents", slices.DeleteFunc(r.rows("authAdminEvents"), func(w row) bool { return w["id"] == eventUpdated })...)
-				r.logOAuth(event{r.GeneratedAt.Add(-5 * time.Minute), 2008, "New certificates were found at the metadata URL of " + evoSTSName + "."}, 9*time.Hour, 37, "")
+				r.logOAuth(event{r.GeneratedAt.Add(-5 * time.Minute), 2008, "New certificates were found at the metadata URL of " +
+					"" + evoSTSName + "."}, 9*time.Hour, 37, "")
 			}),
 		{onPremises, check + "refresh_overdue", "The refresh job has not run for 14 hours: MSExchangeServiceHost hangs.", stopJob},
 	}, failingJobs()...)
@@ -115,7 +121,8 @@ func failingJobs() []fault {
 	return []fault{
 		failing(check+".refresh_failing", "The refresh job cannot reach Microsoft's metadata (event 2010).", 2010),
 		failing("permanent_exception."+check, "The refresh job ends its run with a permanent exception (event 2003; refresh_failing).", 2003),
-		failing("transient_exception."+check, "A download fails, and the refresh job tries again every quarter of an hour (event 2004; refresh_failing).", eventTransient),
+		failing("transient_exception."+check, "A download fails, and the refresh job tries again every quarter of an hour (event 2004; "+
+			"refresh_failing).", eventTransient),
 		failing("bad_configuration."+check, "The refresh job finds the auth server's settings not valid (event 2006; refresh_failing).", 2006),
 		failing("issuer_mismatch."+check, "The refresh job finds another issuer in the metadata (event 2007; refresh_failing).", 2007),
 		failing("bad_url."+check, "The auth server's metadata URL is not valid (event 2008; refresh_failing).", 2008),

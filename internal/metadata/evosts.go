@@ -32,8 +32,10 @@ var EvoSTSMetadata = &check.Def{
 	Facts:   []*check.Fact{publishedKeys, storedKeys, defaultServer},
 	Steps:   []int{2, 7},
 	Implies: []check.Implication{
-		{Causes: []*check.Reason{signingKeyMissing, metadataLongStale}, Effects: []string{"metadata_refresh.tokens_refused", "onprem_sync.cloud_sync_refused", "metadata_refresh.stale_copy_proven"}},
-		{Causes: []*check.Reason{authServerMissing, authServerDisabled}, Effects: []string{"metadata_refresh.tokens_refused", "onprem_sync.cloud_sync_refused"}},
+		{Causes: []*check.Reason{signingKeyMissing, metadataLongStale}, Effects: []string{"metadata_refresh.tokens_refused",
+			"onprem_sync.cloud_sync_refused", "metadata_refresh.stale_copy_proven"}},
+		{Causes: []*check.Reason{authServerMissing, authServerDisabled}, Effects: []string{"metadata_refresh.tokens_refused",
+			"onprem_sync.cloud_sync_refused"}},
 	},
 	New: newEvoSTS,
 }

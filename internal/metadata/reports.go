@@ -246,5 +246,6 @@ func badSections(r report.Report) []string {
 // describe returns a line about a report.
 func describe(a report.Arrived, now time.Time) string {
 	return check.Clean(fmt.Sprintf("%s: report of %s (%s ago), collector %s, every %s, made in %s, %d sections, %d failed",
-		a.Host, check.Moment(a.GeneratedAt), check.Span(max(0, now.Sub(a.GeneratedAt))), a.Collector, check.Span(a.Interval), check.Span(a.Took), len(a.Sections), len(badSections(a.Report))), maxDetail)
+		a.Host, check.Moment(a.GeneratedAt), check.Span(max(0, now.Sub(a.GeneratedAt))), a.Collector, check.Span(a.Interval),
+		check.Span(a.Took), len(a.Sections), len(badSections(a.Report))), maxDetail)
 }

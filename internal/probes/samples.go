@@ -10,7 +10,8 @@ import (
 // CertificateNotAfter is the end of the certificate that each host presented.
 var CertificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge,
 	Labels: []string{"host", "address"},
-	Help:   "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless several addresses were asked.",
+	Help: "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless " +
+		"several addresses were asked.",
 	Quote: &check.Quote{Lead: "Certificates seen, by their end",
 		Each: "{{ .Labels.host }}{{ with .Labels.address }} at {{ . }}{{ end }} ({{ .Value | humanizeTimestamp }})",
 		Reasons: []*check.Reason{certificateExpired, certificateNameMismatch, certificateChainIncomplete, certificateUntrusted,

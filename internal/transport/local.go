@@ -13,7 +13,8 @@ import (
 
 // localCauses are errors of this host's own: descriptors, memory or ports used
 // up, the network down, the local firewall. They say nothing about the far side.
-var localCauses = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENETDOWN, syscall.EPERM, syscall.EACCES, syscall.EADDRNOTAVAIL}
+var localCauses = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENETDOWN, syscall.EPERM,
+	syscall.EACCES, syscall.EADDRNOTAVAIL}
 
 // Local returns err as one of class local where this host itself failed, and nil
 // otherwise. Of a name's resolution package net keeps the text alone.

@@ -236,7 +236,10 @@ func worlds(t *testing.T, ca *CA) []world {
 		}, answers: found},
 		{name: "the context was cancelled", change: func(e *check.Env) { e.Resolve, e.Dial = here, silent }, answers: found, cancelled: true},
 		{name: "the host speaks no TLS", change: func(e *check.Env) { e.Resolve, e.Dial = here, to(noise(t)) }, answers: connected},
-		{name: "every host answers with a page", change: func(e *check.Env) { e.Resolve, e.Dial = here, to("127.0.0.1:"+Serve(t, ca, "*.contoso.com", page())) }, answers: spoken},
+		{name: "every host answers with a page", change: func(e *check.Env) {
+			e.Resolve, e.Dial = here, to("127.0.0.1:"+Serve(t, ca,
+				"*.contoso.com", page()))
+		}, answers: spoken},
 		{name: "file descriptors are used up", change: func(e *check.Env) { e.Resolve, e.Dial = here, failing(syscall.EMFILE) }, answers: found, local: true},
 		{name: "the local firewall refuses", change: func(e *check.Env) { e.Resolve, e.Dial = here, failing(syscall.EPERM) }, answers: found, local: true},
 		{name: "not even the resolver gets a descriptor", change: func(e *check.Env) {
