@@ -252,7 +252,7 @@ func TestHelpForPeople(t *testing.T) {
 		"the example is a good config": {[]string{"config", "check", "../../config.example.yaml"}, []string{"activesync of contoso, */5 * * * *: ", "config.example.yaml is in order: "}},
 		"the example is printed":       {[]string{"config", "example"}, []string{"mailbox: hmad-probe@contoso.com"}},
 		"the config in force":          {[]string{"config", "show", config}, []string{"confirm_after: 200ms", "vantage: external"}},
-		"one reason":                   {[]string{"explain", "activesync.bearer_missing"}, []string{"activesync.bearer_missing (critical)", "means:", "fix:", "more:   https://github.com/hmad/hmad/blob/main/docs/checks.md#activesyncbearer_missing\n"}},
+		"one reason":                   {[]string{"explain", "activesync.bearer_missing"}, []string{"activesync.bearer_missing (critical)", "means:", "cause 1: ", "verify: ", "who:    Exchange; network", "fix:", "mended: ", "source: ", "more:   https://github.com/hmad/hmad/blob/main/docs/checks.md#activesyncbearer_missing\n"}},
 		"a reason's alert":             {[]string{"explain", "HmadActivesyncBearerMissing"}, []string{"activesync.bearer_missing (critical)"}},
 		"an alert about hmad":          {[]string{"explain", "HmadDown"}, []string{"HmadDown (critical)", "fix:    On its host: ", "docs/alerting.md#hmaddown\n"}},
 		"a class of error":             {[]string{"explain", "permission"}, []string{"permission (a class of error", "View-Only Recipients", "docs/alerting.md#hmadcheckundecided\n"}},

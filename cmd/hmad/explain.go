@@ -59,23 +59,35 @@ func (c *cli) explainCheck(d *check.Def) (found bool) {
 	for _, r := range d.Reasons {
 		full := d.Name + "." + r.Name
 		if slices.Contains([]string{"", d.Name, r.Name, full, catalog.AlertName(d.Name, r.Name)}, c.reason) {
-			c.entry(full, string(r.Severity), r.Summary, r.Fix, catalog.RunbookURL(d.Name, r.Name))
+			c.entry(full, string(r.Severity), r.Summary, r.Fix, r.Runbook, catalog.RunbookURL(d.Name, r.Name))
 			found = true
 		}
 	}
 	return found
 }
 
-// entry prints what there is to know of a reason, or of an alert about hmad.
-func (c *cli) entry(name, severity, means, fix, more string) {
-	fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n  fix:    %s\n  more:   %s\n\n", name, severity, means, fix, more)
+// entry prints what there is to know of a reason, or of an alert about hmad,
+// which has no runbook of this form.
+func (c *cli) entry(name, severity, means, fix string, book *check.Runbook, more string) {
+	fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n", name, severity, means)
+	if book != nil {
+		for i, cause := range book.Causes {
+			fmt.Fprintf(c.stdout, "  cause %d: %s\n", i+1, cause)
+		}
+		fmt.Fprintf(c.stdout, "  verify: %s\n  who:    %s\n", book.Verify, strings.Join(book.Who(), "; "))
+	}
+	fmt.Fprintf(c.stdout, "  fix:    %s\n", fix)
+	if book != nil {
+		fmt.Fprintf(c.stdout, "  mended: %s\n  source: %s\n", book.Mended, book.Source)
+	}
+	fmt.Fprintf(c.stdout, "  more:   %s\n\n", more)
 }
 
 // explainAlert prints the alert about hmad itself that the argument names.
 func (c *cli) explainAlert() (found bool) {
 	for _, a := range catalog.OwnAlerts() {
 		if c.reason == a.Name {
-			c.entry(a.Name, a.Severity, a.Summary, a.Fix, a.Runbook)
+			c.entry(a.Name, a.Severity, a.Summary, a.Fix, nil, a.Runbook)
 			found = true
 		}
 	}

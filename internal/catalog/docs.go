@@ -16,6 +16,10 @@ func ChecksDoc() string {
 	var b strings.Builder
 	b.WriteString(generated + "# Checks and reasons\n\nEvery check reports its findings as reasons from a fixed list. A **critical** reason means " +
 		"that phones are affected or will be at once, a **warning** that they are not affected yet.\n\n" +
+		"«Microsoft's guide» is «Using hybrid Modern Authentication with Outlook for iOS and Android». «Documented» means by Microsoft or by a " +
+		"standard, «seen» in a public capture or issue, «reported» by third parties, «inferred» by reasoning from these. Where a source has no " +
+		"figures, the order of causes is our judgement. The daemon serves the same texts at `/runbook`, with an anchor for each reason, such as " +
+		"`/runbook#activesync.dns_failed`.\n\n" +
 		"| check | default schedule (UTC) | reasons |\n|---|---|---|\n")
 	for _, d := range Defs() {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | `%s`%s | %d |\n", d.Name, d.Name, d.Every, off(d), len(d.Reasons))
@@ -24,10 +28,25 @@ func ChecksDoc() string {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\nReasons in order of judgement, the first match wins; deadline of a run: %s.\n", d.Name, d.Doc, d.Timeout)
 		for _, r := range d.Reasons {
 			fmt.Fprintf(&b, "\n### %s.%s\n\n*%s*%s. %s\n\n**Fix:** %s\n", d.Name, r.Name, r.Severity, confirmed(r), r.Summary, r.Fix)
+			runbook(&b, r)
 		}
 	}
 	classes(&b)
 	return b.String()
+}
+
+// runbook renders what helps somebody who was called because of the reason; a
+// test holds that every reason has it.
+func runbook(b *strings.Builder, r *check.Reason) {
+	if r.Runbook == nil {
+		return
+	}
+	b.WriteString("\n**Usual causes**, the most frequent first:\n\n")
+	for i, cause := range r.Runbook.Causes {
+		fmt.Fprintf(b, "%d. %s\n", i+1, cause)
+	}
+	fmt.Fprintf(b, "\n**Verify by hand:** %s\n\n**Who mends it:** %s.\n\n**When it is mended:** %s\n\n**Source:** %s\n",
+		r.Runbook.Verify, strings.Join(r.Runbook.Who(), "; "), r.Runbook.Mended, r.Runbook.Source)
 }
 
 // classes renders the table of classes of error.

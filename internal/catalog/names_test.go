@@ -42,6 +42,13 @@ var elsewhere = map[string]string{
 	"basic_auth_users":    "the exporter-toolkit's web config",
 	"tls_server_config":   "the exporter-toolkit's web config",
 	"http_code":           "curl",
+	"redirect_url":        "curl",
+	"time_connect":        "curl",
+	"time_appconnect":     "curl",
+	"time_starttransfer":  "curl",
+	"s_client":            "openssl",
+	"issuer_kind":         "a parameter of the challenge",
+	"error_category":      "a parameter of x-ms-diagnostics",
 	"process_resident":    "client_golang, cut short",
 	"HmadReport":          "part of Get-HmadReport.ps1",
 }

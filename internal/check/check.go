@@ -193,6 +193,7 @@ type Reason struct {
 	Mailbox  bool          // the probe mailbox is none that Exchange on premises knows
 	Summary  string        // what it means for phones
 	Fix      string        // the command or place to look
+	Runbook  *Runbook      // what helps somebody who was called because of it
 }
 
 // Kind is a metric's Prometheus type.

@@ -60,6 +60,7 @@ type finding struct {
 	Accepted, Carried        bool
 	Until, Note              string // of the waiver
 	Runbook                  string // its address; empty: none
+	Causes                   string // its place on the page of runbooks; empty: none
 }
 
 func newCard(f facts, st state.Status) card {
@@ -116,6 +117,9 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
 			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
 			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted, Carried: x.Carried,
+		}
+		if x.Reason.Runbook != nil {
+			v.Causes = "runbook#" + line(st.ID.Check) + "." + line(x.Reason.Name)
 		}
 		if f.runbook != nil {
 			v.Runbook = f.runbook(st.ID.Check, x.Reason.Name)

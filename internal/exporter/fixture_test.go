@@ -30,7 +30,9 @@ var (
 		Summary: "The certificate ends soon; after that no phone connects.", Fix: "Renew the certificate and bind it to the front end."}
 	dnsFailed = &check.Reason{Name: "dns_failed", Severity: check.Critical, Confirm: true,
 		Summary: "The name does not resolve: phones do not find the server.", Fix: "Look the name up: `dig autodiscover.contoso.com`."}
-	offline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Summary: "hmad's own way out is closed.", Fix: "Look at the proxy and the firewall of this host."}
+	offline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Summary: "hmad's own way out is closed.", Fix: "Look at the proxy and the firewall of this host.",
+		Runbook: &check.Runbook{Causes: []string{"The proxy is down.", "A rule was changed in `nft`."}, Verify: "Run `curl -v '<address>'`.",
+			Owners: []check.Owner{check.OwnerHost, check.OwnerNetwork}, Mended: "The address answers.", Source: "How hmad works."}}
 
 	notAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host", "address"},
 		Help: "Unix time at which the certificate that the host presented ends."}

@@ -177,6 +177,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /runbook", s.runbook)
 	mux.HandleFunc("GET /api/v1/results", s.results)
 	mux.HandleFunc("GET /api/v1/mailbox", s.mailbox)
 	mux.HandleFunc("POST /api/v1/run", s.run)

@@ -206,74 +206,91 @@ const setDefaultEndpoint = "Exactly one enabled AuthServer must be the default: 
 // The reasons of the activesync check.
 var (
 	activesyncPointsToCloud = &check.Reason{Name: "points_to_cloud", Severity: check.Critical,
+		Runbook: activesyncPointsToCloudRunbook,
 		Summary: "Microsoft's cloud itself answers under the ActiveSync name, so the on-premises mailboxes cannot be reached there.",
 		Fix:     "Point the host in DNS at the on-premises servers, and check `Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 	activesyncPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
+		Runbook: activesyncPreauthDeviceRunbook,
 		Summary: "A device in front of Exchange answers instead of Exchange (pre-authentication, a login page). Microsoft's cloud cannot get past " +
 			"it: accounts cannot be added and sync stops.",
 		Fix: "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device named in the detail. " +
 			"Pre-authentication in front of ActiveSync is not supported."}
 	activesyncBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
+		Runbook: activesyncBlockedRunbook,
 		Summary: "The ActiveSync endpoint refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added and sync stops.",
 		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
 			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges."}
 	activesyncServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
+		Runbook: activesyncServerErrorRunbook,
 		Summary: "The ActiveSync endpoint answers with a server error: accounts cannot be added and sync stops.",
 		Fix: "Check the application pool MSExchangeSyncAppPool and the load balancer's pool: `Get-ServerComponentState '<server>'`, " +
 			"`Get-ServerHealth '<server>' -HealthSet ActiveSync.Proxy`."}
 	activesyncUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
+		Runbook: activesyncUnexpectedStatusRunbook,
 		Summary: "The answer to an empty token must be 401 with a challenge. From any other answer phones do not learn where to sign in.",
 		Fix: "Repeat the request with the curl command of this result and see what answers. 200 without a token: a device in front answers or " +
 			"signs in itself. 404: the path is not published. 30x: a redirect rule applies to /Microsoft-Server-ActiveSync."}
 	challengeMissing = &check.Reason{Name: "challenge_missing", Severity: check.Critical,
+		Runbook: challengeMissingRunbook,
 		Summary: "The answer has no WWW-Authenticate header, so phones do not learn where to sign in.",
 		Fix: "Look for a device in front of Exchange that drops the header; if none does, compare the authentication settings of the virtual " +
 			"directory: `Get-ActiveSyncVirtualDirectory | Format-List Identity,*auth*`."}
 	bearerMissing = &check.Reason{Name: "bearer_missing", Severity: check.Critical,
+		Runbook: bearerMissingRunbook,
 		Summary: "The server offers only older authentication schemes: Outlook falls back to the legacy Basic dialogue, or no account can be added.",
 		Fix: "Check that every server has a build with hybrid Modern Authentication (`Get-ExchangeServer | Format-List " +
 			"Name,AdminDisplayVersion`) and its OAuth module in %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config; a reverse proxy that " +
 			"rewrites WWW-Authenticate has the same effect."}
 	oauthNotAvailable = &check.Reason{Name: "oauth_not_available", Severity: check.Critical,
+		Runbook: oauthNotAvailableRunbook,
 		Summary: "Exchange says that OAuth is not available: hybrid Modern Authentication is off, and Outlook falls back to Basic or cannot sign in.",
 		Fix: "Turn it on: `Set-OrganizationConfig -OAuth2ClientProfileEnabled $true`. " + setDefaultEndpoint + " For single mailboxes also " +
 			"`Get-AuthenticationPolicy | Format-List Name,BlockModernAuthActiveSync`."}
 	clientIDWrong = &check.Reason{Name: "client_id_wrong", Severity: check.Critical,
+		Runbook: clientIDWrongRunbook,
 		Summary: "The challenge does not name Exchange as the application, so Exchange will refuse a token requested with it.",
 		Fix: "Find out what answers under this name: the challenge must carry client_id 00000002-0000-0ff1-ce00-000000000000, which Exchange " +
 			"always sends."}
 	authorizationURIMissing = &check.Reason{Name: "authorization_uri_missing", Severity: check.Critical,
+		Runbook: authorizationURIMissingRunbook,
 		Summary: "The challenge does not say where to sign in, so phones fall back to the legacy Basic dialogue.",
 		Fix:     setDefaultEndpoint + " Event 2009 of MSExchange OAuth means that there are several."}
 	authorizationURIForeign = &check.Reason{Name: "authorization_uri_foreign", Severity: check.Critical,
+		Runbook: authorizationURIForeignRunbook,
 		Summary: "The challenge sends phones to a sign-in service other than Microsoft Entra (for example ADFS), so hybrid Modern Authentication " +
 			"is not in use.",
 		Fix: setDefaultEndpoint}
 	authorizationURIUnusual = &check.Reason{Name: "authorization_uri_unusual", Severity: check.Warning,
+		Runbook: authorizationURIUnusualRunbook,
 		Summary: "The challenge names a Microsoft Entra host with an address that Exchange does not usually send. Phones may still be able to sign in.",
 		Fix: "Compare `Get-AuthServer | Format-List Name,AuthorizationEndpoint` with https://login.windows.net/common/oauth2/authorize, which " +
 			"Microsoft's own test expects."}
 	activesyncTLSOffloaded = &check.Reason{Name: "tls_offloaded", Severity: check.Critical,
+		Runbook: activesyncTLSOffloadedRunbook,
 		Summary: "Exchange receives plain HTTP although clients use HTTPS, so it refuses the cloud's tokens: new mail does not reach phones. TLS " +
 			"offloading is not supported.",
 		Fix: "Configure the load balancer to re-encrypt to Exchange (TLS bridging: port 443 on the servers, with the same certificate), and " +
 			"turn off offloading for this virtual server."}
 	tenantMismatch = &check.Reason{Name: "tenant_mismatch", Severity: check.Warning,
+		Runbook: tenantMismatchRunbook,
 		Summary: "Exchange trusts issuers of a tenant other than the configured one. It may refuse tokens of the configured tenant.",
 		Fix: "Compare `Get-AuthServer | Format-List Name,Type,Realm,IssuerIdentifier` with the tenant, and run the Hybrid Configuration Wizard " +
 			"again if it is wrong; or correct `tenant` in hmad's config."}
 	tokenError = &check.Reason{Name: "token_error", Severity: check.Warning,
+		Runbook: tokenErrorRunbook,
 		Summary: "The challenge is complete but contains an error, which a healthy Exchange does not add for an empty token. Sign-in may work, but " +
 			"tokens may be refused later.",
 		Fix: "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts " +
 			"-RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
 	mailboxOAuthOff = &check.Reason{Name: "mailbox_oauth_off", Severity: check.Critical,
+		Runbook: mailboxOAuthOffRunbook,
 		Summary: "Exchange offers modern sign-in in general but not for the probe mailbox: an authentication policy or an organisation setting " +
 			"prevents it, and phones of such mailboxes fall back to Basic.",
 		Fix: "Check `Get-User '<address>' | Format-List AuthenticationPolicy`, `Get-AuthenticationPolicy | Format-List " +
 			"Name,BlockModernAuthActiveSync` and `Get-OrganizationConfig | Format-List OAuth2ClientProfileEnabled,DefaultAuthenticationPolicy`; " +
 			"OAuth2ClientProfileEnabled must be True."}
 	addressesDisagree = &check.Reason{Name: "addresses_disagree", Severity: check.Critical, Confirm: true,
+		Runbook: addressesDisagreeRunbook,
 		Summary: "One of the addresses or front ends behind the name answers differently from the others, so sign-in and sync fail intermittently.",
 		Fix: "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' " +
 			"(`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back when it answers like " +

@@ -16,66 +16,82 @@ import (
 // The reasons of the autodiscover check.
 var (
 	autodiscoverPointsToCloud = &check.Reason{Name: "points_to_cloud", Severity: check.Critical,
+		Runbook: autodiscoverPointsToCloudRunbook,
 		Summary: "Exchange Online itself answers under the AutoDiscover name, so phones cannot find the on-premises endpoint.",
 		Fix: "Point the AutoDiscover host in public DNS at the on-premises servers as long as mailboxes are on premises: `Resolve-DnsName " +
 			"'autodiscover.<domain>' -Type CNAME` must not end at autodiscover.outlook.com."}
 	autodiscoverPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
+		Runbook: autodiscoverPreauthDeviceRunbook,
 		Summary: "A device in front of Exchange requires a sign-in or answers itself. Microsoft's cloud cannot get past it, so accounts cannot be added.",
 		Fix: "Publish /autodiscover/ without pre-authentication (pass-through) on the device named in the detail. Pre-authentication in front " +
 			"of AutoDiscover is not supported."}
 	authenticationRequired = &check.Reason{Name: "authentication_required", Severity: check.Critical,
+		Runbook: authenticationRequiredRunbook,
 		Summary: "AutoDiscover requires credentials for a request that clients send without any, so phones cannot find their endpoint.",
 		Fix: "Allow anonymous access to /autodiscover/autodiscover.json in IIS and on the load balancer; compare " +
 			"`Get-AutodiscoverVirtualDirectory | Format-List Identity,*auth*` across the servers. Look for a device in front of Exchange that " +
 			"requires the credentials."}
 	autodiscoverBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
+		Runbook: autodiscoverBlockedRunbook,
 		Summary: "AutoDiscover refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added.",
 		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
 			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges."}
 	autodiscoverServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
+		Runbook: autodiscoverServerErrorRunbook,
 		Summary: "AutoDiscover answers with a server error, so accounts cannot be added.",
 		Fix: "Check the application pool MSExchangeAutodiscoverAppPool and the load balancer's pool (`Get-ServerComponentState '<server>'`, " +
 			"`Get-ServerHealth '<server>' -HealthSet Autodiscover`). An InternalServerError in JSON may come from an empty ExternalUrl: " +
 			"`Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 	redirectLoop = &check.Reason{Name: "redirect_loop", Severity: check.Critical,
+		Runbook: redirectLoopRunbook,
 		Summary: "AutoDiscover redirects in a loop, so phones cannot find their endpoint.",
 		Fix: "Follow the redirects in the notes of this result and correct the redirect rule on the load balancer or in IIS (HTTP Redirect on " +
 			"the Default Web Site also applies to /autodiscover)."}
 	redirectInsecure = &check.Reason{Name: "redirect_insecure", Severity: check.Critical,
+		Runbook: redirectInsecureRunbook,
 		Summary: "AutoDiscover redirects to an address without TLS, which is not followed. Exchange itself may be receiving plain HTTP.",
 		Fix:     "Change the redirect to https, and check that the load balancer re-encrypts to Exchange (TLS bridging; offloading is not supported)."}
 	redirectsToCloud = &check.Reason{Name: "redirects_to_cloud", Severity: check.Warning, Mailbox: true,
+		Runbook: redirectsToCloudRunbook,
 		Summary: "AutoDiscover sends the probe mailbox to Exchange Online: it was moved there or is not known here. Other mailboxes may work, but " +
 			"the on-premises answer is no longer tested.",
 		Fix: "Set `mailbox` to a real on-premises mailbox: `Get-Mailbox '<address>'` must find it here, and `Get-RemoteMailbox '<address>'` must not."}
 	autodiscoverUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
+		Runbook: autodiscoverUnexpectedStatusRunbook,
 		Summary: "AutoDiscover returns an answer that phones cannot use.",
 		Fix: "Check what the load balancer publishes at /autodiscover/autodiscover.json (Exchange 2016 CU3 or later serves it), and repeat the " +
 			"request with the curl command of this result. If a redirect to a host of your own is intended, add that host to `autodiscover.redirect_hosts`."}
 	probeMailboxUnknown = &check.Reason{Name: "probe_mailbox_unknown", Severity: check.Warning, Mailbox: true,
+		Runbook: probeMailboxUnknownRunbook,
 		Summary: "Exchange does not know the probe mailbox, so its answer says nothing about other mailboxes.",
 		Fix:     "Set `mailbox` to a real on-premises mailbox: `Get-Mailbox '<address>'`, and `Get-AcceptedDomain` for its domain."}
 	autodiscoverError = &check.Reason{Name: "autodiscover_error", Severity: check.Critical,
+		Runbook: autodiscoverErrorRunbook,
 		Summary: "AutoDiscover answers with an error instead of the ActiveSync address, so accounts cannot be added.",
 		Fix: "Look up the error code of the detail in the AutoDiscover logs (%ExchangeInstallPath%\\Logging\\Autodiscover), and check " +
 			"`Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 	protocolWrong = &check.Reason{Name: "protocol_wrong", Severity: check.Critical,
+		Runbook: protocolWrongRunbook,
 		Summary: "AutoDiscover was asked for ActiveSync and answers for another protocol, so phones get no usable address.",
 		Fix: "Repeat the request with the curl command of this result and see what answers: probably a device or rule rewrites the query. On " +
 			"Exchange check `Get-ActiveSyncVirtualDirectory`."}
 	urlMissing = &check.Reason{Name: "url_missing", Severity: check.Critical,
+		Runbook: urlMissingRunbook,
 		Summary: "AutoDiscover returns no ActiveSync address, so accounts cannot be added.",
 		Fix: "Set it: `Set-ActiveSyncVirtualDirectory -Identity '<server>\\Microsoft-Server-ActiveSync (Default Web Site)' -ExternalUrl " +
 			"'https://<host>/Microsoft-Server-ActiveSync'`."}
 	urlInsecure = &check.Reason{Name: "url_insecure", Severity: check.Critical,
+		Runbook: urlInsecureRunbook,
 		Summary: "The ActiveSync address that AutoDiscover returns is not an https URL, so tokens cannot be used with it.",
 		Fix: "Correct it: `Set-ActiveSyncVirtualDirectory -Identity '<server>\\Microsoft-Server-ActiveSync (Default Web Site)' -ExternalUrl " +
 			"'https://<host>/Microsoft-Server-ActiveSync'`."}
 	urlMismatch = &check.Reason{Name: "url_mismatch", Severity: check.Critical,
+		Runbook: urlMismatchRunbook,
 		Summary: "AutoDiscover sends phones to an ActiveSync address other than the configured one. Tokens are then issued for that other host.",
 		Fix: "Compare `Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl` on all servers of the site with the published name, " +
 			"and correct what differs with `Set-ActiveSyncVirtualDirectory '<identity>' -ExternalUrl '<url>'`; or correct `activesync.url` in hmad's config."}
 	privateAddress = &check.Reason{Name: "private_address", Severity: check.Warning,
+		Runbook: privateAddressRunbook,
 		Summary: "From outside, a published name resolves to an address that the Internet does not route, so Microsoft's cloud cannot reach it.",
 		Fix:     "Publish a public address for the name in public DNS. Private addresses over ExpressRoute do not work here either."}
 )

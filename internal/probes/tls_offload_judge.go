@@ -16,16 +16,19 @@ import (
 // The reasons of the tls_offload check.
 var (
 	tlsOffloaded = &check.Reason{Name: "tls_offloaded", Severity: check.Critical,
+		Runbook: tlsOffloadedRunbook,
 		Summary: "Exchange receives plain HTTP although clients use HTTPS, so it refuses the cloud's tokens: new mail does not reach phones. TLS " +
 			"offloading is not supported.",
 		Fix: "Configure the load balancer to re-encrypt to Exchange (TLS bridging: port 443 on the servers, with the same certificate), and " +
 			"turn off offloading for this virtual server."}
 	hostRewritten = &check.Reason{Name: "host_rewritten", Severity: check.Critical,
+		Runbook: hostRewrittenRunbook,
 		Summary: "Exchange receives a host name other than the one that clients request, so it refuses tokens issued for the published name: new " +
 			"mail does not reach phones.",
 		Fix: "Configure the load balancer or reverse proxy to pass on the Host header unchanged. The name after «Actual» in the detail is the " +
 			"one that Exchange receives."}
 	forgedTokenAccepted = &check.Reason{Name: "forged_token_accepted", Severity: check.Critical,
+		Runbook: forgedTokenAcceptedRunbook,
 		Summary: "A token without a valid signature, which anybody can make, was accepted: a device in front answers or signs in itself, or tokens " +
 			"are not verified.",
 		Fix: "Investigate at once. Ask each server directly (`activesync: {members: […]}`) to see which of them accepts it. Remove rules by " +

@@ -7,16 +7,19 @@ const thatLeg = " This is the leg from the cloud to Exchange on premises: phones
 // The reasons of the onprem_sync check.
 var (
 	cloudSyncRefused = &check.Reason{Name: "cloud_sync_refused", Severity: check.Critical,
+		Runbook: cloudSyncRefusedRunbook,
 		Summary: "Exchange refuses most of the cloud's own ActiveSync requests: new mail does not reach phones." + thatLeg,
 		Fix: "Look at `tls_offload`, `evosts_metadata` and `metadata_refresh` of this target first. On the servers in the detail read event 2006 of " +
 			"MSExchange OAuth and the lines with OutlookService in <ExchangeInstallPath>\\Logging\\HttpProxy\\Eas; 401: a token was refused; 403: " +
 			"a device or a mailbox was refused: `Get-ActiveSyncDeviceAccessRule`, `Get-CASMailbox '<user>' | Format-List ActiveSync*`."}
 	cloudSyncStopped = &check.Reason{Name: "cloud_sync_stopped", Severity: check.Critical, Gathered: true,
+		Runbook: cloudSyncStoppedRunbook,
 		Summary: "None of the cloud's own ActiveSync requests has succeeded for half an hour, although this hour usually has many: new mail does not reach " +
 			"phones." + thatLeg,
 		Fix: "If there are no requests at all, the cloud cannot reach Exchange: check `activesync` from outside, and whether the firewall allows " +
 			"Exchange Online's addresses. If there are requests, see their status in `hmad_onprem_sync_requests`."}
 	onPremLegStale = &check.Reason{Name: "onprem_leg_stale", Severity: check.Warning,
+		Runbook: onPremLegStaleRunbook,
 		Summary: "The cloud's own partnership with a watched mailbox on premises has not synchronised for longer than its `stale_after`." + thatLeg,
 		Fix: "Look in Exchange Management Shell: `Get-MobileDeviceStatistics -Mailbox '<user>' | ? {$_.DeviceType -eq 'OutlookService'} | Format-List " +
 			"DeviceAccessState,LastSyncAttemptTime,LastSuccessSync`."}
