@@ -35,10 +35,12 @@ type world struct {
 
 	mu      sync.Mutex
 	budgets map[string]*budget.Budget // by tenant; they outlive reloads
+	shares  map[string]*check.Shared  // by target; they outlive reloads
 }
 
 func newWorld(storage string, store *state.Store, meter func(check.ID) check.Meter) *world {
-	return &world{dialer: net.Dialer{KeepAlive: -1}, now: now, storage: storage, store: store, meter: meter, budgets: map[string]*budget.Budget{}}
+	return &world{dialer: net.Dialer{KeepAlive: -1}, now: now, storage: storage, store: store, meter: meter, budgets: map[string]*budget.Budget{},
+		shares: map[string]*check.Shared{}}
 }
 
 // trial is the world of checks that are built to be judged, or to run once:
@@ -64,7 +66,20 @@ func (w *world) env(t config.Target, name string) check.Env {
 		Fleet:    w.store.Fleet(t.Name),
 		Budget:   w.budget(t),
 		Version:  version,
+		Shared:   w.shared(t.Name),
 	}
+}
+
+// shared is what the checks of a target make once for all of them.
+func (w *world) shared(target string) *check.Shared {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.shares[target]
+	if s == nil {
+		s = new(check.Shared)
+		w.shares[target] = s
+	}
+	return s
 }
 
 // budget is what the target's tenant allows all its targets together.

@@ -36,7 +36,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 	if err != nil {
 		return check.Parts{}, err
 	}
-	c := &configuration{target: t, env: env, askCloud: ask}
+	c := &configuration{target: t, env: env, reader: check.SharedOf[report.Reader](env.Shared), askCloud: ask}
 	return check.Parts{Run: c.run}, nil
 }
 
@@ -44,7 +44,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 type configuration struct {
 	target   config.Target
 	env      check.Env
-	reader   report.Reader
+	reader   *report.Reader
 	askCloud func(context.Context) (cloud, error)
 }
 

@@ -127,6 +127,9 @@ type Env struct {
 	Reports string
 	// Version is hmad's own, for User-Agent.
 	Version string
+	// Shared holds what the checks of a target make once for all; nil: each has
+	// its own.
+	Shared *Shared
 }
 
 // Memory is a target's small persisted memory: values survive restarts.

@@ -5,10 +5,9 @@ import (
 	"github.com/hmad/hmad/internal/report"
 )
 
-// reportsOf returns the function that reads the target's reports. It is for one
-// check, which does not run beside itself.
+// reportsOf returns the function that reads the target's reports.
 func reportsOf(env check.Env) func() ([]report.Arrived, error) {
-	reader := new(report.Reader)
+	reader := check.SharedOf[report.Reader](env.Shared)
 	return func() ([]report.Arrived, error) {
 		if env.Reports == "" {
 			return nil, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")

@@ -1,12 +1,15 @@
 package report
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -24,11 +27,24 @@ type Arrived struct {
 	Err error
 }
 
+// maxFolder bounds the files of a folder together, in bytes. What is over it is
+// refused, the largest files first: 256 servers have 128 kB each, and the reports
+// of a collector have some 15 kB.
+const maxFolder = 32 << 20
+
 // Reader reads the reports of a folder, remembering each file's last good
-// copy, so that one half-written file does not hide a host. The zero Reader is
-// ready; it is not for use by several goroutines at once.
+// copy, so that one half-written file does not hide a host. Of a copy it keeps the
+// facts, not the bytes, and a file that has not changed is not decoded again. The
+// zero Reader is ready, and safe for concurrent use.
 type Reader struct {
-	last map[string]Report // by file
+	mu   sync.Mutex
+	last map[string]copyOf // by file
+}
+
+// copyOf is a file's last good report.
+type copyOf struct {
+	Report
+	sum [sha256.Size]byte // of the file's bytes
 }
 
 // ReadFolder reads a folder once, without any earlier copies.
@@ -41,9 +57,11 @@ func ReadFolder(env check.Env, folder string) ([]Arrived, error) {
 // are looked at; folder may also be a single file. An error, of class report,
 // means that the folder itself is not there or cannot be read.
 func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	files, err := env.ReadDir(folder)
 	if err != nil {
-		one := d.read(env, folder)
+		one, _ := d.read(env, folder, maxFolder)
 		switch {
 		case one.Host != "":
 			return []Arrived{one}, nil
@@ -58,31 +76,72 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 	if len(files) > MaxFiles {
 		return nil, check.Errorf(check.ReportInput, "%s holds %d reports, want at most %d", folder, len(files), MaxFiles)
 	}
-	all := make([]Arrived, len(files))
-	for i, f := range files {
-		all[i] = d.read(env, f)
-	}
-	maps.DeleteFunc(d.last, func(f string, _ Report) bool { return !slices.Contains(files, f) })
+	all := d.readAll(env, files)
+	maps.DeleteFunc(d.last, func(f string, _ copyOf) bool { return !slices.Contains(files, f) })
 	onePerHost(all)
 	return all, nil
 }
 
-// read reads one file, or returns its last good copy with the reason.
-func (d *Reader) read(env check.Env, file string) Arrived {
+// readAll reads the files: those of up to fairShare bytes first, so that large ones
+// cannot take the room of the others, and then the large ones while there is room.
+func (d *Reader) readAll(env check.Env, files []string) []Arrived {
+	all, room := make([]Arrived, len(files)), maxFolder
+	var large []int
+	for i, f := range files {
+		var size int
+		if all[i], size = d.read(env, f, fairShare); size > fairShare {
+			large = append(large, i)
+		}
+		if size <= fairShare {
+			room -= size
+		}
+	}
+	for _, i := range large {
+		var size int
+		if all[i], size = d.read(env, files[i], room); size <= room {
+			room -= size
+		}
+	}
+	return all
+}
+
+// fairShare is what every file of a full folder may have, in bytes.
+const fairShare = maxFolder / MaxFiles
+
+// read reads one file of at most room bytes, or returns its last good copy with the
+// reason; and the file's size, 0 where it could not be read.
+func (d *Reader) read(env check.Env, file string, room int) (Arrived, int) {
 	a := Arrived{File: path.Base(strings.ReplaceAll(file, `\`, "/"))}
 	data, err := env.ReadFile(file, MaxSize)
 	if err == nil {
-		a.Report, err = Decode(data)
+		if len(data) > room {
+			err = fmt.Errorf("the reports of the folder are together over %d bytes, and this one of %d bytes finds no room", maxFolder, len(data))
+		} else {
+			a.Report, err = d.decode(file, data)
+		}
 	}
 	if err != nil {
-		a.Report, a.Err = d.last[file], check.Errorf(check.ReportInput, "%s: %w", a.File, err)
-		return a
+		a.Report, a.Err = d.last[file].Report, check.Errorf(check.ReportInput, "%s: %w", a.File, err)
+	}
+	return a, len(data)
+}
+
+// decode decodes a file that has changed, and remembers it.
+func (d *Reader) decode(file string, data []byte) (Report, error) {
+	sum := sha256.Sum256(data)
+	if last, ok := d.last[file]; ok && last.sum == sum {
+		return last.Report, nil
+	}
+	r, err := Decode(data)
+	if err != nil {
+		return Report{}, err
 	}
 	if d.last == nil {
-		d.last = map[string]Report{}
+		d.last = map[string]copyOf{}
 	}
-	d.last[file] = a.Report
-	return a
+	r = r.kept()
+	d.last[file] = copyOf{r, sum}
+	return r, nil
 }
 
 // onePerHost marks all but the newest report of each host: a stale copy of the

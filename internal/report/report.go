@@ -27,6 +27,7 @@ const Schema = 1
 const MaxSize = 8 << 20
 
 const (
+	maxValues   = 100_000        // of one section; the collector's largest, 5,000 counts, has 15,000
 	maxSections = 100            // of one report; the collector writes about 20
 	maxInterval = 24 * time.Hour // between two reports of a host, as older collectors allow
 )
@@ -52,6 +53,9 @@ type Report struct {
 	GeneratedAt time.Time     // by the server's clock, UTC
 	Took        time.Duration
 	Sections    map[string]Section // by name: authServers, oauthEvents, ...
+
+	facts map[string]facts // of sections whose data is not kept; nil: they are read from the data
+	keep  map[string]facts // while they are decoded
 }
 
 // Section is one part of a report: data, or why there is none.
@@ -65,6 +69,8 @@ type Section struct {
 	// Exchange's failure category and code, or why it was not asked.
 	Errors  map[string]string
 	LeftOut int // mailboxes that were not asked, beyond the collector's limit
+
+	over bool // it has more values than are read
 }
 
 // Decode reads a report's envelope; the sections are read by the methods
@@ -172,6 +178,10 @@ func (s wireSection) section() Section {
 	if err != nil {
 		return Section{Error: "since: " + err.Error()}
 	}
+	if powershell.Values(s.Data) > maxValues || powershell.Values(s.Errors) > maxValues {
+		s.Data, s.Errors = nil, nil
+		return Section{OK: *s.OK, Error: shown(s.Error), over: true}
+	}
 	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since, LeftOut: max(0, s.LeftOut), Errors: mailboxErrors(s.Errors),
 		Took: time.Duration(min(max(0, s.TookMs), float64(maxInterval.Milliseconds()))) * time.Millisecond}
 }
@@ -185,6 +195,8 @@ func (r Report) section(name string) (json.RawMessage, error) {
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w", r.Host, name, ErrMissing)
 	case !s.OK:
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: %w: %s", r.Host, name, ErrUnread, s.Error)
+	case s.over:
+		return nil, check.Errorf(check.ReportInput, "%s: section %s: over %d values, which no collector writes", r.Host, name, maxValues)
 	case len(s.Data) == 0:
 		return nil, check.Errorf(check.ReportInput, "%s: section %s: ok, but without data", r.Host, name)
 	}

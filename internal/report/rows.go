@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/powershell"
 )
@@ -8,6 +10,39 @@ import (
 // rowsOf reads a section whose data is a list of objects, in the report's order.
 // An empty list means that there is none; null means nothing, and is an error.
 func rowsOf[T any](r Report, section string, read func(*powershell.Fields) T) ([]T, error) {
+	if known, ok := r.facts[section]; ok {
+		all, _ := known.rows.([]T)
+		return slices.Clone(all), known.err
+	}
+	all, err := decodeRows(r, section, read)
+	if r.keep != nil {
+		r.keep[section] = facts{all, err}
+	}
+	return all, err
+}
+
+// facts are what a section was decoded to, or why it could not be.
+type facts struct {
+	rows any // a slice
+	err  error
+}
+
+// kept returns the report with its facts decoded and without the bytes that they
+// came in.
+func (r Report) kept() Report {
+	r.keep = map[string]facts{}
+	for _, p := range parts() {
+		_, _ = p.read(r)
+	}
+	r.facts, r.keep = r.keep, nil
+	for name, s := range r.Sections {
+		s.Data = nil
+		r.Sections[name] = s
+	}
+	return r
+}
+
+func decodeRows[T any](r Report, section string, read func(*powershell.Fields) T) ([]T, error) {
 	data, err := r.section(section)
 	if err != nil {
 		return nil, err

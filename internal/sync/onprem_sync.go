@@ -73,14 +73,15 @@ type onPremSync struct {
 	sync   config.Sync
 	names  names // from begin on
 	table  check.Table
-	reader report.Reader
+	reader *report.Reader
 }
 
 func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.Sync.Configured() || !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess)}
+	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess),
+		reader: check.SharedOf[report.Reader](env.Shared)}
 	return check.Parts{Begin: o.begin, Run: o.run}, nil
 }
 
