@@ -55,6 +55,11 @@ func judgeMailboxPair(v *check.Verdict, seen []check.Finding) {
 		}
 	}
 	for _, f := range seen {
+		if slices.Contains(extraRefused, f.Reason) {
+			v.Note("the host's challenge is good; a question with X-User-Identity, which hmad adds and phones do not, was refused: %s", f.Detail)
+			v.Open("X-User-Identity was refused: "+f.Reason.Name, mailboxOAuthOff)
+			return
+		}
 		if f.Reason.Severity == check.Critical { // a warning the host's answer has shown
 			v.Find(f.Reason, nil, "with X-User-Identity: %s", f.Detail)
 			v.Open("the mailbox's challenge could not be read: "+f.Reason.Name, mailboxOAuthOff)
@@ -62,6 +67,10 @@ func judgeMailboxPair(v *check.Verdict, seen []check.Finding) {
 	}
 	v.Clear(mailboxOAuthOff)
 }
+
+// extraRefused are what a device shows that lets the host's question pass and
+// refuses hmad's second one: no fault of the endpoint.
+var extraRefused = []*check.Reason{activesyncPreauthDevice, activesyncBlocked, activesyncUnexpectedStatus}
 
 // answererReasons are what keeps a challenge from being looked at.
 var answererReasons = []*check.Reason{activesyncPointsToCloud, activesyncPreauthDevice, activesyncBlocked, activesyncServerError, activesyncUnexpectedStatus}
@@ -128,13 +137,13 @@ func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
 	case d.signIn && !exchange && a.Status < 500:
 		return found(activesyncPreauthDevice, "%s answered %s", d.name, statusLine(a)), true
 	case a.Status == http.StatusForbidden:
-		return found(activesyncBlocked, "%s%s", statusLine(a), d.behind()), true
+		return found(activesyncBlocked, "%s%s%s", statusLine(a), a.forbidden(), d.behind()), true
 	case a.Status >= 500:
 		return found(activesyncServerError, "%s%s", statusLine(a), d.behind()), true
 	case !exchange && (leavesHost(a) || a.Status == http.StatusOK && isPage(a)):
 		return found(activesyncPreauthDevice, "%s instead of a challenge%s", statusLine(a), d.behind()), true
 	case a.Status != http.StatusUnauthorized:
-		return found(activesyncUnexpectedStatus, "%s, wanted 401%s", statusLine(a), d.behind()), true
+		return found(activesyncUnexpectedStatus, "%s, wanted 401%s%s", statusLine(a), leadsToSignIn(a), d.behind()), true
 	default:
 		return check.Finding{}, false
 	}
@@ -253,7 +262,7 @@ func judgeAuthorizationURI(v *check.Verdict, b Challenge, diag Diagnostics, tena
 	v.Clear(authorizationURIMissing)
 	u, err := url.Parse(raw)
 	if err != nil || !strings.EqualFold(u.Scheme, "https") || !isEntraHost(u.Hostname()) || portOf(u) != "443" {
-		v.Find(authorizationURIForeign, nil, "authorization_uri is %s, %s", shownLocation(raw), wanted)
+		v.Find(authorizationURIForeign, nil, "authorization_uri is %s, %s%s", shownLocation(raw), wanted, foreignCloud(u))
 		v.Open("the authorization_uri is foreign", authorizationURIUnusual)
 		return
 	}
@@ -261,6 +270,14 @@ func judgeAuthorizationURI(v *check.Verdict, b Challenge, diag Diagnostics, tena
 	if !isAuthorizePath(u.Path, tenant) {
 		v.Find(authorizationURIUnusual, nil, "authorization_uri is %s, %s", shownURL(u), wanted)
 	}
+}
+
+// foreignCloud is otherCloud of a URL that may be none.
+func foreignCloud(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return otherCloud(u.Hostname())
 }
 
 // isEntraHost: the sign-in hosts of the worldwide cloud that Exchange gives
@@ -322,7 +339,7 @@ func judgeTokenError(v *check.Verdict, b Challenge, diag Diagnostics) {
 		v.Clear(tokenError)
 		return
 	}
-	v.Find(tokenError, nil, "the challenge has error=%q%s", e, diag.beside())
+	v.Find(tokenError, nil, "the challenge has error=%q%s%s", e, policyWords(b), diag.beside())
 }
 
 // beside words the diagnostics for the end of a detail.

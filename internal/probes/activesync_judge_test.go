@@ -207,7 +207,7 @@ func TestJudgeMailboxPair(t *testing.T) {
 		"no challenge for it":             {exchange(), []string{"mailbox_oauth_off"}, nil},
 		"a server error says nothing of it": {answered(500, "X-FEServer", "EX01"), []string{"server_error"},
 			[]string{"mailbox_oauth_off"}},
-		"a refusal says nothing of it": {answered(403), []string{"blocked"}, []string{"mailbox_oauth_off"}},
+		"a refusal says nothing of it": {answered(403), nil, []string{"mailbox_oauth_off"}},
 		"a mere warning is the host's": {exchange(healthyBearer + `, error="invalid_token"`), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

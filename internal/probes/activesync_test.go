@@ -79,7 +79,7 @@ func TestActiveSyncFaults(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 			healthyExchange(w, r)
-		}, target, []string{"response_invalid"}},
+		}, target, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEstate(t, ca, tc.serve)

@@ -246,6 +246,9 @@ func (a *autodiscover) judgePublished(ctx context.Context, v *check.Verdict, giv
 		hosts = append(hosts, given.Hostname())
 	}
 	names := make([]published, len(hosts))
+	for i, h := range hosts {
+		names[i].host = h
+	}
 	if a.external {
 		parallel(len(hosts), func(i int) {
 			addrs, _, _ := a.route.resolve(ctx, hosts[i])

@@ -35,7 +35,9 @@ var (
 		Runbook: autodiscoverBlockedRunbook,
 		Summary: "AutoDiscover refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added.",
 		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
-			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges."}
+			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. The detail " +
+			"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of Cloudflare or of another device may refuse hmad's " +
+			"User-Agent alone: allow it there, or set `user_agent`."}
 	autodiscoverServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
 		Runbook: autodiscoverServerErrorRunbook,
 		Summary: "AutoDiscover answers with a server error, so accounts cannot be added.",
@@ -92,8 +94,10 @@ var (
 			"and correct what differs with `Set-ActiveSyncVirtualDirectory '<identity>' -ExternalUrl '<url>'`; or correct `activesync.url` in hmad's config."}
 	privateAddress = &check.Reason{Name: "private_address", Severity: check.Warning,
 		Runbook: privateAddressRunbook,
-		Summary: "From outside, a published name resolves to an address that the Internet does not route, so Microsoft's cloud cannot reach it.",
-		Fix:     "Publish a public address for the name in public DNS. Private addresses over ExpressRoute do not work here either."}
+		Summary: "A published name leads to an address that the Internet does not route, or is one that public DNS cannot hold (a single label, .local), so " +
+			"Microsoft's cloud cannot reach it.",
+		Fix: "Publish a public address for the name in public DNS. Private addresses over ExpressRoute do not work here either. A name of the " +
+			"internal network in AutoDiscover's Url is the directory's ExternalUrl: `Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 )
 
 // autodiscoverReasons lists, in order of judgement, what one address may show;
@@ -141,7 +145,7 @@ func judgeAutodiscover(v *check.Verdict, d discovery) *url.URL {
 		return nil
 	}
 	if unreadable != nil {
-		stop(v, autodiscoverReasons, responseInvalid, "200, but the body is not AutoDiscover's: %v", unreadable)
+		stop(v, autodiscoverReasons, responseInvalid, "200, but the body is not AutoDiscover's: %s", notDiscovery(last, unreadable))
 		return nil
 	}
 	return d.judgeURL(v, body)
@@ -168,7 +172,7 @@ func (d discovery) judgeStatus(a *Answer, body discovered) (f check.Finding, sto
 	case a.Status == http.StatusUnauthorized:
 		return found(authenticationRequired, "%s, offers %s%s", statusLine(a), schemes(cs), dev.behind()), true
 	case a.Status == http.StatusForbidden:
-		return found(autodiscoverBlocked, "%s%s", statusLine(a), dev.behind()), true
+		return found(autodiscoverBlocked, "%s%s%s", statusLine(a), a.forbidden(), dev.behind()), true
 	case a.Status >= 500:
 		return found(autodiscoverServerError, "%s%s%s", statusLine(a), body.problem(), dev.behind()), true
 	case isRedirect(a.Status):
@@ -237,6 +241,10 @@ func (d discovery) judgeURL(v *check.Verdict, body discovered) *url.URL {
 		return nil
 	case err != nil || u.Scheme != "https" || u.Hostname() == "":
 		stop(v, autodiscoverReasons, urlInsecure, "Url is %s, wanted https://…", shownLocation(body.URL))
+		return nil
+	}
+	if isCloudHost(u.Hostname()) {
+		stop(v, autodiscoverReasons, autodiscoverPointsToCloud, "Url is %s, which is Exchange Online's", shownURL(u))
 		return nil
 	}
 	if extra := beyondPath(u); extra != "" {

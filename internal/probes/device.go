@@ -20,6 +20,8 @@ type device struct {
 	locations []string // parts of a redirect's Location, in lower case
 	hosts     []string // endings of the host that was asked or is redirected to
 	bodies    []string // parts of its pages, in lower case
+	headers   []string // beginnings of names of headers, in Go's canonical spelling
+	server    string   // its value of Server, in lower case
 	scheme    string   // an authentication scheme of its own
 }
 
@@ -42,6 +44,8 @@ var devices = []device{
 	{name: "AD FS Web Application Proxy", signIn: true,
 		cookies: []string{"EdgeAccessCookie"}, locations: []string{"/adfs/ls/", "urn:appproxy:com"}},
 	{name: "Hybrid Agent or application proxy (msappproxy.net)", hosts: []string{".msappproxy.net"}},
+	{name: "Entra application proxy", headers: []string{appProxyHeader}},
+	{name: "Cloudflare", headers: []string{"Cf-Ray"}, server: "cloudflare"},
 	{name: "F5 BIG-IP (LTM or ASM)", cookies: []string{"BIGipServer"},
 		bodies: []string{"the requested url was rejected"}},
 	{name: "FortiWeb", cookies: []string{"cookiesession1"}},
@@ -49,6 +53,10 @@ var devices = []device{
 	{name: "Sophos UTM", bodies: []string{"powered by utm web protection"}},
 	{name: "SonicWall", bodies: []string{"nsa_banner"}},
 }
+
+// appProxyHeader begins the names of the headers that the Entra application
+// proxy adds to every answer.
+const appProxyHeader = "X-Ms-Proxy-"
 
 // maxPage is how much of a page is searched for a fingerprint.
 const maxPage = 64 << 10
@@ -61,6 +69,8 @@ func fingerprint(a *Answer, cs []Challenge) device {
 	cookies := cookieNames(a.Header)
 	for _, d := range devices {
 		if d.marks(a, cookies, location, page) || d.scheme != "" && scheme(cs, d.scheme) != nil {
+			// The application proxy's own Bearer challenge: it asks for a sign-in.
+			d.signIn = d.signIn || hasHeader(a, appProxyHeader) && scheme(cs, "Bearer") != nil
 			return d
 		}
 	}
@@ -80,6 +90,14 @@ func (d device) marks(a *Answer, cookies []string, location string, page []byte)
 			}
 		}
 	}
+	for _, want := range d.headers {
+		if hasHeader(a, want) {
+			return true
+		}
+	}
+	if d.server != "" && strings.EqualFold(a.Header.Get("Server"), d.server) {
+		return true
+	}
 	for _, want := range d.locations {
 		if strings.Contains(location, want) {
 			return true
@@ -92,6 +110,16 @@ func (d device) marks(a *Answer, cookies []string, location string, page []byte)
 	}
 	for _, want := range d.bodies {
 		if len(page) > 0 && bytes.Contains(page, []byte(want)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasHeader reports whether a header's name begins so.
+func hasHeader(a *Answer, beginning string) bool {
+	for name := range a.Header {
+		if strings.HasPrefix(name, beginning) {
 			return true
 		}
 	}

@@ -52,16 +52,21 @@ func handshakeFault(ctx context.Context, addr string, took time.Duration, err er
 
 // answerFault judges an error between the request and the end of the answer's
 // header.
-func answerFault(ctx context.Context, took time.Duration, err error) *fault {
+func (s *session) answerFault(ctx context.Context, took time.Duration, err error) *fault {
 	var op *net.OpError
 	switch {
 	case isTimeout(ctx, err):
 		return newFault(timedOut, "the request was sent and no whole answer header came within %s", check.Span(took))
 	case errors.As(err, &op) && op.Op == "remote error":
-		// In TLS 1.3 a server refuses a client without certificate only now.
+		// In TLS 1.3 a server refuses a client without certificate only now, and
+		// in TLS 1.2 one that asked after the request.
+		if s.visit.certificateAsked {
+			return newFault(tlsFailed, "the server requires a client certificate (%s), which Microsoft's cloud does not have", transport.Cause(err))
+		}
 		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", transport.Cause(err))
 	case hungUp(err):
-		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s)", transport.Cause(err))
+		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s): a firewall's signature or a rule of URL "+
+			"Rewrite (AbortRequest) closes it without an answer", transport.Cause(err))
 	default:
 		return newFault(responseInvalid, "the answer is not valid HTTP: %s", transport.Cause(err))
 	}

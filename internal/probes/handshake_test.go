@@ -46,9 +46,9 @@ func TestAFaultOfTheHandshakeIsTLSFailed(t *testing.T) {
 		"no common version":   {withConfig(&tls.Config{MaxVersion: tls.VersionTLS11}), "protocol version"},
 		"no HTTP/1.1":         {withConfig(&tls.Config{NextProtos: []string{"smtp"}}), "no application protocol"},
 		"a client certificate wanted in TLS 1.2": {withConfig(&tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}),
-			"handshake"},
+			"requires a client certificate"},
 		"a client certificate wanted in TLS 1.3": {withConfig(&tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAnyClientCert}),
-			"certificate required"},
+			"requires a client certificate"},
 		"a key of another certificate": {func(c net.Conn) {
 			s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{{Certificate: cert.Certificate, PrivateKey: otherKey.PrivateKey.(*ecdsa.PrivateKey)}}})
 			s.Handshake()
@@ -106,7 +106,7 @@ func TestTheCertificateIsJudgedInOrder(t *testing.T) {
 		"intermediate sent, its root unknown":          {newAuthority(t, "unknown intermediate", stranger).leaf(t, aia), []string{"certificate_untrusted"}, "no trusted root", true},
 		"an expired intermediate":                      {old.leaf(t, nil), []string{"certificate_expired"}, "a certificate of the chain has expired or is not valid yet: CN=old intermediate", true},
 		"for an address alone":                         {root.leaf(t, func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), []string{"certificate_name_mismatch"}, "for 192.0.2.1, not for", true},
-		"not for servers":                              {root.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), []string{"certificate_untrusted"}, "incompatible key usage", true},
+		"not for servers":                              {root.leaf(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), []string{"certificate_untrusted"}, "it is for client authentication only", true},
 		"an escape sequence in the name of the issuer": {newAuthority(t, "\x1b[31mred", nil).leaf(t, nil), []string{"certificate_untrusted"}, `\x1b[31mred`, true},
 	}
 	for name, test := range tests {

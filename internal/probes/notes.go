@@ -91,7 +91,7 @@ func (v Visit) connection() string {
 
 // notes returns the answer's status line and its headers.
 func (a *Answer) notes() []string {
-	notes := []string{fmt.Sprintf("%s %d %s", a.Proto, a.Status, http.StatusText(a.Status))}
+	notes := []string{fmt.Sprintf("%s %d %s", a.Proto, a.Status, a.phrase())}
 	for _, name := range sortedNames(a.Header) {
 		for _, value := range a.Header[name] {
 			if len(notes) > maxNoteHeaders {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
@@ -15,9 +16,13 @@ type published struct {
 }
 
 // judgePrivate finds names that resolve to addresses which the Internet does
-// not route. It judges only from outside, for inside private addresses are split
-// DNS, and clears only when it knows every name.
+// not route. Addresses are judged only from outside, for inside private ones are
+// split DNS; names that public DNS cannot hold are found everywhere. It clears only when it knows every name.
 func judgePrivate(v *check.Verdict, external bool, names []published) {
+	if unpublished := unpublishedNames(names); len(unpublished) > 0 {
+		v.Find(privateAddress, unpublished, "the Internet cannot have the name %s", strings.Join(unpublished, ", "))
+		return
+	}
 	if !external {
 		v.NotApplicable("hmad stands inside, where names may have private addresses (vantage: external judges it)", privateAddress)
 		return
@@ -40,6 +45,34 @@ func judgePrivate(v *check.Verdict, external bool, names []published) {
 	default:
 		v.Clear(privateAddress)
 	}
+}
+
+// unpublishedNames returns the names that public DNS cannot hold, and the
+// addresses in a name's place that the Internet does not route.
+func unpublishedNames(names []published) (hosts []string) {
+	for _, n := range names {
+		if unpublished(n.host) {
+			hosts = append(hosts, n.host)
+		}
+	}
+	return hosts
+}
+
+// privateEndings are the ends of names that public DNS does not hold: RFC 6762
+// (local, and in its appendix G what is in use beside it), RFC 6761 (localhost),
+// RFC 8375 (home.arpa), and ICANN's internal.
+var privateEndings = []string{".local", ".localhost", ".localdomain", ".internal", ".intranet", ".private", ".corp", ".home", ".lan", ".home.arpa"}
+
+// unpublished reports whether a URL's host cannot be reached from the Internet
+// whatever DNS says: a single label, a private ending, an address of this host,
+// of this link or of a private network.
+func unpublished(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		return isPrivate(a) || a.Unmap().IsLoopback() || a.IsUnspecified()
+	}
+	return !strings.Contains(host, ".") ||
+		slices.ContainsFunc(privateEndings, func(ending string) bool { return strings.HasSuffix(host, ending) })
 }
 
 // sharedSpace is RFC 6598's range of carriers.

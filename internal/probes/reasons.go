@@ -58,7 +58,8 @@ var (
 		Runbook: responseInvalidRunbook,
 		Summary: "The answer cannot be read (not HTTP, incomplete, too large, or not in the expected form), so clients cannot use it either.",
 		Fix: "Repeat the request with the curl command of this result and see what answers. Look for a device in front of Exchange that " +
-			"rewrites or truncates answers."}
+			"rewrites or truncates answers. Where the connection is closed without any answer, look for a signature of the web application firewall and " +
+			"for a rule of IIS URL Rewrite with the action AbortRequest."}
 )
 
 // transportReasons lists them in order of judgement: a name, a connection, a

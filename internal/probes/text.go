@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -38,12 +39,27 @@ func shownLocation(s string) string {
 
 // statusLine words an answer's status, its type and where it leads.
 func statusLine(a *Answer) string {
-	s := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
+	s := strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, a.phrase()))
+	if words := statusWords[a.Status]; words != "" {
+		s += " (" + words + ")"
+	}
 	if t := a.Header.Get("Content-Type"); t != "" {
 		s += ", " + check.Clean(t, 60)
 	}
 	if to := a.Header.Get("Location"); to != "" {
 		s += ", Location: " + shownLocation(to)
 	}
+	if to := a.Header.Get("X-Ms-Location"); to != "" {
+		s += ", X-MS-Location: " + shownLocation(to)
+	}
 	return s
+}
+
+// registered returns the registry's phrase of a status; none for 449 and 451,
+// which Exchange uses for something else.
+func registered(status int) string {
+	if statusWords[status] != "" {
+		return ""
+	}
+	return http.StatusText(status)
 }

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,18 +34,29 @@ func (s *session) handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
 		NextProtos:         []string{"http/1.1"},
 		InsecureSkipVerify: true, // VerifyConnection does it
 		VerifyConnection:   s.verify,
+		// A server that wants a client certificate for one path alone asks once
+		// the request is there (TLS 1.2, as IIS and Apache do).
+		Renegotiation:        tls.RenegotiateOnceAsClient,
+		CipherSuites:         suites(),
+		GetClientCertificate: s.withoutCertificate,
 	})
 	err := conn.HandshakeContext(ctx)
 	var judged *fault
 	switch {
 	case errors.As(err, &judged):
 		return nil, judged
-	case transport.Local(err) != nil:
-		return nil, transport.Local(err)
-	case err != nil:
-		return nil, handshakeFault(ctx, s.visit.peer(), time.Since(start), err)
+	case err == nil:
+		return conn, nil
 	}
-	return conn, nil
+	took := time.Since(start)
+	if ours := cmp.Or(transport.Local(err), s.cannotFollow(err)); ours != nil {
+		return nil, ours
+	}
+	if s.visit.certificateAsked && refusedBy(err, "handshake failure", "certificate required", "bad certificate") {
+		return nil, newFault(tlsFailed, "%s requires a client certificate in the TLS handshake (%s), which Microsoft's cloud does not have",
+			s.visit.peer(), transport.Cause(err))
+	}
+	return nil, handshakeFault(ctx, s.visit.peer(), took, err)
 }
 
 // verify records and judges the certificates of a handshake. The error is the
@@ -115,6 +127,7 @@ func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
 	leaf := chain[0]
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
+	var critical x509.UnhandledCriticalExtension
 	switch {
 	case errors.As(err, &unknown) && fetchable(leaf) && !presented(chain[1:], leaf):
 		return certificateChainIncomplete, fmt.Sprintf("the server does not send the certificate of the issuer %s", issuer(leaf))
@@ -123,9 +136,31 @@ func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
 			check.Clean(invalid.Cert.Subject.String(), 200), check.Moment(invalid.Cert.NotAfter))
 	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject):
 		return certificateUntrusted, "the certificate is self-signed: " + issuer(leaf)
+	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		return certificateUntrusted, "the certificate is not for servers: " + usages(leaf)
+	case errors.As(err, &critical):
+		return certificateUntrusted, "the chain has a critical extension that this client does not know" + unknownExtensions(chain)
 	default:
 		return certificateUntrusted, fmt.Sprintf("no trusted root for the issuer %s: %s", issuer(leaf), check.Clean(err.Error(), 200))
 	}
+}
+
+// usages words what a certificate that may not be a server's is for.
+func usages(c *x509.Certificate) string {
+	if slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return "it is for client authentication only (extended key usage)"
+	}
+	return "server authentication is not among its extended key usages"
+}
+
+// unknownExtensions names the critical extensions that nobody here knows.
+func unknownExtensions(chain []*x509.Certificate) string {
+	for _, c := range chain {
+		if len(c.UnhandledCriticalExtensions) > 0 {
+			return fmt.Sprintf(": %s, in the certificate %s", c.UnhandledCriticalExtensions[0], check.Clean(c.Subject.String(), 120))
+		}
+	}
+	return ""
 }
 
 func fetchable(c *x509.Certificate) bool {

@@ -20,11 +20,16 @@ const (
 // Answer is one HTTP response as far as it was read: the header whole, the
 // body up to maxBody bytes. The body of a status 101 is never read.
 type Answer struct {
-	URL      *url.URL // what was asked
-	Proto    string   // HTTP/1.1
-	Status   int
-	Header   http.Header
-	Body     []byte
+	URL    *url.URL // what was asked
+	Proto  string   // HTTP/1.1
+	Status int
+	Phrase string // the reason phrase as sent; may be empty
+	Header http.Header
+	Body   []byte
+	Coding string // of a body that could not be decoded; empty where it was
+
+	CertificateAsked bool // the connection's handshake asked for a client certificate
+
 	Received time.Time     // when its first byte came, by the check's clock
 	Waited   time.Duration // from the request's last byte to the answer's first
 }
@@ -52,6 +57,8 @@ type Visit struct {
 	route *route
 	asked []*http.Request // in order, the unanswered last one included
 	tls   uint16          // the version agreed on
+
+	certificateAsked bool // the server asked for a client certificate
 
 	noRoute bool // this host has no route to the address's family
 }

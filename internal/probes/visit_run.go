@@ -201,20 +201,22 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 	s.reusable = false
 	start := time.Now()
 	resp, err := s.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, &s.trace)))
-	switch {
-	case errors.Is(err, errSpent):
+	if errors.Is(err, errSpent) {
 		return err
-	case transport.Local(err) != nil:
-		return transport.Local(err)
-	case err != nil:
-		return answerFault(ctx, time.Since(start), err)
+	}
+	if local := transport.Local(err); local != nil {
+		return local
+	}
+	if err != nil {
+		return s.answerFault(ctx, time.Since(start), err)
 	}
 	defer resp.Body.Close()
 	received := s.visit.route.now().Add(-time.Since(s.answered))
-	a := &Answer{URL: req.URL, Proto: resp.Proto, Status: resp.StatusCode, Header: resp.Header,
-		Received: received, Waited: s.answered.Sub(s.asked)}
+	a := &Answer{URL: req.URL, Proto: resp.Proto, Status: resp.StatusCode, Phrase: phraseOf(resp), Header: resp.Header,
+		CertificateAsked: s.visit.certificateAsked,
+		Received:         received, Waited: s.answered.Sub(s.asked)}
 	s.visit.Answers = append(s.visit.Answers, a)
-	a.Body, err = readBody(ctx, resp, s.answered)
+	a.Body, a.Coding, err = readBody(ctx, resp, s.answered)
 	if len(s.visit.Answers) == 1 {
 		s.visit.Phases.Processing, s.visit.Phases.Transfer = a.Waited, time.Since(s.answered)
 	}
@@ -224,18 +226,27 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 
 // readBody reads at most maxBody bytes. After a status 101 the connection is
 // no longer HTTP, and nothing would bound a read from it.
-func readBody(ctx context.Context, resp *http.Response, since time.Time) ([]byte, error) {
+func readBody(ctx context.Context, resp *http.Response, since time.Time) (body []byte, coding string, err error) {
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody {
-		return nil, nil
+		return nil, "", nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(body) <= maxBody {
+		body, coding = decode(resp.Header.Get("Content-Encoding"), body)
+	}
 	switch {
 	case err != nil:
-		return body, bodyFault(ctx, len(body), time.Since(since), err)
+		return body, coding, bodyFault(ctx, len(body), time.Since(since), err)
 	case len(body) > maxBody:
-		return body[:maxBody], newFault(responseInvalid, "the answer's body is over the limit of %d bytes", maxBody)
+		return body[:maxBody], coding, newFault(responseInvalid, "the answer's body is over the limit of %d bytes", maxBody)
 	}
-	return body, nil
+	return body, coding, nil
+}
+
+// phraseOf returns the reason phrase of a status line.
+func phraseOf(resp *http.Response) string {
+	_, phrase, _ := strings.Cut(resp.Status, " ")
+	return phrase
 }
 
 // open gets a fresh connection ready: TCP, the proxy's tunnel, TLS.
