@@ -34,6 +34,8 @@ func TestBadConfigs(t *testing.T) {
 		"a missing CA file":            {sixLines + "    ca_file: /nonexistent/ca.pem\n", `:7: targets[0].ca_file: `},
 		"a CA file of no use":          {sixLines + "    ca_file: " + write(t, dir, "junk.pem", "junk") + "\n", `:7: targets[0].ca_file: `},
 		"a URL without https":          {strings.Replace(sixLines, "https:", "http:", 1), `:6: targets[0].activesync.url: got "http://`},
+		"a secret for its file's name": {sixLines + "    ca_file: hunter2\n", `:7: targets[0].ca_file: open (a name that is withheld, because it may be the secret itself): no such file`},
+		"a schedule without quotes":    {sixLines + "    checks: {activesync: {schedule: */5 * * * *}}\n", `:7: got a schedule without quotes: put the schedule in quotes`},
 		"two targets of a name":        {sixLines + strings.TrimPrefix(sixLines, "targets:\n"), `:7: targets[1].name: got "contoso", want another name: the target in line 2 has this one`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -130,7 +132,7 @@ func (w *world) keepsPushed(file *config.File) error {
 func readFile(name string, max int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, named(name, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, max+1))
@@ -140,9 +142,19 @@ func readFile(name string, max int64) ([]byte, error) {
 	return data, err
 }
 
+// named returns an error about a file with its name as far as it may be shown.
+func named(name string, err error) error {
+	var pathErr *fs.PathError
+	if !errors.As(err, &pathErr) {
+		return err
+	}
+	return &fs.PathError{Op: pathErr.Op, Path: config.ShownFile(name), Err: pathErr.Err}
+}
+
 // readDir lists the regular files of a folder.
 func readDir(name string) ([]string, error) {
 	entries, err := os.ReadDir(name)
+	err = named(name, err)
 	var files []string
 	for _, e := range entries {
 		if e.Type().IsRegular() {

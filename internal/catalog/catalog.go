@@ -68,9 +68,9 @@ func (b *builder) fail(path, format string, args ...any) {
 }
 
 func (b *builder) target(i int, t config.Target) {
-	path := fmt.Sprintf("targets[%d].checks.", i)
+	path := fmt.Sprintf("targets[%d].", i)
 	for _, name := range slices.Sorted(maps.Keys(t.Checks)) {
-		b.settings(path+name, name, t.Checks[name])
+		b.settings(path+config.ShownCheck(name), name, t.Checks[name])
 	}
 	text := textOf(t)
 	var checks []*check.Check
@@ -79,7 +79,7 @@ func (b *builder) target(i int, t config.Target) {
 		if on := s.Enabled; on == nil && def.Off || on != nil && !*on {
 			continue
 		}
-		checks = append(checks, b.plan(path+def.Name, t, def, hash(def.Name, text)))
+		checks = append(checks, b.plan(path+config.ShownCheck(def.Name), t, def, hash(def.Name, text)))
 	}
 	if b.file.Sound(i) {
 		b.equip(i, t, checks)
@@ -119,12 +119,12 @@ func (b *builder) wayOut(t config.Target) (func(context.Context) error, error) {
 func (b *builder) settings(path, name string, s config.CheckSettings) {
 	def := Find(name)
 	if def == nil {
-		b.fail(path, "unknown check %q, want one of %s", name, strings.Join(Names(), ", "))
+		b.fail(path, "unknown check %s, want one of %s", config.Shown(name), strings.Join(Names(), ", "))
 		return
 	}
 	for i, w := range s.Accept {
 		if w.Reason != "" && def.Reason(w.Reason) == nil {
-			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %q of %s", w.Reason, name)
+			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %s of %s", config.Shown(w.Reason), name)
 		}
 	}
 }

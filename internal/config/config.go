@@ -111,7 +111,7 @@ type Date struct{ time.Time }
 func (d *Date) UnmarshalYAML(n *yaml.Node) error {
 	day, err := time.Parse(time.DateOnly, n.Value)
 	if err != nil {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: got %q, want a date such as 2027-03-31", n.Line, n.Value)}}
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: got %s, want a date such as 2027-03-31", n.Line, Shown(n.Value))}}
 	}
 	d.Time = day
 	return nil

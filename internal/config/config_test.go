@@ -57,7 +57,7 @@ func TestFaultsOfAConfig(t *testing.T) {
 		"no mailbox":                    {swap("    mailbox: hmad-probe@contoso.com\n", ""), `hmad.yaml:2: targets[0].mailbox: got "", want the address of a mailbox on premises, such as hmad-probe@contoso.com`},
 		"a tenant by name":              {swap("5de110f8-2e0f-4d45-891d-bcf2218e253d", "contoso.onmicrosoft.com"), `hmad.yaml:4: targets[0].tenant: got "contoso.onmicrosoft.com", want the tenant's id, a GUID`},
 		"a URL for a host":              {swap("host: auto", "host: https://auto"), `hmad.yaml:5: targets[0].autodiscover.host: got "https://autodiscover.contoso.com", want a host name, such as autodiscover.contoso.com`},
-		"a URL without https":           {swap("https://mail", "http://mail"), `hmad.yaml:6: targets[0].activesync.url: got "http://mail.contoso.com/Microsoft-Server-ActiveSync", want an https URL without query`},
+		"a URL without https":           {swap("https://mail", "http://mail"), `hmad.yaml:6: targets[0].activesync.url: got "http://mail.contoso.com", want an https URL without query`},
 		"credentials in a URL":          {swap("https://mail", "https://me:hunter2@mail"), `hmad.yaml:6: targets[0].activesync.url: got a URL with credentials, want one without`},
 		"a member without port":         {swap("{url:", "{members: [10.0.0.1], url:"), `hmad.yaml:6: targets[0].activesync.members[0]: got "10.0.0.1", want an address with port, such as 10.0.0.11:443`},
 		"unknown vantage":               {six + "    vantage: outside\n", `hmad.yaml:7: targets[0].vantage: got "outside", want internal or external`},
@@ -70,7 +70,7 @@ func TestFaultsOfAConfig(t *testing.T) {
 		"a waiver without end":          {six + "    checks: {activesync: {accept: [{reason: certificate_expiring}]}}\n", `hmad.yaml:7: targets[0].checks.activesync.accept[0].until: got nothing, want the last day of the waiver, such as 2027-03-31`},
 		"a waiver until never":          {six + "    checks:\n      activesync:\n        accept: [{reason: x, until: never}]\n", `hmad.yaml:9: got "never", want a date such as 2027-03-31`},
 		"all at once": {swap("https://mail", "http://mail") + "    vantage: outside\n    oops: 1\n",
-			`hmad.yaml:6: targets[0].activesync.url: got "http://mail.contoso.com/Microsoft-Server-ActiveSync", want an https URL without query
+			`hmad.yaml:6: targets[0].activesync.url: got "http://mail.contoso.com", want an https URL without query
 hmad.yaml:7: targets[0].vantage: got "outside", want internal or external
 hmad.yaml:8: unknown key "oops"`},
 	} {

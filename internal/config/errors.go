@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -101,6 +102,7 @@ func (f *File) Join(es ...*Error) error {
 var (
 	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type .*$`)
+	quotedForm    = regexp.MustCompile("'.*'|\".*\"|`.*`")
 	yamlWrongType = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(.*)`)? into (.*)$")
 )
 
@@ -117,6 +119,25 @@ func fromYAML(file string, err error) Errors {
 	return es
 }
 
+// unquoted finds a value that begins with a character that YAML keeps for itself.
+var unquoted = regexp.MustCompile(`(?m)^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
+
+// unreadable returns the error of a text that is no YAML. A value without its
+// quotes, such as the schedule */5 * * * * or @hourly, is told in plain words.
+func unreadable(file string, data []byte, err error) Errors {
+	at := unquoted.FindSubmatchIndex(data)
+	if at == nil {
+		return fromYAML(file, err)
+	}
+	line := 1 + bytes.Count(data[:at[2]], []byte("\n"))
+	key := string(data[at[2]:at[3]])
+	msg := "got a value that begins with *, @, %, & or ! without quotes: put the value of " + key + " in quotes"
+	if key == "schedule" {
+		msg = `got a schedule without quotes: put the schedule in quotes, such as schedule: "*/5 * * * *" or "@hourly"`
+	}
+	return Errors{{File: file, Line: line, Msg: msg}}
+}
+
 func yamlError(file, text string) *Error {
 	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
 	line, _ := strconv.Atoi(m[1])
@@ -131,18 +152,21 @@ var wanted = map[string]string{
 
 func yamlMessage(text string) string {
 	if m := yamlUnknown.FindStringSubmatch(text); m != nil {
-		return fmt.Sprintf("unknown key %q", m[1])
+		return "unknown key " + Shown(m[1])
 	}
 	if m := yamlWrongType.FindStringSubmatch(text); m != nil {
 		want, ok := wanted[m[3]]
 		if !ok {
 			want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[3], "[]")]
 		}
-		got := strconv.Quote(m[2])
+		got := Shown(m[2])
+		if strings.HasSuffix(m[2], "...") { // the library has cut it: its form cannot be judged
+			got = withheld
+		}
 		if m[2] == "" {
 			got = map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"}[m[1]]
 		}
 		return fmt.Sprintf("got %s, want %s", got, want)
 	}
-	return text
+	return quotedForm.ReplaceAllStringFunc(text, func(s string) string { return Shown(s[1 : len(s)-1]) })
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -118,8 +117,8 @@ func readConnectTo(texts map[string]string) ConnectTo {
 
 // pathOf returns the path of a connection, without what may be a secret.
 func pathOf(from string) string {
-	if strings.Contains(from, "@") {
+	if !isHost(from) {
 		return "connect_to"
 	}
-	return "connect_to." + withoutQuery(from)
+	return "connect_to." + from
 }

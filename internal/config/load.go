@@ -61,7 +61,7 @@ func readFile(path string) ([]byte, error) {
 func Parse(name string, data []byte) (*File, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fromYAML(name, err)
+		return nil, unreadable(name, data, err)
 	}
 	f := &File{path: name, lines: linesOf(&doc)}
 	var es Errors
@@ -131,5 +131,12 @@ func setUnless[T interface{ IsZero() bool }](s *T, text string, read func(string
 }
 
 // Show returns the config as YAML, with defaults. It holds no secrets: a config
-// only names the files that hold them.
-func (f *File) Show() ([]byte, error) { return yaml.Marshal(f) }
+// only names the files that hold them, and what may be no such name is withheld.
+func (f *File) Show() ([]byte, error) {
+	var n yaml.Node
+	if err := n.Encode(f); err != nil {
+		return nil, err
+	}
+	hideNames(&n)
+	return yaml.Marshal(&n)
+}

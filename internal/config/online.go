@@ -96,10 +96,10 @@ func (f *File) validateTenants(es *Errors) {
 		}
 		v := validator{f, fmt.Sprintf("targets[%d].exchange_online", i), es}
 		if got, want := t.ExchangeOnline.Rate, other.ExchangeOnline.Rate; got != want {
-			v.fail("rate", "got %g for target %s, want %g, as for target %s: they share the budget of their tenant", got, t.Name, want, other.Name)
+			v.fail("rate", "got %g for target %s, want %g, as for target %s: they share the budget of their tenant", got, shownName(t.Name), want, shownName(other.Name))
 		}
 		if got, want := t.ExchangeOnline.Concurrency, other.ExchangeOnline.Concurrency; got != want {
-			v.fail("concurrency", "got %d for target %s, want %d, as for target %s: they share the budget of their tenant", got, t.Name, want, other.Name)
+			v.fail("concurrency", "got %d for target %s, want %d, as for target %s: they share the budget of their tenant", got, shownName(t.Name), want, shownName(other.Name))
 		}
 	}
 }

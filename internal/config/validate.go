@@ -29,7 +29,7 @@ func (v validator) fail(path, format string, args ...any) {
 // want adds an error for the setting at path unless it is ok.
 func (v validator) want(ok bool, path, got, want string) {
 	if !ok {
-		v.fail(path, "got %q, want %s", got, want)
+		v.fail(path, "got %s, want %s", Shown(got), want)
 	}
 }
 
@@ -69,7 +69,7 @@ func (f *File) validate() Errors {
 		t := &f.Targets[i]
 		tv := validator{f, fmt.Sprintf("targets[%d]", i), &es}
 		if line, taken := first[t.Name]; taken && t.Name != "" {
-			tv.fail("name", "got %q, want another name: the target in line %d has this one", t.Name, line)
+			tv.fail("name", "got %s, want another name: the target in line %d has this one", Shown(t.Name), line)
 		} else {
 			first[t.Name] = f.lines.of(tv.path + ".name")
 		}
@@ -131,7 +131,7 @@ func (t *Target) validateWay(v validator) {
 
 func (t *Target) validateChecks(v validator) {
 	for name, c := range t.Checks {
-		path := "checks." + name
+		path := ShownCheck(name)
 		v.read(path+".schedule", c.Schedule, "")
 		if _, given := v.file.lines[join(v.path, path+".timeout")]; given && c.Timeout <= 0 {
 			v.fail(path+".timeout", "got %s, want a duration over 0", c.Timeout)

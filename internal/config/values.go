@@ -1,9 +1,6 @@
 package config
 
 import (
-	"strconv"
-	"strings"
-
 	"gopkg.in/yaml.v3"
 )
 
@@ -41,18 +38,7 @@ func (r refusal) text(want string) string {
 
 // refuse refuses a text. It is shown without what may be a secret.
 func refuse(text string) written {
-	if strings.Contains(text, "@") {
-		return written{refused: refusal{got: "a value with credentials"}}
-	}
-	return written{refused: refusal{got: strconv.Quote(withoutQuery(text))}}
-}
-
-// withoutQuery cuts a URL's query and fragment.
-func withoutQuery(text string) string {
-	if i := strings.IndexAny(text, "?#"); i >= 0 {
-		return text[:i+1] + "…"
-	}
-	return text
+	return written{refused: refusal{got: Shown(text)}}
 }
 
 // decode reads a text; empty is as if it were left out.

@@ -117,9 +117,31 @@ func guard(name, value string) string {
 	switch name {
 	case "Set-Cookie":
 		return cutAt("=")
-	case "Location", "Content-Location", "X-Ms-Location", "Refresh":
-		return cutAt("?")
+	case "Location", "Content-Location", "X-Ms-Location":
+		return guardURL(value)
+	case "Refresh":
+		return cutRefresh(value)
 	default:
 		return value
 	}
+}
+
+// cutRefresh returns the value of a Refresh header, "5; url=https://…", with its
+// URL as far as it may be shown.
+func cutRefresh(value string) string {
+	head, to, found := strings.Cut(value, "=")
+	if !found {
+		return head
+	}
+	return head + "=" + guardURL(strings.Trim(to, `"' `))
+}
+
+// guardURL returns a URL as far as it may be shown, and marks a query that it
+// leaves out.
+func guardURL(value string) string {
+	shown := shownLocation(value)
+	if strings.Contains(value, "?") {
+		shown += "?…"
+	}
+	return shown
 }

@@ -91,3 +91,18 @@ func TestSamplesNameTheAddressOnlyAmongSeveral(t *testing.T) {
 		at("b.contoso.test", "192.0.2.3:443"), at("b.contoso.test", "192.0.2.3:443"), at("a.contoso.test", "192.0.2.1:443"),
 	}))
 }
+
+func TestNoHeaderShowsCredentialsOrAQuery(t *testing.T) {
+	for name, c := range map[string]struct{ header, value, want string }{
+		"credentials":             {"Location", "https://svc:S3cret@mail.contoso.com/a", "https://mail.contoso.com/a"},
+		"a query and a fragment":  {"Location", "https://mail.contoso.com/a?S3cret#S3cret", "https://mail.contoso.com/a?…"},
+		"a fragment":              {"Content-Location", "/a#S3cret", "/a"},
+		"no URL":                  {"X-Ms-Location", "https://svc:S3cret%zz@mail.contoso.com", "(not a URL)"},
+		"a refresh":               {"Refresh", "5; url=https://svc:S3cret@mail.contoso.com/a?S3cret", "5; url=https://mail.contoso.com/a?…"},
+		"a refresh of this page":  {"Refresh", "5", "5"},
+		"a cookie":                {"Set-Cookie", "a=S3cret", "a=…"},
+		"a header without secret": {"Server", "nginx", "nginx"},
+	} {
+		assert.Equal(t, c.want, guard(c.header, c.value), name)
+	}
+}
