@@ -33,6 +33,7 @@ type daemon struct {
 	world      *world
 	intakes    *intakes
 	meter      *exporter.Meter
+	guard      *guard
 	dispatcher *runs.Dispatcher
 	exporter   *exporter.Server
 	checks     atomic.Pointer[[]*check.Check] // in force
@@ -98,7 +99,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 
 // newDaemon puts the parts together; none of them works yet.
 func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
-	d := &daemon{configFile: c.configFile, log: log}
+	d := &daemon{configFile: c.configFile, log: log, guard: s.guard}
 	path := ""
 	if c.storagePath != "" {
 		path = filepath.Join(c.storagePath, "state.db")
@@ -114,7 +115,7 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
 		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Hold: catalog.Hold, Mailbox: d.lookUp,
-		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.mayPost, Version: version, Now: now,
+		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.trusts, Version: version, Now: now,
 		ErrorLog: zap.NewStdLog(log)})
 	return d
 }
@@ -160,12 +161,16 @@ func (d *daemon) inForce() []*check.Check {
 	return nil
 }
 
-// reload loads the config file again and says how that went.
+// reload loads the config file and the users of the web config again and says
+// how that went.
 func (d *daemon) reload(context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.notify.reloading()
 	defer d.notify.ready()
+	if err := d.guard.reload(); err != nil {
+		d.log.Error("web config not taken up, its previous users stay in force", zap.Error(err))
+	}
 	if err := d.load(); err != nil {
 		d.exporter.Reloaded(err)
 		d.log.Error("config refused, the previous config stays in force", zap.Error(err))

@@ -139,6 +139,7 @@ func TestWhoMayPost(t *testing.T) {
 		"loopback":                             {local.page, nil, http.StatusOK},
 		"loopback, from another site's page":   {local.page, []string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
 		"loopback, by a name that was rebound": {local.page, []string{"Host", "evil.example"}, http.StatusForbidden},
+		"loopback, by its name in capitals":    {local.page, []string{"Host", "LOCALHOST"}, http.StatusOK},
 		"every address, no authentication":     {open.page, nil, http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +149,7 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
-// The web config is read anew for each request: who takes the passwords out of
+// The toolkit reads the web config anew for each request: who takes the passwords out of
 // it has not opened the POSTs to everybody.
 func TestWebConfigThatLosesItsPasswords(t *testing.T) {
 	web := write(t, t.TempDir(), "web.yml", "basic_auth_users: {prometheus: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}\n")

@@ -72,11 +72,11 @@ const (
 // taken reports whether it is hmad that has the address.
 func (c *cli) taken(ctx context.Context, what, flag, address string) step {
 	who := whoHas(ctx, address)
-	guards, err := authenticates(*c.web.WebConfigFile)
+	wants, err := readDemands(*c.web.WebConfigFile)
 	switch {
 	case who == healthy:
 		return step{what: what, status: works, detail: address + " is used by the running hmad, which is healthy"}
-	case who == guarded && guards && err == nil:
+	case who == guarded && err == nil && !wants.none():
 		return step{what: what, status: works, detail: address + " is taken, and requires what the web config sets: probably the running hmad"}
 	default:
 		return step{what, broken, address + " is used by something other than an hmad with these settings", "stop what uses it, or choose another " +

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 	"golang.org/x/sync/errgroup"
-	"gopkg.in/yaml.v3"
 
 	"github.com/hmad/hmad/internal/exporter"
 )
@@ -36,15 +34,20 @@ type site struct {
 	main   []net.Listener
 	health net.Listener // nil: none
 	local  bool         // loopback alone
+	guard  *guard
 }
 
 // listen opens every listener, after the web config has been found in order.
 func (c *cli) listen(log *zap.Logger) (*site, error) {
-	s := &site{log: log, flags: c.web}
 	file := *c.web.WebConfigFile
 	if err := web.Validate(file); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, oneLine(pathless(err)))
 	}
+	guard, err := newGuard(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{log: log, flags: c.web, guard: guard}
 	if err := s.open(c.healthAddress); err != nil {
 		s.close()
 		return nil, err
@@ -132,46 +135,12 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// mayPost reports whether the two POSTs are answered: to loopback, or to whoever
-// has authenticated. The web config is read again for each request, by the
-// toolkit as well as here.
-func (s *site) mayPost() bool { return s.local || s.authenticated() }
-
-// authenticated reports whether whoever got this far has been asked who it is; a
-// web config that cannot be read asks nobody.
-func (s *site) authenticated() bool {
-	ok, err := authenticates(*s.flags.WebConfigFile)
-	return err == nil && ok
-}
-
-// authenticates reports whether the web config at path asks every client who it
-// is, by password or by certificate.
-func authenticates(path string) (bool, error) {
-	if path == "" {
-		return false, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return false, err
-	}
-	var conf struct {
-		Users map[string]string `yaml:"basic_auth_users"`
-		TLS   struct {
-			ClientAuth string `yaml:"client_auth_type"`
-		} `yaml:"tls_server_config"`
-	}
-	if err := yaml.Unmarshal(data, &conf); err != nil {
-		return false, fmt.Errorf("%s: %s", path, oneLine(err))
-	}
-	return len(conf.Users) > 0 || conf.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
-}
-
 // ownName refuses POSTs that came to a loopback listener by another name, where
 // nobody is asked for a password: a page elsewhere may point a name of its own
 // at 127.0.0.1 (DNS rebinding). Reading stays open, for proxies on this host.
 func (s *site) ownName(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && s.local && !s.trusts(r) {
+		if r.Method == http.MethodPost && s.local && s.guard.open() && !s.trusts(r) {
 			http.Error(w, fmt.Sprintf("got host %q, want localhost or a loopback address", r.Host), http.StatusForbidden)
 			return
 		}
@@ -179,15 +148,17 @@ func (s *site) ownName(next http.Handler) http.Handler {
 	})
 }
 
-// trusts reports whether whoever asks has authenticated, or asks loopback by its
-// own name.
+// trusts reports whether whoever asks has shown the proofs that the web config
+// asked for at start, or, where it asked for none, asks loopback by its own name.
 func (s *site) trusts(r *http.Request) bool {
-	return s.local && isLoopbackName((&url.URL{Host: r.Host}).Hostname()) || s.authenticated()
+	return s.guard.proves(r) || s.guard.open() && s.local && isLoopbackName((&url.URL{Host: r.Host}).Hostname())
 }
 
+// isLoopbackName reports whether host names loopback; names have no case, and
+// may end with a dot.
 func isLoopbackName(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || err == nil && ip.IsLoopback()
 }
 
 func allLoopback(listeners []net.Listener) bool {

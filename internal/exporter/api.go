@@ -12,8 +12,9 @@ import (
 	"github.com/hmad/hmad/internal/state"
 )
 
-const mayNotPost = "this listener is neither on loopback nor protected by authentication. " +
-	"Listen on 127.0.0.1, or set basic_auth_users or client certificates in --web.config.file."
+const mayNotPost = "the request shows neither a password nor a client certificate that --web.config.file asked for when hmad started, " +
+	"and only a listener on 127.0.0.1 without such a file, asked as localhost, does without. " +
+	"Set basic_auth_users or client certificates there and restart hmad, or listen on 127.0.0.1."
 
 // results answers GET /api/v1/results: the latest result of every check.
 func (s *Server) results(w http.ResponseWriter, _ *http.Request) {
@@ -30,7 +31,7 @@ func (s *Server) results(w http.ResponseWriter, _ *http.Request) {
 // its result. The status page's forms, which carry from=page, are sent back to
 // the page instead.
 func (s *Server) run(w http.ResponseWriter, r *http.Request) {
-	if !s.mayPost(w) {
+	if !s.mayPost(w, r) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxPostBody)
@@ -99,7 +100,7 @@ func runStatus(err error) int {
 
 // reloadNow answers POST /-/reload.
 func (s *Server) reloadNow(w http.ResponseWriter, r *http.Request) {
-	if !s.mayPost(w) {
+	if !s.mayPost(w, r) {
 		return
 	}
 	if s.Reload == nil {
@@ -115,16 +116,16 @@ func (s *Server) reloadNow(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "The config was taken over.")
 }
 
-// mayPost refuses a POST on a listener that anybody may reach.
-func (s *Server) mayPost(w http.ResponseWriter) bool {
-	if !s.postsAllowed() {
+// mayPost refuses a POST of a client that may not send one.
+func (s *Server) mayPost(w http.ResponseWriter, r *http.Request) bool {
+	if !s.postsAllowed(r) {
 		answer(w, http.StatusForbidden, "refused: "+mayNotPost)
 		return false
 	}
 	return true
 }
 
-func (s *Server) postsAllowed() bool { return s.MayPost != nil && s.MayPost() }
+func (s *Server) postsAllowed(r *http.Request) bool { return s.MayPost != nil && s.MayPost(r) }
 
 // answerJSON writes v, indented for those who read it in a terminal.
 func answerJSON(w http.ResponseWriter, v any) {

@@ -188,7 +188,7 @@ func TestCheckAgainIsOffWhereItWouldBeRefused(t *testing.T) {
 	o.MayPost = nil
 	page := render(t, o, "/")
 	assert.Equal(t, 5, strings.Count(page, `<button disabled aria-describedby="whynot"`))
-	assert.Contains(t, text(page), "«Check again» is off: this listener is neither on loopback")
+	assert.Contains(t, text(page), "«Check again» is off: the request shows neither a password")
 }
 
 func TestThePageRefreshesOnlyWhenAsked(t *testing.T) {

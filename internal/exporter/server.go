@@ -69,9 +69,9 @@ type Options struct {
 	// Runbook returns the address of a reason's runbook, for a link on the page;
 	// nil: there is none.
 	Runbook func(check, reason string) string
-	// MayPost allows the two POSTs: the listener is on loopback, or whoever
-	// talks to it has authenticated.
-	MayPost func() bool // asked for each request; nil: nobody may
+	// MayPost reports whether the client of this request may send the two POSTs;
+	// nil: nobody may.
+	MayPost func(*http.Request) bool
 
 	Version  string
 	Now      func() time.Time // nil: time.Now
