@@ -129,3 +129,16 @@ func TestTheSecretItselfForTheNameOfItsFile(t *testing.T) {
 		}
 	}
 }
+
+func TestAHostWithAnUmlaut(t *testing.T) {
+	for _, text := range []string{strings.Replace(six, "host: autodiscover", "host: münchen", 1), six + "    resolver: münchen.contoso.com\n",
+		six + "    proxy: http://münchen.contoso.com:3128\n"} {
+		_, err := config.Parse("hmad.yaml", []byte(text))
+		require.Error(t, err)
+		if strings.Contains(text, "proxy") {
+			assert.Contains(t, err.Error(), "withheld", "what is no host in ASCII may be anything")
+		} else {
+			assert.Contains(t, err.Error(), "want the name as DNS has it, in ASCII (xn--…)")
+		}
+	}
+}

@@ -17,6 +17,8 @@ var (
 	// plainForm is a text that is no secret by its form: words of letters and
 	// digits, numbers, names of hosts and their like.
 	plainForm = regexp.MustCompile(`^[\pL\pN \n_.,:/*+()\[\]-]{0,100}$`)
+	// foreignLetters are those of a name that DNS has in another form (RFC 5891).
+	foreignLetters = regexp.MustCompile(`[^\x00-\x7f]`)
 	// keyForm is a word as long as a key or a token has it.
 	keyForm = regexp.MustCompile(`[\pL\pN_+/]{24,}`)
 	// nameOfFile is a file without folder, which a password does not look like.

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -65,25 +66,25 @@ func newAutodiscover(t config.Target, env check.Env) (*autodiscover, error) {
 		external: t.Vantage == config.External, memory: env.Memory}, nil
 }
 
-// namedHosts are the hosts that the target names, in lower case.
+// namedHosts are the hosts that the target names, with their ports, in lower case.
 func namedHosts(t config.Target, question, want *url.URL) []string {
-	hosts := []string{question.Hostname()}
+	hosts := []string{endOf(question)}
 	if want != nil {
-		hosts = append(hosts, want.Hostname())
+		hosts = append(hosts, endOf(want))
 	}
 	for _, h := range t.Autodiscover.RedirectHosts {
-		hosts = append(hosts, h.Name)
-	}
-	for i, h := range hosts {
-		hosts[i] = strings.ToLower(h)
+		hosts = append(hosts, endOf(&url.URL{Host: h.String()}))
 	}
 	return hosts
 }
 
-// allowed reports whether the target names the host: only to such ones is a
+// endOf returns the host and port of a URL, in lower case.
+func endOf(u *url.URL) string { return strings.ToLower(net.JoinHostPort(u.Hostname(), portOf(u))) }
+
+// allowed reports whether the target names the host and port: only to such ones is a
 // redirect followed, because the question holds the mailbox's address.
-func (a *autodiscover) allowed(host string) bool {
-	return slices.Contains(a.named, strings.ToLower(host))
+func (a *autodiscover) allowed(to *url.URL) bool {
+	return slices.Contains(a.named, endOf(to))
 }
 
 // trail is one address's way through the redirects.
@@ -194,7 +195,7 @@ func (a *autodiscover) follow(ctx context.Context, v Visit) (trail, error) {
 		answer := v.Answers[0]
 		t.hops = append(t.hops, answer)
 		next := location(answer)
-		if next == nil || next.Scheme != "https" || !a.allowed(next.Hostname()) || len(t.hops) > maxHops || t.asked(next) {
+		if next == nil || next.Scheme != "https" || !a.allowed(next) || len(t.hops) > maxHops || t.asked(next) {
 			return t, nil
 		}
 		t.notes = append(t.notes, "redirect "+answer.URL.Host+" → "+check.Clean(shownURL(next), maxDetail))

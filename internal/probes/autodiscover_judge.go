@@ -114,7 +114,7 @@ var autodiscoverReasons = append(transportReasons[:len(transportReasons):len(tra
 type discovery struct {
 	hops    []*Answer // in order, at least one; the last was not followed any further
 	want    *url.URL  // the configured ActiveSync URL; nil when there is none
-	allowed func(host string) bool
+	allowed func(to *url.URL) bool
 }
 
 // discovered is AutoDiscover's answer in JSON (domain notes, section 2.2).
@@ -206,7 +206,7 @@ func (d discovery) judgeRedirect(a *Answer, exchange bool, dev device) check.Fin
 		return found(autodiscoverUnexpectedStatus, "%s, which leads nowhere", statusLine(a))
 	case to.Scheme == "http":
 		return found(redirectInsecure, "%s after %s", statusLine(a), d.path())
-	case d.allowed(to.Hostname()) && to.Scheme == "https":
+	case d.allowed(to) && to.Scheme == "https":
 		return found(redirectLoop, "%d redirects: %s → %s", len(d.hops), d.path(), shownURL(to))
 	case isCloudHost(to.Hostname()):
 		return found(redirectsToCloud, "%s", statusLine(a))

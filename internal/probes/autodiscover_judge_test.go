@@ -122,8 +122,8 @@ func judgedAutodiscover(d discovery) (s seen, given *url.URL) {
 	return s, given
 }
 
-func allowedInTests(host string) bool {
-	return host == "autodiscover.contoso.com" || host == "mail.contoso.com"
+func allowedInTests(to *url.URL) bool {
+	return endOf(to) == "autodiscover.contoso.com:443" || endOf(to) == "mail.contoso.com:443"
 }
 
 func TestJudgeAutodiscoverWithoutAConfiguredURL(t *testing.T) {

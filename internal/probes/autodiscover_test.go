@@ -193,5 +193,8 @@ func TestNamedHosts(t *testing.T) {
 	target := config.Target{Autodiscover: config.Autodiscover{RedirectHosts: []config.Host{
 		checktest.Setting[config.Host]("A.contoso.test:444"), checktest.Setting[config.Host]("b.contoso.test")}}}
 	question, _ := url.Parse("https://Autodiscover.contoso.test:8443/")
-	assert.Equal(t, []string{"autodiscover.contoso.test", "a.contoso.test", "b.contoso.test"}, namedHosts(target, question, nil))
+	assert.Equal(t, []string{"autodiscover.contoso.test:8443", "a.contoso.test:444", "b.contoso.test:443"}, namedHosts(target, question, nil))
+	a := &autodiscover{named: namedHosts(target, question, nil)}
+	assert.False(t, a.allowed(mustURL("https://b.contoso.test:8443/")), "another port of a host that is named")
+	assert.True(t, a.allowed(mustURL("https://B.contoso.test/")))
 }
