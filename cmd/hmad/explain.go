@@ -8,12 +8,13 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/exporter"
 	"github.com/hmad/hmad/internal/near"
 )
 
 // explain prints what the argument names: a reason by its full or short name or
-// by its alert, all of a check, an alert about hmad itself, a class of error; or
-// every reason.
+// by its alert, all of a check, an alert about hmad itself by its name or reason,
+// a class of error, a metric; or every reason.
 func (c *cli) explain(ctx context.Context) int {
 	found := false
 	for _, d := range catalog.Defs() {
@@ -25,6 +26,7 @@ func (c *cli) explain(ctx context.Context) int {
 	}
 	found = c.explainAlert() || found
 	found = c.explainClass() || found
+	found = c.explainMetric() || found
 	if !found {
 		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists, an alert or a class of error; did you mean %s?",
 			c.reason, strings.Join(near.Names(c.reason, explained(), 3), ", ")))
@@ -41,7 +43,7 @@ func explained() []string {
 		}
 	}
 	for _, a := range catalog.OwnAlerts() {
-		names = append(names, a.Name)
+		names = append(names, a.Name, a.Reason)
 	}
 	for _, class := range check.Classes {
 		names = append(names, class.Name)
@@ -86,12 +88,30 @@ func (c *cli) entry(name, severity, means, fix string, book *check.Runbook, more
 // explainAlert prints the alert about hmad itself that the argument names.
 func (c *cli) explainAlert() (found bool) {
 	for _, a := range catalog.OwnAlerts() {
-		if c.reason == a.Name {
+		if c.reason == a.Name || c.reason != "" && c.reason == a.Reason || ofOwn(c.reason, a.Reason) {
 			c.entry(a.Name, a.Severity, a.Summary, a.Fix, nil, a.Runbook)
 			found = true
 		}
 	}
 	return found
+}
+
+// ofOwn reports whether name is the reason of an alert about hmad itself, with
+// a check before it as subjects show it: mailbox_sync.undecided, hmad.reload_failed.
+func ofOwn(name, reason string) bool {
+	of, rest, dotted := strings.Cut(name, ".")
+	return dotted && rest == reason && (of == "hmad" || catalog.Find(of) != nil)
+}
+
+// explainMetric prints the metric that the argument names.
+func (c *cli) explainMetric() bool {
+	for _, m := range append(catalog.Metrics(), exporter.Own...) {
+		if m.Name == c.reason {
+			fmt.Fprintf(c.stdout, "%s (a metric: %s)\n  means:  %s\n\n", m.Name, m.Kind, m.Help)
+			return true
+		}
+	}
+	return false
 }
 
 // explainClass prints the class of error that the argument names: why a check

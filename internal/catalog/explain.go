@@ -5,7 +5,8 @@ import (
 )
 
 // OwnAlert is an alert that no reason stands behind, in words for people.
-type OwnAlert struct{ Name, Severity, Summary, Fix, Runbook string }
+// Reason is its label reason, which subjects show after the check's name.
+type OwnAlert struct{ Name, Reason, Severity, Summary, Fix, Runbook string }
 
 // OwnAlerts lists the alerts about hmad itself and the service level.
 func OwnAlerts() []OwnAlert {
@@ -15,7 +16,7 @@ func OwnAlerts() []OwnAlert {
 	for _, r := range append(s.ownAlerts(), s.serviceLevel()...) {
 		if r.Alert != "" {
 			text := r.Annotations
-			all = append(all, OwnAlert{r.Alert, r.Labels["severity"], text["summary"], words.Replace(text["fix"]), text["runbook_url"]})
+			all = append(all, OwnAlert{r.Alert, r.Labels["reason"], r.Labels["severity"], text["summary"], words.Replace(text["fix"]), text["runbook_url"]})
 		}
 	}
 	return all
