@@ -40,6 +40,7 @@ var elsewhere = map[string]string{
 	"mute_time_intervals": "Alertmanager's config",
 	"time_intervals":      "Alertmanager's config",
 	"basic_auth_users":    "the exporter-toolkit's web config",
+	"client_auth_type":    "the exporter-toolkit's web config",
 	"tls_server_config":   "the exporter-toolkit's web config",
 	"http_code":           "curl",
 	"redirect_url":        "curl",

@@ -99,7 +99,8 @@ func (f *File) validateTenants(es *Errors) {
 			v.fail("rate", "got %g for target %s, want %g, as for target %s: they share the budget of their tenant", got, shownName(t.Name), want, shownName(other.Name))
 		}
 		if got, want := t.ExchangeOnline.Concurrency, other.ExchangeOnline.Concurrency; got != want {
-			v.fail("concurrency", "got %d for target %s, want %d, as for target %s: they share the budget of their tenant", got, shownName(t.Name), want, shownName(other.Name))
+			v.fail("concurrency", "got %d for target %s, want %d, as for target %s: they share the budget of their tenant",
+				got, shownName(t.Name), want, shownName(other.Name))
 		}
 	}
 }

@@ -117,7 +117,9 @@ func TestAScheduleWithoutQuotes(t *testing.T) {
 }
 
 func TestTheSecretItselfForTheNameOfItsFile(t *testing.T) {
-	for name, shown := range map[string]bool{"hunter2": false, "S3cret/x+y=": false, "/etc/hmad/token": true, "token.txt": true, "./token": true, `C:\hmad\token`: true} {
+	for name, shown := range map[string]bool{
+		"hunter2": false, "S3cret/x+y=": false, "/etc/hmad/token": true, "token.txt": true, "./token": true, `C:\hmad\token`: true,
+	} {
 		assert.Equal(t, shown, config.ShownFile(name) == name, name)
 		f, err := config.Parse("hmad.yaml", []byte(strings.Replace(six+online, "/run/secret", "'"+name+"'", 1)))
 		require.NoError(t, err)
