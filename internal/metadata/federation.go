@@ -1,7 +1,6 @@
 package metadata
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -48,7 +47,7 @@ func ParseFederation(data []byte) (Document, error) {
 		return Document{}, err
 	}
 	var e entityDescriptor
-	if err := xml.Unmarshal(data, &e); err != nil {
+	if err := newXMLDecoder(data).Decode(&e); err != nil {
 		return Document{}, fmt.Errorf("not federation metadata: %s", check.Clean(err.Error(), maxDetail))
 	}
 	if strings.TrimSpace(e.ID) == "" {
@@ -88,7 +87,7 @@ func boundXML(data []byte) error {
 	if len(data) > maxDocument {
 		return errTooLarge
 	}
-	d := xml.NewDecoder(bytes.NewReader(data))
+	d := newXMLDecoder(data)
 	depth, roots := 0, 0
 	for {
 		token, err := d.RawToken()
