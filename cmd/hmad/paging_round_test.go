@@ -30,6 +30,8 @@ type round struct {
 	pace       pace
 	box        *inbox
 	prometheus string
+	server     *process // Prometheus, at that address
+	serve      []string // its arguments
 	groups     groups
 	daemons    []*demoDaemon
 }
@@ -87,8 +89,20 @@ scrape_configs:
   - job_name: prometheus
     static_configs: [{targets: [%q]}]
 `, every, every, every, alertmanager, strings.Join(daemons, ", "), r.prometheus))
-	startServer(r.t, "prometheus", "prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"),
-		"--web.listen-address="+r.prometheus, "--log.level=warn")
+	r.serve = []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(dir, "tsdb"), "--web.listen-address=" + r.prometheus,
+		"--rules.alert.resend-delay=" + inPromQL(r.pace.of(time.Minute)), "--log.level=warn"}
+	r.restartPrometheus()
+}
+
+// restartPrometheus ends Prometheus, where it runs, and starts it with what it had
+// stored.
+func (r *round) restartPrometheus() {
+	if r.server != nil {
+		r.server.stop()
+	}
+	path, err := exec.LookPath("prometheus")
+	require.NoError(r.t, err, "prometheus is not installed: scripts/test-deps installs it")
+	r.server = startProgram(r.t, path, r.serve...)
 	awaitListener(r.t, r.prometheus)
 }
 

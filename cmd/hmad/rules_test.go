@@ -21,7 +21,8 @@ func TestRulesForATrial(t *testing.T) {
 	p := start(t, "rules", "--scale=0.1")
 	<-p.exited
 	assert.Equal(t, exitOK, p.stop())
-	assert.Contains(t, p.stdout.String(), "- alert: HmadActivesyncBearerMissing\n        expr: last_over_time(hmad_finding{check=\"activesync\",reason=\"bearer_missing\"}[1m]) == 1\n        for: 36s\n")
+	assert.Contains(t, p.stdout.String(), "hmad_finding{check=\"activesync\",reason=\"bearer_missing\"}[1m]")
+	assert.Contains(t, p.stdout.String(), "hmad_finding_since_timestamp_seconds{check=\"activesync\",reason=\"bearer_missing\"} >= bool 42)[1m18s:3s]")
 }
 
 func TestRulesRefusesAScaleThatIsNone(t *testing.T) {

@@ -129,7 +129,6 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 			rules = append(rules, rule{
 				Alert:         AlertName(d.Name, r.Name),
 				Expr:          s.finding(d, r),
-				For:           s.of(holdOf(d, r)),
 				KeepFiringFor: s.of(wait.keep()),
 				Labels:        map[string]string{"severity": string(r.Severity)},
 				Annotations: map[string]string{
@@ -144,14 +143,32 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 	return rules
 }
 
-// finding is the expression of a reason's alert.
+// finding is the expression of a reason's alert: it stands, and it has stood for
+// its hold. The severity is none of the series' business: a release that changes
+// it would leave two of them for as long as a finding counts.
 func (s scale) finding(d *check.Def, r *check.Reason) string {
-	expr := s.within(findingOf(d, r), standing)
-	told := sooner(d, r)
-	if told == nil {
-		return expr + " == 1"
+	expr := "max without (severity) (" + s.within(findingOf(d, r), standing) + ")\nand\n" + s.held(d, r, holdOf(d, r), remembered(d, r)) + " == 1"
+	if told := sooner(d, r); told != nil {
+		expr += "\nunless on (job, instance, target)\n" + s.told(d, told)
 	}
-	return "(" + expr + "\nunless on (job, instance, target)\n" + s.told(d, told) + ") == 1"
+	return "(" + expr + ") == 1"
+}
+
+// held is 1 where a finding had stood for its hold at some moment of the time
+// that is remembered. hmad itself says since when it stands: a restart of
+// Prometheus, which forgets how long an alert with a for has waited, changes
+// nothing. A finding stands since the start of its run, which takes aRun with
+// its scrape.
+func (s scale) held(d *check.Def, r *check.Reason, hold, remembered time.Duration) string {
+	since := check.FindingSince.Name + `{check="` + d.Name + `",reason="` + r.Name + `"}`
+	return "max_over_time((time() - " + since + " >= bool " + s.seconds(hold+aRun) + ")[" + s.of(remembered) + ":" + s.of(evaluationInterval) + "])"
+}
+
+// remembered is how long a finding that is found again needs no new hold: one
+// good run between two bad ones makes no second page. It is no less than how
+// long a finding counts whose hmad has died.
+func remembered(d *check.Def, r *check.Reason) time.Duration {
+	return max(standing+missable, waitsOf(d).keep()+holdOf(d, r))
 }
 
 // findingOf selects the series of a reason.
@@ -165,9 +182,7 @@ func findingOf(d *check.Def, r *check.Reason) string {
 // alerts: that stays empty where Grafana evaluates these expressions.
 func (s scale) told(d *check.Def, r *check.Reason) string {
 	slower := waitsOf(d)
-	hold := waitsOf(d.Sooner).hold(r)
-	return "max_over_time(min_over_time(" + findingOf(d.Sooner, r) + "[" + s.of(hold) + "])[" +
-		s.of(slower.gap+slower.keep()) + ":" + s.of(evaluationInterval) + "]) == 1"
+	return s.held(d.Sooner, r, waitsOf(d.Sooner).hold(r), slower.gap+slower.keep()) + " == 1"
 }
 
 // sooner returns the reason of d.Sooner for the same fault; nil where
@@ -181,7 +196,7 @@ func sooner(d *check.Def, r *check.Reason) *check.Reason {
 	return d.Sooner.Reason(r.Name)
 }
 
-// holdOf returns the for of a reason's alert: that of its check's waits, or as
+// holdOf returns how long a reason stands before it alerts: by its check's waits, or as
 // long as it takes the check that looks more often to tell of the same fault.
 func holdOf(d *check.Def, r *check.Reason) time.Duration {
 	if told := sooner(d, r); told != nil {
@@ -221,7 +236,7 @@ const (
 	keptMost = 15 * time.Minute
 )
 
-// hold returns an alert's for, unless its reason states one. Between two runs a
+// hold returns how long a finding stands before it alerts, unless its reason states it. Between two runs a
 // finding cannot change, so there are two sensible times: at once, or as long
 // as it takes the next run to agree. At once where the run itself has looked
 // twice (Confirm), and where the next look is so far away that waiting for it

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -100,10 +101,14 @@ func newCheckTest(d *check.Def) checkTest {
 	for _, r := range d.Reasons {
 		line := newTimeline(holdOf(d, r), wait.keep())
 		end = max(end, line.resolved)
-		for _, target := range []struct{ name, values string }{
-			{"contoso", line.fault()}, {"fabrikam", line.blip()}, {"wingtip", repeated("0", line.resolved+1)}} {
+		for _, target := range []struct{ name, values, since string }{
+			{"contoso", line.fault(), line.faultSince()}, {"fabrikam", line.blip(), line.blipSince()}, {"wingtip", repeated("0", line.resolved+1), ""}} {
 			t.Series = append(t.Series, testSeries{fmt.Sprintf("hmad_finding{job=%q,instance=%q,check=%q,target=%q,reason=%q,severity=%q}",
 				"hmad", testInstance, d.Name, target.name, r.Name, r.Severity), target.values})
+			if target.since != "" {
+				t.Series = append(t.Series, testSeries{fmt.Sprintf("hmad_finding_since_timestamp_seconds{job=%q,instance=%q,check=%q,target=%q,reason=%q}",
+					"hmad", testInstance, d.Name, target.name, r.Name), target.since})
+			}
 		}
 		t.Alerts = append(t.Alerts, newAlertTest(d, r, line))
 	}
@@ -160,6 +165,23 @@ func (t timeline) fault() string {
 func (t timeline) blip() string {
 	return strings.Join([]string{repeated("0", begins), repeated("1", t.fires-begins), repeated("0", t.resolved-t.fires+1)}, " ")
 }
+
+// faultSince is the start of the run that found it, a minute before the scrape
+// that saw it, for as long as fault stands; then that of the run that found it again.
+func (t timeline) faultSince() string {
+	first, again := sinceMinute(begins-1), sinceMinute(t.back-1)
+	return strings.Join([]string{missing(begins), first, "stale", repeated(first, t.fires-begins-1), "stale",
+		repeated(first, t.away-t.fires-2), "stale", missing(t.back - t.away - 1), repeated(again, t.mended-t.back), "stale"}, " ")
+}
+
+func (t timeline) blipSince() string {
+	return strings.Join([]string{missing(begins), repeated(sinceMinute(begins-1), t.fires-begins), "stale"}, " ")
+}
+
+func sinceMinute(m int) string { return strconv.Itoa(60 * m) }
+
+// missing writes n samples that are not there.
+func missing(n int) string { return fmt.Sprintf("_x%d", n) }
 
 // repeated writes n samples of one value: promtool reads "1+0x2" as 1 1 1.
 func repeated(value string, n int) string { return fmt.Sprintf("%s+0x%d", value, n-1) }

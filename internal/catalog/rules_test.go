@@ -180,7 +180,7 @@ func TestAnchorsAreGitHubs(t *testing.T) {
 	for heading, want := range map[string]string{
 		"activesync.bearer_missing": "activesyncbearer_missing",
 		"HmadDown":                  "hmaddown",
-		"How `for` is chosen":       "how-for-is-chosen",
+		"How `keep` is chosen":      "how-keep-is-chosen",
 		"Who, and when?":            "who-and-when",
 	} {
 		assert.Equal(t, want, anchor(heading))

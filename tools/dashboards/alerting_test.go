@@ -136,14 +136,17 @@ func TestGrafanaTellsAnOutageOnce(t *testing.T) {
 	r := grafanaRules(t)["HmadTlsOffloadConnectFailed"]
 	var file strings.Builder
 	file.WriteString("tests:\n  - interval: 1m\n    input_series:\n")
-	for _, s := range []struct{ check, target, values string }{
-		{"activesync", "contoso", "0+0x4 1+0x29 0+0x90"}, {"tls_offload", "contoso", "0+0x16 1+0x59 0+0x50"},
-		{"activesync", "fabrikam", "0+0x120"}, {"tls_offload", "fabrikam", "0+0x16 1+0x59 0+0x50"},
+	for _, s := range []struct{ check, target, values, since string }{
+		{"activesync", "contoso", "0+0x4 1+0x29 0+0x90", "_x5 240+0x29 stale"}, {"tls_offload", "contoso", "0+0x16 1+0x59 0+0x50", "_x17 960+0x59 stale"},
+		{"activesync", "fabrikam", "0+0x120", "_"}, {"tls_offload", "fabrikam", "0+0x16 1+0x59 0+0x50", "_x17 960+0x59 stale"},
 	} {
-		fmt.Fprintf(&file, "      - {series: 'hmad_finding{job=\"hmad\",instance=\"jump1:9749\",check=%q,target=%q,reason=\"connect_failed\"}', values: '%s'}\n", s.check, s.target, s.values)
+		for family, values := range map[string]string{"hmad_finding": s.values, "hmad_finding_since_timestamp_seconds": s.since} {
+			fmt.Fprintf(&file, "      - {series: '%s{job=\"hmad\",instance=\"jump1:9749\",check=%q,target=%q,reason=\"connect_failed\"}', values: '%s'}\n",
+				family, s.check, s.target, values)
+		}
 	}
 	file.WriteString("    promql_expr_test:\n")
-	for at, told := range map[string]string{"10m": "[]", "25m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "76m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "80m": "[]"} {
+	for at, told := range map[string]string{"10m": "[]", "23m": "[]", "25m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "76m": "[{labels: '{target=\"fabrikam\"}', value: 1}]", "80m": "[]"} {
 		fmt.Fprintf(&file, "      - {expr: %q, eval_time: %s, exp_samples: %s}\n", "count by (target) ("+r.query()+" "+r.comparisons()+")", at, told)
 	}
 	testRules(t, file.String())
