@@ -44,11 +44,11 @@ unit:
 
 # The trials that take many minutes or measure something, one after the other:
 # what the plan promises of 100,000 mailboxes; every fault to its one page through
-# a real Prometheus and Alertmanager; the sweep's rate, memory and ten kills.
+# a real Prometheus and Alertmanager, and a restart of that Prometheus; the sweep's rate, memory and ten kills.
 E2E = CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 12h -v
 e2e: deps
 	$(E2E) -run 'TestWhatThePlanPromises|TestThePromisesHold|TestTheTable' ./internal/sync/simulate
-	$(E2E) -run 'TestEveryFaultPagesOnce' ./cmd/hmad
+	$(E2E) -run 'TestEveryFaultPagesOnce|TestARestartOfPrometheusTellsNothing' ./cmd/hmad
 	$(E2E) -run 'TestSweep|TestFleetOf' ./cmd/hmad
 
 # Every fuzz target for FUZZTIME.
