@@ -179,7 +179,6 @@ func (s wireSection) section() Section {
 		return Section{Error: "since: " + err.Error()}
 	}
 	if powershell.Values(s.Data) > maxValues || powershell.Values(s.Errors) > maxValues {
-		s.Data, s.Errors = nil, nil
 		return Section{OK: *s.OK, Error: shown(s.Error), over: true}
 	}
 	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since, LeftOut: max(0, s.LeftOut), Errors: mailboxErrors(s.Errors),
