@@ -55,7 +55,7 @@ var (
 			"It names a domain that moved to another tenant.",
 			"Realm or IssuerIdentifier was changed by hand.",
 		},
-		Verify: "Fetch it as Exchange would: `curl -s '<AuthMetadataUrl>' | grep -o 'entityID=\"[^\"]*\"'`. The entityID must equal " +
+		Verify: "Fetch it as Exchange would: `curl -s '<auth metadata url>' | grep -o 'entityID=\"[^\"]*\"'`. The entityID must equal " +
 			"IssuerIdentifier of the auth server.",
 		Owners: []check.Owner{check.OwnerExchange},
 		Mended: "entityID equals IssuerIdentifier, and the next run of the job writes no event 2007 of MSExchange AuthAdmin.",
@@ -66,7 +66,7 @@ var (
 			"Microsoft changes its keys and publishes old and new ones together for a time.",
 			"The metadata of a special cloud contains more certificates.",
 		},
-		Verify: "Count what is published in the first role: `curl -s '<AuthMetadataUrl>' | grep -o '<X509Certificate>[^<]*' | sort -u | wc -l`.",
+		Verify: "Count what is published in the first role: `curl -s '<auth metadata url>' | grep -o '<X509Certificate>[^<]*' | sort -u | wc -l`.",
 		Owners: []check.Owner{check.OwnerExchange},
 		Mended: "The count is below eight, and event 2011 of MSExchange AuthAdmin is not written.",
 		Source: "The limit of ten and event 2011: reported for Exchange 2013 CU23; newer builds may accept more.",
@@ -90,8 +90,8 @@ var (
 			"The outbound proxy (InternetWebProxy) was removed or asks for a sign-in.",
 			"Servers are in a child domain, and EnableAuthAdminReadSession is False.",
 		},
-		Verify: "On the server that runs the job: `Invoke-WebRequest -UseBasicParsing '<AuthMetadataUrl>' | Select-Object StatusCode`, with " +
-			"`-Proxy '<InternetWebProxy>'` where one is set. Not 200: the network; 200: the job itself.",
+		Verify: "On the server that runs the job: `Invoke-WebRequest -UseBasicParsing '<auth metadata url>' | Select-Object StatusCode`, with " +
+			"`-Proxy '<internet web proxy>'` where one is set. Not 200: the network; 200: the job itself.",
 		Owners: []check.Owner{check.OwnerExchange, check.OwnerNetwork},
 		Mended: "After Set-AuthServer -RefreshAuthMetadata this check passes, and the next event 2015 of MSExchange AuthAdmin comes by itself.",
 		Source: "Proxy and child domains: Microsoft (documented) and reported. Twelve hours at most: Exchange's certificate documentation.",
