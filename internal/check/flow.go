@@ -14,3 +14,15 @@ var Flow = []string{
 	"Exchange Online synchronises with the on-premises ActiveSync endpoint",
 	"the app receives the mail",
 }
+
+// FlowTitles names the steps of Flow in two words, for pictures of the chain.
+var FlowTitles = []string{
+	"AutoDiscover",
+	"bearer challenge",
+	"sign-in",
+	"provisioning",
+	"service token",
+	"cloud copy",
+	"cloud sync",
+	"mail arrives",
+}

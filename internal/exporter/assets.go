@@ -36,4 +36,4 @@ func handleAssets(mux *http.ServeMux) {
 
 // pageTemplate is parsed when the binary starts; a fault in it shows in every
 // test.
-var pageTemplate = template.Must(template.ParseFS(files, "assets/page.html", "assets/card.html"))
+var pageTemplate = template.Must(template.ParseFS(files, "assets/page.html", "assets/card.html", "assets/chain.html"))

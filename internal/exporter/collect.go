@@ -169,9 +169,6 @@ type collector struct {
 func newCollector(o Options, own func() []check.Sample) *collector {
 	c := &collector{source: o.Store, defs: map[string]*check.Def{}, families: map[string]*family{}, causes: check.CausesOf(o.Defs),
 		hold: o.Hold, own: own, now: o.Now}
-	if c.hold == nil {
-		c.hold = func(string, string) time.Duration { return 0 }
-	}
 	c.declare(false, check.Common...)
 	c.declare(false, Own...)
 	for _, d := range o.Defs {

@@ -24,6 +24,9 @@ type facts struct {
 	health   state.Health
 	reload   reload
 	defs     map[string]*check.Def
+	ordered  []*check.Def // the same, as the catalog has them
+	causes   check.Causes
+	hold     func(check, reason string) time.Duration
 	checks   map[check.ID]*check.Check
 	runbook  func(check, reason string) string // nil: there is none
 	now      time.Time
@@ -56,6 +59,9 @@ type count struct {
 
 type target struct {
 	Name, Anchor string
+	Chain        chain
+	Causes       []cause
+	Changes      []change
 	Cards        []card
 }
 
@@ -77,9 +83,23 @@ func newPage(f facts) page {
 		t := &p.Targets[len(p.Targets)-1]
 		t.Cards = append(t.Cards, newCard(f, st))
 	}
+	for i := range p.Targets {
+		p.Targets[i].overview(f)
+	}
 	p.Overall, p.Class, p.Icon = overall(outcomes)
 	p.Counts = counts(outcomes)
 	return p
+}
+
+// overview fills what stands above the target's cards.
+func (t *target) overview(f facts) {
+	var own []state.Status
+	for _, st := range f.statuses {
+		if line(st.ID.Target) == t.Name {
+			own = append(own, st)
+		}
+	}
+	t.Chain, t.Causes, t.Changes = newChain(f.ordered, own), causes(f, own), changes(own, f.now)
 }
 
 // urgency is the order of outcomes within a target.
@@ -151,7 +171,7 @@ func banners(f facts) []banner {
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	f := facts{
 		statuses: s.Store.Statuses(), health: s.Store.Health(), reload: s.lastReload(),
-		defs: map[string]*check.Def{}, checks: map[check.ID]*check.Check{},
+		defs: map[string]*check.Def{}, ordered: s.Defs, causes: check.CausesOf(s.Defs), hold: s.Hold, checks: map[check.ID]*check.Check{},
 		runbook: s.Runbook, now: s.Now(), mayPost: s.postsAllowed(r), refresh: r.FormValue("refresh") == "on", version: s.Version,
 	}
 	for _, d := range s.Defs {

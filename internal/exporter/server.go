@@ -102,6 +102,9 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Hold == nil {
+		o.Hold = func(string, string) time.Duration { return 0 }
+	}
 	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version)}
 	s.Reloaded(nil)
 	s.collector = newCollector(o, s.ownSamples)

@@ -8,6 +8,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
@@ -22,8 +24,10 @@ type board struct {
 }
 
 type row struct {
-	title  string
-	panels []panel
+	title     string
+	panels    []panel
+	perTarget bool // once for each of the chosen targets
+	folded    bool // second line: open by a click
 }
 
 // panel is a picture with its size; Grafana's grid is 24 wide, and a unit of
@@ -60,7 +64,7 @@ func (b board) json() ([]byte, error) {
 	for _, l := range links() {
 		builder.Link(l)
 	}
-	d, err := builder.Annotation(firing()).Build()
+	d, err := builder.Annotations([]cog.Builder[dashboard.AnnotationQuery]{began(b.home), changed(b.home)}).Build()
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +89,13 @@ func (b board) laidOut() ([]dashboard.PanelOrRowPanel, error) {
 	y, id := uint32(0), uint32(0)
 	for _, r := range b.rows {
 		id++
-		head, err := dashboard.NewRowBuilder(r.title).Id(id).GridPos(dashboard.GridPos{X: 0, Y: y, W: 24, H: 1}).Build()
+		head, err := r.head(id, y)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, dashboard.PanelOrRowPanel{RowPanel: &head})
 		y++
+		top := y
 		x, tallest := uint32(0), uint32(0)
 		for _, p := range r.panels {
 			if x+p.width > 24 {
@@ -103,17 +108,42 @@ func (b board) laidOut() ([]dashboard.PanelOrRowPanel, error) {
 			}
 			tidy(&built)
 			built.Id, built.GridPos = ptr(id), &dashboard.GridPos{X: x, Y: y, W: p.width, H: p.height}
-			out = append(out, dashboard.PanelOrRowPanel{Panel: &built})
+			if r.folded {
+				head.Panels = append(head.Panels, built) // a folded row holds its panels itself
+			} else {
+				out = append(out, dashboard.PanelOrRowPanel{Panel: &built})
+			}
 			x, tallest = x+p.width, max(tallest, p.height)
 		}
-		y += tallest
+		if y += tallest; r.folded {
+			y = top
+		}
 	}
 	return out, nil
 }
 
-// tidy takes out what the SDK puts into every panel and none of ours needs.
+// head returns the row's own line.
+func (r row) head(id, y uint32) (dashboard.RowPanel, error) {
+	b := dashboard.NewRowBuilder(r.title).Id(id).GridPos(dashboard.GridPos{X: 0, Y: y, W: 24, H: 1}).Collapsed(r.folded)
+	if r.perTarget {
+		b.Repeat("target")
+	}
+	return b.Build()
+}
+
+// tidy takes out what the SDK puts into every panel and none of ours needs, and
+// says what a figure without data looks like.
 func tidy(p *dashboard.Panel) {
 	p.RepeatDirection, p.Transparent = nil, nil
+	if o, ok := p.Options.(*table.Options); ok {
+		o.Footer = nil // it holds a null
+	}
+	if o, ok := p.Options.(*statetimeline.Options); ok {
+		o.PerPage = nil // Grafana 11 does not look at it
+	}
+	if p.Type == "stat" || p.Type == "bargauge" {
+		sayEmpty(p)
+	}
 	for i := range p.FieldConfig.Defaults.Links {
 		p.FieldConfig.Defaults.Links[i].Placement = nil
 	}
@@ -183,11 +213,22 @@ func links() []cog.Builder[dashboard.DashboardLink] {
 	}
 }
 
-// firing marks on every panel since when an alert of hmad fires.
-func firing() cog.Builder[dashboard.AnnotationQuery] {
-	return dashboard.NewAnnotationQueryBuilder().Name("Firing alerts").Datasource(source()).Enable(true).IconColor("red").
-		Expr(alerts("ALERTS", `alertstate="firing"`)).Step("60s").
+// began marks on every panel when a critical alert on the named checks, on all
+// where none is named, began to fire. The beginning alone: Grafana draws what
+// goes on as a region over every graph, and regions add up.
+func began(checks []string) cog.Builder[dashboard.AnnotationQuery] {
+	firing := alerts("ALERTS", only([]string{`alertstate="firing"`, severity(check.Critical), matching(checks)})...)
+	return dashboard.NewAnnotationQueryBuilder().Name("Critical alerts begin").Datasource(source()).Enable(true).IconColor("red").
+		Expr(firing + " unless " + firing + " offset 1m").Step("60s").
 		TitleFormat("{{alertname}}").TextFormat("{{target}} {{check}} {{reason}}").TagKeys("severity")
+}
+
+// changed marks when something that a person compares changed: a certificate, an
+// address, a version. It is off until somebody looks for a cause.
+func changed(checks []string) cog.Builder[dashboard.AnnotationQuery] {
+	return dashboard.NewAnnotationQueryBuilder().Name("Facts that changed").Datasource(source()).Enable(false).IconColor("blue").
+		Expr(of(check.FactChanged, matching(checks)) + " > time() - 60").Step("60s").
+		TitleFormat("{{check}}: {{fact}} changed").TextFormat("{{target}}: the status page has the values")
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -25,22 +25,29 @@ type (
 		Templating                       struct{ List []readVariable }
 		Annotations                      struct{ List []readAnnotation }
 		Links                            []readLink
+		text                             string // the JSON itself
 	}
 	readPanel struct {
 		ID                       int
 		Type, Title, Description string
-		Datasource               struct{ Type, UID string }
-		GridPos                  struct{ X, Y, W, H int }
-		Targets                  []readTarget
-		FieldConfig              struct {
-			Defaults  readField
-			Overrides []struct {
-				Matcher    readMatcher
-				Properties []struct {
-					ID    string
-					Value json.RawMessage
-				}
+		Panels                   []readPanel // of a folded row
+		Repeat                   string
+		Options                  struct {
+			PerPage    *float64
+			CellHeight string
+			SortBy     []struct{ DisplayName string }
+			Legend     struct {
+				DisplayMode, SortBy string
+				Calcs               []string
 			}
+			Text struct{ ValueSize, TitleSize float64 }
+		}
+		Datasource  struct{ Type, UID string }
+		GridPos     struct{ X, Y, W, H int }
+		Targets     []readTarget
+		FieldConfig struct {
+			Defaults  readField
+			Overrides []readOverride
 		}
 		Transformations []struct {
 			ID      string
@@ -48,14 +55,28 @@ type (
 		}
 	}
 	readField struct {
-		Unit       string
+		Unit, NoValue string
+		Color         struct{ Mode string }
+		Links         []struct {
+			URL         string
+			TargetBlank bool
+		}
 		Mappings   []readMapping
 		Thresholds *readThresholds
 	}
+	readOverride struct {
+		Matcher    readMatcher
+		Properties []struct {
+			ID    string
+			Value json.RawMessage
+		}
+	}
 	readMatcher struct{ ID, Options string }
 	readMapping struct {
-		Options map[string]struct{ Text, Color string }
+		Options map[string]readWord // of values
+		Empty   *readWord           // of no value
 	}
+	readWord       struct{ Text, Color string }
 	readThresholds struct{ Steps []readStep }
 	readStep       struct {
 		Value *float64
@@ -75,10 +96,33 @@ type (
 	}
 	readAnnotation struct {
 		Expr       string
+		Enable     bool
 		Datasource struct{ UID string }
 	}
 	readLink struct{ Title, URL string }
 )
+
+// UnmarshalJSON reads a word for values, or the one for no value.
+func (m *readMapping) UnmarshalJSON(data []byte) error {
+	var special struct {
+		Type    string
+		Options struct {
+			Match  string
+			Result readWord
+		}
+	}
+	var values struct{ Options map[string]readWord }
+	if err := json.Unmarshal(data, &special); err == nil && special.Type == "special" {
+		if special.Options.Match != "null+nan" {
+			return fmt.Errorf("a word for %s, want null+nan", special.Options.Match)
+		}
+		m.Empty = &special.Options.Result
+		return nil
+	}
+	err := json.Unmarshal(data, &values)
+	m.Options = values.Options
+	return err
+}
 
 // graphs lists the panels that show something: those that are no row.
 func (b readBoard) graphs() []readPanel {
@@ -87,6 +131,7 @@ func (b readBoard) graphs() []readPanel {
 		if p.Type != "row" {
 			out = append(out, p)
 		}
+		out = append(out, p.Panels...)
 	}
 	return out
 }
@@ -101,6 +146,7 @@ func readBoards(t *testing.T) []readBoard {
 		require.NoError(t, err)
 		var r readBoard
 		require.NoError(t, json.Unmarshal(data, &r))
+		r.text = string(data)
 		out = append(out, r)
 	}
 	return out
@@ -229,7 +275,7 @@ func TestEveryRowIsExplained(t *testing.T) {
 func TestTheBudgetIsCalledTheTenants(t *testing.T) {
 	shown := 0
 	for _, b := range readBoards(t) {
-		for _, p := range b.Panels {
+		for _, p := range b.graphs() {
 			for _, q := range p.Targets {
 				if strings.Contains(q.Expr, sync.BudgetCalls.Name) {
 					shown++

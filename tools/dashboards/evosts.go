@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -19,26 +22,26 @@ func evosts() board {
 		doc:  "Does Exchange know the certificates by which Microsoft signs tokens: published and stored, since when one is missing, until when that may last, and the job that fetches them.",
 		home: home,
 		rows: []row{
-			{"Now", []panel{
+			{title: "Now", panels: []panel{
 				{healthy, 6, 5, missing()},
 				{broken, 6, 5, timeLeft()},
 				{healthy, 6, 5, lastRefresh()},
 				{healthy, 6, 5, reportAge()},
 				{broken, 24, 8, findings(home...)},
 			}},
-			{"Certificates over time", []panel{
+			{title: "Certificates over time", panels: []panel{
 				{healthy, 12, 9, sets()},
 				{broken, 12, 9, missingAge()},
 				{healthy, 24, 4, copies()},
 				{healthy, 24, 5, checksOverTime("Checks of this chain", chain...)},
 				{broken, 24, 6, findingsOverTime(chain...)},
 			}},
-			{"Refresh job and reports from Exchange", []panel{
+			{title: "Refresh job and reports from Exchange", panels: []panel{
 				{healthy, 8, 8, refreshServer()},
 				{healthy, 8, 8, reportAges()},
 				{healthy, 8, 8, pushes()},
 			}},
-			{"What else expires", []panel{
+			{title: "What else expires", panels: []panel{
 				{healthy, 12, 6, authCertificates()},
 				{healthy, 12, 6, buildTable()},
 			}},
@@ -46,17 +49,28 @@ func evosts() board {
 	}
 }
 
+// missingOf is the number of certificates that each auth server's copy lacks.
+func missingOf() string {
+	return "max by (target, auth_server) (" + of(metadata.Certificates, `set="missing"`) + ")"
+}
+
+// complete stands for the time left where nothing is missing; no data is
+// something else.
+const complete = 1_000_000_000
+
 func missing() cog.Builder[dashboard.Panel] {
 	return stats("Certificates missing in Exchange", "Certificates that Microsoft publishes and Exchange has not copied. One is normal for some hours after a roll-over.", "none",
-		query{"max by (target, auth_server) (" + of(metadata.Certificates, `set="missing"`) + ")", "{{target}} · {{auth_server}}"}).
+		query{"sum by (target) (" + missingOf() + ")", "{{target}}"}).
 		Thresholds(steps("green", step{1, "blue"}))
 }
 
 func timeLeft() cog.Builder[dashboard.Panel] {
 	rules := defaults().Metadata
 	return stats("Time left to copy it", "Until the certificate that is missing longest should have been copied. Below zero it is overdue: sooner or later tokens are signed by it, and Exchange refuses them. Red where it pages.", "s",
-		query{left("min by (target, auth_server) (" + of(metadata.Deadline) + ")"), "{{target}} · {{auth_server}}"}).
-		Thresholds(steps("red", step{seconds(rules.Window - rules.PageAfter), "orange"}, step{0, "text"})).NoValue("Nothing is missing")
+		query{left("min by (target) ("+of(metadata.Deadline)+")") +
+			fmt.Sprintf("\nor (sum by (target) (%s) == 0) + %d", missingOf(), complete), "{{target}}"}).
+		Mappings(words(word{strconv.Itoa(complete), "Nothing is missing", "green"})).
+		Thresholds(steps("red", step{seconds(rules.Window - rules.PageAfter), "orange"}, step{0, "text"}))
 }
 
 func lastRefresh() cog.Builder[dashboard.Panel] {
@@ -101,7 +115,7 @@ func refreshServer() cog.Builder[dashboard.Panel] {
 			{field: "server", title: "Server"},
 			{field: "database", title: "Database"},
 		},
-		query{expr: "max by (target, server, database) (" + of(metadata.RefreshServer) + ")"}).NoValue("No report says")
+		query{expr: "max by (target, server, database) (" + of(metadata.RefreshServer) + ")"}).NoValue("No report says, or hmad does not answer")
 }
 
 func reportAges() cog.Builder[dashboard.Panel] {

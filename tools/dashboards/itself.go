@@ -1,9 +1,13 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/heatmap"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/entra"
@@ -17,31 +21,32 @@ func itself() board {
 		uid: "hmad-itself", title: "hmad / hmad itself",
 		doc: "Can the other dashboards be believed: is hmad there, do its checks run when they should, do they come to verdicts, and what does that cost.",
 		rows: []row{
-			{"Now", []panel{
-				{healthy, 8, 5, instances()},
-				{healthy, 4, 5, answers()},
-				{healthy, 4, 5, configInForce()},
-				{healthy, 4, 5, stateFile()},
-				{healthy, 4, 5, notShown()},
+			{title: "Now", panels: []panel{
+				{healthy, 24, 5, instances()},
+				{healthy, 6, 5, answers()},
+				{healthy, 6, 5, configInForce()},
+				{healthy, 6, 5, stateFile()},
+				{healthy, 6, 5, notShown()},
 			}},
-			{"Verdicts", []panel{
+			{title: "Verdicts", panels: []panel{
 				{healthy, 12, 8, lateness()},
 				{healthy, 12, 8, sinceVerdict()},
 				{healthy, 12, 8, runs()},
-				{healthy, 12, 8, errors()},
+				{unsure, 12, 8, errors()},
 				{healthy, 12, 8, missed()},
 				{healthy, 12, 8, durations()},
+				{healthy, 24, 8, durationMap()},
 			}},
-			{"The way out", []panel{
+			{title: "The way out", panels: []panel{
 				{healthy, 12, 7, wayOut()},
 				{healthy, 6, 7, clock()},
 				{healthy, 6, 7, credentials()},
 			}},
-			{"Calls to Exchange Online", []panel{
+			{title: "Calls to Exchange Online", folded: true, panels: []panel{
 				{healthy, 12, 8, callsByCode()},
 				{healthy, 12, 8, callsByCmdlet()},
 			}},
-			{"The process", []panel{
+			{title: "The process", folded: true, panels: []panel{
 				{healthy, 8, 8, memory()},
 				{healthy, 8, 8, processor()},
 				{healthy, 8, 8, handles()},
@@ -54,20 +59,23 @@ func itself() board {
 }
 
 func instances() cog.Builder[dashboard.Panel] {
-	return rowsOf("Daemons", "Which hmad runs where, and since when.",
+	return rowsOf("Daemons", "Which hmad runs where, and since when. The instance leads to its status page, at the address from which Prometheus scrapes it.",
 		[]column{
-			{field: "instance", title: "Instance"},
+			{field: "instance", title: "Instance", links: []link{{"Status page", "http://${__data.fields.Instance}/"}}},
 			{field: "version", title: "Version"},
 			{field: "goversion", title: "Go"},
-			{field: "Value #B", title: "Started", unit: "dateTimeFromNow"},
+			{field: "Value #B", title: "Started", width: 150, unit: "dateTimeFromNow"},
 		},
 		query{expr: "max by (instance, version, goversion) (" + of(exporter.BuildInfo) + ")"},
-		query{expr: "max by (instance, version, goversion) (" + of(exporter.BuildInfo) + " * on (job, instance) group_left () (1000 * " + foreign("process_start_time_seconds") + "))"})
+		query{expr: "max by (instance, version, goversion) (" + of(exporter.BuildInfo) + " * on (job, instance) group_left () (1000 * " + foreign("process_start_time_seconds") + "))"}).NoValue("No hmad answers").SortBy(sortedBy("Instance", false))
 }
+
+// down stands where Prometheus does not reach hmad.
+const down = "DOWN"
 
 func answers() cog.Builder[dashboard.Panel] {
 	return stats("Answers Prometheus", "Whether the last scrape of each hmad worked. Down: nobody watches mobile mail.", "none",
-		query{"min by (instance) (" + foreign("up") + ")", "{{instance}}"}).Mappings(yes("up", "DOWN", "red")).Thresholds(steps("text")).NoValue("DOWN")
+		query{"min by (instance) (" + foreign("up") + ")", "{{instance}}"}).Mappings(yes("up", "DOWN", "red")).Thresholds(steps("text")).NoValue(down)
 }
 
 func configInForce() cog.Builder[dashboard.Panel] {
@@ -75,7 +83,7 @@ func configInForce() cog.Builder[dashboard.Panel] {
 		query{"min by (instance) (" + of(exporter.ReloadSuccessful) + ")", "{{instance}}"},
 		query{"1000 * max by (instance) (" + of(exporter.ReloadTime) + ")", "{{instance}} since"}).
 		Mappings(yes("the newest", "the one before", "orange")).Thresholds(steps("text")).
-		OverrideByRegexp(".* since", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeFromNow"}, {Id: "mappings", Value: []any{}}})
+		OverrideByRegexp(".* since", []dashboard.DynamicConfigValue{{Id: "unit", Value: "dateTimeFromNow"}, {Id: "mappings", Value: []dashboard.ValueMapping{}}})
 }
 
 func stateFile() cog.Builder[dashboard.Panel] {
@@ -127,7 +135,7 @@ func runs() cog.Builder[dashboard.Panel] {
 
 func errors() cog.Builder[dashboard.Panel] {
 	return stacked("Why runs were undecided", "Runs that could not tell, by class: the way out, the resolver, a credential, a permission, throttling, a report … The status page has the words.", "none",
-		query{"sum by (check, class) (" + increase(of(check.Errors)) + ")", "{{check}} {{class}}"}).
+		query{"sum by (check, class) (" + increase(of(check.Errors)) + ") > 0", "{{check}} {{class}}"}).NoValue("No run was undecided, or hmad does not answer").
 		DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).Interval(aBar)
 }
 
@@ -143,6 +151,20 @@ func durations() cog.Builder[dashboard.Panel] {
 		Interval("15m").SpanNulls(common.BoolOrFloat64{Bool: ptr(true)})
 }
 
+// durationMap shows how many runs took how long: a second group of slow runs does
+// not show in a quantile.
+func durationMap() cog.Builder[dashboard.Panel] {
+	return heatmap.NewPanelBuilder().Title("Durations of runs").Datasource(source()).Unit("s").
+		Description("Runs of the chosen targets by how long they took; the darker, the more. Confirming attempts are included.").
+		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Blues").Fill("blue").Exponent(.5).Steps(64)).
+		CellGap(1).ShowValue(common.VisibilityModeNever).ShowLegend().Interval(aBar).
+		FilterValues(heatmap.NewFilterValueRangeBuilder().Le(1e-9)).
+		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle)).
+		YAxis(heatmap.NewYAxisConfigBuilder().Unit("s").AxisPlacement(common.AxisPlacementLeft)).
+		WithTarget(over(0, query{"sum by (le) (" + strings.Replace(buckets(check.Duration), "rate(", "increase(", 1) + ")", "{{le}}"}).
+			Format(prometheus.PromQueryFormatHeatmap))
+}
+
 func wayOut() cog.Builder[dashboard.Panel] {
 	return stacked("Phases of the way out", "The request of the vantage check to Microsoft's sign-in service: what every check that asks Microsoft shares.", "s",
 		query{"max by (target, phase) (" + of(check.Phase, `check="`+probes.Vantage.Name+`"`) + ")", "{{target}} · {{phase}}"})
@@ -154,10 +176,13 @@ func clock() cog.Builder[dashboard.Panel] {
 		Thresholds(steps("green", step{seconds(probes.MaxClockOffset), "orange"}))
 }
 
+// noCredential stands where no credential's end is known.
+const noCredential = "None, or unknown"
+
 func credentials() cog.Builder[dashboard.Panel] {
 	return stats("Credentials: time left", "Until hmad's own credentials end, at Microsoft and for pushed reports; after that the checks that need them cannot tell.", "s",
 		query{left("min by (target, credential) (" + of(entra.CredentialNotAfter) + ")"), "{{target}} · {{credential}}"}).
-		Thresholds(steps("red", step{3 * day, "orange"}, step{30 * day, "green"})).NoValue("None, or unknown")
+		Thresholds(steps("red", step{3 * day, "orange"}, step{30 * day, "green"})).NoValue(noCredential)
 }
 
 func callsByCode() cog.Builder[dashboard.Panel] {

@@ -31,8 +31,8 @@ var limits = map[string][]struct {
 	},
 	"Overview / Good runs in the range shown": {{"", .99, "orange", "green", "HmadServiceLevelMissed"}},
 	"Overview / Certificates: time left": {
-		{"", probes.ExpiringSoon.Seconds(), "red", "orange", "activesync.certificate_expiring_soon"},
-		{"", probes.Expiring.Seconds(), "orange", "green", "activesync.certificate_expiring"},
+		{"Time left", probes.ExpiringSoon.Seconds(), "red", "orange", "activesync.certificate_expiring_soon"},
+		{"Time left", probes.Expiring.Seconds(), "orange", "green", "activesync.certificate_expiring"},
 	},
 	"Mailbox sync / Stale or failing":    {{"", defaults().Sync.StaleShare / 100, "orange", "red", "mailbox_sync.sync_stale"}},
 	"Mailbox sync / Refused by Exchange": {{"", sync.RefusedShare, "orange", "red", "onprem_sync.cloud_sync_refused"}},

@@ -22,7 +22,7 @@ func mailboxes() board {
 			values("mailbox", "Mailbox", labelValues(of(sync.MailboxChecked), "mailbox")),
 		},
 		rows: []row{
-			{"Both legs", []panel{
+			{title: "Both legs", panels: []panel{
 				{healthy, 5, 5, newest()},
 				{healthy, 5, 5, staleShare()},
 				{healthy, 4, 5, known()},
@@ -31,23 +31,23 @@ func mailboxes() board {
 				{broken, 24, 7, findings(legs...)},
 				{healthy, 24, 4, checksOverTime("Checks of both legs", legs...)},
 			}},
-			{"Phone to cloud: how many", []panel{
+			{title: "Phone to cloud: how many", panels: []panel{
 				{healthy, 8, 9, states()},
 				{healthy, 8, 9, ages()},
 				{healthy, 8, 9, samples()},
 			}},
-			{"Phone to cloud: which mailboxes", []panel{
+			{title: "Phone to cloud: which mailboxes", panels: []panel{
 				{healthy, 24, 11, longest()},
 			}},
-			{"One mailbox: $mailbox", []panel{
+			{title: "One mailbox: $mailbox", panels: []panel{
 				{healthy, 6, 8, oneNow()},
 				{healthy, 18, 8, oneOverTime()},
 			}},
-			{"Cloud to Exchange on premises", []panel{
+			{title: "Cloud to Exchange on premises", panels: []panel{
 				{healthy, 12, 8, requests()},
 				{healthy, 12, 8, cloudParts()},
 			}},
-			{"Coverage and budget", []panel{
+			{title: "Coverage and budget", folded: true, panels: []panel{
 				{healthy, 8, 8, answersAge()},
 				{healthy, 8, 8, behind()},
 				{healthy, 8, 8, budget()},
@@ -129,7 +129,7 @@ func longest() cog.Builder[dashboard.Panel] {
 	}
 	success := series(sync.MailboxSuccess)
 	shown := " and on (target, mailbox) bottomk(100, " + success + ")"
-	drill := link{"This mailbox below", "/d/hmad-mailboxes?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${target:queryparam}&${__url_time_range}&var-mailbox=${__data.fields.Mailbox}"}
+	drill := link{"This mailbox below", "/d/hmad-mailboxes?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}&var-target=${__data.fields.Target}&var-mailbox=${__data.fields.Mailbox}"}
 	return rowsOf("Longest without synchronising",
 		"The hundred mailboxes whose last success is oldest, of those that are exported (`sync.export`, `sync.max_series`). A newer attempt than "+
 			"success: the phone tries and fails. Both old: most likely a phone that is off. The mailbox opens below; `hmad mailbox ADDRESS` tells "+
@@ -146,9 +146,12 @@ func longest() cog.Builder[dashboard.Panel] {
 		query{expr: "1000 * " + series(sync.MailboxAttempt) + shown},
 		query{expr: "1000 * " + series(sync.MailboxChecked) + shown},
 		query{expr: series(sync.MailboxDevices) + shown}).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Last success")}).
-		NoValue("No mailbox is exported")
+		SortBy(sortedBy("Last success", false)).
+		NoValue("No mailbox is exported, or hmad does not answer")
 }
+
+// chooseMailbox stands where no mailbox is chosen.
+const chooseMailbox = "Choose a mailbox"
 
 // ofOne selects a family of the chosen mailbox.
 func ofOne(m *check.Metric) string {
@@ -156,26 +159,26 @@ func ofOne(m *check.Metric) string {
 }
 
 func oneNow() cog.Builder[dashboard.Panel] {
-	return stats("$mailbox", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; of a watched "+
+	return stats("One mailbox now", "Of the chosen mailbox: time since its phone's last success and last attempt, and since hmad asked; of a watched "+
 		"mailbox also since the cloud last synchronised it with Exchange; Outlook's partnerships, old ones too.", "s",
-		query{age(ofOne(sync.MailboxSuccess)), "last success"},
-		query{age(ofOne(sync.MailboxAttempt)), "last attempt"},
-		query{age(ofOne(sync.MailboxChecked)), "asked"},
-		query{age(ofOne(sync.OnPremMailboxSuccess)), "last success on premises"},
-		query{ofOne(sync.MailboxDevices), "partnerships"}).
+		query{age(ofOne(sync.MailboxSuccess)), "{{target}} last success"},
+		query{age(ofOne(sync.MailboxAttempt)), "{{target}} last attempt"},
+		query{age(ofOne(sync.MailboxChecked)), "{{target}} asked"},
+		query{age(ofOne(sync.OnPremMailboxSuccess)), "{{target}} last success on premises"},
+		query{ofOne(sync.MailboxDevices), "{{target}} partnerships"}).
 		Thresholds(steps("text")).ColorMode(common.BigValueColorModeValue).
-		OverrideByName("last success", thresholds(steps("green", step{seconds(defaults().Sync.StaleAfter), "orange"}))).
-		OverrideByName("partnerships", []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}}).NoValue("Choose a mailbox")
+		OverrideByRegexp(".* last success", thresholds(steps("green", step{seconds(defaults().Sync.StaleAfter), "orange"}))).
+		OverrideByRegexp(".* partnerships", []dashboard.DynamicConfigValue{{Id: "unit", Value: "none"}}).NoValue(chooseMailbox)
 }
 
 func oneOverTime() cog.Builder[dashboard.Panel] {
-	return curves("$mailbox over time", "Age of the last success and of the last attempt. Saw teeth are well. An attempt that stays young while "+
+	return curves("One mailbox over time", "Age of the last success and of the last attempt. Saw teeth are well. An attempt that stays young while "+
 		"the success grows old is a fault; both growing together are a phone that is off.", "s",
-		query{age(ofOne(sync.MailboxSuccess)), "last success"},
-		query{age(ofOne(sync.MailboxAttempt)), "last attempt"},
-		query{age(ofOne(sync.OnPremMailboxSuccess)), "last success on premises"},
+		query{age(ofOne(sync.MailboxSuccess)), "{{target}} last success"},
+		query{age(ofOne(sync.MailboxAttempt)), "{{target}} last attempt"},
+		query{age(ofOne(sync.OnPremMailboxSuccess)), "{{target}} last success on premises"},
 		query{"max by (target) (" + of(sync.StaleAfterSeconds) + ")", "{{target}} calls it stale"}).
-		OverrideByRegexp(".* stale", dashed()).NoValue("Choose a mailbox")
+		OverrideByRegexp(".* stale", dashed()).NoValue(chooseMailbox)
 }
 
 func requests() cog.Builder[dashboard.Panel] {
@@ -190,8 +193,8 @@ func cloudParts() cog.Builder[dashboard.Panel] {
 	return curves("Cloud part of watched mailboxes", "Of each mailbox of the watch list, hourly: the items in its part in the cloud, and the time "+
 		"since the last log-on to it. Items that rest while the log-on grows old and mail arrives are the nearest sign in the cloud that the leg "+
 		"cloud to Exchange rests. That is inferred, Microsoft does not say so: a hint where no report tells, and no alert hangs on it.", "s",
-		query{age("max by (target, mailbox) (" + of(sync.MailboxLogon) + ")"), "{{mailbox}} since log-on"},
-		query{"max by (target, mailbox) (" + of(sync.MailboxItems) + ")", "{{mailbox}} items"}).
+		query{age("max by (target, mailbox) (" + of(sync.MailboxLogon) + ")"), "{{target}} {{mailbox}} since log-on"},
+		query{"max by (target, mailbox) (" + of(sync.MailboxItems) + ")", "{{target}} {{mailbox}} items"}).
 		OverrideByRegexp(".* items", ownAxis()).NoValue("No mailbox is watched")
 }
 

@@ -16,7 +16,6 @@ import (
 
 // onNoPanel holds the families that no panel shows, with the reason why.
 var onNoPanel = map[*check.Metric]string{
-	check.FactChanged:   "for annotations that mark when something changed, not a figure",
 	check.Implied:       "an input of the rules: which alerts another one explains",
 	check.FindingAbout:  "names for the texts of alerts and for tables of findings, not a figure",
 	check.FindingSince:  "an input of the rules: holds that survive a restart",
@@ -40,7 +39,7 @@ func more(defs []*check.Def, boards []board) []row {
 		}
 		if n := len(panels); n > 0 {
 			panels[n-1].width = uint32(12 * (1 + n%2)) // no hole beside the last of an odd number
-			rows = append(rows, row{title: "Check " + d.Name, panels: panels})
+			rows = append(rows, row{title: "Check " + d.Name, panels: panels, folded: true})
 		}
 	}
 	return rows

@@ -28,12 +28,13 @@ func TestFiguresOfANewCheckAreSeen(t *testing.T) {
 	require.NoError(t, err)
 	var got [][3]string
 	width := uint32(0)
-	for _, p := range panels[1:] {
-		q := p.Panel.Targets[0].(prometheus.Dataquery)
+	require.Len(t, panels, 1, "the row is folded")
+	for _, p := range panels[0].RowPanel.Panels {
+		q := p.Targets[0].(prometheus.Dataquery)
 		_, err := parse(q.Expr)
 		require.NoError(t, err, q.Expr)
-		got = append(got, [3]string{*p.Panel.Title, *p.Panel.FieldConfig.Defaults.Unit, *q.LegendFormat})
-		width += p.Panel.GridPos.W
+		got = append(got, [3]string{*p.Title, *p.FieldConfig.Defaults.Unit, *q.LegendFormat})
+		width += p.GridPos.W
 	}
 	assert.Equal(t, [][3]string{
 		{"Hello delay seconds", "s", "{{target}} · {{host}}"},

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
-	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 
 	"github.com/hmad/hmad/internal/catalog"
@@ -18,20 +19,24 @@ func overview() board {
 		doc: "Is mobile mail healthy, for whom, since when, and what is to be done: hybrid Modern Authentication for Outlook for iOS and Android, " +
 			"as hmad sees it.",
 		rows: []row{
-			{"Is mobile mail healthy?", []panel{
-				{healthy, 10, 6, targets()},
-				{healthy, 8, 6, openFindings()},
-				{healthy, 6, 6, goodRuns()},
+			{title: "The chain", panels: []panel{
+				{healthy, 24, 4, chain()},
 			}},
-			{"What is wrong, since when, and what to do", []panel{
+			{title: "Is mobile mail healthy?", panels: []panel{
+				{healthy, 9, 6, targets()},
+				{healthy, 7, 6, openFindings()},
+				{healthy, 4, 6, goodRuns()},
+				{healthy, 4, 6, errorBudget()},
+			}},
+			{title: "What is wrong, since when, and what to do", panels: []panel{
 				{broken, 24, 11, findings()},
 				{alerted, 24, 7, firingAlerts()},
 			}},
-			{"Since when", []panel{
-				{healthy, 24, 9, checksOverTime("Checks")},
+			{title: "Since when: $target", perTarget: true, panels: []panel{
+				{healthy, 24, heightOf(len(catalog.Defs())), checksOverTime("Checks")},
 				{broken, 24, 8, findingsOverTime()},
 			}},
-			{"What a phone meets", []panel{
+			{title: "What a phone meets", panels: []panel{
 				{healthy, 12, 8, answerTimes()},
 				{healthy, 12, 8, phases()},
 				{healthy, 8, 8, certificates()},
@@ -48,7 +53,29 @@ func targets() cog.Builder[dashboard.Panel] {
 		query{"max by (target) (\n" + outcome() + "\n)", "{{target}}"}).Mappings(outcomes()).Thresholds(steps("text")).NoValue("hmad says nothing").
 		DataLinks([]cog.Builder[dashboard.DashboardLink]{
 			dashboard.NewDashboardLinkBuilder("Only this target").Type(dashboard.DashboardLinkTypeLink).
-				Url("/d/hmad-overview?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&var-target=${__field.labels.target}")})
+				Url("/d/hmad-overview?${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}&var-target=${__field.labels.target}")})
+}
+
+// unwatched stands for a step that no check watches.
+const unwatched = -1
+
+// chain shows the steps of the guide's connection flow in their order, each by
+// the worst word of the checks that watch it.
+func chain() cog.Builder[dashboard.Panel] {
+	var queries []query
+	for i, title := range check.FlowTitles {
+		var watch []string
+		for _, d := range catalog.Defs() {
+			if slices.Contains(d.Steps, i+1) {
+				watch = append(watch, d.Name)
+			}
+		}
+		queries = append(queries, query{fmt.Sprintf("max(\n%s\n) or vector(%d)", outcome(matching(watch)), unwatched), fmt.Sprintf("%d %s", i+1, title)})
+	}
+	states := words(append(outcomeWords(), word{strconv.Itoa(unwatched), "nobody watches", "#6e7687"})...)
+	return stats("From the phone to Exchange and back", "The steps by which Outlook reaches a mailbox, in their order: each by the worst outcome "+
+		"of the checks that watch it, of all chosen targets. The first step that is red is the place to look. Nobody watches: the checks of "+
+		"this step are off, or hmad does not answer.", "none", queries...).Mappings(states).Thresholds(steps("text"))
 }
 
 func openFindings() cog.Builder[dashboard.Panel] {
@@ -82,7 +109,20 @@ func goodRuns() cog.Builder[dashboard.Panel] {
 		"check that fares worst among those that look for phones without mail every few minutes. The service level of the alert rules is 99 % over "+
 		"three days.", "percentunit",
 		query{"min by (target) (\n" + runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)\n)", "{{target}}"}).
-		Thresholds(steps("orange", step{.99, "green"})).Decimals(2)
+		Thresholds(steps("orange", step{goal, "green"})).Decimals(2)
+}
+
+// goal is the service level of the alert rules.
+const goal = .99
+
+func errorBudget() cog.Builder[dashboard.Panel] {
+	runs := func(outcomes string) string {
+		return "sum by (target, check) (increase(" + of(check.Runs, matching(catalog.PhoneChecks()), `outcome=~"`+outcomes+`"`) + "[$__range]))"
+	}
+	return stats("Error budget left", "Of the one in a hundred decided runs that may fail, the share that is not used up in the range shown, "+
+		"by the check that fares worst. Below zero the service level is missed.", "percentunit",
+		query{fmt.Sprintf("min by (target) (\n1 - (1 - (%s\n/ (%s > 0))) / (1 - %v)\n)", runs("passed|warned"), runs("passed|warned|failed"), goal), "{{target}}"}).
+		Thresholds(steps("orange", step{0, "text"}, step{.25, "green"})).Decimals(0)
 }
 
 const findingsTitle = "What is wrong"
@@ -100,22 +140,36 @@ func findings(checks ...string) cog.Builder[dashboard.Panel] {
 		"Every finding that stands, with what it means for phones and how to fix it. Since: when its alert began to wait, where Prometheus "+
 			"evaluates hmad's rules. Last good run: of the check, which for a warning is the last one. The reason links to the runbook.",
 		[]column{
-			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
+			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"}, word{"unknown", "unknown", "purple"})},
 			{field: "target", title: "Target", width: 110},
 			{field: "check", title: "Check", width: 130},
 			{field: "reason", title: "Reason", width: 200, links: []link{{"Runbook", docsURL + "checks.md#${__data.fields.Check}${__data.fields.Reason}"}}},
 			{field: "Value #C", title: "Since", width: 120, unit: "dateTimeFromNow"},
-			{field: "Value #B", title: "Last good run", width: 120, unit: "dateTimeFromNow"},
-			{field: "meaning", title: "What it means", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Summary })},
-			{field: "fix", title: "What to do", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Fix })},
+			{field: "Value #B", title: "Last good run", width: 150, unit: "dateTimeFromNow"},
+			{field: "meaning", title: "What it means", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Summary }, "No hmad answers, or none watches these targets: nothing is known.")},
+			{field: "fix", title: "What to do", wrap: true, words: texts(checks, func(r *check.Reason) string { return r.Fix }, "See the dashboard hmad itself: does Prometheus reach hmad?")},
 		},
-		query{expr: named}, query{expr: lastGood}, query{expr: alertSince}).NoValue("Nothing is wrong")
+		query{expr: named + "\nor " + nobodyLooks()}, query{expr: lastGood}, query{expr: alertSince}).
+		SortBy(sortedBy("Severity", false)).NoValue("Nothing is wrong")
+}
+
+// noWatcher is the reason in a table's row that says that nothing is known.
+const noWatcher = "nobody_looks"
+
+// nobodyLooks is a row for the table of findings where no hmad says anything: an
+// empty table could not tell that from a healthy estate.
+func nobodyLooks() string {
+	row := "absent(" + of(check.NextRun) + ")"
+	for _, l := range [][2]string{{"severity", "unknown"}, {"reason", noWatcher}, {"meaning", noWatcher}, {"fix", noWatcher}} {
+		row = `label_replace(` + row + `, "` + l[0] + `", "` + l[1] + `", "", "")`
+	}
+	return "max by (severity, reason, meaning, fix) (" + row + ")"
 }
 
 // texts maps the full name of every reason of the named checks to one of its
-// texts.
-func texts(checks []string, of func(*check.Reason) string) []dashboard.ValueMapping {
-	var list []word
+// texts, and noWatcher to its own.
+func texts(checks []string, of func(*check.Reason) string, unknown string) []dashboard.ValueMapping {
+	list := []word{{value: noWatcher, text: unknown}}
 	for _, d := range catalog.Defs() {
 		if len(checks) > 0 && !slices.Contains(checks, d.Name) {
 			continue
@@ -135,9 +189,8 @@ func firingAlerts() cog.Builder[dashboard.Panel] {
 			{field: "severity", title: "Severity", width: 90, words: words(word{"critical", "critical", "red"}, word{"warning", "warning", "orange"})},
 			{field: "target", title: "Target", width: 110},
 			{field: "check", title: "Check", width: 130},
-			{field: "reason", title: "Reason", width: 200},
-			{field: "alertname", title: "Alert", width: 330, links: []link{
-				{"Runbook of the reason", docsURL + "checks.md#${__data.fields.Check}${__data.fields.Reason}"},
+			{field: "reason", title: "Reason", width: 200, links: []link{{"Runbook", docsURL + "checks.md#${__data.fields.Check}${__data.fields.Reason}"}}},
+			{field: "alertname", title: "Alert", width: 250, links: []link{
 				{"Alerts about hmad itself", docsURL + "alerting.md#alerts-about-hmad-itself"}}},
 			{field: "Value #B", title: "Since", width: 120, unit: "dateTimeFromNow"},
 			{field: "meaning", title: "What it means", wrap: true, words: words(annotated("summary")...)},
@@ -146,8 +199,12 @@ func firingAlerts() cog.Builder[dashboard.Panel] {
 		query{expr: `label_join(label_join(max by (alertname, severity, target, check, reason) (` + alerts("ALERTS", `alertstate="firing"`) + `), "meaning", "", "alertname"), "fix", "", "alertname")`},
 		query{expr: "1000 * min by (alertname, severity, target, check, reason) " +
 			"(" + alerts("ALERTS_FOR_STATE") + ` and ignoring (alertstate) ` + alerts("ALERTS", `alertstate="firing"`) + ")"}).
-		NoValue("No alert fires")
+		SortBy(sortedBy("Severity", false)).NoValue("No alert fires, or Prometheus does not evaluate hmad's rules")
 }
+
+// heightOf is the height of a timeline of so many lines, whose labels must not
+// print over each other.
+func heightOf(lines int) uint32 { return uint32(3 + (lines*3+4)/5) }
 
 // checksOverTime is the history of outcomes, of the named checks.
 func checksOverTime(title string, checks ...string) cog.Builder[dashboard.Panel] {
@@ -159,7 +216,7 @@ func checksOverTime(title string, checks ...string) cog.Builder[dashboard.Panel]
 // findingsOverTime is the history of findings, of the named checks.
 func findingsOverTime(checks ...string) cog.Builder[dashboard.Panel] {
 	return timeline("Findings", "When each finding stood. Where nothing is drawn it was not found, or could not be looked for.", severities(),
-		query{standing(matching(checks)), "{{target}} · {{check}}.{{reason}}"}).NoValue("Nothing was found")
+		query{standing(matching(checks)), "{{target}} · {{check}}.{{reason}}"}).NoValue("Nothing was found, or nobody looked: see the checks above")
 }
 
 func answerTimes() cog.Builder[dashboard.Panel] {
@@ -175,10 +232,15 @@ func phases() cog.Builder[dashboard.Panel] {
 }
 
 func certificates() cog.Builder[dashboard.Panel] {
-	return bars("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest "+
-		"where several addresses are asked. Red below 3 days, orange below 21.", "s",
-		query{left("min by (target, host) (" + of(probes.CertificateNotAfter) + ")"), "{{target}} · {{host}}"}).
-		Min(0).Max(90 * day).Thresholds(steps("red", step{seconds(probes.ExpiringSoon), "orange"}, step{seconds(probes.Expiring), "green"}))
+	return rowsOf("Certificates: time left", "Until the certificate ends that each host presented, whether or not it could be verified; the earliest "+
+		"where several addresses are asked. Red below 3 days, orange below 21.",
+		[]column{
+			{field: "target", title: "Target", width: 130},
+			{field: "host", title: "Host"},
+			{field: "Value", title: "Time left", width: 120, unit: "s", color: steps("red", step{seconds(probes.ExpiringSoon), "orange"}, step{seconds(probes.Expiring), "green"})},
+		},
+		query{expr: left("min by (target, host) (" + of(probes.CertificateNotAfter) + ")")}).
+		SortBy(sortedBy("Time left", false)).NoValue("No host presented one, or hmad does not answer")
 }
 
 func schemes() cog.Builder[dashboard.Panel] {
@@ -197,5 +259,5 @@ func builds() cog.Builder[dashboard.Panel] {
 			{field: "Value", title: "Front ends"},
 		},
 		query{expr: "count by (target, build) (count by (target, build, frontend) (" + of(probes.ExchangeBuild) + "))"}).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName("Build").Desc(true)})
+		SortBy(sortedBy("Build", true)).NoValue("No answer named a build")
 }

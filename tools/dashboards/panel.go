@@ -36,7 +36,8 @@ func stats(title, doc, unit string, queries ...query) *stat.PanelBuilder {
 	p := stat.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit(unit).
 		ColorMode(common.BigValueColorModeBackground).GraphMode(common.BigValueGraphModeNone).
 		TextMode(common.BigValueTextModeValueAndName).JustifyMode(common.BigValueJustifyModeAuto).
-		Orientation(common.VizOrientationAuto).ReduceOptions(last())
+		Orientation(common.VizOrientationAuto).ReduceOptions(last()).
+		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(14).ValueSize(26))
 	for i, q := range queries {
 		p.WithTarget(now(i, q))
 	}
@@ -63,7 +64,8 @@ func curves(title, doc, unit string, queries ...query) *timeseries.PanelBuilder 
 func lines(title, doc, unit string, queries ...query) *timeseries.PanelBuilder {
 	p := timeseries.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit(unit).
 		LineWidth(1).FillOpacity(5).ShowPoints(common.VisibilityModeNever).
-		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true)).
+		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).ShowLegend(true).
+			Calcs([]string{"lastNotNull", "max"}).SortBy("Last *").SortDesc(true)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
 	for i, q := range queries {
 		p.WithTarget(over(i, q))
@@ -80,7 +82,7 @@ func stacked(title, doc, unit string, queries ...query) *timeseries.PanelBuilder
 // timeline shows states over time, one line for each series.
 func timeline(title, doc string, states []dashboard.ValueMapping, queries ...query) *statetimeline.PanelBuilder {
 	p := statetimeline.NewPanelBuilder().Title(title).Description(doc).Datasource(source()).Unit("none").
-		Mappings(states).ColorScheme(byThreshold()).MergeValues(true).ShowValue(common.VisibilityModeNever).RowHeight(0.85).
+		Mappings(states).ColorScheme(byWord()).MergeValues(true).ShowValue(common.VisibilityModeNever).RowHeight(0.85).
 		FillOpacity(80).LineWidth(0).AlignValue(common.TimelineValueAlignmentLeft).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle).Sort(common.SortOrderNone)).
 		Legend(common.NewVizLegendOptionsBuilder().DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).ShowLegend(true))
@@ -94,8 +96,10 @@ func last() *common.ReduceDataOptionsBuilder {
 	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Values(false)
 }
 
-func byThreshold() *dashboard.FieldColorBuilder {
-	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)
+// byWord leaves the colours of a timeline to its words: with thresholds Grafana
+// looks at these first, and its default ones are green up to 80.
+func byWord() *dashboard.FieldColorBuilder {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor("text")
 }
 
 // step is a colour from a value on.
@@ -130,12 +134,14 @@ func words(list ...word) []dashboard.ValueMapping {
 }
 
 // outcomes are the words for what outcome gives.
-func outcomes() []dashboard.ValueMapping {
-	return words(
-		word{strconv.Itoa(failed), "failed", "red"},
-		word{strconv.Itoa(undecided), "undecided", "purple"},
-		word{strconv.Itoa(warned), "warned", "orange"},
-		word{strconv.Itoa(passed), "passed", "green"})
+func outcomes() []dashboard.ValueMapping { return words(outcomeWords()...) }
+
+func outcomeWords() []word {
+	return []word{
+		{strconv.Itoa(failed), "failed", "red"},
+		{strconv.Itoa(undecided), "undecided", "purple"},
+		{strconv.Itoa(warned), "warned", "orange"},
+		{strconv.Itoa(passed), "passed", "green"}}
 }
 
 // severities are the words for what standing gives.

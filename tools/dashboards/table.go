@@ -1,6 +1,9 @@
 package main
 
 import (
+	"strings"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
@@ -21,6 +24,9 @@ type column struct {
 // link leads from a cell.
 type link struct{ title, url string }
 
+// inPlace reports whether a link leads to a dashboard: it opens in the same tab.
+func (l link) inPlace() bool { return strings.HasPrefix(l.url, "/d/") }
+
 // rowsOf shows the present as a table: a row for each set of labels, which all
 // queries give alike, in the order of the columns; what is no column is left
 // out.
@@ -33,9 +39,19 @@ func rowsOf(title, doc string, columns []column, queries ...query) *table.PanelB
 	p.WithTransformation(dashboard.DataTransformerConfig{Id: "merge", Options: map[string]any{}})
 	p.WithTransformation(organized(columns, len(queries)))
 	for _, c := range columns {
-		p.OverrideByName(c.title, c.properties())
+		if properties := c.properties(); properties != nil { // Grafana never loads a panel that has null here
+			p.OverrideByName(c.title, properties)
+		}
+		if c.wrap {
+			p.CellHeight(common.TableCellHeightLg)
+		}
 	}
 	return p
+}
+
+// sortedBy orders a table when it is opened.
+func sortedBy(title string, falling bool) []cog.Builder[common.TableSortByFieldState] {
+	return []cog.Builder[common.TableSortByFieldState]{common.NewTableSortByFieldStateBuilder().DisplayName(title).Desc(falling)}
 }
 
 // organized orders and names the columns and hides the rest.
@@ -72,13 +88,14 @@ func (c column) properties() []dashboard.DynamicConfigValue {
 	switch {
 	case c.wrap:
 		add("custom.cellOptions", map[string]any{"type": "auto", "wrapText": true})
+		add("custom.inspect", true) // a click shows what the cell cuts off
 	case c.color != nil || len(c.words) > 0:
 		add("custom.cellOptions", map[string]any{"type": "color-text"})
 	}
 	if len(c.links) > 0 {
 		var links []map[string]any
 		for _, l := range c.links {
-			links = append(links, map[string]any{"title": l.title, "url": l.url, "targetBlank": true})
+			links = append(links, map[string]any{"title": l.title, "url": l.url, "targetBlank": !l.inPlace()})
 		}
 		add("links", links)
 	}
