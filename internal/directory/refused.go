@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
@@ -31,17 +32,15 @@ var subCodes = map[string]string{
 // refusedAccount returns why LDAP result 49 came, in words. A number that is not
 // known is shown; the rest of the server's text is not.
 func refusedAccount(err error) string {
-	const result = " (LDAP result 49"
-	if err == nil {
-		return "wrong name or password" + result + ")"
+	var code string
+	if err != nil {
+		if m := subCode.FindStringSubmatch(err.Error()); m != nil {
+			code = strings.TrimLeft(strings.ToLower(m[1]), "0")
+		}
 	}
-	m := subCode.FindStringSubmatch(err.Error())
-	if m == nil {
-		return "wrong name or password" + result + ")"
+	if code == "" {
+		return "wrong name or password (LDAP result 49)"
 	}
-	code := strings.TrimLeft(strings.ToLower(m[1]), "0")
-	if words := subCodes[code]; words != "" {
-		return words + result + ", data " + code + ")"
-	}
-	return "the account is refused for a reason that hmad does not know" + result + ", data " + code + ")"
+	words := cmp.Or(subCodes[code], "the account is refused for a reason that hmad does not know")
+	return words + " (LDAP result 49, data " + code + ")"
 }

@@ -69,16 +69,13 @@ func endingOf(resp *http.Response, err error) ending {
 		return ending{err: err}
 	}
 	body := bufio.NewReader(resp.Body)
-	start, _ := body.Peek(pageStart)
+	start, _ := body.Peek(transport.PageStart)
 	resp.Body = struct {
 		io.Reader
 		io.Closer
 	}{body, resp.Body}
 	return ending{status: resp.StatusCode, page: transport.IsPage(resp.Header, start)}
 }
-
-// pageStart is how much of an answer tells a page, in bytes.
-const pageStart = 64
 
 // tokenError words an error of azidentity in one line without secrets: the
 // network's error, or Entra's code and the first line of its description. The

@@ -161,20 +161,6 @@ func (a *activesync) judge(v *check.Verdict, visits []Visit) {
 	agree(v, all)
 }
 
-// judgeExtra takes the fault back that only the second question met: the host's
-// was answered well, and a device that closes the connection on X-User-Identity
-// is no fault of the endpoint.
-func (v *Visit) judgeExtra(verdict *check.Verdict, answers int) {
-	if !v.Ended || answers != 1 || verdict.Failed() {
-		return
-	}
-	last := len(v.Faults) - 1
-	if f := v.Faults[last]; f.Reason == responseInvalid {
-		verdict.Note("the host's challenge is good; a question with X-User-Identity, which hmad adds and phones do not, got no answer: %s", f.Detail)
-		v.Faults = v.Faults[:last]
-	}
-}
-
 // challengeSchemes are the values of the label scheme; the last stands for all
 // that the others do not name.
 var challengeSchemes = []string{"bearer", "basic", "negotiate", "ntlm", "digest", "other"}
@@ -233,10 +219,7 @@ var (
 	activesyncBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
 		Runbook: activesyncBlockedRunbook,
 		Summary: "The ActiveSync endpoint refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added and sync stops.",
-		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
-			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. The detail " +
-			"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of Cloudflare or of another device may refuse hmad's " +
-			"User-Agent alone: allow it there, or set `user_agent`."}
+		Fix:     blockedFix}
 	activesyncServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
 		Runbook: activesyncServerErrorRunbook,
 		Summary: "The ActiveSync endpoint answers with a server error: accounts cannot be added and sync stops.",

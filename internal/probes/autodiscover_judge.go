@@ -34,10 +34,7 @@ var (
 	autodiscoverBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
 		Runbook: autodiscoverBlockedRunbook,
 		Summary: "AutoDiscover refuses the request (403). If it also refuses Microsoft's addresses, accounts cannot be added.",
-		Fix: "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
-			"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. The detail " +
-			"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of Cloudflare or of another device may refuse hmad's " +
-			"User-Agent alone: allow it there, or set `user_agent`."}
+		Fix:     blockedFix}
 	autodiscoverServerError = &check.Reason{Name: "server_error", Severity: check.Critical, Confirm: true,
 		Runbook: autodiscoverServerErrorRunbook,
 		Summary: "AutoDiscover answers with a server error, so accounts cannot be added.",

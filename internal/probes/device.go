@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // device is a product known to be used in front of Exchange, and its
@@ -216,10 +217,4 @@ func isCloudHost(host string) bool {
 }
 
 // isPage reports whether the answer's body is a web page.
-func isPage(a *Answer) bool {
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(a.Header.Get("Content-Type"))), "text/html") {
-		return true
-	}
-	start := bytes.ToLower(bytes.TrimSpace(a.Body[:min(len(a.Body), 512)]))
-	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
-}
+func isPage(a *Answer) bool { return transport.IsPage(a.Header, a.Body) }

@@ -61,10 +61,13 @@ func (e SignInError) UnknownTenant() string {
 // not give. Nothing of a stranger's page is quoted.
 const NotTheHosts = "a page of something else (a captive portal, a proxy or a filter on the way), not Microsoft's sign-in service"
 
+// PageStart is how much of a body IsPage looks at, in bytes.
+const PageStart = 512
+
 // IsPage reports whether an answer is a page for people, as captive portals,
 // proxies and filters send it in place of a host's own answer.
 func IsPage(h http.Header, body []byte) bool {
 	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	start := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(body[:min(len(body), 64)]), "\ufeff")))
+	start := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(body[:min(len(body), PageStart)]), "\ufeff")))
 	return strings.EqualFold(strings.TrimSpace(kind), "text/html") || strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
