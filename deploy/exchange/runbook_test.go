@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/catalog"
-	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 func TestPowerShellParsesTheRunbook(t *testing.T) {
@@ -22,7 +22,7 @@ func TestPowerShellParsesTheRunbook(t *testing.T) {
 			if r.Runbook != nil {
 				texts += " " + r.Runbook.Verify + " " + r.Runbook.Mended
 			}
-			for _, line := range check.PowerShell(texts) {
+			for _, line := range checktest.PowerShell(texts) {
 				file := filepath.Join(dir, fmt.Sprintf("%d.ps1", len(files)))
 				require.NoError(t, os.WriteFile(file, []byte(line+"\n"), 0o600))
 				names, files = append(names, fmt.Sprintf("%s.%s: %s", d.Name, r.Name, line)), append(files, file)

@@ -131,8 +131,8 @@ func days(n time.Duration) string { return scale(1).seconds(n * day) }
 // undecidedHold is how long a check cannot tell before that alerts.
 const undecidedHold = 15 * time.Minute
 
-// serviceLevelGoal is the share of decided runs that should be good.
-const serviceLevelGoal = "0.99"
+// ServiceLevelGoal is the share of decided runs that should be good.
+const ServiceLevelGoal = 0.99
 
 // serviceLevel records which share of the decided runs of each check about
 // phones was good (passed or warned, as hmad_check_success has it), and of each
@@ -152,7 +152,7 @@ func (s scale) serviceLevel() []rule {
 	}
 	return append(append(record("6h", 6*time.Hour), record("3d", 3*day)...), rule{
 		Alert: "HmadServiceLevelMissed",
-		Expr:  good + "3d < " + serviceLevelGoal + "\nand\n" + good + "6h < " + serviceLevelGoal,
+		Expr:  fmt.Sprintf("%[1]s3d < %[2]v\nand\n%[1]s6h < %[2]v", good, ServiceLevelGoal),
 		// As long as the short window: one failed run does not miss a goal.
 		For: s.of(6 * time.Hour), KeepFiringFor: s.of(time.Hour),
 		Labels: map[string]string{"severity": string(check.Warning), "reason": check.ServiceLevelReason},

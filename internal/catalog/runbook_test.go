@@ -10,6 +10,7 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // each calls f for every reason once: one that several checks share says the
@@ -60,7 +61,7 @@ var unquoted = regexp.MustCompile(`(^|[ =])<[^>]+>`)
 
 func TestPlaceholdersStandInQuotes(t *testing.T) {
 	each(func(name string, r *check.Reason) {
-		for _, line := range check.PowerShell(r.Fix + " " + r.Runbook.Verify + " " + r.Runbook.Mended) {
+		for _, line := range checktest.PowerShell(r.Fix + " " + r.Runbook.Verify + " " + r.Runbook.Mended) {
 			assert.NotRegexp(t, unquoted, line, name)
 		}
 	})

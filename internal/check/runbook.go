@@ -1,7 +1,5 @@
 package check
 
-import "regexp"
-
 // Runbook is what somebody needs who was called because of a reason, beside its
 // meaning and fix. Commands stand in backticks; what to fill in stands as
 // '<words>', in single quotes, so that a line of PowerShell stays one.
@@ -35,21 +33,4 @@ func (r *Runbook) Who() []string {
 		names = append(names, string(o))
 	}
 	return names
-}
-
-var (
-	code       = regexp.MustCompile("`([^`]+)`")
-	powershell = regexp.MustCompile(`^(@?\(|\$\w|[A-Z][a-z]+-[A-Z])`)
-)
-
-// PowerShell lists the lines of PowerShell in a declared text: what stands in
-// backticks and begins with a cmdlet, a variable or a bracket.
-func PowerShell(text string) []string {
-	var lines []string
-	for _, m := range code.FindAllStringSubmatch(text, -1) {
-		if powershell.MatchString(m[1]) {
-			lines = append(lines, m[1])
-		}
-	}
-	return lines
 }

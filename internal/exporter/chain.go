@@ -28,8 +28,8 @@ type chain struct {
 // chainStep is a step of the flow, in the colour of its worst verdict.
 type chainStep struct {
 	look
+	check.Step
 	N             int
-	Title, Doc    string
 	X, Y          int
 	FromX, FromY  int    // where the line from the step before begins
 	Anchor, Names string // of the worst check; of all that watch it
@@ -47,19 +47,15 @@ var worstOfStep = []check.Outcome{check.Failed, check.Undecided, check.Warned, "
 // newChain draws the flow of the target whose checks these are.
 func newChain(defs []*check.Def, statuses []state.Status) chain {
 	c := chain{Width: stepsPerLine * stepWidth, Height: (len(check.Flow) + stepsPerLine - 1) / stepsPerLine * stepHeight}
-	for i, doc := range check.Flow {
-		s := chainStep{look: nobodyWatches, N: i + 1, Title: check.FlowTitles[i], Doc: doc}
+	for i, step := range check.Flow {
+		s := chainStep{look: nobodyWatches, Step: step, N: i + 1}
 		s.X, s.Y = stepWidth/2+i%stepsPerLine*stepWidth, 22+i/stepsPerLine*stepHeight
 		s.FromX, s.FromY = s.X-stepWidth, s.Y
 		if i%stepsPerLine == 0 {
 			s.FromX = s.X - stepWidth/2
 		}
 		if watch := watching(defs, statuses, i+1); len(watch) > 0 {
-			s.look, s.Anchor = lookOf(outcomeOf(watch[0])), anchor(watch[0].ID)
-			if outcomeOf(watch[0]) == "" {
-				s.look = notRun
-			}
-			s.Names = namesOf(watch)
+			s.look, s.Anchor, s.Names = lookOf(outcomeOf(watch[0])), anchor(watch[0].ID), namesOf(watch)
 		} else {
 			c.Unwatched = append(c.Unwatched, unwatched{fmt.Sprintf("%d %s", s.N, s.Title), wanting(defs, s.N)})
 		}

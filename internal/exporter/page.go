@@ -83,22 +83,21 @@ func newPage(f facts) page {
 		t := &p.Targets[len(p.Targets)-1]
 		t.Cards = append(t.Cards, newCard(f, st))
 	}
+	own := map[string][]state.Status{} // of each target, in the Store's order
+	for _, st := range f.statuses {
+		name := line(st.ID.Target)
+		own[name] = append(own[name], st)
+	}
 	for i := range p.Targets {
-		p.Targets[i].overview(f)
+		p.Targets[i].overview(f, own[p.Targets[i].Name])
 	}
 	p.Overall, p.Class, p.Icon = overall(outcomes)
 	p.Counts = counts(outcomes)
 	return p
 }
 
-// overview fills what stands above the target's cards.
-func (t *target) overview(f facts) {
-	var own []state.Status
-	for _, st := range f.statuses {
-		if line(st.ID.Target) == t.Name {
-			own = append(own, st)
-		}
-	}
+// overview fills what stands above the cards of the target whose checks these are.
+func (t *target) overview(f facts, own []state.Status) {
 	t.Chain, t.Causes, t.Changes = newChain(f.ordered, own), causes(f, own), changes(own, f.now)
 }
 
@@ -131,13 +130,10 @@ func counts(outcomes []check.Outcome) []count {
 		n[o]++
 	}
 	var out []count
-	for _, o := range []check.Outcome{check.Failed, check.Undecided, check.Warned, check.Passed, check.Skipped} {
+	for _, o := range []check.Outcome{check.Failed, check.Undecided, check.Warned, check.Passed, check.Skipped, ""} {
 		if n[o] > 0 {
 			out = append(out, count{lookOf(o), n[o]})
 		}
-	}
-	if n[""] > 0 {
-		out = append(out, count{notRun, n[""]})
 	}
 	return out
 }

@@ -15,8 +15,11 @@ type look struct{ Class, Symbol, Word string }
 // notRun is the look of a check before its first run.
 var notRun = look{"waiting", "·", "not run yet"}
 
+// lookOf returns the look of an outcome; "" stands for a check that has not run.
 func lookOf(o check.Outcome) look {
 	switch o {
+	case "":
+		return notRun
 	case check.Passed:
 		return look{"passed", "✓", "passed"}
 	case check.Warned:

@@ -29,8 +29,10 @@ type change struct {
 // critical ones first, with what it explains.
 func causes(f facts, statuses []state.Status) []cause {
 	var all []check.Stands
+	anchors := map[string]string{} // by check
 	for _, st := range statuses {
 		all = append(all, standsOf(st, f.hold, f.now)...)
+		anchors[st.ID.Check] = anchor(st.ID)
 	}
 	explained := f.causes.Explain(all)
 	var out []cause
@@ -38,12 +40,7 @@ func causes(f facts, statuses []state.Status) []cause {
 		if s.Accepted || s.Reason == check.ServiceLevelReason || explained[s.Name()] != "" {
 			continue
 		}
-		c := cause{Severity: string(s.Severity), Name: line(s.Name()), Since: momentOf(s.Since, f.now)}
-		for _, st := range statuses {
-			if st.ID.Check == s.Check {
-				c.Anchor = anchor(st.ID)
-			}
-		}
+		c := cause{Severity: string(s.Severity), Name: line(s.Name()), Anchor: anchors[s.Check], Since: momentOf(s.Since, f.now)}
 		for _, e := range all {
 			if explained[e.Name()] == s.Name() && e.Reason != check.ServiceLevelReason {
 				c.Effects = append(c.Effects, line(e.Name()))

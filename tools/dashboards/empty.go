@@ -9,8 +9,8 @@ const nothing = "hmad says nothing"
 // others are purple: hmad cannot tell.
 var emptyColors = map[string]string{down: "red", chooseMailbox: "text", noCredential: "text"}
 
-// sayEmpty gives a panel of figures the text and the colour for no data, as a
-// word of its own: without one Grafana takes the colour of the base step, and an
+// sayEmpty sets the text and the colour that a panel of figures shows without
+// data. Without them Grafana takes the colour of the base step, and an
 // empty figure is green.
 func sayEmpty(p *dashboard.Panel) {
 	field := &p.FieldConfig.Defaults

@@ -63,14 +63,14 @@ const unwatched = -1
 // the worst word of the checks that watch it.
 func chain() cog.Builder[dashboard.Panel] {
 	var queries []query
-	for i, title := range check.FlowTitles {
+	for i, s := range check.Flow {
 		var watch []string
 		for _, d := range catalog.Defs() {
 			if slices.Contains(d.Steps, i+1) {
 				watch = append(watch, d.Name)
 			}
 		}
-		queries = append(queries, query{fmt.Sprintf("max(\n%s\n) or vector(%d)", outcome(matching(watch)), unwatched), fmt.Sprintf("%d %s", i+1, title)})
+		queries = append(queries, query{fmt.Sprintf("max(\n%s\n) or vector(%d)", outcome(matching(watch)), unwatched), fmt.Sprintf("%d %s", i+1, s.Title)})
 	}
 	states := words(append(outcomeWords(), word{strconv.Itoa(unwatched), "nobody watches", "#6e7687"})...)
 	return stats("From the phone to Exchange and back", "The steps by which Outlook reaches a mailbox, in their order: each by the worst outcome "+
@@ -109,11 +109,8 @@ func goodRuns() cog.Builder[dashboard.Panel] {
 		"check that fares worst among those that look for phones without mail every few minutes. The service level of the alert rules is 99 % over "+
 		"three days.", "percentunit",
 		query{"min by (target) (\n" + runs("passed|warned") + "\n/ (" + runs("passed|warned|failed") + " > 0)\n)", "{{target}}"}).
-		Thresholds(steps("orange", step{goal, "green"})).Decimals(2)
+		Thresholds(steps("orange", step{catalog.ServiceLevelGoal, "green"})).Decimals(2)
 }
-
-// goal is the service level of the alert rules.
-const goal = .99
 
 func errorBudget() cog.Builder[dashboard.Panel] {
 	runs := func(outcomes string) string {
@@ -121,7 +118,7 @@ func errorBudget() cog.Builder[dashboard.Panel] {
 	}
 	return stats("Error budget left", "Of the one in a hundred decided runs that may fail, the share that is not used up in the range shown, "+
 		"by the check that fares worst. Below zero the service level is missed.", "percentunit",
-		query{fmt.Sprintf("min by (target) (\n1 - (1 - (%s\n/ (%s > 0))) / (1 - %v)\n)", runs("passed|warned"), runs("passed|warned|failed"), goal), "{{target}}"}).
+		query{fmt.Sprintf("min by (target) (\n1 - (1 - (%s\n/ (%s > 0))) / (1 - %v)\n)", runs("passed|warned"), runs("passed|warned|failed"), catalog.ServiceLevelGoal), "{{target}}"}).
 		Thresholds(steps("orange", step{0, "text"}, step{.25, "green"})).Decimals(0)
 }
 
