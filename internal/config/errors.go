@@ -120,22 +120,26 @@ func fromYAML(file string, err error) Errors {
 }
 
 // unquoted finds a value that begins with a character that YAML keeps for itself.
-var unquoted = regexp.MustCompile(`(?m)^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
+var unquoted = regexp.MustCompile(`^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
 
 // unreadable returns the error of a text that is no YAML. A value without its
-// quotes, such as the schedule */5 * * * * or @hourly, is told in plain words.
+// quotes, such as the schedule */5 * * * * or @hourly, is told in plain words
+// where the line of the error has one.
 func unreadable(file string, data []byte, err error) Errors {
-	at := unquoted.FindSubmatchIndex(data)
-	if at == nil {
-		return fromYAML(file, err)
+	es := fromYAML(file, err)
+	line := max(es[0].Line, 1) // the library leaves out the first
+	for n, text := range bytes.Split(data, []byte("\n")) {
+		key := unquoted.FindSubmatch(text)
+		if key == nil || n+1 != line && !strings.HasPrefix(es[0].Msg, "unknown anchor") { // which has no line
+			continue
+		}
+		msg := "got a value that begins with *, @, %, & or ! without quotes: put the value of " + string(key[1]) + " in quotes"
+		if string(key[1]) == "schedule" {
+			msg = `got a schedule without quotes: put the schedule in quotes, such as schedule: "*/5 * * * *" or "@hourly"`
+		}
+		return Errors{{File: file, Line: n + 1, Msg: msg}}
 	}
-	line := 1 + bytes.Count(data[:at[2]], []byte("\n"))
-	key := string(data[at[2]:at[3]])
-	msg := "got a value that begins with *, @, %, & or ! without quotes: put the value of " + key + " in quotes"
-	if key == "schedule" {
-		msg = `got a schedule without quotes: put the schedule in quotes, such as schedule: "*/5 * * * *" or "@hourly"`
-	}
-	return Errors{{File: file, Line: line, Msg: msg}}
+	return es
 }
 
 func yamlError(file, text string) *Error {

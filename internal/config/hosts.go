@@ -117,7 +117,7 @@ func readConnectTo(texts map[string]string) ConnectTo {
 
 // pathOf returns the path of a connection, without what may be a secret.
 func pathOf(from string) string {
-	if !isHost(from) {
+	if !isEnd(from) {
 		return "connect_to"
 	}
 	return "connect_to." + from

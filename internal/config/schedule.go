@@ -20,7 +20,7 @@ func (s *Schedule) UnmarshalYAML(n *yaml.Node) error { return decode(n, s, readS
 // repeats, unless they are withheld.
 func wantSchedule(text string, err error) string {
 	const want = "a cron expression in UTC"
-	if Shown(text) != strconv.Quote(text) {
+	if shownSchedule(text) != strconv.Quote(text) {
 		return want
 	}
 	return want + ": " + errors.Unwrap(err).Error()
@@ -31,7 +31,7 @@ func readSchedule(text string) Schedule {
 		return Schedule{}
 	}
 	if _, err := schedule.Parse(text); err != nil {
-		return Schedule{written{refused: refusal{Shown(text), wantSchedule(text, err)}}}
+		return Schedule{written{refused: refusal{shownSchedule(text), wantSchedule(text, err)}}}
 	}
 	return Schedule{written{text: text}}
 }

@@ -14,44 +14,75 @@ import (
 const withheld = "a value that is withheld, because it may hold a secret"
 
 var (
-	// plainForm is a text that is no secret by its form: words of letters and
-	// digits, numbers, names of hosts and their like.
-	plainForm = regexp.MustCompile(`^[\pL\pN \n_.,:/*+()\[\]-]{0,100}$`)
+	// wordForm is one word in small letters, in capitals, or with a capital at
+	// its beginning, as the words have it that a setting or a key may be.
+	wordForm = regexp.MustCompile(`^(\pL\p{Ll}*|\p{Lu}+)([_-]\p{Ll}+)*$`)
+	// amountForm is a number or a moment, with a unit or without.
+	amountForm = regexp.MustCompile(`^[+-]?[0-9][0-9.:,/T+-]*[ ]?\p{Ll}{0,7}$`)
+	// cronForm begins as a schedule does.
+	cronForm = regexp.MustCompile(`^([0-9*@,/?-]+ |@[a-z]+( |$)|every )[\pL\pN *,/?@#-]{0,80}$`)
+	// endForm is a name with a dot and a last label of letters, as public DNS and
+	// Active Directory have them, in any alphabet; it may be in brackets, and
+	// have a port.
+	endForm = regexp.MustCompile(`^\[?([\pL\pN]([\pL\pN-]{0,61}[\pL\pN])?\.)+\pL{2,24}\]?(:[0-9]{1,5})?$`)
+	// schemeForm is one of the schemes that somebody may write.
+	schemeForm = regexp.MustCompile(`^(https?|ldaps?|ftp|socks5h?|tcp|udp|dns)$`)
 	// foreignLetters are those of a name that DNS has in another form (RFC 5891).
 	foreignLetters = regexp.MustCompile(`[^\x00-\x7f]`)
-	// keyForm is a word as long as a key or a token has it.
-	keyForm = regexp.MustCompile(`[\pL\pN_+/]{24,}`)
 	// nameOfFile is a file without folder, which a password does not look like.
 	nameOfFile = regexp.MustCompile(`^[\pL\pN_-]+\.(cer|cert|conf|crt|csv|json|key|pem|token|txt|ya?ml)$`)
 	// checkForm is the form of a check's name, which is a key of the file.
-	checkForm = regexp.MustCompile(`^[A-Za-z_]{1,40}$`)
+	checkForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
 )
 
-// Shown returns a value of the file as far as an error may show it: of a URL its
-// scheme and host, of anything else all or nothing.
+// maxWord is the length of the longest word that is no key and no token.
+const maxWord = 40
+
+// Shown returns a value of the file as far as an error may show it. A word or a
+// number is shown where its form is no password's; of a URL only scheme and host;
+// anything else not at all.
 func Shown(text string) string {
-	if strings.Contains(text, "://") {
-		return shownURL(text)
+	if text == "" || len(text) <= maxWord && (wordForm.MatchString(text) || amountForm.MatchString(text)) {
+		return strconv.Quote(text)
 	}
-	if !plainForm.MatchString(text) || keyForm.MatchString(text) || strings.Contains(text, ":") && !isEnd(text) {
+	return shownEnd(text)
+}
+
+// shownEnd is Shown for the settings of addresses, into which somebody may type a
+// password: no word alone is shown.
+func shownEnd(text string) string {
+	switch {
+	case strings.Contains(text, "://"):
+		return shownURL(text)
+	case text == "" || isEnd(text):
+		return strconv.Quote(text)
+	default:
 		return withheld
 	}
-	return strconv.Quote(text)
+}
+
+// shownSchedule is Shown for cron expressions.
+func shownSchedule(text string) string {
+	if cronForm.MatchString(text) {
+		return strconv.Quote(text)
+	}
+	return Shown(text)
 }
 
 func shownURL(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || strings.Contains(text, "@") || !isHost(u.Host) || strings.Contains(u.Scheme, ".") {
+	if err != nil || strings.Contains(text, "@") || !isHost(u.Host) || !schemeForm.MatchString(u.Scheme) {
 		return withheld
 	}
 	return strconv.Quote(u.Scheme + "://" + u.Host)
 }
 
-// isEnd reports whether a text is the end of a connection, a name or an address
-// with or without port. Another text with a colon may be a user with a password.
+// isEnd reports whether a text is the end of a connection by its form, an address
+// or a name with a dot, with or without port. Another text with a colon may be a
+// user with a password.
 func isEnd(text string) bool {
-	_, err := netip.ParseAddr(text)
-	return err == nil || isHost(text) || isAddrPort(text)
+	_, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return err == nil || isAddrPort(text) || len(text) <= 253 && endForm.MatchString(text)
 }
 
 func isAddrPort(text string) bool {

@@ -38,7 +38,7 @@ func (r refusal) text(want string) string {
 
 // refuse refuses a text. It is shown without what may be a secret.
 func refuse(text string) written {
-	r := refusal{got: Shown(text)}
+	r := refusal{got: shownEnd(text)}
 	if foreignLetters.MatchString(text) && r.got != withheld {
 		r.want = "the name as DNS has it, in ASCII (xn--…), because it has letters such as ü"
 	}
