@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,11 @@ func (p *onPremReport) run(_ context.Context, v *check.Verdict) {
 	}
 	refused := intake.RefusedOf(p.env.Memory, now)
 	judgeReports(v, arrived, p.expected(arrived, now), refused, now)
+	for _, host := range slices.Sorted(maps.Keys(refused.Hosts)) {
+		if no := refused.Hosts[host]; no.Code == http.StatusForbidden {
+			v.Note("%s: %s", host, no)
+		}
+	}
 	for _, a := range refused.Addresses {
 		v.Note("refused before it showed who it is: %s", a)
 	}

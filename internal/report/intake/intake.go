@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ const (
 	pushesPerSec  = 2
 	pushBurst     = 40 // a hundred servers at once are all taken within a minute, by the collector's pauses
 	pushesAtATime = 4  // bodies held in memory
+
+	bodyTimeout = 10 * time.Second // of a body once its turn has come; a report has some 15 kB
 )
 
 // Pushes counts what a Server answered. Its check and target are those of the
@@ -55,6 +58,8 @@ type Server struct {
 	slots chan struct{}
 	mu    sync.Mutex // one comparison with the kept report at a time
 
+	patience time.Duration // with a body, once its turn has come
+
 	refused refusals
 }
 
@@ -63,7 +68,7 @@ type Server struct {
 // env.Reports. Serve opens the listener that cfg describes.
 func New(cfg config.Report, env check.Env, put func(name string, data []byte) error) *Server {
 	return &Server{cfg: cfg, env: env, put: put, refused: refusals{memory: env.Memory},
-		limit: rate.NewLimiter(pushesPerSec, pushBurst), slots: make(chan struct{}, pushesAtATime)}
+		limit: rate.NewLimiter(pushesPerSec, pushBurst), slots: make(chan struct{}, pushesAtATime), patience: bodyTimeout}
 }
 
 // answerError is an answer other than 204.
@@ -155,6 +160,9 @@ func (in *Server) take(w http.ResponseWriter, r *http.Request, p *sender) error 
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
+	// A slow sender must not keep the others waiting. Where the listener knows no
+	// deadline, its own holds.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(in.patience))
 	data, err := readBody(w, r)
 	if err != nil {
 		return err
@@ -210,6 +218,9 @@ func (in *Server) accept(data []byte, header string, p *sender) error {
 	if header != "" && !report.SameHost(header, r.Host) {
 		return refuse(http.StatusUnprocessableEntity, "the header %s names another host than the report", HostHeader)
 	}
+	if !in.expects(r.Host) {
+		return refuse(http.StatusForbidden, "%s is not among the servers that may report here (onprem.report.hosts)", r.Host)
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	kept, err := in.kept(r.FileName())
@@ -220,6 +231,11 @@ func (in *Server) accept(data []byte, header string, p *sender) error {
 		return refuse(http.StatusConflict, "not newer than the last report of this host, generatedAt %s", kept.UTC().Format(generatedForm))
 	}
 	return in.put(r.FileName(), data)
+}
+
+// expects reports whether a host may report: each one where the config names none.
+func (in *Server) expects(host string) bool {
+	return len(in.cfg.Hosts) == 0 || slices.ContainsFunc(in.cfg.Hosts, func(name string) bool { return report.SameHost(name, host) })
 }
 
 // kept returns the time of the report kept under name, zero where there is none

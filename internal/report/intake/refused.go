@@ -46,7 +46,7 @@ type Refused struct {
 // Refusal is an answer other than 204.
 type Refusal struct {
 	At   time.Time
-	Code int // 400, 409, 413, 415, 422, 429, 500 or 507
+	Code int // 400, 403, 409, 413, 415, 422, 429, 500 or 507
 }
 
 // String returns the refusal in one line, in words for people.
@@ -59,6 +59,8 @@ func meaning(code int) string {
 	switch code {
 	case http.StatusBadRequest:
 		return "the body broke off or is no gzip"
+	case http.StatusForbidden:
+		return "it is not among `hosts` of the config"
 	case http.StatusConflict:
 		return "not newer than the report before: its clock went back, or a replay"
 	case http.StatusRequestEntityTooLarge:
