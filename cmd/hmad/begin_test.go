@@ -96,7 +96,7 @@ func TestNoScrapeMissesAMailbox(t *testing.T) {
 	assert.Positive(t, scrapes, "beside the reloads")
 }
 
-// listens says whether a connection to address can be made.
+// listens reports whether a connection to address can be made.
 func listens(address string) bool {
 	c, err := net.Dial("tcp", address)
 	if err != nil {

@@ -41,7 +41,7 @@ func startRunOn(t *testing.T, config, storage string, args ...string) *estate {
 	return &estate{process: p, page: "http://" + address}
 }
 
-// metric gives the value of the series, "" when it is not there.
+// metric returns the value of the series, "" when it is not there.
 func (e *estate) metric(t *testing.T, series string) string {
 	t.Helper()
 	_, body := request(t, http.MethodGet, e.page+"/metrics")

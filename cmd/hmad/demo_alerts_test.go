@@ -57,7 +57,7 @@ func (d *demoAlerts) awaits(t *testing.T, text string) {
 	require.Eventually(t, func() bool { return strings.Contains(d.String(), text) }, waitLimit, waitTick, "%s in %s", text, d)
 }
 
-// processes gives the command lines of the script and all that it started, by
+// processes returns the command lines of the script and all that it started, by
 // pid: those with its folder in their environment.
 func (d *demoAlerts) processes(t *testing.T) map[int]string {
 	t.Helper()
@@ -145,7 +145,7 @@ func serversAreMissing(t *testing.T, program string, installed []string, told ..
 	d.leavesNothing(t, 0)
 }
 
-// pathOf gives a folder with links to these programs alone.
+// pathOf returns a folder with links to these programs alone.
 func pathOf(t *testing.T, programs []string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -206,7 +206,7 @@ type routes struct {
 	Receivers []map[string]any
 }
 
-// shippedRoutes gives those that ship, scaled, with receivers that tell nobody.
+// shippedRoutes returns those that ship, scaled, with receivers that tell nobody.
 func shippedRoutes(t *testing.T, scale float64) (r routes) {
 	t.Helper()
 	require.NoError(t, yaml.Unmarshal([]byte(onTrial(t, scale, "")), &r))
@@ -216,7 +216,7 @@ func shippedRoutes(t *testing.T, scale float64) (r routes) {
 	return r
 }
 
-// routes gives those of the script's Alertmanager.
+// routes returns those of the script's Alertmanager.
 func (d *demoAlerts) routes(t *testing.T) (r routes) {
 	t.Helper()
 	files, err := filepath.Glob(d.tmp + "/*/alertmanager.yml")

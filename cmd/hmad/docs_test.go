@@ -22,7 +22,7 @@ var (
 	aFlag     = regexp.MustCompile(`--([a-z][a-z.-]*[a-z])`)
 )
 
-// handWritten gives the documents, the README and what ships in deploy/ for
+// handWritten returns the documents, the README and what ships in deploy/ for
 // people to read.
 func handWritten(t *testing.T) map[string]string {
 	t.Helper()

@@ -51,7 +51,7 @@ func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 // wayTo is the end of the doc of a fault that is named VARIANT.CHECK.
 var wayTo = regexp.MustCompile(`[(; ](\w+)\)\.$`)
 
-// leadsTo gives the reason that a fault produces.
+// leadsTo returns the reason that a fault produces.
 func leadsTo(f labFault) (*check.Def, *check.Reason) {
 	if def, reason := findReason(f.Name); reason != nil {
 		return def, reason

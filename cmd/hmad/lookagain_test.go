@@ -15,7 +15,7 @@ import (
 
 var commandInPage = regexp.MustCompile("`hmad (check [^`]+)`")
 
-// pages gives the description of every alert by a reason's full name, as the
+// pages returns the description of every alert by a reason's full name, as the
 // page of target contoso has it.
 func pages(t *testing.T) map[string]string {
 	t.Helper()

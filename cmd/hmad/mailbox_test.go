@@ -77,7 +77,7 @@ func TestTheDemoSaysHowToAskOfAMailbox(t *testing.T) {
 	assert.Empty(t, oneMailbox(nil, e.page), "a lab without mailboxes")
 }
 
-// hashOfProbe gives the hash that stands for the probe mailbox.
+// hashOfProbe returns the hash that stands for the probe mailbox.
 func hashOfProbe(t *testing.T, e *estate) string {
 	t.Helper()
 	stdout, _, _ := e.mailboxOf(t, probeMailboxOfLab)

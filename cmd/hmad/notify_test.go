@@ -123,7 +123,7 @@ func watched(t *testing.T, j *jammed, run func(context.Context, *check.Verdict))
 	}
 }
 
-// longest gives the largest time between two neighbours, and after the last
+// longest returns the largest time between two neighbours, and after the last
 // until end.
 func longest(times []int, end int) (most int) {
 	last := 0

@@ -19,7 +19,7 @@ const causeScale = 1.0 / 60
 // toldByThen is several group intervals: what is told at all is told by then.
 const toldByThen = 15 * time.Second
 
-// critical gives a reason's alert of a target.
+// critical returns a reason's alert of a target.
 func critical(target, full string) alert {
 	def, reason := findReason(full)
 	a := alertOf(def.Name, reason.Name, reason.Severity)

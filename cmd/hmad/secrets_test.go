@@ -76,7 +76,7 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 	}
 }
 
-// listening gives the lab's config with reports that are pushed to a listener,
+// listening returns the lab's config with reports that are pushed to a listener,
 // and what else shall stand under onprem.
 func listening(t *testing.T, l *lab.Lab, dir, onprem string) (text, listen string) {
 	t.Helper()

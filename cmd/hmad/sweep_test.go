@@ -140,7 +140,7 @@ func forgotten(lost []span, from, to time.Time) bool {
 
 var mailboxSeries = regexp.MustCompile(`(?m)^(hmad_mailbox_\w+)\{(.*mailbox="([^"]+)".*)\} (\S+)$`)
 
-// seriesOfMailboxes gives the series of single mailboxes, by name and labels.
+// seriesOfMailboxes returns the series of single mailboxes, by name and labels.
 func seriesOfMailboxes(t *testing.T, page string) map[string]float64 {
 	t.Helper()
 	_, body := request(t, http.MethodGet, page+"/metrics")
@@ -153,7 +153,7 @@ func seriesOfMailboxes(t *testing.T, page string) map[string]float64 {
 	return all
 }
 
-// settled gives the series of mailboxes that had answered before a moment.
+// settled returns the series of mailboxes that had answered before a moment.
 func settled(series map[string]float64, before time.Time) map[string]float64 {
 	old := map[string]float64{}
 	for name, value := range series {

@@ -31,7 +31,7 @@ func TestTheSyncTimesInEveryCommand(t *testing.T) {
 	}
 }
 
-// ofSync says whether a check is one of those of the times of synchronisation.
+// ofSync reports whether a check is one of those of the times of synchronisation.
 func ofSync(name string) bool {
 	return name == hmadsync.MailboxSync.Name || name == hmadsync.OnPremSync.Name
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// all gives the four packages of the release.
+// all returns the four packages of the release.
 func all(dir string) []string {
 	return []string{deb(dir, "1.0.0", "amd64"), deb(dir, "1.0.0", "arm64"), rpm(dir, "1.0.0", "amd64"), rpm(dir, "1.0.0", "arm64")}
 }
@@ -92,7 +92,7 @@ func TestTheShippedConfigIsTheExampleBare(t *testing.T) {
 	assert.Contains(t, strings.Join(head, "\n"), "`hmad config example`")
 }
 
-// rpmFiles gives what the package holds: by name the mode, size and flags (c
+// rpmFiles returns what the package holds: by name the mode, size and flags (c
 // config, n not replaced).
 func rpmFiles(t *testing.T, file string) map[string]string {
 	t.Helper()

@@ -74,7 +74,7 @@ func (h house) files() []string {
 	return files
 }
 
-// gained gives what is in now and was not in before.
+// gained returns what is in now and was not in before.
 func gained(before, now []string) []string {
 	return slices.DeleteFunc(now, func(file string) bool { return slices.Contains(before, file) })
 }

@@ -92,7 +92,7 @@ func (m machine) install(t *testing.T, file string) {
 	output(t, "sh", "-c", `nsenter --target "$0" --all sh -c 'cat >/root/hmad.deb && dpkg -i /root/hmad.deb' <"$1"`, m.pid, file)
 }
 
-// show gives a property of the service.
+// show returns a property of the service.
 func (m machine) show(t *testing.T, property string) string {
 	t.Helper()
 	return m.run(t, "systemctl", "show", "--property="+property, "--value", "hmad")
@@ -111,7 +111,7 @@ type entry struct {
 	Text     string `json:"PRIORITY"`
 }
 
-// journal gives the service's lines of the journal.
+// journal returns the service's lines of the journal.
 func (m machine) journal(t *testing.T) (entries []entry) {
 	t.Helper()
 	m.run(t, "journalctl", "--sync")
@@ -136,7 +136,7 @@ func logged(entries []entry, text string) (n, priority int) {
 	return n, priority
 }
 
-// credentials gives the secrets that the unit names in its comments: lines for
+// credentials returns the secrets that the unit names in its comments: lines for
 // a drop-in, and the files that they load.
 func credentials(t *testing.T) (dropIn string, files []string) {
 	t.Helper()

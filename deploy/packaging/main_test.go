@@ -63,10 +63,10 @@ var (
 // arch is the architecture on which the tests install: Debian's word is Go's.
 const arch = runtime.GOARCH
 
-// rpmArch gives rpm's word for an architecture.
+// rpmArch returns rpm's word for an architecture.
 var rpmArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
-// build gives a function that makes the packages once, and then gives their
+// build returns a function that makes the packages once, and then gives their
 // folder.
 func build(version string, more ...string) func(*testing.T) string {
 	dir := sync.OnceValues(func() (string, error) {
@@ -133,14 +133,14 @@ func needRoot(t *testing.T) {
 	require.Zero(t, os.Getuid(), "installing packages and booting systemd needs root: run the tests as root")
 }
 
-// debian gives the folder of a clean Debian 12, which is not to be changed.
+// debian returns the folder of a clean Debian 12, which is not to be changed.
 func debian(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
 	return strings.TrimSpace(output(t, repository+"/scripts/debian-root"))
 }
 
-// lines gives the lines of a text without the empty ones.
+// lines returns the lines of a text without the empty ones.
 func lines(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 }

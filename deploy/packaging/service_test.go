@@ -109,7 +109,7 @@ func awaitStatus(t *testing.T, m machine, want string) {
 	await(t, "the status «"+want+"»", func() bool { return m.show(t, "StatusText") == want })
 }
 
-// metric gives the value of the first series whose name begins so, "" when
+// metric returns the value of the first series whose name begins so, "" when
 // there is none.
 func metric(t *testing.T, m machine, series string) string {
 	t.Helper()

@@ -35,7 +35,7 @@ const minimal = `targets:
 // blank after its #.
 var setting = regexp.MustCompile(`^( *)#([a-z_]+:|  )`)
 
-// paragraphs gives the example as it is, and once more for each paragraph with
+// paragraphs returns the example as it is, and once more for each paragraph with
 // commented-out settings: these in force and no others.
 func paragraphs(t *testing.T) map[string]string {
 	t.Helper()

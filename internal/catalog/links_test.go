@@ -26,7 +26,7 @@ var (
 	part     = regexp.MustCompile(`_(bucket|count|sum)$`)
 )
 
-// documents gives the README and the documents, by path from the root.
+// documents returns the README and the documents, by path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	docs, err := filepath.Glob("../../docs/*.md")
@@ -41,7 +41,7 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
-// anchors gives the names under which a page's headings are reached, as GitHub
+// anchors returns the names under which a page's headings are reached, as GitHub
 // makes them.
 func anchors(text string) map[string]bool {
 	names := map[string]bool{}

@@ -132,7 +132,7 @@ func (v vocabulary) settings(of reflect.Type, above []string) {
 	}
 }
 
-// knows says whether somebody declares the word.
+// knows reports whether somebody declares the word.
 func (v vocabulary) knows(name string) bool {
 	switch {
 	case elsewhere[name] != "" || strings.HasPrefix(name, "hmad_"):
@@ -168,7 +168,7 @@ func (v vocabulary) matches(names []string, pattern string) bool {
 	return false
 }
 
-// deployed gives what ships in deploy/ and is written by hand.
+// deployed returns what ships in deploy/ and is written by hand.
 func deployed(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}

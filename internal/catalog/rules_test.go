@@ -163,7 +163,7 @@ func TestFormOfAlerts(t *testing.T) {
 	}
 }
 
-// headingsOf gives the anchors of the documents, by file.
+// headingsOf returns the anchors of the documents, by file.
 func headingsOf(t *testing.T) map[string][]string {
 	all := map[string][]string{}
 	alerting, err := os.ReadFile("../../docs/alerting.md")

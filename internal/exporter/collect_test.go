@@ -180,7 +180,7 @@ func TestSamplesAreThoseOfTheLastRunAlone(t *testing.T) {
 	assert.Empty(t, lastSamples(told(contoso, with), noon.Add(time.Hour)), "so is one that no run has renewed")
 }
 
-// scrape gives what a server shows of hmad's own.
+// scrape returns what a server shows of hmad's own.
 func scrape(t *testing.T, o Options) string {
 	t.Helper()
 	w := httptest.NewRecorder()

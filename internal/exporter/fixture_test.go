@@ -65,7 +65,7 @@ func (s snapshot) Tables() []*state.Table   { return nil }
 
 var healthy = state.Health{Path: "/var/lib/hmad/state.db", OK: true, LastWrite: noon.Add(-4 * time.Second)}
 
-// told gives the status of a check that has had these runs, oldest first.
+// told returns the status of a check that has had these runs, oldest first.
 func told(id check.ID, results ...check.Result) state.Status {
 	store := state.Open("", state.Options{Now: func() time.Time { return noon }})
 	for _, r := range results {

@@ -105,7 +105,7 @@ func scrapes(b *testing.B, set func(string, ...float64), metrics http.Handler, m
 
 func address(n int) string { return fmt.Sprintf("given.surname%05d@contoso.com", n) }
 
-// heap gives the bytes in use.
+// heap returns the bytes in use.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readers gives the number of scrapes under way.
+// readers returns the number of scrapes under way.
 func readers(s *Server) int {
 	s.collector.tables.mu.Lock()
 	defer s.collector.tables.mu.Unlock()

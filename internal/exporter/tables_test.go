@@ -43,7 +43,7 @@ func fleetOptions(more ...*check.Metric) (Options, *state.Store) {
 	return Options{Store: store, Defs: []*check.Def{def}, Now: func() time.Time { return noon }}, store
 }
 
-// mailboxLines gives the lines about mailboxes of a text exposition.
+// mailboxLines returns the lines about mailboxes of a text exposition.
 func mailboxLines(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -37,7 +37,7 @@ func get(t *testing.T, l *Lab, path string, header ...string) seen {
 
 const federationPath = tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 
-// federated gives the ids of the keys in the federation metadata, and its
+// federated returns the ids of the keys in the federation metadata, and its
 // issuer.
 func federated(t *testing.T, l *Lab) (ids []string, issuer string) {
 	t.Helper()
@@ -64,7 +64,7 @@ func federated(t *testing.T, l *Lab) (ids []string, issuer string) {
 	return ids, doc.ID
 }
 
-// keyIDs gives those of the OpenID keys, found as clients find them.
+// keyIDs returns those of the OpenID keys, found as clients find them.
 func keyIDs(t *testing.T, l *Lab) (ids []string) {
 	t.Helper()
 	var doc struct {

@@ -19,7 +19,7 @@ import (
 
 var varying = regexp.MustCompile(`request-id: [0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT`)
 
-// raw gives the answer to one request as it stands on the wire, with the
+// raw returns the answer to one request as it stands on the wire, with the
 // request's id and the date replaced.
 func raw(t *testing.T, l *Lab, r *http.Request) string {
 	t.Helper()

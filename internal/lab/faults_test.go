@@ -54,7 +54,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// checkOf gives the check of CHECK.REASON or VARIANT.CHECK.
+// checkOf returns the check of CHECK.REASON or VARIANT.CHECK.
 func (l *Lab) checkOf(fault string) string {
 	first, second, _ := strings.Cut(fault, ".")
 	if slices.Contains(l.facts.Checks, first) {

@@ -26,7 +26,7 @@ func newOrganisation(t *testing.T) *organisation {
 	return o
 }
 
-// logged gives what the first server reports of the job since the test began,
+// logged returns what the first server reports of the job since the test began,
 // as ids.
 func (o *organisation) logged() (ids []int) {
 	all, _ := o.reports(Facts{}, cloudSide{})

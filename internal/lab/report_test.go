@@ -94,7 +94,7 @@ func read(r onprem.Report) map[string]error {
 // moments are the times of reports that were made one after the other.
 var moments = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+Z`)
 
-// folder gives the reports' files, moments left out.
+// folder returns the reports' files, moments left out.
 func folder(t *testing.T, l *Lab) map[string]string {
 	t.Helper()
 	files, err := os.ReadDir(l.Facts().Reports)
@@ -143,7 +143,7 @@ func TestFaultsOfReports(t *testing.T) {
 	}
 }
 
-// pushing gives a lab that pushes to a free port, the address, and hmad's
+// pushing returns a lab that pushes to a free port, the address, and hmad's
 // settings for it.
 func pushing(t *testing.T) (*Lab, config.Report) {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// exchange gives a 401 of Exchange's with the given challenge fields.
+// exchange returns a 401 of Exchange's with the given challenge fields.
 func exchange(challenges ...string) *Answer {
 	a := answered(401, "X-FEServer", "EX01", "X-OWA-Version", "15.2.2562.17", "Request-Id", "5ca2c827-5147-474c-8457-63c4e5099c6e")
 	a.Header["Www-Authenticate"] = challenges

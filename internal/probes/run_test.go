@@ -55,7 +55,7 @@ func newEstate(t *testing.T, ca *authority, h http.HandlerFunc) *estate {
 	return e
 }
 
-// requests gives what was asked, in order.
+// requests returns what was asked, in order.
 func (e *estate) requests() []*http.Request {
 	e.mu.Lock()
 	defer e.mu.Unlock()

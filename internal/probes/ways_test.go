@@ -18,7 +18,7 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// manyAddresses gives n IPv4 addresses.
+// manyAddresses returns n IPv4 addresses.
 func manyAddresses(n int) (addrs []string) {
 	for i := range n {
 		addrs = append(addrs, fmt.Sprintf("192.0.2.%d", i+1))

@@ -24,7 +24,7 @@ func flush(b *testing.B, w *writer) {
 	}
 }
 
-// manyChecks gives s n checks with a full history each.
+// manyChecks returns s n checks with a full history each.
 func manyChecks(s *Store, n int) []check.ID {
 	all := make([]check.ID, n)
 	for i := range all {
@@ -100,7 +100,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// written gives the bytes that this process has given to write calls.
+// written returns the bytes that this process has given to write calls.
 func written(b *testing.B) int {
 	content, err := os.ReadFile("/proc/self/io")
 	if err != nil {

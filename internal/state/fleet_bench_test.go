@@ -205,7 +205,7 @@ func BenchmarkTable(b *testing.B) {
 	}
 }
 
-// heap gives the bytes in use.
+// heap returns the bytes in use.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()

@@ -12,7 +12,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// fleetMap gives a fleet's records.
+// fleetMap returns a fleet's records.
 func fleetMap(f check.Fleet) map[string]string {
 	all := map[string]string{}
 	f.Each(func(member string, record []byte) { all[member] = string(record) })

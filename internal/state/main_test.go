@@ -28,7 +28,7 @@ var (
 	noon         = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 )
 
-// after gives the n-th five-minute moment from noon on.
+// after returns the n-th five-minute moment from noon on.
 func after(n int) time.Time { return noon.Add(time.Duration(n) * 5 * time.Minute) }
 
 // run makes the result of a run that starts at the n-th moment.
@@ -70,7 +70,7 @@ func (l *logs) all() []string {
 
 func options() Options { return Options{Defs: defs, Now: func() time.Time { return noon }} }
 
-// statePath gives a path for a state file in a directory of its own.
+// statePath returns a path for a state file in a directory of its own.
 func statePath(t testing.TB) string { return filepath.Join(t.TempDir(), "state.db") }
 
 // opened opens a Store that is closed at the end of the test, at the latest.
@@ -80,7 +80,7 @@ func opened(t *testing.T, path string, o Options) *Store {
 	return s
 }
 
-// statusOf gives one check's status.
+// statusOf returns one check's status.
 func statusOf(t testing.TB, s *Store, id check.ID) Status {
 	t.Helper()
 	for _, st := range s.Statuses() {
@@ -92,7 +92,7 @@ func statusOf(t testing.TB, s *Store, id check.ID) Status {
 	return Status{}
 }
 
-// asideFiles gives the damaged files that were set aside from path.
+// asideFiles returns the damaged files that were set aside from path.
 func asideFiles(t testing.TB, path string) []string {
 	t.Helper()
 	names, err := filepath.Glob(path + ".corrupt-*")

@@ -23,7 +23,7 @@ import (
 // process of its own, on that file.
 const stateFile = "HMAD_STATE_FILE"
 
-// inChild gives the command that runs the present test again as a child.
+// inChild returns the command that runs the present test again as a child.
 func inChild(t *testing.T, path string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")

@@ -164,7 +164,7 @@ func TestChecksRemovedWhileLockedAreNotTakenOver(t *testing.T) {
 	})
 }
 
-// refusing gives an opener that fails for writing while there is an errno.
+// refusing returns an opener that fails for writing while there is an errno.
 func refusing(errno *atomic.Uint32) opener {
 	return func(name string, flag int, perm os.FileMode) (*os.File, error) {
 		if e := errno.Load(); e != 0 && flag&os.O_RDWR != 0 {

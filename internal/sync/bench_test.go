@@ -11,7 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/sync/plan"
 )
 
-// settled gives a fleet that has been asked once, and its mailboxes.
+// settled returns a fleet that has been asked once, and its mailboxes.
 func settled(n int) (p *plan.Planner, keys []string) {
 	p, keys = plan.New(plan.Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}), addresses(n)
 	p.Adopt(monday, plan.FromInventory, keys, true)

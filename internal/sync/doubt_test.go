@@ -167,7 +167,7 @@ func TestAMailboxWithoutPhonesShowsNoSync(t *testing.T) {
 	})
 }
 
-// namesOf gives the names of reasons.
+// namesOf returns the names of reasons.
 func namesOf(rs []*check.Reason) (all []string) {
 	for _, r := range rs {
 		all = append(all, r.Name)

@@ -111,7 +111,7 @@ func TestTheNewestOfAFleet(t *testing.T) {
 	assert.Equal(t, []example{{"a", ago(10)}, {"e", ago(10)}, {"d", ago(20)}, {"c", ago(30)}, {"b", ago(40)}}, extremesOf(p, monday).newest)
 }
 
-// detailOf gives the detail of a finding that must be there.
+// detailOf returns the detail of a finding that must be there.
 func detailOf(t *testing.T, r check.Report, reason *check.Reason) string {
 	t.Helper()
 	for _, f := range r.Findings {

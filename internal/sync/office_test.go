@@ -143,7 +143,7 @@ type office struct {
 	holds  map[string][]powershell.Row // what Get-MailboxStatistics gives of a GUID
 }
 
-// guidOf gives the GUID of a mailbox's part in the cloud.
+// guidOf returns the GUID of a mailbox's part in the cloud.
 func guidOf(address string) string {
 	var l plan.Location
 	copy(l[:], address)
@@ -341,14 +341,14 @@ func phone(owner string, success, attempt time.Time) powershell.Row {
 		"FirstSyncTime": "2026-01-01T00:00:00.0000000Z", "LastSyncAttemptTime": attempt, "LastSuccessSync": success})
 }
 
-// lastOf gives what hmad knows of a mailbox.
+// lastOf returns what hmad knows of a mailbox.
 func (o *office) lastOf(address string) plan.Mailbox {
 	m, ok := o.hmad.sweep.plan.Mailbox(time.Now(), address)
 	require.True(o.t, ok, address)
 	return m
 }
 
-// questions gives what was asked so far of a cmdlet.
+// questions returns what was asked so far of a cmdlet.
 func (o *office) questions(cmdlet string) []question {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -382,7 +382,7 @@ func (o *office) runNow() (check.Report, error) {
 	return look(o.t, MailboxSync, ctx, o.hmad.run)
 }
 
-// addresses gives user0 … user(n-1).
+// addresses returns user0 … user(n-1).
 func addresses(n int) (all []string) {
 	for i := range n {
 		all = append(all, fmt.Sprintf("user%d@contoso.com", i))

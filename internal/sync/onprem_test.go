@@ -83,7 +83,7 @@ func (w *servers) report(host string, lastSuccess any, counts []map[string]any, 
 	w.files[host+".json"] = string(text)
 }
 
-// every gives the counts of each slot of the last hour.
+// every returns the counts of each slot of the last hour.
 func (w *servers) every(status, count int) (all []map[string]any) {
 	for at := w.now.Add(-time.Hour); at.Before(w.now); at = at.Add(5 * time.Minute) {
 		all = append(all, counted(at, status, count))

@@ -15,7 +15,7 @@ import (
 	"github.com/hmad/hmad/internal/online"
 )
 
-// regions gives two targets of one tenant, of so many mailboxes each.
+// regions returns two targets of one tenant, of so many mailboxes each.
 func regions(t *testing.T, first, second int, b *budget.Budget) [2]*office {
 	return [2]*office{newOfficeWithin(t, config.Sync{Mailboxes: addresses(first)}, newStore(), b),
 		newOfficeWithin(t, config.Sync{Mailboxes: addresses(second)}, newStore(), b)}

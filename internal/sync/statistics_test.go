@@ -80,7 +80,7 @@ func (o *office) daemon(d time.Duration) (r check.Report) {
 	return r
 }
 
-// held gives what the table shows of a mailbox; -1: nothing.
+// held returns what the table shows of a mailbox; -1: nothing.
 func (o *office) held(m *check.Metric, name string) float64 {
 	o.store.beside.mu.Lock()
 	defer o.store.beside.mu.Unlock()

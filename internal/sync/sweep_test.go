@@ -48,7 +48,7 @@ func TestASweepAsksEverybodyOnce(t *testing.T) {
 	})
 }
 
-// valueOf gives a report's gauge; -1 where it is absent.
+// valueOf returns a report's gauge; -1 where it is absent.
 func valueOf(r check.Report, m *check.Metric, labels ...string) float64 {
 	for _, s := range r.Samples {
 		if s.Metric == m && slices.Equal(s.Labels, labels) {

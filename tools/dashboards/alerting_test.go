@@ -17,7 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// grafanaRules gives the committed rules that Grafana evaluates.
+// grafanaRules returns the committed rules that Grafana evaluates.
 func grafanaRules(t *testing.T) map[string]provisionedRule {
 	t.Helper()
 	var f provisioned
@@ -71,11 +71,11 @@ func TestGrafanaHasTheAlertsOfPrometheus(t *testing.T) {
 	assert.Empty(t, slices.Collect(maps.Keys(ours)), "alerts that Prometheus does not have")
 }
 
-// query gives query A of a rule, and condition its condition B.
+// query returns query A of a rule, and condition its condition B.
 func (r provisionedRule) query() string     { return r.Data[0].Model["expr"].(string) }
 func (r provisionedRule) condition() string { return r.Data[1].Model["expression"].(string) }
 
-// comparisons gives the condition as PromQL has it behind an expression.
+// comparisons returns the condition as PromQL has it behind an expression.
 func (r provisionedRule) comparisons() string {
 	if r.condition() == whatever {
 		return ""
@@ -83,7 +83,7 @@ func (r provisionedRule) comparisons() string {
 	return strings.NewReplacer("$A ", "", "&& ", "").Replace(r.condition())
 }
 
-// whole gives an expression in one way of writing, with recorded ones put in
+// whole returns an expression in one way of writing, with recorded ones put in
 // the place of their names.
 func whole(t *testing.T, expr string, recorded map[string]string) string {
 	for name, of := range recorded {

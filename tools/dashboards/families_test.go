@@ -36,7 +36,7 @@ var foreignLabels = map[string][]string{
 	"go_goroutines":                 nil,
 }
 
-// exposed gives the labels of every series by its name, as Prometheus sees it.
+// exposed returns the labels of every series by its name, as Prometheus sees it.
 func exposed() map[string][]string {
 	out := maps.Clone(foreignLabels)
 	for _, m := range families() {

@@ -28,7 +28,7 @@ type figure struct {
 	healthy, broken shown
 }
 
-// in gives what is shown in the scene.
+// in returns what is shown in the scene.
 func (f figure) in(now scene) shown {
 	if now == broken {
 		return f.broken

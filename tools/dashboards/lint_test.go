@@ -20,7 +20,7 @@ const rateInterval = 4 * time.Minute
 // lintVariables makes PromQL of a query as Grafana has it.
 var lintVariables = strings.NewReplacer("$__rate_interval", "4m", "$__range", "24h")
 
-// lintRule gives what is wrong with a board, one line each.
+// lintRule returns what is wrong with a board, one line each.
 type lintRule struct {
 	name  string
 	check func(readBoard) []string
@@ -213,7 +213,7 @@ func eachNode(b readBoard, ok func(parser.Node, []parser.Node) bool) []string {
 	})
 }
 
-// called gives the name of the function that the node at the path's end is
+// called returns the name of the function that the node at the path's end is
 // directly given to.
 func called(path []parser.Node) string {
 	for _, n := range slices.Backward(path) {

@@ -20,7 +20,7 @@ type said struct {
 
 const none = -1
 
-// series gives the input of a rule test in which the daemon of that instance
+// series returns the input of a rule test in which the daemon of that instance
 // says so, of a check that is planned.
 func (s said) series(instance string) []string {
 	labels := `job="hmad",instance="` + instance + `",target="contoso",check="activesync"`

@@ -213,7 +213,7 @@ func (p server) alerts(t *testing.T, faults []string) {
 // reason's alert.
 var hold = regexp.MustCompile(`>= bool [0-9]+`)
 
-// holds says whether a condition of Grafana's on $A holds for the value.
+// holds reports whether a condition of Grafana's on $A holds for the value.
 func holds(t *testing.T, condition string, value float64) bool {
 	t.Helper()
 	if condition == whatever {
@@ -239,7 +239,7 @@ type reading struct {
 	value  float64
 }
 
-// query gives the series that have a value: now, or over the last minute.
+// query returns the series that have a value: now, or over the last minute.
 func (p server) query(ctx context.Context, expr string, overTime bool) ([]reading, error) {
 	address := p.url + "/api/v1/query?query=" + url.QueryEscape(expr)
 	if overTime {

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// named gives a series the name that it has in the picture.
+// named returns a series the name that it has in the picture.
 func (q readTarget) named(labels map[string]string) string {
 	return legendLabel.ReplaceAllStringFunc(q.LegendFormat, func(m string) string {
 		return labels[legendLabel.FindStringSubmatch(m)[1]]
 	})
 }
 
-// color gives the colour in which Grafana draws a value of the series of that
+// color returns the colour in which Grafana draws a value of the series of that
 // name: that of the word that stands for it, else that of the step in which it
 // lies, both of an override of the series where there is one.
 func (p readPanel) color(t *testing.T, name string, value float64) string {
@@ -52,7 +52,7 @@ func (p readPanel) color(t *testing.T, name string, value float64) string {
 	return ""
 }
 
-// hasRedStep says whether figures of the panel are red from or up to a value.
+// hasRedStep reports whether figures of the panel are red from or up to a value.
 func (p readPanel) hasRedStep(t *testing.T) bool {
 	t.Helper()
 	var steps []readStep

@@ -101,7 +101,7 @@ func (c *cloud) devices(i int) (adminapi.Rows, error) {
 	return c.ask("Get-MobileDeviceStatistics", map[string]any{"Mailbox": c.GUID(i)})
 }
 
-// newest gives the newest success of Outlook's partnerships.
+// newest returns the newest success of Outlook's partnerships.
 func newest(t *testing.T, rows adminapi.Rows) (at time.Time) {
 	t.Helper()
 	for _, r := range rows.Rows {
@@ -223,7 +223,7 @@ func TestTheInventoryComesInPages(t *testing.T) {
 	}
 }
 
-// kind gives the kind of a failed call.
+// kind returns the kind of a failed call.
 func kind(t *testing.T, err error) adminapi.Kind {
 	t.Helper()
 	var e *adminapi.CmdletError

@@ -15,7 +15,7 @@ func (c *cloud) statistics(i int) (adminapi.Rows, error) {
 	return c.ask("Get-MailboxStatistics", map[string]any{"Identity": c.GUID(i)})
 }
 
-// items gives the count of the only row.
+// items returns the count of the only row.
 func items(t *testing.T, rows adminapi.Rows) int64 {
 	t.Helper()
 	require.Len(t, rows.Rows, 1)

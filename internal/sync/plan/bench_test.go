@@ -11,7 +11,7 @@ import (
 	"github.com/hmad/hmad/internal/budget"
 )
 
-// settled gives a fleet that has been asked once, over the first day.
+// settled returns a fleet that has been asked once, over the first day.
 func settled(n int) *Planner {
 	p := fleet(Settings{StaleAfter: 24 * time.Hour, Budget: budget.New(1000, 4)}, n)
 	drive(p, monday, monday.Add(time.Duration(n)*time.Millisecond+time.Minute), syncedAgo(time.Minute))

@@ -33,7 +33,7 @@ func working(t time.Time) bool {
 	return t.Weekday() != time.Saturday && t.Weekday() != time.Sunday && t.Hour() >= 7 && t.Hour() < 18
 }
 
-// except gives office hours with some days, so long ago, on which nothing moves.
+// except returns office hours with some days, so long ago, on which nothing moves.
 func except(now time.Time, daysAgo ...int) func(time.Time) bool {
 	return func(t time.Time) bool {
 		for _, d := range daysAgo {
