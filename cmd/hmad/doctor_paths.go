@@ -86,7 +86,7 @@ func reports(t config.Target, env check.Env) []step {
 	if !t.OnPrem.Report.Configured() {
 		return []step{{what: what, status: off, detail: "needs " + config.ReportNeeds}}
 	}
-	arrived, err := report.ReadFolder(env, env.Reports)
+	arrived, err := report.Of(env, t.OnPrem.Report.Hosts)()
 	if err != nil {
 		return []step{{what, broken, oneLine(err), collector}}
 	}

@@ -36,7 +36,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 	if err != nil {
 		return check.Parts{}, err
 	}
-	c := &configuration{target: t, env: env, reader: check.SharedOf[report.Reader](env.Shared), askCloud: ask}
+	c := &configuration{target: t, env: env, reports: report.Of(env, t.OnPrem.Report.Hosts), askCloud: ask}
 	return check.Parts{Run: c.run}, nil
 }
 
@@ -44,7 +44,7 @@ func newConfiguration(t config.Target, env check.Env) (check.Parts, error) {
 type configuration struct {
 	target   config.Target
 	env      check.Env
-	reader   *report.Reader
+	reports  func() ([]report.Arrived, error)
 	askCloud func(context.Context) (cloud, error)
 }
 
@@ -62,7 +62,7 @@ func (c *configuration) run(ctx context.Context, v *check.Verdict) {
 func (c *configuration) look(ctx context.Context) estate {
 	now := c.env.Now()
 	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL.String(), tableDate: tableDate(c.target.Mailbox, now)}
-	arrived, err := c.reader.Read(c.env, c.env.Reports)
+	arrived, err := c.reports()
 	e.Evidence = report.EvidenceOf(arrived, e.now, c.target.OnPrem.Report.Hosts...)
 	e.Failed = err
 	e.cloud, e.cloudErr = c.askCloud(ctx)

@@ -21,7 +21,7 @@ type Report struct {
 	TokenFile    string   `yaml:"token_file,omitempty"`     // the bearer token that pushes carry
 	ClientCAFile string   `yaml:"client_ca_file,omitempty"` // roots of the client certificates that pushes carry
 	Folder       string   `yaml:"file,omitempty"`           // a folder of reports, one file per host, or one file
-	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report
+	Hosts        []string `yaml:"hosts,omitempty"`          // Exchange servers that must report; none: whoever does
 }
 
 // ReportNeeds are the settings any of which makes a Report Configured.

@@ -47,7 +47,7 @@ func newRefresh(t config.Target, env check.Env) (check.Parts, error) {
 
 // buildRefresh builds the check; f is its way to documents.
 func buildRefresh(t config.Target, env check.Env, f fetch) *refresh {
-	return &refresh{t, env, reportsOf(env), buildEvoSTS(t, env, f)}
+	return &refresh{t, env, report.Of(env, t.OnPrem.Report.Hosts), buildEvoSTS(t, env, f)}
 }
 
 // refresh is the check for one target.

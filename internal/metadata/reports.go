@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Name: "onprem_report",
 	Doc: "Do all Exchange servers send complete reports? Other checks judge by the reports of hmad's collector. This check finds a report that is " +
 		"late (over three of its intervals old, or over two hours), missing, unreadable or dated in the future, and a section that is missing or " +
-		"that hmad or the collector could not read. `onprem.report.hosts` names the hosts that should report. If it is not set, hmad expects every " +
+		"that hmad or the collector could not read. `onprem.report.hosts` names the hosts that should report. The reports of others are then not used, and a note names them. If it is not set, hmad expects every " +
 		"host that reported in the last seven days.",
 	Needs:   config.ReportNeeds,
 	Every:   "*/5 * * * *",
@@ -50,7 +50,7 @@ func newOnPremReport(t config.Target, env check.Env) (check.Parts, error) {
 	if !t.OnPrem.Report.Configured() {
 		return check.Parts{}, nil
 	}
-	return check.Parts{Run: (&onPremReport{t.OnPrem.Report, env, reportsOf(env)}).run}, nil
+	return check.Parts{Run: (&onPremReport{t.OnPrem.Report, env, report.Of(env, t.OnPrem.Report.Hosts)}).run}, nil
 }
 
 // onPremReport is the check for one target.
@@ -75,6 +75,9 @@ func (p *onPremReport) run(_ context.Context, v *check.Verdict) {
 		if no := refused.Hosts[host]; no.Code == http.StatusForbidden {
 			v.Note("%s: %s", host, no)
 		}
+	}
+	for _, why := range report.EvidenceOf(arrived, now).Ignored {
+		v.Note("%v", why)
 	}
 	for _, a := range refused.Addresses {
 		v.Note("refused before it showed who it is: %s", a)

@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,11 @@ func TestOnPremReport(t *testing.T) {
 		"daily, over two hours old": {func(w *world) { w.every, w.written = 24*time.Hour, w.now.Add(-121*time.Minute) }, "report_late", "MBX01's is of 2026-11-22 09:59 UTC, and comes every 1 d"},
 		"no report at all":          {func(w *world) { w.hosts = nil }, "report_missing", "no report of any host"},
 		"a named host is missing":   {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"mbx01.contoso.com", "MBX02"} }, "report_missing", "MBX02"},
+		"a stranger's report beside": {func(w *world) {
+			w.hosts["MBX09"] = map[string]any{"iis": failed("no access")}
+			w.target.OnPrem.Report.Hosts = []string{"MBX01"}
+		}, "good", ""},
+		"a stranger's report alone": {func(w *world) { w.target.OnPrem.Report.Hosts = []string{"MBX02"} }, "report_missing", "MBX02"},
 		"a section failed": {func(w *world) {
 			w.hosts["MBX01"]["oauthEvents"] = failed("Access is " +
 				"denied.")
@@ -59,6 +65,16 @@ func TestOnPremReport(t *testing.T) {
 				assert.Contains(t, r.Report.Unevaluated(), reportLate, "what is not there is not judged")
 			}
 		})
+	}
+}
+
+func TestAStrangersReportIsNoted(t *testing.T) {
+	for name, hosts := range map[string][]string{"named alone": {"MBX01"}, "nobody named": nil} {
+		w := newWorld(t)
+		w.hosts["MBX09"] = map[string]any{}
+		w.target.OnPrem.Report.Hosts = hosts
+		told := slices.Contains(w.onPremReport().Report.Texts(check.Seen), "MBX09: its report, mbx09.json, is not used: it is not among `hosts` of the config")
+		assert.Equal(t, hosts != nil, told, name)
 	}
 }
 

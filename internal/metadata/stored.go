@@ -30,7 +30,7 @@ type sources struct {
 func newSources(t config.Target, env check.Env) sources {
 	s := sources{now: env.Now}
 	if t.OnPrem.Report.Configured() {
-		s.reports = reportsOf(env)
+		s.reports = report.Of(env, t.OnPrem.Report.Hosts)
 	}
 	if !t.OnPrem.LDAP.URL.IsZero() {
 		s.directory = func(ctx context.Context) ([]report.AuthServer, error) {

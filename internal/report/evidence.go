@@ -53,6 +53,7 @@ func (r Report) IntervalAdvice() string {
 type Evidence struct {
 	Reports []Report // those that are evidence, newest first
 	Lacking []error  // why each other file or expected host has none; class report
+	Ignored []error  // the same of hosts that are not expected
 	Failed  error    // why the folder could not be read; nil: it was
 }
 
@@ -61,7 +62,9 @@ type Evidence struct {
 func EvidenceOf(arrived []Arrived, now time.Time, expected ...string) Evidence {
 	var e Evidence
 	for _, a := range arrived {
-		if err := a.notEvidence(now); err != nil {
+		if err := a.notEvidence(now); a.Stranger != "" {
+			e.Ignored = append(e.Ignored, err)
+		} else if err != nil {
 			e.Lacking = append(e.Lacking, err)
 		} else {
 			e.Reports = append(e.Reports, a.Report)
@@ -79,6 +82,8 @@ func EvidenceOf(arrived []Arrived, now time.Time, expected ...string) Evidence {
 // notEvidence returns why the file's report is no evidence, nil where it is.
 func (a Arrived) notEvidence(now time.Time) error {
 	switch {
+	case a.Stranger != "":
+		return check.Errorf(check.ReportInput, "%s: its report, %s, is not used: it is not among `hosts` of the config", a.Stranger, a.File)
 	case a.Host == "" && a.Err != nil:
 		return a.Err
 	case a.Host == "":
@@ -100,11 +105,11 @@ func (e Evidence) Err() error {
 		return e.Failed
 	case len(e.Reports) > 0:
 		return nil
-	case len(e.Lacking) == 0:
+	case len(e.Lacking)+len(e.Ignored) == 0:
 		return check.Errorf(check.ReportInput, "no on-premises report has arrived yet: docs/onprem-report.md says how Exchange servers send theirs")
 	}
 	var why []string
-	for _, err := range e.Lacking {
+	for _, err := range slices.Concat(e.Lacking, e.Ignored) {
 		why = append(why, err.Error())
 	}
 	return check.Errorf(check.ReportInput, "no on-premises report is recent enough to judge by: %s", check.Line(strings.Join(why, "; "), maxWhy))

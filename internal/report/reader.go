@@ -25,6 +25,9 @@ type Arrived struct {
 	// earlier copy. ErrTruncated is normal for a moment while the collector
 	// writes without a rename.
 	Err error
+	// Stranger is the host of a report that the config does not expect; empty:
+	// none. Report is then empty, and what the file says is not used.
+	Stranger string
 }
 
 // maxFolder bounds the files of a folder together, in bytes. What is over it is
@@ -45,6 +48,30 @@ type Reader struct {
 type copyOf struct {
 	Report
 	sum [sha256.Size]byte // of the file's bytes
+}
+
+// Of returns the function that reads a target's reports, which all its checks
+// share. Where hosts are named, those of other hosts are Strangers.
+func Of(env check.Env, hosts []string) func() ([]Arrived, error) {
+	reader := check.SharedOf[Reader](env.Shared)
+	return func() ([]Arrived, error) {
+		if env.Reports == "" {
+			return nil, check.Errorf(check.ReportInput, "there is no folder of on-premises reports")
+		}
+		arrived, err := reader.Read(env, env.Reports)
+		for i, a := range arrived {
+			if a.Host != "" && !MayReport(hosts, a.Host) {
+				arrived[i] = Arrived{File: a.File, Stranger: a.Host}
+			}
+		}
+		return arrived, err
+	}
+}
+
+// MayReport reports whether a host is among the named ones, as each is where none
+// is named.
+func MayReport(hosts []string, host string) bool {
+	return len(hosts) == 0 || slices.ContainsFunc(hosts, func(name string) bool { return SameHost(name, host) })
 }
 
 // ReadFolder reads a folder once, without any earlier copies.

@@ -141,3 +141,43 @@ func TestAFolderOfTooManyFiles(t *testing.T) {
 	_, err := ReadFolder(env, "/reports")
 	require.ErrorContains(t, err, "holds 257 reports, want at most 256")
 }
+
+func TestOnlyNamedHostsAreEvidence(t *testing.T) {
+	dir := t.TempDir()
+	for _, host := range []string{"EX01", "EX09"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, host+".json"), []byte(reportOf(t, host, sampleTime)), 0o600))
+	}
+	env := checktest.Env(func() time.Time { return sampleTime })
+	env.Reports = dir
+	for name, c := range map[string]struct{ hosts, used, ignored []string }{
+		"none named":     {nil, []string{"EX01", "EX09"}, nil},
+		"one named":      {[]string{"ex01.contoso.com"}, []string{"EX01"}, []string{"EX09"}},
+		"another named":  {[]string{"EX02", "EX0"}, nil, []string{"EX01", "EX09"}},
+		"all are named":  {[]string{"EX09", "EX01"}, []string{"EX01", "EX09"}, nil},
+		"the last named": {[]string{"EX09"}, []string{"EX09"}, []string{"EX01"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			arrived, err := Of(env, c.hosts)()
+			require.NoError(t, err)
+			var used, ignored []string
+			for _, a := range arrived {
+				if a.Stranger != "" {
+					ignored = append(ignored, a.Stranger)
+					assert.Empty(t, a.Host)
+				} else {
+					used = append(used, a.Host)
+				}
+			}
+			assert.Equal(t, c.used, used)
+			assert.Equal(t, c.ignored, ignored)
+			evidence := EvidenceOf(arrived, sampleTime, c.hosts...)
+			assert.Len(t, evidence.Reports, len(c.used))
+			for i, why := range evidence.Ignored {
+				assert.ErrorContains(t, why, c.ignored[i]+": its report, ")
+			}
+			if len(c.used) == 0 {
+				assert.ErrorContains(t, evidence.Err(), "EX01: its report, EX01.json, is not used")
+			}
+		})
+	}
+}

@@ -69,11 +69,11 @@ func rehearse(m check.Memory, key string, now time.Time, c plan.Hour) {
 }
 
 type onPremSync struct {
-	env    check.Env
-	sync   config.Sync
-	names  names // from begin on
-	table  check.Table
-	reader *report.Reader
+	env     check.Env
+	sync    config.Sync
+	names   names // from begin on
+	table   check.Table
+	reports func() ([]report.Arrived, error)
 }
 
 func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
@@ -81,7 +81,7 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 		return check.Parts{}, nil
 	}
 	o := &onPremSync{env: env, sync: t.Sync, table: tableOf(env, OnPremMailboxSuccess),
-		reader: check.SharedOf[report.Reader](env.Shared)}
+		reports: report.Of(env, t.OnPrem.Report.Hosts)}
 	return check.Parts{Begin: o.begin, Run: o.run}, nil
 }
 
@@ -115,11 +115,7 @@ func (o *onPremSync) run(_ context.Context, v *check.Verdict) {
 		o.show(success)
 	}()
 	v.Repeat(onServer)
-	if o.env.Reports == "" {
-		v.Undecided(check.Errorf(check.ReportInput, "there is no folder of on-premises reports"))
-		return
-	}
-	arrived, err := o.reader.Read(o.env, o.env.Reports)
+	arrived, err := o.reports()
 	if err != nil {
 		v.Undecided(err)
 		return

@@ -12,7 +12,6 @@ import (
 	"mime"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -218,7 +217,7 @@ func (in *Server) accept(data []byte, header string, p *sender) error {
 	if header != "" && !report.SameHost(header, r.Host) {
 		return refuse(http.StatusUnprocessableEntity, "the header %s names another host than the report", HostHeader)
 	}
-	if !in.expects(r.Host) {
+	if !report.MayReport(in.cfg.Hosts, r.Host) {
 		return refuse(http.StatusForbidden, "%s is not among the servers that may report here (onprem.report.hosts)", r.Host)
 	}
 	in.mu.Lock()
@@ -231,11 +230,6 @@ func (in *Server) accept(data []byte, header string, p *sender) error {
 		return refuse(http.StatusConflict, "not newer than the last report of this host, generatedAt %s", kept.UTC().Format(generatedForm))
 	}
 	return in.put(r.FileName(), data)
-}
-
-// expects reports whether a host may report: each one where the config names none.
-func (in *Server) expects(host string) bool {
-	return len(in.cfg.Hosts) == 0 || slices.ContainsFunc(in.cfg.Hosts, func(name string) bool { return report.SameHost(name, host) })
 }
 
 // kept returns the time of the report kept under name, zero where there is none
