@@ -137,7 +137,7 @@ func readFile(name string, max int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err == nil && int64(len(data)) > max {
-		err = fmt.Errorf("%s: got over %d bytes, want at most that", name, max)
+		err = fmt.Errorf("%s: got over %d bytes, want at most that", config.ShownFile(name), max)
 	}
 	return data, err
 }

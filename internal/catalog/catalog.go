@@ -133,7 +133,7 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 // functions yet.
 func (b *builder) plan(path string, t config.Target, def *check.Def, hash string) *check.Check {
 	s := t.Checks[def.Name]
-	c := &check.Check{Def: def, Target: t.Name, Vantage: t.Vantage, Accept: s.Accept, Hash: hash, Schedule: s.Schedule.String(), Timeout: s.Timeout}
+	c := &check.Check{Def: def, Target: t.Name, Vantage: t.Vantage, Accept: accepted(s.Accept), Hash: hash, Schedule: s.Schedule.String(), Timeout: s.Timeout}
 	if s.Schedule.IsZero() {
 		c.Schedule = def.Every
 	}
@@ -146,6 +146,15 @@ func (b *builder) plan(path string, t config.Target, def *check.Def, hash string
 		b.fail(path+".timeout", "got %s, want less than %s, the smallest gap of schedule %q", c.Timeout, gap, c.Schedule)
 	}
 	return c
+}
+
+// accepted returns the waivers, with their notes as far as they may be shown.
+func accepted(all []config.Waiver) []config.Waiver {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Note = config.ShownText(all[i].Note)
+	}
+	return all
 }
 
 // textOf returns a target's part of the config as text.

@@ -131,12 +131,12 @@ func setUnless[T interface{ IsZero() bool }](s *T, text string, read func(string
 }
 
 // Show returns the config as YAML, with defaults. It holds no secrets: a config
-// only names the files that hold them, and what may be no such name is withheld.
+// only names the files that hold them, and what may be one all the same is withheld.
 func (f *File) Show() ([]byte, error) {
 	var n yaml.Node
 	if err := n.Encode(f); err != nil {
 		return nil, err
 	}
-	hideNames(&n)
+	hideSecrets(&n)
 	return yaml.Marshal(&n)
 }

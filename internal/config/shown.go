@@ -33,6 +33,12 @@ var (
 	nameOfFile = regexp.MustCompile(`^[\pL\pN_-]+\.(cer|cert|conf|crt|csv|json|key|pem|token|txt|ya?ml)$`)
 	// checkForm is the form of a check's name, which is a key of the file.
 	checkForm = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+	// accountForm is a distinguished name, DOMAIN\name, or a user principal name.
+	accountForm = regexp.MustCompile(`^(?:[A-Za-z0-9.]+ *=[^=:@]*)+$|^[\pL\pN._-]+\\[\pL\pN._$-]+$|^[\pL\pN._+-]+@([\pL\pN-]+\.)+\pL+$`)
+	// secretForm is what a free text has where somebody typed credentials, a
+	// query, a fragment, an address of a mailbox or a token into it.
+	secretForm = regexp.MustCompile(`\S@|%[0-9A-Za-z]|\S[?#~]\S|[^\s\d:]:[^\s/]|[\pL\pN_+/]{24,}`)
 )
 
 // maxWord is the length of the longest word that is no key and no token.
@@ -120,13 +126,49 @@ func ShownCheck(name string) string {
 	return "checks." + name
 }
 
-// hideNames replaces the names of files that may be secrets.
-func hideNames(n *yaml.Node) {
+// ShownAccount returns the name of an account, or the place of an object in the
+// directory, as far as it may be shown.
+func ShownAccount(text string) string {
+	if text == "" || accountForm.MatchString(text) {
+		return text
+	}
+	return hiddenText
+}
+
+// ShownText returns a free text as far as it may be shown: not where somebody
+// has typed a secret into it.
+func ShownText(text string) string {
+	if secretForm.MatchString(text) {
+		return hiddenText
+	}
+	return text
+}
+
+const hiddenText = "(a text that is withheld, because it may hold a secret)"
+
+// shownAs says how config show shows a setting that takes any text.
+func shownAs(key string) func(string) string {
+	switch {
+	case strings.HasSuffix(key, "_file") || key == "file":
+		return ShownFile
+	case strings.HasSuffix(key, "_dn"):
+		return ShownAccount
+	case key == "note" || key == "user_agent":
+		return ShownText
+	default:
+		return nil
+	}
+}
+
+// hideSecrets replaces what may be a secret.
+func hideSecrets(n *yaml.Node) {
 	for i, child := range n.Content {
-		named := n.Kind == yaml.MappingNode && i%2 == 1 && strings.HasSuffix(n.Content[i-1].Value, "_file")
-		if named && child.Kind == yaml.ScalarNode && child.Value != "" {
-			child.SetString(ShownFile(child.Value))
+		hideSecrets(child)
+		if n.Kind != yaml.MappingNode || i%2 == 0 || child.Kind != yaml.ScalarNode || child.Value == "" {
+			continue
 		}
-		hideNames(child)
+		if shown := shownAs(n.Content[i-1].Value); shown != nil {
+			child.SetString(shown(child.Value))
+		}
 	}
 }

@@ -93,7 +93,7 @@ func openDirectory(ctx context.Context, env check.Env, cfg config.LDAP) (*direct
 		return nil, err
 	}
 	if err := d.ldap.Bind(cfg.BindDN, password.Reveal()); err != nil {
-		err = fmt.Errorf("it refuses the account %s: %w", check.Line(cfg.BindDN, 200), d.cause(err))
+		err = fmt.Errorf("it refuses the account %s: %w", check.Line(config.ShownAccount(cfg.BindDN), 200), d.cause(err))
 		d.close()
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func readPassword(env check.Env, file string) (config.Secret, error) {
 	if password == "" {
 		// An empty password is an anonymous bind, which succeeds (RFC 4513,
 		// section 5.1.2) and then sees nothing.
-		return config.Secret{}, fmt.Errorf("password_file: %s is empty", file)
+		return config.Secret{}, fmt.Errorf("password_file: %s is empty", config.ShownFile(file))
 	}
 	return config.NewSecret(password), nil
 }

@@ -50,7 +50,7 @@ const (
 
 // Credential gets tokens of the target's tenant with the one credential that
 // the config names. It keeps tokens until shortly before they expire, and reads
-// a changed certificate or secret file before the next token. It is safe for
+// the changed file of a certificate, secret or federated token before the next token. It is safe for
 // concurrent use. Its errors are of class token and name Microsoft's error code,
 // never a secret.
 type Credential struct {
@@ -153,12 +153,9 @@ func (c *Credential) load() error {
 	return nil
 }
 
-// file reads the credential's file; nothing where azidentity reads it itself.
+// file reads the credential's file; nothing for a managed identity.
 func (c *Credential) file() ([]byte, error) {
-	setting, name := "exchange_online.certificate_file", c.settings.CertificateFile
-	if name == "" {
-		setting, name = "exchange_online.secret_file", c.settings.SecretFile
-	}
+	setting, name := c.where()
 	if name == "" {
 		return nil, nil
 	}
@@ -167,6 +164,30 @@ func (c *Credential) file() ([]byte, error) {
 		return nil, &config.FieldError{Path: setting, Msg: err.Error()}
 	}
 	return data, nil
+}
+
+// where returns the setting that names the credential's file, and its name.
+func (c *Credential) where() (setting, name string) {
+	switch c.Kind() {
+	case KindCertificate:
+		return "exchange_online.certificate_file", c.settings.CertificateFile
+	case KindSecret:
+		return "exchange_online.secret_file", c.settings.SecretFile
+	case KindWorkloadIdentity:
+		return "exchange_online.workload_identity_file", c.settings.WorkloadIdentityFile
+	default:
+		return "", ""
+	}
+}
+
+// keep keeps the text of the credential's file, which is the secret itself.
+func (c *Credential) keep(data []byte) error {
+	c.secret = config.NewSecret(string(bytes.TrimSpace(data)))
+	if c.secret.Reveal() == "" {
+		setting, name := c.where()
+		return &config.FieldError{Path: setting, Msg: config.ShownFile(name) + " is empty"}
+	}
+	return nil
 }
 
 func (c *Credential) build(data []byte) (err error) {
@@ -180,9 +201,8 @@ func (c *Credential) build(data []byte) (err error) {
 	case KindCertificate:
 		return c.buildCertificate(data, &azidentity.ClientCertificateCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
 	case KindSecret:
-		c.secret = config.NewSecret(string(bytes.TrimSpace(data)))
-		if c.secret.Reveal() == "" {
-			return &config.FieldError{Path: "exchange_online.secret_file", Msg: e.SecretFile + " is empty"}
+		if err := c.keep(data); err != nil {
+			return err
 		}
 		c.source, err = azidentity.NewClientSecretCredential(c.tenant, e.ClientID, c.secret.Reveal(),
 			&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
@@ -193,8 +213,12 @@ func (c *Credential) build(data []byte) (err error) {
 		}
 		c.source, err = azidentity.NewManagedIdentityCredential(mo)
 	default:
-		c.source, err = azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
-			ClientOptions: o, DisableInstanceDiscovery: off, ClientID: e.ClientID, TenantID: c.tenant, TokenFilePath: e.WorkloadIdentityFile})
+		if err := c.keep(data); err != nil {
+			return err
+		}
+		federated := c.secret
+		c.source, err = azidentity.NewClientAssertionCredential(c.tenant, e.ClientID, func(context.Context) (string, error) { return federated.Reveal(), nil },
+			&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
 	}
 	if err != nil {
 		return &config.FieldError{Path: "exchange_online", Msg: redacted(err.Error(), c.secret)}
@@ -208,7 +232,7 @@ func (c *Credential) buildCertificate(data []byte, o *azidentity.ClientCertifica
 		c.source, err = azidentity.NewClientCertificateCredential(c.tenant, c.settings.ClientID, certs, key, o)
 	}
 	if err != nil {
-		return &config.FieldError{Path: "exchange_online.certificate_file", Msg: c.settings.CertificateFile + ": " + check.Line(err.Error(), 200)}
+		return &config.FieldError{Path: "exchange_online.certificate_file", Msg: config.ShownFile(c.settings.CertificateFile) + ": " + check.Line(err.Error(), 200)}
 	}
 	c.notAfter = certs[0].NotAfter
 	return nil

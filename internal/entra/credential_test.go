@@ -107,6 +107,33 @@ func TestASecretAndAFederatedTokenGetTokens(t *testing.T) {
 	}
 }
 
+func TestAFederatedTokenThatIsNotThere(t *testing.T) {
+	for name, want := range map[string]string{
+		"/nonexistent/jwt":                     "exchange_online.workload_identity_file: open /nonexistent/jwt: no such file or directory",
+		checktest.Written(t, "empty.txt", "\n"): "is empty",
+	} {
+		target := new(entratest.Authority).Target(t)
+		target.ExchangeOnline.WorkloadIdentityFile = name
+		_, err := New(target, checktest.Env(time.Now))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestAFederatedTokenThatChangesIsReadAnew(t *testing.T) {
+	target := new(entratest.Authority).Target(t)
+	file := checktest.Written(t, "jwt", "an.older.one")
+	target.ExchangeOnline.WorkloadIdentityFile = file
+	credential, err := New(target, checktest.Env(time.Now))
+	require.NoError(t, err)
+	_, err = getToken(context.Background(), credential)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "an.older.one")
+	require.NoError(t, os.WriteFile(file, []byte(entratest.FederatedToken+"\n"), 0o600))
+	token, err := getToken(context.Background(), credential)
+	require.NoError(t, err)
+	assert.Equal(t, entratest.AccessToken, token)
+}
+
 func TestAManagedIdentityAsksThisHost(t *testing.T) {
 	var asked *http.Request
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 // What of an answer the notes show.
@@ -69,6 +70,9 @@ func (v Visit) curl(req *http.Request) string {
 	}
 	for _, name := range sortedNames(req.Header) {
 		for _, value := range req.Header[name] {
+			if name == "User-Agent" { // a setting that takes any text
+				value = config.ShownText(value)
+			}
 			option("-H", name+": "+value)
 		}
 	}

@@ -93,15 +93,15 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 		case one.Host != "":
 			return []Arrived{one}, nil
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, %s does not exist: "+
-				"docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", folder)
+			return nil, check.Errorf(check.ReportInput, "no report has arrived yet, %w: "+
+				"docs/onprem-report.md says how Exchange servers send theirs, and `hmad check` and `hmad doctor` want the daemon's --storage.path", err)
 		default:
-			return nil, check.Errorf(check.ReportInput, "the reports in %s cannot be read: %w", folder, err)
+			return nil, check.Errorf(check.ReportInput, "the reports cannot be read: %w", err)
 		}
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return !strings.HasSuffix(strings.ToLower(f), ".json") })
 	if len(files) > MaxFiles {
-		return nil, check.Errorf(check.ReportInput, "%s holds %d reports, want at most %d", folder, len(files), MaxFiles)
+		return nil, check.Errorf(check.ReportInput, "the folder holds %d reports, want at most %d", len(files), MaxFiles)
 	}
 	all := d.readAll(env, files)
 	maps.DeleteFunc(d.last, func(f string, _ copyOf) bool { return !slices.Contains(files, f) })

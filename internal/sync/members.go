@@ -105,7 +105,7 @@ func (m *members) readFile() error {
 	}
 	m.digest, m.same = sha256.Sum256(data), same
 	l, err := readList(data)
-	m.bad, m.about, m.fileErr = len(l.bad), l.note(m.settings.File), nil
+	m.bad, m.about, m.fileErr = len(l.bad), l.note(config.ShownFile(m.settings.File)), nil
 	if err != nil {
 		return m.unread(err)
 	}
@@ -118,7 +118,8 @@ func (m *members) readFile() error {
 
 // unread records that the file cannot be read.
 func (m *members) unread(err error) error {
-	m.fileErr = check.Errorf(check.ClassOf(err), "the mailboxes in %s cannot be read, the known ones are kept: %w", m.settings.File, err)
+	m.fileErr = check.Errorf(check.ClassOf(err), "the mailboxes in %s cannot be read, the known ones are kept: %w",
+		config.ShownFile(m.settings.File), err)
 	return m.fileErr
 }
 

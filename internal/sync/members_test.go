@@ -21,36 +21,36 @@ import (
 
 func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		o := newOffice(t, config.Sync{File: "list"})
+		o := newOffice(t, config.Sync{File: "list.txt"})
 		_, err := o.runNow()
-		require.ErrorContains(t, err, "the mailboxes in list cannot be read")
-		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nnobody\n"
+		require.ErrorContains(t, err, "the mailboxes in list.txt cannot be read")
+		o.files["list.txt"] = "jane@contoso.com\njoe@contoso.com\nnobody\n"
 		r, err := o.runNow()
 		require.ErrorContains(t, err, "nothing is known yet of 2 mailboxes")
 		assert.Equal(t, 1.0, valueOf(r, RejectedLines))
 		o.sweepFor(time.Minute)
 		assert.Len(t, o.store.rows, 2)
-		o.files["list"] = "jane@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\n"
 		mustRun(t, o)
 		assert.Len(t, o.store.rows, 2, "it may have been read while it was written")
-		o.files["list"] = "jane@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\n"
 		mustRun(t, o)
 		assert.Len(t, o.store.rows, 1, "one that is gone is shown no more")
 		assert.Len(t, o.store.records, 1)
-		o.files["list"] = ""
+		o.files["list.txt"] = ""
 		_, err = o.runNow()
 		require.Error(t, err)
 		assert.Equal(t, check.Other, check.ClassOf(err))
 		assert.Equal(t, 1, o.hmad.sweep.plan.Len(), "an emptied file takes nobody away")
 		_, err = o.runNow()
 		require.Error(t, err, "and is said again")
-		o.files["list"] = "jane@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\n"
 		mustRun(t, o)
 		mustRun(t, o)
-		delete(o.files, "list")
+		delete(o.files, "list.txt")
 		_, err = o.runNow()
 		require.ErrorContains(t, err, "no such file")
-		o.files["list"] = "jane@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\n"
 		mustRun(t, o) // it is back as it was
 	})
 }
@@ -59,18 +59,18 @@ func TestTheFileIsReadAgainWhenItChanges(t *testing.T) {
 // it is read.
 func TestAFileThatIsBeingWritten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		o := newOffice(t, config.Sync{File: "list"})
+		o := newOffice(t, config.Sync{File: "list.txt"})
 		whole := strings.Join(addresses(100), "\n")
-		o.files["list"] = whole
+		o.files["list.txt"] = whole
 		_, _ = o.runNow()
 		o.sweepFor(2 * time.Minute)
 		mustRun(t, o)
 		for _, part := range []int{1000, 500, 100} {
-			o.files["list"] = whole[:part]
+			o.files["list.txt"] = whole[:part]
 			_, _ = o.runNow()
 			assert.GreaterOrEqual(t, o.hmad.sweep.plan.Len(), 100)
 		}
-		o.files["list"] = whole
+		o.files["list.txt"] = whole
 		mustRun(t, o)
 		r := mustRun(t, o)
 		assert.Equal(t, 100.0, valueOf(r, Mailboxes, "fresh"))
@@ -132,12 +132,12 @@ func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
 // is read again: that others cannot be read keeps nobody else.
 func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := config.Sync{Inventory: true, File: "list"}
+		s := config.Sync{Inventory: true, File: "list.txt"}
 		o := newOffice(t, s)
 		for _, a := range addresses(1000) {
 			o.phones = append(o.phones, device("contoso/"+a, "Outlook"))
 		}
-		o.files["list"] = "jane@contoso.com\njoe@contoso.com\nuser999@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\njoe@contoso.com\nuser999@contoso.com\n"
 		_, _ = o.runNow()
 		o.sweepFor(time.Minute)
 		known, err := Lookup(config.Target{Name: "contoso", Sync: o.hmad.settings}, fleetRecords{o.store}, memory{o.store}, time.Now(), "user998@contoso.com")
@@ -153,7 +153,7 @@ func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {
 			}
 			return nil
 		}
-		again.files["list"] = "joe@contoso.com\n"
+		again.files["list.txt"] = "joe@contoso.com\n"
 		mustRun(t, again)
 		mustRun(t, again)
 		assert.False(t, again.hmad.sweep.plan.Has("jane@contoso.com"))
@@ -171,9 +171,9 @@ func TestARecordThatCannotBeRead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		st := newStore()
 		st.records["jane@contoso.com"], st.records["joe@contoso.com"] = []byte("garbage"), nil
-		o := newOfficeOn(t, config.Sync{File: "list"}, st)
+		o := newOfficeOn(t, config.Sync{File: "list.txt"}, st)
 		assert.Equal(t, 2, o.hmad.sweep.plan.Len())
-		o.files["list"] = "jane@contoso.com\n"
+		o.files["list.txt"] = "jane@contoso.com\n"
 		_, _ = o.runNow()
 		_, _ = o.runNow()
 		assert.Equal(t, 1, o.hmad.sweep.plan.Len())

@@ -121,7 +121,7 @@ func readCA(setting, file string, env check.Env) ([]byte, error) {
 		return nil, config.Invalid(setting, "%s", err)
 	}
 	if !holdsCertificate(data) {
-		return nil, config.Invalid(setting, "%s holds no certificate in PEM", file)
+		return nil, config.Invalid(setting, "%s holds no certificate in PEM", config.ShownFile(file))
 	}
 	return data, nil
 }

@@ -73,7 +73,7 @@ func (in *Server) token() (config.Secret, error) {
 	token := bytes.TrimSpace(data)
 	if len(token) < minToken {
 		return config.Secret{}, &config.FieldError{Path: "onprem.report.token_file",
-			Msg: fmt.Sprintf("%s: want at least %d characters", in.cfg.TokenFile, minToken)}
+			Msg: fmt.Sprintf("%s: want at least %d characters", config.ShownFile(in.cfg.TokenFile), minToken)}
 	}
 	return config.NewSecret(string(token)), nil
 }

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check/checktest"
+)
+
+// mistyped is the secret that somebody types into a setting of the config.
+const mistyped = "S3cret"
+
+// rivals are the settings that go where one is tried.
+var rivals = map[string][]string{
+	"secret_file":            {"certificate_file"},
+	"workload_identity_file": {"certificate_file"},
+	"file":                   {"listen", "cert_file", "key_file", "token_file"},
+}
+
+// names are settings that take a word: the name of a target, of hosts, of hmad
+// itself.
+var names = []string{"[targets 0 name]", "[targets 0 autodiscover host]", "[targets 0 autodiscover redirect_hosts 0]", "[targets 0 onprem report hosts 0]",
+	"[targets 0 user_agent]", "[targets 0 checks activesync accept 0 note]"}
+
+// planting is a daemon whose config is written anew with a secret in it.
+type planting struct {
+	*estate
+	config, storage, base string
+}
+
+func startPlanting(t *testing.T) *planting {
+	t.Helper()
+	l, dir := startOnlineLab(t), t.TempDir()
+	base, _ := listening(t, l, dir, fmt.Sprintf(`      ldap:
+        url: ldaps://%s
+        bind_dn: CN=hmad,DC=contoso,DC=test
+        password_file: %q
+`, freeAddress(t), write(t, dir, "password", plantedPassword)))
+	p := &planting{config: write(t, dir, "hmad.yaml", base), storage: filepath.Join(dir, "state"), base: base}
+	p.estate = startRunOn(t, p.config, p.storage, "--log.level=debug")
+	return p
+}
+
+// plant writes the config with a value at each of the paths.
+func (p *planting) plant(t *testing.T, value string, paths ...[]any) {
+	t.Helper()
+	var tree any
+	require.NoError(t, yaml.Unmarshal([]byte(p.base), &tree))
+	tree = checktest.Set(tree, []any{"targets", 0, "checks", "activesync", "accept"},
+		[]any{map[string]any{"reason": "bearer_missing", "until": "2099-12-31", "note": "ordered"}})
+	for _, path := range paths {
+		tree = checktest.Set(tree, path, value)
+		last := len(path) - 1
+		for _, rival := range rivals[fmt.Sprint(path[last])] {
+			delete(at(tree, path[:last]).(map[string]any), rival)
+		}
+	}
+	text, err := yaml.Marshal(tree)
+	require.NoError(t, err)
+	write(t, filepath.Dir(p.config), filepath.Base(p.config), string(text))
+}
+
+// at returns what a tree has at a path.
+func at(tree any, path []any) any {
+	for _, step := range path {
+		if key, ok := step.(string); ok {
+			tree = tree.(map[string]any)[key]
+		} else {
+			tree = tree.([]any)[step.(int)]
+		}
+	}
+	return tree
+}
+
+// says returns all that a command writes about the config, and its exit code.
+func (p *planting) says(t *testing.T, args ...string) (string, int) {
+	t.Helper()
+	c := start(t, append(args, "--config.file="+p.config)...)
+	<-c.exited
+	return c.stdout.String() + c.stderr.String(), c.code
+}
+
+// shown returns what the daemon shows after a reload, by where, and the reload's
+// status.
+func (p *planting) shown(t *testing.T) (map[string]string, int) {
+	t.Helper()
+	all := map[string]string{}
+	status, answer := request(t, http.MethodPost, p.page+"/-/reload")
+	all["reload"] = answer
+	for _, path := range []string{"/", "/metrics", "/api/v1/results"} {
+		_, all[path] = request(t, http.MethodGet, p.page+path)
+	}
+	return all, status
+}
+
+// run has the daemon run every check, and adds its answers.
+func (p *planting) run(t *testing.T, shown map[string]string) {
+	t.Helper()
+	for _, d := range catalog.Defs() {
+		_, shown["POST run "+d.Name] = request(t, http.MethodPost, p.page+"/api/v1/run?check="+d.Name+"&target=contoso")
+	}
+	for _, path := range []string{"/", "/metrics", "/api/v1/results"} {
+		_, shown[path+" after the runs"] = request(t, http.MethodGet, p.page+path)
+	}
+}
+
+// Whatever setting a secret is typed into, nothing shows it: no command, no
+// answer of the daemon, no page, no metric, no log. A setting that is added to
+// the config is tried, too.
+func TestNoSettingShowsASecretThatIsTypedIntoIt(t *testing.T) {
+	p := startPlanting(t)
+	refused, accepted := 0, map[string][][]any{}
+	for _, path := range checktest.Settings() {
+		for form, value := range checktest.Planted(mistyped) {
+			p.plant(t, value, path)
+			text, code := p.says(t, "config", "check")
+			switch {
+			case code != exitOK:
+				refused++
+				shown, _ := p.shown(t)
+				shown["config check"] = text
+				shown["doctor"], _ = p.says(t, "doctor", "--web.listen-address=127.0.0.1:0")
+				keepsTo(t, shown, form, path)
+			case form != "a plain word" || !slices.Contains(names, fmt.Sprint(path)):
+				accepted[form] = append(accepted[form], path)
+			}
+		}
+	}
+	assert.Greater(t, refused, 300)
+	for form, paths := range accepted {
+		// Those of the listener are read at a start alone.
+		listener := slices.DeleteFunc(slices.Clone(paths), func(path []any) bool { return !ofListener(path) })
+		others := slices.DeleteFunc(paths, ofListener)
+		assert.NotZero(t, len(others))
+		p.takesIn(t, form, others)
+		p.takesIn(t, form, listener)
+	}
+	p.stop()
+	left := stateFiles(t, p.storage)
+	left["the log"] = p.stderr.String() + p.stdout.String()
+	keepsTo(t, left, "any form")
+}
+
+// ofListener reports whether a setting is of the listener for reports.
+func ofListener(path []any) bool {
+	return strings.HasPrefix(fmt.Sprint(path), "[targets 0 onprem report ")
+}
+
+// takesIn has all commands and the daemon work with a config that is accepted
+// although secrets stand in it.
+func (p *planting) takesIn(t *testing.T, form string, paths [][]any) {
+	t.Helper()
+	if len(paths) == 0 {
+		return
+	}
+	p.plant(t, checktest.Planted(mistyped)[form], paths...)
+	shown, status := p.shown(t)
+	if !ofListener(paths[0]) {
+		assert.Equal(t, http.StatusOK, status, shown["reload"])
+		p.run(t, shown)
+	}
+	shown["config show"], _ = p.says(t, "config", "show")
+	shown["config check"], _ = p.says(t, "config", "check")
+	shown["check"], _ = p.says(t, "check", "--verbose", "--storage.path="+p.storage)
+	shown["check as JSON"], _ = p.says(t, "check", "--output=json", "--storage.path="+p.storage)
+	shown["doctor"], _ = p.says(t, "doctor", "--web.listen-address=127.0.0.1:0", "--storage.path="+p.storage)
+	keepsTo(t, shown, form, paths...)
+}
+
+// keepsTo fails the test for each line that shows the secret.
+func keepsTo(t *testing.T, shown map[string]string, form string, paths ...[]any) {
+	t.Helper()
+	for where, text := range shown {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, mistyped) {
+				t.Errorf("%s shows the secret (%s in %v): %s", where, form, paths, line)
+			}
+		}
+	}
+}
