@@ -131,32 +131,6 @@ func TestARefusalOfTheQuestionForTheMailboxIsNoFault(t *testing.T) {
 	}
 }
 
-// Old suites are offered; where none is in common hmad could not tell.
-func TestCipherSuites(t *testing.T) {
-	ca := newAuthority(t, "contoso root", nil)
-	target := func(handle func(net.Conn)) config.Target {
-		e := &estate{address: serve(t, handle).String()}
-		return e.target()
-	}
-	// A fatal alert 40, as OpenSSL sends it where it finds no suite (RFC 5246 section 7.2.2).
-	_, err := run(t, ActiveSync, target(func(c net.Conn) {
-		readRecord(c)
-		c.Write([]byte{21, 3, 3, 0, 2, 2, 40})
-		silent(c)
-	}), envFor(ca))
-	require.ErrorContains(t, err, "no cipher suite in common with hmad; Microsoft's client may have one")
-	assert.ErrorContains(t, err, "openssl s_client -connect 127.0.0.1:")
-	assert.Equal(t, check.Other, check.ClassOf(err))
-}
-
-// readRecord reads one TLS record.
-func readRecord(c net.Conn) {
-	head := make([]byte, 5)
-	if _, err := io.ReadFull(c, head); err == nil {
-		io.CopyN(io.Discard, c, int64(head[3])<<8|int64(head[4]))
-	}
-}
-
 func TestUnpublishedNames(t *testing.T) {
 	for host, want := range map[string]bool{
 		"ex01": true, "mail.contoso.local": true, "MAIL.CONTOSO.LOCAL.": true, "localhost": true, "127.0.0.1": true, "::1": true, "10.0.0.1": true,
@@ -174,16 +148,4 @@ func TestACachedAnswerSaysNothingOfTheClock(t *testing.T) {
 	report, _ := Vantage.Look(t.Context(), func(_ context.Context, v *check.Verdict) { judgeClock(v, a) })
 	assert.Empty(t, report.Findings)
 	assert.Empty(t, report.Samples)
-}
-
-func FuzzDecode(f *testing.F) {
-	f.Add("gzip", []byte("\x1f\x8b\x08\x00"))
-	f.Add("deflate", []byte("x\x9c\x03\x00"))
-	f.Fuzz(func(t *testing.T, coding string, raw []byte) {
-		plain, unread := decode(coding, raw)
-		assert.LessOrEqual(t, len(plain), max(len(raw), maxBody+1))
-		if unread != "" {
-			assert.Equal(t, raw, plain)
-		}
-	})
 }
