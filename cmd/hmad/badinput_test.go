@@ -124,9 +124,9 @@ func TestExitCodesOfUnusableArguments(t *testing.T) {
 		"an unknown check":      {[]string{"check", "activsync", "--config.file=" + config}, exitUndecided, `hmad: got check "activsync", want one of `},
 		"an unknown target":     {[]string{"check", "--target=fabrikam", "--config.file=" + config}, exitUndecided, fmt.Sprintf(`hmad: --target: got "fabrikam", which %s does not have`, config)},
 		"an unknown output":     {[]string{"check", "--output=xml"}, exitUndecided, "hmad: enum value must be one of text,json, got 'xml'; see hmad --help"},
-		"an unknown reason":     {[]string{"explain", "nonsense"}, exitUndecided, "hmad: got reason \"nonsense\", want one that `hmad explain` lists"},
-		"a mistyped reason":     {[]string{"explain", "activesync.bearer_mising"}, exitUndecided, "did you mean activesync.bearer_missing, "},
-		"a mistyped alert":      {[]string{"explain", "HmadDawn"}, exitUndecided, "did you mean HmadDown, "},
+		"an unknown reason":     {[]string{"explain", "nonsense"}, exitUndecided, "hmad: got reason \"nonsense\", want one that `hmad explain` lists, an alert or a class of error\n"},
+		"a mistyped reason":     {[]string{"explain", "activesync.bearer_mising"}, exitUndecided, "an alert or a class of error; did you mean activesync.bearer_missing?\n"},
+		"a mistyped alert":      {[]string{"explain", "HmadDawn"}, exitUndecided, "an alert or a class of error; did you mean HmadDown?\n"},
 		"an unknown fault":      {[]string{"demo", "--break=nonsense", "--lab.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.1:0"}, exitError, "hmad: --break: "},
 		"a lab for the network": {[]string{"lab", "--lab.listen-address=0.0.0.0:0"}, exitError, "loopback"},
 	} {

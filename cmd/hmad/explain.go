@@ -28,8 +28,8 @@ func (c *cli) explain(ctx context.Context) int {
 	found = c.explainClass() || found
 	found = c.explainMetric() || found
 	if !found {
-		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists, an alert or a class of error; did you mean %s?",
-			c.reason, strings.Join(near.Names(c.reason, explained(), 3), ", ")))
+		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists, an alert or a class of error%s",
+			c.reason, near.Hint(c.reason, explained())))
 	}
 	return exitOK
 }

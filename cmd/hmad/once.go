@@ -14,6 +14,7 @@ import (
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
+	"github.com/hmad/hmad/internal/near"
 	runs "github.com/hmad/hmad/internal/run"
 )
 
@@ -41,7 +42,7 @@ func (c *cli) runOnce(ctx context.Context) int {
 func (c *cli) chosen(checks []*check.Check) ([]*check.Check, error) {
 	for _, name := range c.checks {
 		if catalog.Find(name) == nil {
-			return nil, fmt.Errorf("got check %q, want one of %s", name, strings.Join(catalog.Names(), ", "))
+			return nil, fmt.Errorf("got check %q, want one of %s%s", name, strings.Join(catalog.Names(), ", "), near.Hint(name, catalog.Names()))
 		}
 	}
 	var chosen []*check.Check
@@ -54,11 +55,20 @@ func (c *cli) chosen(checks []*check.Check) ([]*check.Check, error) {
 	}
 	switch {
 	case c.target != "" && !known:
-		return nil, fmt.Errorf("--target: got %q, which %s does not have", c.target, c.configFile)
+		return nil, fmt.Errorf("--target: got %q, which %s does not have%s", c.target, c.configFile, near.Hint(c.target, targetNames(checks)))
 	case len(chosen) == 0:
 		return nil, fmt.Errorf("no check to run: %s switches off what was asked for, or leaves out its inputs", c.configFile)
 	}
 	return chosen, nil
+}
+
+// targetNames returns the target of each check.
+func targetNames(checks []*check.Check) []string {
+	names := make([]string, len(checks))
+	for i, ch := range checks {
+		names[i] = ch.Target
+	}
+	return names
 }
 
 // runAll runs the checks side by side and gives their results in order.

@@ -21,6 +21,7 @@ import (
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/metadata"
+	"github.com/hmad/hmad/internal/near"
 	"github.com/hmad/hmad/internal/probes"
 	"github.com/hmad/hmad/internal/run"
 	hmadsync "github.com/hmad/hmad/internal/sync"
@@ -119,14 +120,23 @@ func (b *builder) wayOut(t config.Target) (func(context.Context) error, error) {
 func (b *builder) settings(path, name string, s config.CheckSettings) {
 	def := Find(name)
 	if def == nil {
-		b.fail(path, "unknown check %s, want one of %s", config.Shown(name), strings.Join(Names(), ", "))
+		b.fail(path, "unknown check %s, want one of %s%s", config.Shown(name), strings.Join(Names(), ", "), near.Hint(name, Names()))
 		return
 	}
 	for i, w := range s.Accept {
 		if w.Reason != "" && def.Reason(w.Reason) == nil {
-			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %s of %s", config.Shown(w.Reason), name)
+			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %s of %s%s", config.Shown(w.Reason), name, near.Hint(w.Reason, names(def.Reasons)))
 		}
 	}
+}
+
+// names returns the names of reasons.
+func names(reasons []*check.Reason) []string {
+	all := make([]string, len(reasons))
+	for i, r := range reasons {
+		all[i] = r.Name
+	}
+	return all
 }
 
 // plan returns the check with its schedule and deadline in force, without its

@@ -109,7 +109,7 @@ func TestASecretAndAFederatedTokenGetTokens(t *testing.T) {
 
 func TestAFederatedTokenThatIsNotThere(t *testing.T) {
 	for name, want := range map[string]string{
-		"/nonexistent/jwt":                     "exchange_online.workload_identity_file: open /nonexistent/jwt: no such file or directory",
+		"/nonexistent/jwt":                      "exchange_online.workload_identity_file: open /nonexistent/jwt: no such file or directory",
 		checktest.Written(t, "empty.txt", "\n"): "is empty",
 	} {
 		target := new(entratest.Authority).Target(t)

@@ -81,13 +81,13 @@ func (l *Lab) Faults() []Switch {
 }
 
 // Set switches a fault; from the next connection on the estate behaves so.
-// The error for a name that is not there is ErrUnknownFault, with the names
-// nearest to it.
+// The error for a name that is not there is ErrUnknownFault, with the name
+// that is most similar, if one is.
 func (l *Lab) Set(name string, on bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name == name }) {
-		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownFault, name, strings.Join(near.Names(name, l.names(), 3), ", "))
+		return fmt.Errorf("%w %q%s", ErrUnknownFault, name, near.Hint(name, l.names()))
 	}
 	if l.on[name] != on {
 		l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])

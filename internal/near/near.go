@@ -1,4 +1,4 @@
-// Package near finds the names that are most like a mistyped one.
+// Package near finds the name that a mistyped one most likely stands for.
 package near
 
 import (
@@ -7,18 +7,23 @@ import (
 	"strings"
 )
 
-// Names returns at most n of names, the most similar to name first: those that
-// contain it, then by edit distance.
-func Names(name string, names []string, n int) []string {
-	far := func(s string) int {
-		if strings.Contains(s, name) {
-			return 0
-		}
-		return distance(s, name)
+// maxDistance bounds how many letters of a name may be wrong; a short name may
+// have one in three.
+const maxDistance = 3
+
+// Hint returns «; did you mean NAME?» with the one of names that is most similar
+// to name, and an empty text where none is similar. A name with dots is found by
+// its last part, too.
+func Hint(name string, names []string) string {
+	if len(names) == 0 {
+		return ""
 	}
-	names = slices.Clone(names)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
-	return names[:min(n, len(names))]
+	far := func(s string) int { return min(distance(s, name), distance(s[strings.LastIndex(s, ".")+1:], name)) }
+	nearest := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
+	if far(nearest) > min(maxDistance, len(name)/3) {
+		return ""
+	}
+	return "; did you mean " + nearest + "?"
 }
 
 // distance returns the Levenshtein distance of a and b in bytes. Only the first

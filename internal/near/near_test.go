@@ -6,16 +6,20 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestNames(t *testing.T) {
-	all := []string{"autodiscover", "activesync", "tls_offload"}
-	for given, want := range map[string][]string{
-		"activesinc": {"activesync", "autodiscover"},
-		"offload":    {"tls_offload", "autodiscover"}, // which holds it
-		"tls":        {"tls_offload", "activesync"},
-		"":           {"autodiscover", "activesync"},
+func TestHint(t *testing.T) {
+	all := []string{"activesync.bearer_missing", "activesync", "tls_offload", "token"}
+	for given, want := range map[string]string{
+		"activesinc":                "; did you mean activesync?",
+		"activesync.bearer_mising":  "; did you mean activesync.bearer_missing?",
+		"bearer_missing":            "; did you mean activesync.bearer_missing?", // by its last part
+		"tls-offload":               "; did you mean tls_offload?",
+		"tokne":                     "", // two letters of five
+		"tokens":                    "; did you mean token?",
+		"foo":                       "",
+		"":                          "",
+		"activesync_and_many_words": "",
 	} {
-		assert.Equal(t, want, Names(given, all, 2), given)
+		assert.Equal(t, want, Hint(given, all), given)
 	}
-	assert.Len(t, Names("x", all, 9), 3)
-	assert.Equal(t, []string{"autodiscover", "activesync", "tls_offload"}, all, "left as they were")
+	assert.Empty(t, Hint("token", nil))
 }
