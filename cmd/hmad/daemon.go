@@ -41,6 +41,7 @@ type daemon struct {
 	ready      atomic.Bool
 	notify     *notifier
 	reloading  sync.Mutex
+	told       []string // files with secrets that are readable by all; of load alone
 }
 
 // runDaemon is the command run.
@@ -150,6 +151,7 @@ func (d *daemon) load() error {
 	d.checks.Store(&checks)
 	d.file.Store(file)
 	d.exporter.Reloaded(nil)
+	d.tellExposed(file)
 	return nil
 }
 

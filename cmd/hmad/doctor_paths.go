@@ -30,7 +30,8 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	steps = append(steps, directoryStep(ctx, t, env), listener(t, env))
 	steps = append(steps, reports(t, env)...)
 	steps = append(steps, document(ctx, t, env))
-	return append(steps, onlineSteps(ctx, t, env)...)
+	steps = append(steps, onlineSteps(ctx, t, env)...)
+	return append(steps, secretSteps(t.SecretFiles())...)
 }
 
 func resolves(ctx context.Context, env check.Env, what, host string) step {

@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/exporter-toolkit/web"
-
 	"github.com/hmad/hmad/internal/exporter"
 	"github.com/hmad/hmad/internal/transport"
 )
@@ -21,7 +19,7 @@ const askTimeout = 5 * time.Second
 
 // webSteps say whether hmad run can serve, or serves, as the web flags say.
 func (c *cli) webSteps(ctx context.Context) []step {
-	steps := []step{webConfig(*c.web.WebConfigFile)}
+	steps := append([]step{webConfig(*c.web.WebConfigFile)}, secretSteps(webSecrets(*c.web.WebConfigFile))...)
 	if *c.web.WebSystemdSocket {
 		steps = append(steps, step{what: "web listener", status: off, detail: "by --web.systemd-socket: systemd opens it"})
 	} else {
@@ -41,8 +39,8 @@ func webConfig(file string) step {
 	if file == "" {
 		return step{what: what, status: off, detail: "--web.config.file is not set: no TLS, no password"}
 	}
-	if err := web.Validate(file); err != nil {
-		return step{what, broken, file + ": " + oneLine(pathless(err)), "see docs/credentials.md, the page and the metrics"}
+	if err := validateWeb(file); err != nil {
+		return step{what, broken, file + ": " + err.Error(), "see docs/credentials.md, the page and the metrics"}
 	}
 	return step{what: what, status: works, detail: file}
 }

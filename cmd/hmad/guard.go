@@ -4,12 +4,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/crypto/bcrypt"
-	"gopkg.in/yaml.v3"
 )
 
 // demands is what a web config asks of every client.
@@ -39,28 +37,6 @@ func (d demands) kind() string {
 	default:
 		return "nothing"
 	}
-}
-
-// readDemands returns what the web config at path asks; of no web config, nothing.
-func readDemands(path string) (demands, error) {
-	if path == "" {
-		return demands{}, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return demands{}, err
-	}
-	var conf struct {
-		Users map[string]string `yaml:"basic_auth_users"`
-		TLS   struct {
-			ClientAuth string   `yaml:"client_auth_type"`
-			SANs       []string `yaml:"client_allowed_sans"`
-		} `yaml:"tls_server_config"`
-	}
-	if err := yaml.Unmarshal(data, &conf); err != nil {
-		return demands{}, fmt.Errorf("%s: %s", path, oneLine(err))
-	}
-	return demands{conf.Users, conf.TLS.ClientAuth == "RequireAndVerifyClientCert", conf.TLS.SANs}, nil
 }
 
 // guard judges who has shown the proofs that the web config asked for at start.

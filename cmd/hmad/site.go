@@ -40,8 +40,8 @@ type site struct {
 // listen opens every listener, after the web config has been found in order.
 func (c *cli) listen(log *zap.Logger) (*site, error) {
 	file := *c.web.WebConfigFile
-	if err := web.Validate(file); err != nil {
-		return nil, fmt.Errorf("%s: %s", file, oneLine(pathless(err)))
+	if err := validateWeb(file); err != nil {
+		return nil, fmt.Errorf("%s: %s", file, err)
 	}
 	guard, err := newGuard(file)
 	if err != nil {
@@ -103,10 +103,10 @@ func (s *site) addresses() []string {
 // that it serves, and would do so twice at once where two share it.
 func (s *site) serve(ctx context.Context, e *exporter.Server) error {
 	group, ctx := errgroup.WithContext(ctx)
-	logger := slog.New(zapslog.NewHandler(s.log.Core()))
+	logger := slog.New(webLog{zapslog.NewHandler(s.log.Core())})
 	for _, l := range s.main {
 		server := newServer(s.ownName(e.Handler()), s.log)
-		group.Go(func() error { return ignoreClosed(web.Serve(l, server, s.flags, logger)) })
+		group.Go(func() error { return served(web.Serve(l, server, s.flags, logger)) })
 		group.Go(func() error { return drained(ctx, server) })
 	}
 	if s.health != nil {
@@ -124,6 +124,15 @@ func drained(ctx context.Context, server *http.Server) error {
 	defer cancel()
 	if server.Shutdown(stop) != nil {
 		_ = server.Close() // whoever still waits has had its time
+	}
+	return nil
+}
+
+// served returns the error with which the toolkit gave up, without the values of
+// the web config.
+func served(err error) error {
+	if err = ignoreClosed(err); err != nil {
+		return errors.New(webError(err))
 	}
 	return nil
 }

@@ -102,6 +102,7 @@ func (f *File) Join(es ...*Error) error {
 var (
 	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type .*$`)
+	unquotedForm  = regexp.MustCompile(`(?i)^(.*\bfield |.*\b(?:unknown|invalid) [a-z ]{0,20}: )(\S+)(.*)$`)
 	quotedForm    = regexp.MustCompile("'.*'|\".*\"|`.*`")
 	yamlWrongType = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(.*)`)? into (.*)$")
 )
@@ -171,6 +172,15 @@ func yamlMessage(text string) string {
 			got = map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"}[m[1]]
 		}
 		return fmt.Sprintf("got %s, want %s", got, want)
+	}
+	return ShownQuotes(text)
+}
+
+// ShownQuotes returns the text of an error of a YAML library, or of one that
+// judges what it read, in which the values are shown as far as they may be.
+func ShownQuotes(text string) string {
+	if m := unquotedForm.FindStringSubmatch(text); m != nil {
+		text = m[1] + strings.Trim(Shown(m[2]), `"`) + m[3]
 	}
 	return quotedForm.ReplaceAllStringFunc(text, func(s string) string { return Shown(s[1 : len(s)-1]) })
 }

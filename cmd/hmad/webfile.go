@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/config"
+)
+
+// webFile is what hmad itself reads of a web config.
+type webFile struct {
+	Users map[string]string `yaml:"basic_auth_users"`
+	TLS   struct {
+		Key        string   `yaml:"key"`
+		KeyFile    string   `yaml:"key_file"`
+		ClientAuth string   `yaml:"client_auth_type"`
+		SANs       []string `yaml:"client_allowed_sans"`
+	} `yaml:"tls_server_config"`
+}
+
+// readWebFile reads the web config at path; of no web config, nothing.
+func readWebFile(path string) (webFile, error) {
+	var conf webFile
+	if path == "" {
+		return conf, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return conf, err
+	}
+	if err := yaml.Unmarshal(data, &conf); err != nil {
+		return conf, fmt.Errorf("%s: %s", path, webError(err))
+	}
+	return conf, nil
+}
+
+// readDemands returns what the web config at path asks; of no web config, nothing.
+func readDemands(path string) (demands, error) {
+	conf, err := readWebFile(path)
+	return demands{conf.Users, conf.TLS.ClientAuth == "RequireAndVerifyClientCert", conf.TLS.SANs}, err
+}
+
+// validateWeb judges a web config as the toolkit does.
+func validateWeb(path string) error {
+	if err := web.Validate(path); err != nil {
+		return errors.New(webError(pathless(err)))
+	}
+	return nil
+}
+
+// webError returns the text of an error in a web config, in one line and without
+// the values that it quotes: somebody may have written a password where its hash
+// or its user is wanted.
+func webError(err error) string { return config.ShownQuotes(oneLine(err)) }
+
+// webSecrets returns the files with secrets of a web config: its key, and itself
+// where it has the hashes of passwords or a key. A config that cannot be read has
+// none.
+func webSecrets(path string) []config.SecretFile {
+	conf, err := readWebFile(path)
+	if err != nil {
+		return nil
+	}
+	var all []config.SecretFile
+	if len(conf.Users) > 0 || conf.TLS.Key != "" {
+		all = append(all, config.SecretFile{Setting: "--web.config.file", Name: path})
+	}
+	if key := conf.TLS.KeyFile; key != "" {
+		if !filepath.IsAbs(key) {
+			key = filepath.Join(filepath.Dir(path), key)
+		}
+		all = append(all, config.SecretFile{Setting: "key_file of the web config", Name: key})
+	}
+	return all
+}
+
+// webLog is the log of the toolkit, which reads the web config anew for each
+// request and logs what is wrong with it.
+type webLog struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (l webLog) Handle(ctx context.Context, r slog.Record) error {
+	shown := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "err" {
+			a.Value = slog.StringValue(webError(errors.New(a.Value.String())))
+		}
+		shown.AddAttrs(a)
+		return true
+	})
+	return l.Handler.Handle(ctx, shown)
+}
