@@ -21,7 +21,8 @@ var (
 	VantageOffline = &Class{"vantage_offline", "hmad's own way out is closed, so the state of the servers behind it is not known",
 		"A firewall, a proxy, the resolver or the network of hmad's host. `hmad check vantage` shows how far it gets."}
 	Resolver = &Class{"resolver", "the DNS resolver did not answer",
-		"A name does not resolve on hmad's host, or with the `resolver` of its config. Query that resolver from this host."}
+		"The resolver of hmad's host, or the `resolver` of its config, cannot be asked, or answers neither about the endpoint nor about Microsoft's " +
+			"sign-in host. Query it from this host."}
 	Token = &Class{"token", "Entra issued no token, or the token was refused",
 		"An AADSTS code in the error names the cause; the app registration needs Exchange.ManageAsApp with admin consent. `hmad doctor` tries the " +
 			"credential."}

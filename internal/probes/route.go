@@ -17,6 +17,8 @@ type route struct {
 	now   func() time.Time
 	all   bool           // every address of a name, not the first of each family
 	roots *x509.CertPool // nil: the system's
+
+	control string // the name by which the resolver shows that it works
 }
 
 // newRoute compiles the target's way. It reads the CA file and does no other
@@ -26,7 +28,7 @@ func newRoute(t config.Target, env check.Env) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &route{way, env.Now, t.Addresses == config.AllAddresses, way.Roots()}, nil
+	return &route{way, env.Now, t.Addresses == config.AllAddresses, way.Roots(), controlName(t)}, nil
 }
 
 // get makes a request for u with the target's User-Agent; header is a list of

@@ -34,7 +34,8 @@ var (
 			"The public record was deleted or mistyped in a change of DNS.",
 			"The name exists in internal DNS only.",
 			"The zone's DNS servers do not answer, the domain has expired, or its DNSSEC signatures are not valid.",
-			"The resolver that hmad uses has no answer, although public DNS has one.",
+			"The resolver that hmad uses has another answer than public DNS. (Where it answers about no name, not even Microsoft's sign-in host, the " +
+				"check is undecided.)",
 		},
 		Verify: "Ask two public resolvers, `dig +short '<host>' @1.1.1.1` and `dig +short '<host>' @8.8.8.8`, then the zone's own servers with " +
 			"`dig +trace '<host>'`. If all three answer, hmad's resolver is at fault.",

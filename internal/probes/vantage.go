@@ -34,7 +34,7 @@ var Vantage = &check.Def{
 		"tenant from Microsoft's sign-in service. Whatever that service answers shows an open way out, also that it does not know the tenant " +
 		"(AADSTS90002), is busy or out of order: a note says so. If it does not answer, or something else answers in its place, and hmad reaches " +
 		"the endpoints over the same way out (`vantage: external`, or a `proxy`), failures of other checks are not blamed on the customer. With " +
-		"`vantage: inside`, the default, hmad reaches the endpoints another way: a host without DNS shows them as failed.",
+		"`vantage: inside`, the default, hmad reaches the endpoints another way: a host without a network shows them as failed.",
 	Every:   "*/5 * * * *",
 	Timeout: 20 * time.Second,
 	Metrics: []*check.Metric{check.Phase, CertificateNotAfter, ClockOffset, WayOutShared},

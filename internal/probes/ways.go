@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -80,57 +77,6 @@ func addMembers(ws []way, w way, members []netip.AddrPort) []way {
 		}
 	}
 	return ws
-}
-
-// nameError says why the customer's name leads nowhere.
-type nameError struct{ detail string }
-
-func (e *nameError) Error() string { return e.detail }
-
-// resolve asks for both families at once. Names are resolved anew in every
-// run, so that a changed record is seen at once.
-func (r *route) resolve(ctx context.Context, host string) ([]netip.Addr, time.Duration, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}, 0, nil
-	}
-	start := time.Now()
-	addrs, err := r.Resolve(ctx, host)
-	took := time.Since(start)
-	if err != nil {
-		err = judgeResolve(ctx, host, took, err)
-	}
-	return addrs, took, err
-}
-
-// judgeResolve separates faults of the customer's DNS (a nameError) from faults of hmad's own resolver.
-func judgeResolve(ctx context.Context, host string, took time.Duration, err error) error {
-	var dns *net.DNSError
-	isDNS := errors.As(err, &dns)
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return ctx.Err()
-	case check.ClassOf(err) == check.Local:
-		return err
-	case isDNS && dns.IsNotFound:
-		return &nameError{host + " does not resolve: no such name, or no address of it"}
-	case isTimeout(ctx, err):
-		return &nameError{fmt.Sprintf("no answer about %s from the resolver within %s", host, check.Span(took))}
-	case isDNS && !resolverOut(err, dns):
-		return &nameError{fmt.Sprintf("%s does not resolve: %s", host, check.Clean(dns.Err, 200))}
-	default:
-		return check.Errorf(check.Resolver, "the resolver cannot be asked about %s: %s", host, check.Clean(err.Error(), 200))
-	}
-}
-
-// resolverOut reports whether the resolver itself is out of reach. Package net
-// keeps of such an error only the text, hence the comparison by text.
-func resolverOut(err error, dns *net.DNSError) bool {
-	for _, e := range []syscall.Errno{syscall.ECONNREFUSED, syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
-		if errors.Is(err, e) || strings.HasSuffix(dns.Err, e.Error()) {
-			return true
-		}
-	}
-	return false
 }
 
 // choose picks the addresses to ask: those that can lead anywhere, each once,
