@@ -31,6 +31,7 @@ type cli struct {
 
 	configFile, storagePath, logLevel, logFormat string
 	healthAddress                                string
+	maxConnections                               int
 	web                                          *web.FlagConfig
 
 	checks         []string
@@ -216,6 +217,7 @@ func (c *cli) labFlag(cmd *kingpin.CmdClause) {
 // daemonFlags adds the flags of a command that serves.
 func (c *cli) daemonFlags(cmd *kingpin.CmdClause, address string) {
 	c.webFlags(cmd, address)
+	cmd.Flag("web.max-connections", "Most connections at once, of each listener.").Default("512").IntVar(&c.maxConnections)
 	cmd.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&c.logLevel, "debug", "info", "warn", "error")
 	cmd.Flag("log.format", "console or json.").Default("console").EnumVar(&c.logFormat, "console", "json")
 }

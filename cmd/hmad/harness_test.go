@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		if err := json.Unmarshal([]byte(text), &args); err != nil {
 			panic(err)
 		}
-		os.Exit(run(context.Background(), args, os.Stdout, os.Stderr))
+		os.Exit(signalled(args))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -15,8 +15,11 @@ import (
 	"syscall"
 )
 
-func main() {
+func main() { os.Exit(signalled(os.Args[1:])) }
+
+// signalled runs hmad with args until it ends; SIGINT and SIGTERM end it.
+func signalled(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	return run(ctx, args, os.Stdout, os.Stderr)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hmad/hmad/internal/exporter"
@@ -35,10 +35,14 @@ type site struct {
 	health net.Listener // nil: none
 	local  bool         // loopback alone
 	guard  *guard
+	most   int // connections of each listener at once
 }
 
 // listen opens every listener, after the web config has been found in order.
 func (c *cli) listen(log *zap.Logger) (*site, error) {
+	if c.maxConnections < 1 {
+		return nil, fmt.Errorf("--web.max-connections: got %d, want at least 1", c.maxConnections)
+	}
 	file := *c.web.WebConfigFile
 	if err := validateWeb(file); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, err)
@@ -47,7 +51,7 @@ func (c *cli) listen(log *zap.Logger) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{log: log, flags: c.web, guard: guard}
+	s := &site{log: log, flags: c.web, guard: guard, most: c.maxConnections}
 	if err := s.open(c.healthAddress); err != nil {
 		s.close()
 		return nil, err
@@ -106,12 +110,12 @@ func (s *site) serve(ctx context.Context, e *exporter.Server) error {
 	logger := slog.New(webLog{zapslog.NewHandler(s.log.Core())})
 	for _, l := range s.main {
 		server := newServer(s.ownName(e.Handler()), s.log)
-		group.Go(func() error { return served(web.Serve(l, server, s.flags, logger)) })
+		group.Go(func() error { return served(web.Serve(netutil.LimitListener(l, s.most), server, s.flags, logger)) })
 		group.Go(func() error { return drained(ctx, server) })
 	}
 	if s.health != nil {
 		server := newServer(e.HealthHandler(), s.log)
-		group.Go(func() error { return ignoreClosed(server.Serve(s.health)) })
+		group.Go(func() error { return ignoreClosed(server.Serve(netutil.LimitListener(s.health, s.most))) })
 		group.Go(func() error { return drained(ctx, server) })
 	}
 	return group.Wait()
@@ -181,12 +185,3 @@ func allLoopback(listeners []net.Listener) bool {
 
 // oneLine returns an error's text without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-// pathless cuts the file's name off an error that has it already.
-func pathless(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
-}

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/prometheus/exporter-toolkit/web"
 	"gopkg.in/yaml.v3"
@@ -14,14 +15,19 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
+// maxWebFile bounds a web config and each file that it names, in bytes.
+const maxWebFile = 1 << 20
+
 // webFile is what hmad itself reads of a web config.
 type webFile struct {
 	Users map[string]string `yaml:"basic_auth_users"`
 	TLS   struct {
-		Key        string   `yaml:"key"`
-		KeyFile    string   `yaml:"key_file"`
-		ClientAuth string   `yaml:"client_auth_type"`
-		SANs       []string `yaml:"client_allowed_sans"`
+		CertFile     string   `yaml:"cert_file"`
+		Key          string   `yaml:"key"`
+		KeyFile      string   `yaml:"key_file"`
+		ClientCAFile string   `yaml:"client_ca_file"`
+		ClientAuth   string   `yaml:"client_auth_type"`
+		SANs         []string `yaml:"client_allowed_sans"`
 	} `yaml:"tls_server_config"`
 }
 
@@ -31,7 +37,7 @@ func readWebFile(path string) (webFile, error) {
 	if path == "" {
 		return conf, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path, maxWebFile)
 	if err != nil {
 		return conf, err
 	}
@@ -47,10 +53,47 @@ func readDemands(path string) (demands, error) {
 	return demands{conf.Users, conf.TLS.ClientAuth == "RequireAndVerifyClientCert", conf.TLS.SANs}, err
 }
 
-// validateWeb judges a web config as the toolkit does.
+// files returns the files that the web config at path names, by setting. Their
+// names may be relative to its folder.
+func (f webFile) files(path string) map[string]string {
+	t := web.TLSConfig{TLSCertPath: f.TLS.CertFile, TLSKeyPath: f.TLS.KeyFile, ClientCAs: f.TLS.ClientCAFile}
+	t.SetDirectory(filepath.Dir(path))
+	all := map[string]string{"cert_file": t.TLSCertPath, "key_file": t.TLSKeyPath, "client_ca_file": t.ClientCAs}
+	maps.DeleteFunc(all, func(_, name string) bool { return name == "" })
+	return all
+}
+
+// validateWeb judges a web config as the toolkit does. Its errors do not name it.
 func validateWeb(path string) error {
-	if err := web.Validate(path); err != nil {
-		return errors.New(webError(pathless(err)))
+	err := readable(path)
+	if err == nil {
+		err = web.Validate(path)
+	}
+	if err != nil {
+		return errors.New(webError(config.FileError(err)))
+	}
+	return nil
+}
+
+// readable reads a web config and the files that it names before the toolkit
+// does, which would wait for the other end of a FIFO. What else is wrong with them
+// the toolkit says.
+func readable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := config.ReadFile(path, maxWebFile); err != nil {
+		return err
+	}
+	conf, err := readWebFile(path)
+	if err != nil {
+		return nil
+	}
+	files := conf.files(path)
+	for _, setting := range slices.Sorted(maps.Keys(files)) {
+		if _, err := readFile(files[setting], maxWebFile); err != nil {
+			return fmt.Errorf("tls_server_config.%s: %w", setting, err)
+		}
 	}
 	return nil
 }
@@ -72,10 +115,7 @@ func webSecrets(path string) []config.SecretFile {
 	if len(conf.Users) > 0 || conf.TLS.Key != "" {
 		all = append(all, config.SecretFile{Setting: "--web.config.file", Name: path})
 	}
-	if key := conf.TLS.KeyFile; key != "" {
-		if !filepath.IsAbs(key) {
-			key = filepath.Join(filepath.Dir(path), key)
-		}
+	if key := conf.files(path)["key_file"]; key != "" {
 		all = append(all, config.SecretFile{Setting: "key_file of the web config", Name: key})
 	}
 	return all

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -128,27 +125,18 @@ func (w *world) keepsPushed(file *config.File) error {
 	return nil
 }
 
-// readFile reads a file of at most max bytes.
+// readFile reads a regular file of at most max bytes.
 func readFile(name string, max int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, named(name, err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err == nil && int64(len(data)) > max {
-		err = fmt.Errorf("%s: got over %d bytes, want at most that", config.ShownFile(name), max)
-	}
-	return data, err
+	data, err := config.ReadFile(name, max)
+	return data, named(name, err)
 }
 
 // named returns an error about a file with its name as far as it may be shown.
 func named(name string, err error) error {
-	var pathErr *fs.PathError
-	if !errors.As(err, &pathErr) {
-		return err
+	if err == nil {
+		return nil
 	}
-	return &fs.PathError{Op: pathErr.Op, Path: config.ShownFile(name), Err: pathErr.Err}
+	return fmt.Errorf("%s: %w", config.ShownFile(name), config.FileError(err))
 }
 
 // readDir lists the regular files of a folder.

@@ -86,9 +86,9 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	big := filepath.Join(dir, "big.yaml")
 	require.NoError(t, os.WriteFile(big, make([]byte, 5<<20), 0o600))
 	for name, c := range map[string]struct{ path, want string }{
-		"a directory":      {dir, dir + ": got a directory, want a YAML file"},
+		"a directory":      {dir, dir + ": got a directory, want a file"},
 		"nothing there":    {dir + "/none.yaml", dir + "/none.yaml: no such file or directory"},
-		"a file too large": {big, big + ": got a file over 4 MiB, want a config"},
+		"a file too large": {big, big + ": got over 4194304 bytes, want at most that"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Load(c.path)

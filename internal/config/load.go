@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -28,32 +26,11 @@ const (
 // nothing could, so that the caller can build the sound targets and add their
 // errors (see Sound).
 func Load(path string) (*File, error) {
-	data, err := readFile(path)
+	data, err := ReadFile(path, maxFile)
 	if err != nil {
 		return nil, Errors{{File: path, Msg: err.Error()}}
 	}
 	return Parse(path, data)
-}
-
-// readFile reads a regular file of at most maxFile bytes.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			return nil, pathErr.Err
-		}
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, errors.New("got a directory, want a YAML file")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = errors.New("got a file over 4 MiB, want a config")
-	}
-	return data, err
 }
 
 // Parse reads and validates the text of a config. Errors name the file as name.

@@ -3,7 +3,6 @@ package exporter
 import (
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -37,37 +36,10 @@ func (g gatherer) Gather() (families []*dto.MetricFamily, done func(), err error
 // metrics serves what is gathered. One bad series costs itself, not the scrape,
 // and shows in promhttp_metric_handler_errors_total.
 func (s *Server) metrics() http.Handler {
-	return streamed(promhttp.HandlerForTransactional(s.gatherer(), promhttp.HandlerOpts{
-		ErrorLog:            s.ErrorLog,
-		ErrorHandling:       promhttp.ContinueOnError,
-		Registry:            s.registry,
-		EnableOpenMetrics:   true,
-		MaxRequestsInFlight: scrapesInFlight,
+	return newScrapeLimit(promhttp.HandlerForTransactional(s.gatherer(), promhttp.HandlerOpts{
+		ErrorLog:          s.ErrorLog,
+		ErrorHandling:     promhttp.ContinueOnError,
+		Registry:          s.registry,
+		EnableOpenMetrics: true,
 	}))
-}
-
-// streamed lets a scrape take scrapeTimeout. promhttp's own Timeout would hold
-// the whole answer in memory, tens of megabytes for a large fleet.
-func streamed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Where there is no connection there is no deadline to set.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scrapeTimeout))
-		next.ServeHTTP(&patient{ResponseWriter: w}, r)
-	})
-}
-
-// patient passes an answer on, and drops it without an error once the client has
-// gone: otherwise promhttp would log and count an error for each family.
-type patient struct {
-	http.ResponseWriter
-	gone bool
-}
-
-// Write implements io.Writer.
-func (w *patient) Write(p []byte) (int, error) {
-	if !w.gone {
-		_, err := w.ResponseWriter.Write(p)
-		w.gone = err != nil
-	}
-	return len(p), nil
 }

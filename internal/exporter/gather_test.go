@@ -107,26 +107,90 @@ func (h held) Collect(chan<- prometheus.Metric) {
 }
 
 func TestScrapesAtOnceAreFew(t *testing.T) {
-	o, _ := fleetOptions()
-	s := New(o)
-	h, door := s.Handler(), held{make(chan struct{}), make(chan struct{})}
-	s.registry.MustRegister(door)
-	codes := make(chan int)
-	scrape := func() {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-		codes <- w.Code
-	}
-	for range scrapesInFlight {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := fleetOptions()
+		s := New(o)
+		h, door := s.Handler(), held{make(chan struct{}), make(chan struct{})}
+		s.registry.MustRegister(door)
+		codes := make(chan int)
+		scrape := func() {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+			codes <- w.Code
+		}
+		for range scrapesInFlight {
+			go scrape()
+			<-door.arrived
+		}
+		assert.Equal(t, scrapesInFlight, readers(s))
+		started := time.Now()
 		go scrape()
-		<-door.arrived
+		assert.Equal(t, http.StatusServiceUnavailable, <-codes)
+		assert.Equal(t, scrapeWait, time.Since(started))
+		close(door.leave)
+		for range scrapesInFlight {
+			assert.Equal(t, http.StatusOK, <-codes)
+		}
+		assert.Zero(t, readers(s))
+	})
+}
+
+// asks opens a connection in memory to h and asks for the metrics.
+func asks(t *testing.T, l listener) net.Conn {
+	client, conn := net.Pipe()
+	l <- conn
+	_, err := io.WriteString(client, "GET /metrics HTTP/1.1\r\nHost: hmad\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	return client
+}
+
+// Readers that take their answers slowly do not cost another one its scrape.
+func TestSlowReadersGiveWay(t *testing.T) {
+	for name, read := range map[string]func(net.Conn){
+		"that read nothing": func(net.Conn) {},
+		"that read a byte at a time": func(c net.Conn) {
+			for _, err := c.Read(make([]byte, 1)); err == nil; _, err = c.Read(make([]byte, 1)) {
+				time.Sleep(time.Millisecond)
+			}
+		},
+	} {
+		for _, slow := range []int{scrapesInFlight, 4 * scrapesInFlight} {
+			t.Run(fmt.Sprint(slow, " ", name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { scrapesBeside(t, slow, read) })
+			})
+		}
 	}
-	assert.Equal(t, scrapesInFlight, readers(s))
-	go scrape()
-	assert.Equal(t, http.StatusServiceUnavailable, <-codes)
-	close(door.leave)
-	for range scrapesInFlight {
-		assert.Equal(t, http.StatusOK, <-codes)
+}
+
+func scrapesBeside(t *testing.T, slow int, read func(net.Conn)) {
+	o, store := fleetOptions()
+	o.Now = time.Now
+	for n := range 1000 {
+		store.Table(syncID)(syncDef.Metrics...).Set(fmt.Sprint(n), 1, 2, 3)
 	}
+	s := New(o)
+	server, l := &http.Server{Handler: s.Handler(), WriteTimeout: time.Hour}, make(listener)
+	go func() { _ = server.Serve(l) }()
+	var all []net.Conn
+	for range slow {
+		c := asks(t, l)
+		all = append(all, c)
+		go read(c)
+	}
+	synctest.Wait()
+	require.Equal(t, scrapesInFlight, readers(s))
+	started := time.Now()
+	c := asks(t, l)
+	body, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Contains(t, string(body[:20]), "200 OK")
+	assert.Contains(t, string(body), "hmad_build_info")
+	assert.Less(t, time.Since(started), scrapeWait)
+	for _, c := range append(all, c) {
+		require.NoError(t, c.Close())
+	}
+	close(l)
+	require.NoError(t, server.Close())
+	time.Sleep(time.Second) // of the bubble: the slow readers end
 	assert.Zero(t, readers(s))
 }
