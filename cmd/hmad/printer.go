@@ -94,6 +94,9 @@ func (p *printer) finding(f check.Finding) {
 		severity += ", not judged by this run"
 	}
 	p.line("  %s (%s): %s", p.paint("1", f.Reason.Name), severity, f.Detail)
+	if len(f.About) > 0 {
+		p.field("about", strings.Join(f.About, ", "))
+	}
 	p.field("means", f.Reason.Summary)
 	p.field("fix", f.Reason.Fix)
 }

@@ -133,7 +133,7 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 				Labels:        map[string]string{"severity": string(r.Severity)},
 				Annotations: map[string]string{
 					"summary":     literal(r.Summary),
-					"description": description(d, r),
+					"description": s.description(d, r),
 					"fix":         literal(r.Fix),
 					"runbook_url": RunbookURL(d.Name, r.Name),
 				},

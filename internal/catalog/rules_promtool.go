@@ -110,8 +110,13 @@ func newCheckTest(d *check.Def) checkTest {
 					"hmad", testInstance, d.Name, target.name, r.Name), target.since})
 			}
 		}
+		for rank, subject := range []string{"EX02", r.Name} {
+			t.Series = append(t.Series, testSeries{fmt.Sprintf("hmad_finding_about{job=%q,instance=%q,check=%q,target=%q,reason=%q,subject=%q}",
+				"hmad", testInstance, d.Name, "contoso", r.Name, subject), repeated(strconv.Itoa(rank+1), line.resolved+1)})
+		}
 		t.Alerts = append(t.Alerts, newAlertTest(d, r, line))
 	}
+	t.Series = append(t.Series, elsewhere(d, end)...)
 	for _, m := range quoted(d) {
 		t.Series = append(t.Series, testSeries{fmt.Sprintf("%s{job=%q,instance=%q,check=%q,target=%q,%s}",
 			m.Name, "hmad", testInstance, d.Name, "contoso", m.Quote.Labels), repeated(m.Quote.Value, end+1)})
@@ -119,25 +124,49 @@ func newCheckTest(d *check.Def) checkTest {
 	return t
 }
 
-const testInstance = "jump1.contoso.com:9749"
+// elsewhere is another hmad, outside, to which all is well.
+func elsewhere(d *check.Def, end int) []testSeries {
+	return []testSeries{
+		{fmt.Sprintf("hmad_check_success{job=%q,instance=%q,check=%q,target=%q}", "hmad", testOther, d.Name, "contoso"), repeated("1", end+1)},
+		{fmt.Sprintf("hmad_target_info{job=%q,instance=%q,target=%q,vantage=%q}", "hmad", testOther, "contoso", "external"), repeated("1", end+1)},
+	}
+}
+
+const (
+	testInstance = "jump1.contoso.com:9749"
+	testOther    = "jump2.contoso.com:9749"
+)
 
 func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {
 	labels := map[string]string{"job": "hmad", "instance": testInstance, "check": d.Name, "target": "contoso", "reason": r.Name,
 		"severity": string(r.Severity)}
-	words := strings.NewReplacer("{{ $labels.check }}", d.Name, "{{ $labels.target }}", "contoso", "{{ $labels.reason }}", r.Name,
-		"{{ $labels.instance }}", testInstance)
-	text := description(d, r)
-	for _, m := range quotes(d, r) {
-		text = strings.ReplaceAll(text, sentence(m), " "+m.Quote.Lead+": "+m.Quote.Text+".")
-	}
+	subjects := " It concerns, worst first: EX02, " + r.Name + "."
+	others := " Seen by other hmads: the one at " + testOther + " (external) does not find it."
 	return alertTest{
 		Name:   AlertName(d.Name, r.Name),
 		Silent: minutes(1, line.fires-1, line.resolved),
 		Firing: minutes(line.fires, line.fires+1, line.fires+2, line.back-1, line.back, line.mended, line.resolved-1),
 		Labels: labels,
-		Annotations: map[string]string{"summary": r.Summary, "description": words.Replace(text), "fix": r.Fix,
+		Annotations: map[string]string{"summary": r.Summary, "description": expectedDescription(d, r, "contoso", subjects, others, true), "fix": r.Fix,
 			"runbook_url": RunbookURL(d.Name, r.Name)},
 	}
+}
+
+// expectedDescription is what Prometheus makes of a description: with these
+// sentences in the place of the queries, and with what the check's families say
+// or without.
+func expectedDescription(d *check.Def, r *check.Reason, target, subjects, others string, quotesFound bool) string {
+	s := scale(1)
+	words := []string{s.subjects(), subjects, s.elsewhere(), others, "{{ $labels.check }}", d.Name, "{{ $labels.target }}", target,
+		"{{ $labels.reason }}", r.Name, "{{ $labels.instance }}", testInstance}
+	for _, m := range quotes(d, r) {
+		said := ""
+		if quotesFound {
+			said = " " + m.Quote.Lead + ": " + m.Quote.Text + "."
+		}
+		words = append([]string{sentence(m), said}, words...)
+	}
+	return strings.NewReplacer(words...).Replace(s.description(d, r))
 }
 
 // timeline is the course of a fault in minutes: it begins in the second.

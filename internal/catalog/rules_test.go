@@ -17,7 +17,6 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
-	"github.com/hmad/hmad/internal/metadata"
 	hmadsync "github.com/hmad/hmad/internal/sync"
 )
 
@@ -189,7 +188,7 @@ func TestAnchorsAreGitHubs(t *testing.T) {
 
 var (
 	selector = regexp.MustCompile(`((?:[a-z_]+:)?hmad_[a-z0-9_]+(?::[a-z0-9_]+)?)(?:\{([^}]*)\})?`)
-	matcher  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|=)\s*(?:"([^"]*)"|%q)`)
+	matcher  = regexp.MustCompile(`([a-z_]+)\s*(?:=~|=)\s*(?:"([^"]*)"|%(?:\[\d\])?q)`)
 	grouping = regexp.MustCompile(`(?:by|on) \(([a-z_, ]+)\)`)
 )
 
@@ -252,7 +251,7 @@ func undeclared(text string, declared map[string][]string) []string {
 	}
 	for _, m := range grouping.FindAllStringSubmatch(text, -1) {
 		for label := range strings.SplitSeq(m[1], ", ") {
-			if !slices.Contains([]string{"job", "instance", "check", "target", "credential"}, label) {
+			if !slices.Contains([]string{"job", "instance", "check", "target", "credential", "subject", "vantage"}, label) {
 				problems = append(problems, "grouped by "+label)
 			}
 		}
@@ -297,11 +296,11 @@ func duration(t *testing.T, text string) time.Duration {
 	return time.Duration(d)
 }
 
-// An alert of a check that counts mailboxes names the worst five; Prometheus
-// itself fills in the template here.
-func TestAlertsOfAFleetNameTheWorstFive(t *testing.T) {
+// An alert of a check that counts mailboxes gives the counts and names those that
+// the finding names; Prometheus itself fills in the template here.
+func TestAlertsOfAFleetCountAndName(t *testing.T) {
 	def := &check.Def{Name: "mailbox_sync", Every: "*/5 * * * *",
-		Metrics: []*check.Metric{hmadsync.Mailboxes, hmadsync.MailboxSuccess, metadata.ReportTime},
+		Metrics: []*check.Metric{hmadsync.Mailboxes, hmadsync.MailboxSuccess},
 		Reasons: []*check.Reason{{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute, Summary: "Mail is stale.", Fix: "Set {{ it }} right: `$x`."}}}
 	dir := t.TempDir()
 	text, err := yaml.Marshal(ruleFile{[]ruleGroup{{"fleet", "30s", scale(1).reasonAlerts([]*check.Def{def})}}})
@@ -309,7 +308,7 @@ func TestAlertsOfAFleetNameTheWorstFive(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hmad.rules.yaml"), text, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "tests"), 0o700))
 	tests := RuleTests([]*check.Def{def})
-	assert.Contains(t, tests, "Longest without synchronising: user1@contoso.com")
+	assert.Contains(t, tests, "It concerns, worst first: EX02, sync_stale. Mailboxes by state: stale 12.")
 	file := filepath.Join(dir, "tests", "reasons.test.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(tests), 0o600))
 	tool(t, "promtool", "test", "rules", file)
@@ -321,7 +320,7 @@ func TestWhichAlertsNameNoCommand(t *testing.T) {
 	var without []string
 	for _, d := range Defs() {
 		for _, r := range d.Reasons {
-			if !strings.Contains(description(d, r), lookAgain) {
+			if !strings.Contains(scale(1).description(d, r), lookAgain) {
 				without = append(without, r.Name)
 			}
 		}

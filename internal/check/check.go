@@ -234,6 +234,10 @@ type Quote struct {
 	Labels, Value, Text string
 }
 
+// QuotedMoment is how alerts write a value that is a time, for Quote.Each: as
+// every text of hmad does (Moment).
+const QuotedMoment = `{{ (.Value | toTime).Format "2006-01-02 15:04 UTC" }}`
+
 // Sample is one gauge value; Labels are the values of Metric.Labels in order.
 type Sample struct {
 	Metric *Metric

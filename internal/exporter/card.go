@@ -55,6 +55,7 @@ type earlier struct {
 
 type finding struct {
 	Severity, Reason, Detail string
+	About                    string // what it concerns, worst first
 	Summary, Fix             []segment
 	Since                    *moment
 	Accepted, Carried        bool
@@ -114,7 +115,7 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 	var out []finding
 	for _, x := range r.Report.Findings {
 		v := finding{
-			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText),
+			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText), About: line(strings.Join(x.About, ", ")),
 			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
 			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted, Carried: x.Carried,
 		}

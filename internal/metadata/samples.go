@@ -29,8 +29,8 @@ var (
 
 	ReportTime = &check.Metric{Name: "hmad_onprem_report_timestamp_seconds", Kind: check.Gauge, Labels: []string{"host"},
 		Help: "Unix time at which the host made the last on-premises report that hmad could read.",
-		Quote: &check.Quote{Lead: "Oldest reports", Each: "{{ .Labels.host }} ({{ .Value | humanizeTimestamp }})",
-			Labels: `host="EX01"`, Value: "1600000000", Text: "EX01 (2020-09-13 12:26:40 +0000 UTC)"}}
+		Quote: &check.Quote{Lead: "Oldest reports", Each: "{{ .Labels.host }} (" + check.QuotedMoment + ")", Reasons: []*check.Reason{reportLate},
+			Labels: `host="EX01"`, Value: "1600000000", Text: "EX01 (2020-09-13 12:26 UTC)"}}
 )
 
 // samples returns the counts and times of every enabled auth server. What could

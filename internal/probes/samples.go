@@ -13,11 +13,10 @@ var CertificateNotAfter = &check.Metric{Name: "hmad_tls_certificate_not_after_ti
 	Help: "Unix time at which the certificate that the host presented expires, whether or not it could be verified; address is empty unless " +
 		"several addresses were asked.",
 	Quote: &check.Quote{Lead: "Certificates seen, by their end",
-		Each: "{{ .Labels.host }}{{ with .Labels.address }} at {{ . }}{{ end }} ({{ .Value | humanizeTimestamp }})",
-		Reasons: []*check.Reason{certificateExpired, certificateNameMismatch, certificateChainIncomplete, certificateUntrusted,
-			certificateExpiringSoon, certificateExpiring},
-		Labels: `host="mail.contoso.com",address="192.0.2.10:443"`, Value: "1600000000",
-		Text: "mail.contoso.com at 192.0.2.10:443 (2020-09-13 12:26:40 +0000 UTC)"}}
+		Each:    "{{ .Labels.host }}{{ with .Labels.address }} at {{ . }}{{ end }} (" + check.QuotedMoment + ")",
+		Reasons: []*check.Reason{certificateExpired, certificateExpiringSoon, certificateExpiring},
+		Labels:  `host="mail.contoso.com",address="192.0.2.10:443"`, Value: "1600000000",
+		Text: "mail.contoso.com at 192.0.2.10:443 (2020-09-13 12:26 UTC)"}}
 
 // samples returns the phases and certificate facts of a run's visits. A host
 // that was visited more than once at one address counts with its first visit.

@@ -13,9 +13,7 @@ import (
 var (
 	MailboxSuccess = &check.Metric{Name: "hmad_mailbox_last_success_sync_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time at which a phone last synchronised with the mailbox's part in the cloud, according to Exchange Online's last answer (the " +
-			"leg phone to cloud).",
-		Quote: &check.Quote{Lead: "Longest without synchronising", Each: "{{ .Labels.mailbox }} (since {{ .Value | humanizeTimestamp }})",
-			Labels: `mailbox="user1@contoso.com"`, Value: "1600000000", Text: "user1@contoso.com (since 2020-09-13 12:26:40 +0000 UTC)"}}
+			"leg phone to cloud)."}
 	MailboxAttempt = &check.Metric{Name: "hmad_mailbox_last_sync_attempt_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},
 		Help: "Unix time of that phone's last attempt to synchronise, successful or not."}
 	MailboxChecked = &check.Metric{Name: "hmad_mailbox_checked_timestamp_seconds", Kind: check.Gauge, Labels: []string{"mailbox"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	templates "text/template/parse"
 
 	"gopkg.in/yaml.v3"
 
@@ -166,7 +167,9 @@ func grafanas(r rule, recorded []string, marked map[string]place) (provisionedRu
 	}
 	annotations := map[string]string{}
 	for name, text := range r.Annotations {
-		annotations[name] = grafanasTemplate(text)
+		if annotations[name], err = grafanasTemplate(text); err != nil {
+			return provisionedRule{}, fmt.Errorf("%s: %s: %w", r.Alert, name, err)
+		}
 	}
 	at, ok := marked[r.Alert]
 	if !ok {
@@ -246,12 +249,33 @@ var value = regexp.MustCompile(`\$value\b`)
 // grafanasTemplate rewrites an annotation: Grafana's $value is a text of all
 // values, its templates cannot query, and «${» would be read as a variable of
 // its own environment.
-func grafanasTemplate(text string) string {
-	if i := strings.Index(text, "{{ with printf"); i >= 0 && strings.Contains(text[i:], "| query") {
-		text = strings.TrimSpace(text[:i])
-	}
+func grafanasTemplate(text string) (string, error) {
+	text, err := withoutQueries(text)
 	text = value.ReplaceAllString(text, "$$values.A.Value")
-	return strings.ReplaceAll(text, "${", "$ {")
+	return strings.ReplaceAll(text, "${", "$ {"), err
+}
+
+// withoutQueries leaves out of a template each «with» that queries; what such a
+// one has for the case that nothing is found stays.
+func withoutQueries(text string) (string, error) {
+	const known = "{{$labels := .}}{{$value := .}}"
+	t := templates.New("annotation")
+	t.Mode = templates.SkipFuncCheck
+	t, err := t.Parse(known+text, "", "", map[string]*templates.Tree{})
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, n := range t.Root.Nodes[2:] {
+		with, ok := n.(*templates.WithNode)
+		switch {
+		case !ok || !strings.HasSuffix(with.Pipe.String(), "| query"):
+			b.WriteString(n.String())
+		case with.ElseList != nil:
+			b.WriteString(with.ElseList.String())
+		}
+	}
+	return b.String(), nil
 }
 
 func sum(s string) uint32 {

@@ -188,12 +188,17 @@ func TestGrafanasAnnotationsAreTemplatesThatItKnows(t *testing.T) {
 func TestTemplatesForGrafana(t *testing.T) {
 	for name, c := range map[string]struct{ prometheus, grafana string }{
 		"a plain text stays":                {"Set-OrganizationConfig -X $true", "Set-OrganizationConfig -X $true"},
-		"labels stay":                       {"at {{ $labels.instance }}", "at {{ $labels.instance }}"},
-		"the value is the one of query A":   {"{{ $value | humanizeDuration }}", "{{ $values.A.Value | humanizeDuration }}"},
-		"queries, which it has not, go":     {"Look. {{ with printf `x{instance=%q}` $labels.instance | query }} {{ . }}{{ end }}", "Look."},
+		"labels stay":                       {"at {{ $labels.instance }}", "at {{$labels.instance}}"},
+		"the value is the one of query A":   {"{{ $value | humanizeDuration }}", "{{$values.A.Value | humanizeDuration}}"},
+		"queries, which it has not, go":     {"Look.{{ with printf `x{instance=%q}` $labels.instance | query }} {{ . }}{{ end }} So.", "Look. So."},
+		"what nothing found says stays":     {"It is {{ with printf `x` | query }}there{{ else }}at {{ $labels.host }}{{ end }}.", "It is at {{$labels.host}}."},
 		"a brace is no variable of its own": {"${HOME}", "$ {HOME}"},
 	} {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, c.grafana, grafanasTemplate(c.prometheus)) })
+		t.Run(name, func(t *testing.T) {
+			got, err := grafanasTemplate(c.prometheus)
+			require.NoError(t, err)
+			assert.Equal(t, c.grafana, got)
+		})
 	}
 }
 
