@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
@@ -37,13 +38,22 @@ func readCertificates(e estate) (authCertificates, error) {
 			switch cert.Thumbprint {
 			case "":
 			case c.CurrentThumbprint:
-				all.current = &cert
+				all.current = dated(all.current, &cert)
 			case c.NextThumbprint:
-				all.next = &cert
+				all.next = dated(all.next, &cert)
 			}
 		}
 	}
 	return all, nil
+}
+
+// dated returns of a certificate as two servers show it the one whose end can be
+// read.
+func dated(a, b *report.ExchangeCertificate) *report.ExchangeCertificate {
+	if a == nil || a.Lacks("notAfter") != nil {
+		return b
+	}
+	return a
 }
 
 // judgeCertificatePresent: every server must have the certificate and its key,
@@ -79,6 +89,8 @@ func judgeCertificateEnd(e estate) answer {
 		return open(err)
 	case all.current == nil:
 		return moot("no server shows the current auth certificate, see %s", authCertificateMissing.Name)
+	case all.current.Lacks("notAfter") != nil:
+		return open(all.current.Lacks("notAfter"))
 	}
 	seen := "the current one ends on " + check.Day(all.current.NotAfter)
 	if lasts(all.current, e.now) {
@@ -87,7 +99,19 @@ func judgeCertificateEnd(e estate) answer {
 	if takesOver := all.config.NextEffective; lasts(all.next, e.now) && !takesOver.IsZero() && takesOver.Before(all.current.NotAfter) {
 		return met("%s; the next, which ends on %s, takes over on %s", seen, check.Day(all.next.NotAfter), check.Day(takesOver))
 	}
+	if err := all.unreadTakeover(); err != nil {
+		return open(err)
+	}
 	return unmet([]string{all.config.CurrentThumbprint}, "%s, and no other takes over", seen)
+}
+
+// unreadTakeover returns why it cannot be read whether the next certificate takes
+// over; nil where it can.
+func (a authCertificates) unreadTakeover() error {
+	if a.next == nil {
+		return nil
+	}
+	return cmp.Or(a.next.Lacks("notAfter"), a.config.Lacks("nextCertificateEffectiveDate"))
 }
 
 func lasts(cert *report.ExchangeCertificate, now time.Time) bool {
@@ -102,7 +126,7 @@ func samplesOfCertificate(e estate) []check.Sample {
 	}
 	var out []check.Sample
 	add := func(name string, cert *report.ExchangeCertificate) {
-		if cert != nil {
+		if cert != nil && cert.Lacks("notAfter") == nil {
 			out = append(out, check.Sample{Metric: AuthCertificateNotAfter, Value: float64(cert.NotAfter.Unix()), Labels: []string{name}})
 		}
 	}

@@ -72,6 +72,9 @@ func judgeCloud(e estate) answer {
 	if err == nil && len(hybrid) > 0 && hybrid[0].ServiceInstance == 1 {
 		return unmet([]string{e.tenant}, "Get-HybridConfiguration has ServiceInstance 1, the cloud of 21Vianet")
 	}
+	if err == nil && len(hybrid) > 0 {
+		err = hybrid[0].Lacks("serviceInstance")
+	}
 	c := e.cloud
 	switch {
 	case errors.Is(e.cloudErr, errNoTenant):
@@ -80,6 +83,8 @@ func judgeCloud(e estate) answer {
 		return open(e.cloudErr)
 	case unsupportedCloud(c) != "":
 		return unmet([]string{e.tenant}, "%s: %s", unsupportedCloud(c), c)
+	case errors.Is(err, report.ErrValue):
+		return open(err)
 	case strings.EqualFold(c.Instance, worldwide) && c.SubScope == "":
 		return met("%s", c)
 	default:

@@ -178,7 +178,8 @@ func TestOutcomes(t *testing.T) {
 		"failed on the newest, missing elsewhere":   {[]edit{of("EX01", failed(report.SectionHybrid)), of("EX02", absent(report.SectionHybrid))}, nil, check.Undecided},
 		"a section of a warning is null":            {[]edit{data(report.SectionCertificates, `null`)}, nil, check.Undecided},
 		"null is not an empty list of rules":        {[]edit{data(report.SectionAccessRules, `null`)}, nil, check.Undecided},
-		"a section in another form":                 {[]edit{data(report.SectionWebConfig, `[{"maxRequestLength":"abc"}]`)}, nil, check.Undecided},
+		"a section in another form":                 {[]edit{data(report.SectionWebConfig, `["abc"]`)}, nil, check.Undecided},
+		"a value that cannot be read":               {[]edit{data(report.SectionWebConfig, `[{"maxRequestLength":"abc"}]`)}, nil, check.Passed},
 		"a section that names too little":           {[]edit{data(report.SectionDirectories, `[]`)}, nil, check.Undecided},
 		"two sections alone":                        {[]edit{only(report.SectionAccessRules, report.SectionActiveSync)}, nil, check.Undecided},
 		"a critical finding in such a report":       {[]edit{only(report.SectionAccessRules, report.SectionActiveSync), rules()}, nil, check.Failed},
@@ -220,9 +221,9 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestTheErrorNamesWhatIsNotJudged(t *testing.T) {
-	r := newFixture(t, healthy(t, absent(report.SectionIIS), data(report.SectionWebConfig, `[{"maxRequestLength":"abc"}]`), data(report.SectionHybrid, `[]`)), http.NotFound).result(t)
+	r := newFixture(t, healthy(t, absent(report.SectionIIS), data(report.SectionWebConfig, `[7]`), data(report.SectionHybrid, `[]`)), http.NotFound).result(t)
 	require.Error(t, r.Err)
-	for _, part := range []string{"EX01: section webConfig: row 0: maxRequestLength", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
+	for _, part := range []string{"EX01: section webConfig: row 0: got a number", "EX02: section iis: the section is missing", "OpenID configuration: status 404"} {
 		assert.Contains(t, r.Err.Error(), part)
 	}
 	assert.Equal(t, []*check.Reason{requestLengthTooSmall, tlsOffloadingConfigured, clientCertificateRequired, cloudUnsupported}, r.Report.Unevaluated())

@@ -24,8 +24,8 @@ type estate struct {
 }
 
 // toldError is why something is not known, where onprem_report has a finding of
-// just that: a section that the collector says it could not read, or a server
-// that sends no report in order.
+// just that: a section that the collector says it could not read, a value that
+// hmad could not, or a server that sends no report in order.
 type toldError struct{ error }
 
 func (t toldError) Unwrap() error { return t.error }
@@ -33,7 +33,7 @@ func (t toldError) Unwrap() error { return t.error }
 // told reports whether onprem_report reports an error.
 func told(err error) bool {
 	var t toldError
-	return errors.As(err, &t) || errors.Is(err, report.ErrUnread)
+	return errors.As(err, &t) || errors.Is(err, report.ErrUnread) || errors.Is(err, report.ErrValue)
 }
 
 // note records on what reports the run is built.

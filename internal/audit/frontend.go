@@ -15,12 +15,12 @@ const anyRequestLength = math.MaxInt32
 // «Enable hybrid Modern Authentication», step 4). web.config counts in KB,
 // transport in bytes.
 func judgeRequestLength(e estate) answer {
-	transport, err := report.Newest(e.Evidence, report.Report.TransportConfig)
+	transport, err := report.Newest(e.Evidence, report.Needing(report.Report.TransportConfig, "maxReceiveSize", "maxSendSize"))
 	if err != nil {
 		return open(err)
 	}
 	need, why := neededLength(transport)
-	a := onEveryHost(e, report.Report.WebConfig, func(w report.WebConfig) (string, bool) {
+	a := onEveryHost(e, report.Needing(report.Report.WebConfig, "maxRequestLength"), func(w report.WebConfig) (string, bool) {
 		return fmt.Sprintf("%d KB", w.MaxRequestLength), w.MaxRequestLength >= need
 	})
 	if a.err == nil {

@@ -155,7 +155,7 @@ var (
 			"at least every 40 minutes."}
 	reportSectionFailed = &check.Reason{Name: "report_section_failed", Severity: check.Warning,
 		Runbook: reportSectionFailedRunbook,
-		Summary: "A section of a report is missing or cannot be read, so checks that need it cannot reach a verdict. Phones are not affected.",
+		Summary: "A section of a report, or a value in one, is missing or cannot be read, so checks that need it cannot reach a verdict. Phones are not affected.",
 		Fix: "See the error in the detail. If a section is missing or in an unknown form, install the collector of this version of hmad. The " +
 			"collector's account needs the role group View-Only Organization Management, the group Event Log Readers, and read access to the " +
 			"front-end configuration on the host."}

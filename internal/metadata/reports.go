@@ -23,7 +23,7 @@ var OnPremReport = &check.Def{
 	Name: "onprem_report",
 	Doc: "Do all Exchange servers send complete reports? Other checks judge by the reports of hmad's collector. This check finds a report that is " +
 		"late (over three of its intervals old, or over two hours), missing, unreadable or dated in the future, and a section that is missing or " +
-		"that hmad or the collector could not read. `onprem.report.hosts` names the hosts that should report. The reports of others are then not used, and a note names them. If it is not set, hmad expects every " +
+		"that hmad or the collector could not read, or a value in one that hmad could not. `onprem.report.hosts` names the hosts that should report. The reports of others are then not used, and a note names them. If it is not set, hmad expects every " +
 		"host that reported in the last seven days.",
 	Needs:   config.ReportNeeds,
 	Every:   "*/5 * * * *",
@@ -228,6 +228,9 @@ func lacking(arrived []report.Arrived) (all []fault) {
 		}
 		for _, why := range badSections(a.Report) {
 			all = append(all, fault{host: a.Host, what: why})
+		}
+		for _, err := range a.UnreadValues() {
+			all = append(all, fault{host: a.Host, what: err.Error()})
 		}
 	}
 	return all

@@ -45,6 +45,9 @@ func TestOnPremReport(t *testing.T) {
 		"a section is missing": {func(w *world) { w.hosts["MBX01"]["iis"] = nil }, "report_section_failed", "MBX01: section iis: the " +
 			"section is missing"},
 		"a section of another form": {func(w *world) { w.hosts["MBX01"]["oauthEvents"] = ok([]any{map[string]any{"id": "x"}}) }, "report_section_failed", "MBX01: section oauthEvents: row 0: time: missing"},
+		"a size that cannot be read": {func(w *world) {
+			w.hosts["MBX01"]["transportConfig"] = ok(map[string]any{"maxSendSize": "35 MB", "maxReceiveSize": "Unlimited"})
+		}, "report_section_failed", "MBX01: section transportConfig: row 0: maxSendSize: want a size"},
 		"a section that is null": {func(w *world) { w.hosts["MBX01"]["databaseCopies"] = ok(nil) }, "report_section_failed", "MBX01: " +
 			"section databaseCopies: ok, but its data is null"},
 		"an optional section is missing": {func(w *world) { w.hosts["MBX01"]["partnerships"] = nil }, "good", ""},

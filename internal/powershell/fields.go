@@ -13,6 +13,8 @@ import (
 type Fields struct {
 	Row Row
 	Err error
+
+	unread Unread
 }
 
 // Fail notes what is wrong with a property.
@@ -45,9 +47,6 @@ func (f *Fields) Number(name string) int { return int(read(f, name, f.Row.Int)) 
 
 // Time reads a moment; see Row.Time.
 func (f *Fields) Time(name string) time.Time { return read(f, name, f.Row.Time) }
-
-// Size reads a size; see Row.Size.
-func (f *Fields) Size(name string) Size { return read(f, name, f.Row.Size) }
 
 // DER reads certificates; see Row.DER.
 func (f *Fields) DER(name string) [][]byte { return read(f, name, f.Row.DER) }
@@ -105,22 +104,7 @@ func isNumber(s string) bool {
 }
 
 // NeedTime reads a moment that must be there.
-func (f *Fields) NeedTime(name string) time.Time {
-	t := f.Time(name)
-	if t.IsZero() {
-		f.Fail(name, errMissing)
-	}
-	return t
-}
+func (f *Fields) NeedTime(name string) time.Time { return read(f, name, f.Row.NeedTime) }
 
 // Count reads a number of things, at least 1; nothing is 1.
-func (f *Fields) Count(name string) int {
-	if !f.Row.Has(name) {
-		return 1
-	}
-	n := f.Number(name)
-	if n < 1 {
-		f.Fail(name, errors.New("want at least 1"))
-	}
-	return n
-}
+func (f *Fields) Count(name string) int { return read(f, name, f.Row.Count) }

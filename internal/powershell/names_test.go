@@ -19,12 +19,21 @@ func rowOf(t *testing.T, value string) Row {
 func TestSizesInEveryCulture(t *testing.T) {
 	for name, between := range map[string]string{
 		"en-US": ",", "de-DE": ".", "de-CH": "\u2019", "fr-CH": "\u202f", "fr-FR": "\u00a0", "ar-SA": "\u066c", "an apostrophe": "'", "a space": " ", "nothing": "",
+		"a thin space": "\u2009", "a modifier apostrophe": "\u02bc", "an Arabic comma": "\u060c", "a full stop of full width": "\uff0e", "an underline": "_",
+		"a comma with a mark of direction": "\u200f,",
 	} {
 		t.Run(name, func(t *testing.T) {
 			size, err := rowOf(t, fmt.Sprintf("%q", "35 MB (36"+between+"700"+between+"160 bytes)")).Size("v")
 			require.NoError(t, err)
 			assert.Equal(t, Size{Bytes: 36700160}, size)
 		})
+	}
+	for name, text := range map[string]string{
+		"groups of two, hi-IN": "35 MB (3,67,00,160 bytes)", "a no-break space before the word": "35 MB (36,700,160\u00a0bytes)", "another word": "35 Mo (36 700 160 octets)",
+	} {
+		size, err := rowOf(t, fmt.Sprintf("%q", text)).Size("v")
+		require.NoError(t, err, name)
+		assert.Equal(t, Size{Bytes: 36700160}, size, name)
 	}
 	for _, bad := range []string{"(bytes)", "(, bytes)", "(36 and 700 bytes)", "(36,700,160)", "(-5 bytes)"} {
 		_, err := rowOf(t, fmt.Sprintf("%q", bad)).Size("v")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -83,6 +84,15 @@ func (r Row) Int(name string) (int64, error) { return readInt(r.value(name)) }
 // an error: a guess could be wrong by half a day.
 func (r Row) Time(name string) (time.Time, error) { return ReadTime(r.value(name)) }
 
+// NeedTime is Time of a moment that must be there.
+func (r Row) NeedTime(name string) (time.Time, error) {
+	t, err := r.Time(name)
+	if err == nil && t.IsZero() {
+		err = errMissing
+	}
+	return t, err
+}
+
 // Size returns a size such as "99 GB (106,300,440,576 bytes)" or "Unlimited".
 func (r Row) Size(name string) (Size, error) { return readSize(r.value(name)) }
 
@@ -91,3 +101,15 @@ func (r Row) DER(name string) ([][]byte, error) { return readDER(r.value(name)) 
 
 // Rows returns a list of objects within this one.
 func (r Row) Rows(name string) ([]Row, error) { return Rows(r.value(name)) }
+
+// Count returns a number of things, at least 1; nothing is 1.
+func (r Row) Count(name string) (int, error) {
+	if !r.Has(name) {
+		return 1, nil
+	}
+	n, err := r.Int(name)
+	if err == nil && (n < 1 || n > math.MaxInt32) {
+		err = errors.New("want at least 1")
+	}
+	return int(n), err
+}

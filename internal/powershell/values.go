@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hmad/hmad/internal/check"
 )
@@ -29,8 +30,8 @@ type Size struct {
 
 // sizeForm is "35 MB (36,700,160 bytes)": only the exact number is read. Between its
 // digits is whatever groups them in the server's culture: a comma, a dot, a space,
-// an apostrophe of any kind, the Arabic separator.
-var sizeForm = regexp.MustCompile(`\(([0-9](?:[^0-9()]{0,2}[0-9])*)\s?bytes?\)$`)
+// an apostrophe of any kind, the Arabic separator. The word behind them is not read.
+var sizeForm = regexp.MustCompile(`\(([0-9](?:[^0-9()]{0,2}[0-9])*)[\s\p{Z}]?\p{L}+\)$`)
 
 func readSize(raw json.RawMessage) (Size, error) {
 	s, err := readText(raw)
@@ -65,7 +66,7 @@ func ReadTime(raw json.RawMessage) (time.Time, error) {
 	raw = unwrap(raw)
 	var s string
 	if kindOf(raw) != nothing && json.Unmarshal(raw, &s) != nil {
-		return time.Time{}, errNoDate
+		return time.Time{}, &DateError{}
 	}
 	if s == "" {
 		return time.Time{}, nil
@@ -76,7 +77,7 @@ func ReadTime(raw json.RawMessage) (time.Time, error) {
 		t, err = time.UnixMilli(ms), nil
 	}
 	if err != nil || t.Year() > 9999 {
-		return time.Time{}, errNoDate
+		return time.Time{}, &DateError{formOf(s)}
 	}
 	if t.Year() <= 1601 {
 		return time.Time{}, nil
@@ -84,7 +85,40 @@ func ReadTime(raw json.RawMessage) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-var errNoDate = errors.New("want a date such as 2026-11-22T09:15:00Z")
+// DateError is why a date cannot be read.
+type DateError struct {
+	Form string // its characters, with 9 for a digit and A for a letter; empty: it is no text
+}
+
+// Error implements error.
+func (e *DateError) Error() string {
+	if e.Form == "" {
+		return "want a date such as 2026-11-22T09:15:00Z"
+	}
+	return "want a date such as 2026-11-22T09:15:00Z, got one of the form " + e.Form
+}
+
+// maxForm bounds the form of a date that is shown, in characters.
+const maxForm = 40
+
+// formOf returns the form of a text: nothing of it but where it has digits and
+// letters. The T between two digits stays, for it is how ISO 8601 writes a moment.
+func formOf(s string) string {
+	runes := []rune(check.Line(s, maxForm))
+	form := make([]rune, len(runes))
+	digit := func(i int) bool { return i >= 0 && i < len(runes) && unicode.IsDigit(runes[i]) }
+	for i, c := range runes {
+		switch {
+		case unicode.IsDigit(c):
+			form[i] = '9'
+		case unicode.IsLetter(c) && !(c == 'T' && digit(i-1) && digit(i+1)):
+			form[i] = 'A'
+		default:
+			form[i] = c
+		}
+	}
+	return string(form)
+}
 
 // readText reads a text, number or flag as a text of one line; nothing and null
 // are empty.

@@ -243,3 +243,23 @@ func TestTooDeep(t *testing.T) {
 	assert.True(t, TooDeep(nested(MaxDepth+2)))
 	assert.False(t, TooDeep([]byte(`"`+strings.Repeat(`[\"`, 100)+`"`)), "brackets in a text")
 }
+
+// Of a date that cannot be read its form is told, and nothing of it.
+func TestTheFormOfADate(t *testing.T) {
+	for raw, want := range map[string]string{
+		`"2026-11-29T20:45:00"`:             "9999-99-99T99:99:99",
+		`"11/29/2026 8:45:00 PM"`:           "99/99/9999 9:99:99 AA",
+		`"29. Nov. 2026"`:                   "99. AAA. 9999",
+		`"TT2026T"`:                         "AA9999A",
+		`"jane@contoso.com"`:                "AAAA@AAAAAAA.AAA",
+		`"٢٠٢٦-١١-٢٩"`:                      "9999-99-99",
+		`"` + strings.Repeat("x", 99) + `"`: strings.Repeat("A", maxForm-1) + "…",
+		`7`:                                 "", `{}`: "", `true`: "",
+	} {
+		_, err := property(raw).Time("P")
+		var date *DateError
+		require.ErrorAs(t, err, &date, raw)
+		assert.Equal(t, want, date.Form, raw)
+		assert.Contains(t, err.Error(), "want a date such as 2026-11-22T09:15:00Z")
+	}
+}

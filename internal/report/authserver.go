@@ -46,7 +46,7 @@ func (r Report) AuthServers() ([]AuthServer, error) {
 			AuthorizationEndpoint: w.Text("authorizationEndpoint"), TokenEndpoint: w.Text("tokenIssuingEndpoint"),
 			MetadataURL: w.Text("authMetadataUrl"), ApplicationID: w.Text("applicationIdentifier"),
 			DomainNames: w.Texts("domainName"), Certificates: w.DER("certificateStrings"),
-			WhenChanged: w.Time("whenChanged"),
+			WhenChanged: powershell.Alone(w, "whenChanged", w.Row.Time),
 		}
 	})
 	filled := func(a AuthServer) bool { return len(a.Certificates) > 0 }
@@ -77,6 +77,7 @@ type AuthConfig struct {
 	NextEffective      time.Time // when Next becomes Current; zero: not planned
 	ServiceName        string
 	Realm              string
+	powershell.Unread
 }
 
 // AuthConfig reads Get-AuthConfig.
@@ -85,8 +86,8 @@ func (r Report) AuthConfig() (AuthConfig, error) {
 		w.Named("currentCertificateThumbprint") // null says that there is none
 		return AuthConfig{
 			CurrentThumbprint: upper(w.Text("currentCertificateThumbprint")), NextThumbprint: upper(w.Text("nextCertificateThumbprint")),
-			PreviousThumbprint: upper(w.Text("previousCertificateThumbprint")), NextEffective: w.Time("nextCertificateEffectiveDate"),
-			ServiceName: w.Text("serviceName"), Realm: w.Text("realm"),
+			PreviousThumbprint: upper(w.Text("previousCertificateThumbprint")), NextEffective: powershell.Alone(w, "nextCertificateEffectiveDate", w.Row.Time),
+			ServiceName: w.Text("serviceName"), Realm: w.Text("realm"), Unread: w.Unread(),
 		}
 	})
 }
@@ -100,6 +101,7 @@ type ExchangeCertificate struct {
 	NotAfter      time.Time
 	Services      []string
 	HasPrivateKey bool
+	powershell.Unread
 }
 
 // ExchangeCertificates reads Get-ExchangeCertificate of the reporting server:
@@ -108,8 +110,8 @@ func (r Report) ExchangeCertificates() ([]ExchangeCertificate, error) {
 	return rowsOf(r, SectionCertificates, func(w *powershell.Fields) ExchangeCertificate {
 		return ExchangeCertificate{
 			Server: w.Need("server"), Thumbprint: upper(w.Need("thumbprint")), Subject: w.Text("subject"),
-			NotBefore: w.Time("notBefore"), NotAfter: w.NeedTime("notAfter"),
-			Services: w.Names("services"), HasPrivateKey: w.Flag("hasPrivateKey"),
+			NotBefore: powershell.Alone(w, "notBefore", w.Row.Time), NotAfter: powershell.Alone(w, "notAfter", w.Row.NeedTime),
+			Services: w.Names("services"), HasPrivateKey: w.Flag("hasPrivateKey"), Unread: w.Unread(),
 		}
 	})
 }

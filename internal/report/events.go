@@ -39,7 +39,7 @@ func (r Report) AuthAdminSince() time.Time { return r.Sections[SectionAuthAdminE
 func (r Report) OAuthEvents() ([]Event, error) { return rowsOf(r, SectionOAuthEvents, readEvent) }
 
 func readEvent(w *powershell.Fields) Event {
-	e := Event{Time: w.NeedTime("time"), First: w.Time("first"), ID: w.Number("id"), Level: w.Text("level"),
+	e := Event{Time: w.NeedTime("time"), First: powershell.Alone(w, "first", w.Row.Time), ID: w.Number("id"), Level: w.Text("level"),
 		Source: w.Text("source"), Message: shown(w.Text("message")), Count: w.Count("count")}
 	if e.First.IsZero() {
 		e.First = e.Time

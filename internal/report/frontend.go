@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hmad/hmad/internal/powershell"
@@ -32,6 +33,7 @@ type FrontEndRequests struct {
 	// Authentication counts Outlook mobile's requests within that time, with and
 	// without HMA, by their authentication: Bearer, Basic, none, other. Nil: not told.
 	Authentication map[string]int
+	powershell.Unread
 }
 
 // RequestCount counts one slot's requests of one status. A slot and status
@@ -54,12 +56,13 @@ func (r Report) FrontEndRequests() (FrontEndRequests, error) {
 }
 
 func readFrontEnd(w *powershell.Fields) FrontEndRequests {
-	f := FrontEndRequests{Since: w.NeedTime("since"), Until: w.NeedTime("until"), LastSuccess: w.Time("lastSuccess"),
+	f := FrontEndRequests{Since: w.NeedTime("since"), Until: w.NeedTime("until"), LastSuccess: powershell.Alone(w, "lastSuccess", w.Row.Time),
 		Slot: time.Duration(w.Number("slotSeconds")) * time.Second, WithoutHMA: -1}
 	if w.Row.Has("withoutHma") {
-		f.WithoutHMA = max(-1, w.Number("withoutHma"))
+		f.WithoutHMA = readWithoutHMA(w)
 	}
 	f.Authentication = readAuthentication(w)
+	f.Unread = w.Unread()
 	rows := w.Rows("counts")
 	switch {
 	case w.Err != nil:
@@ -80,9 +83,19 @@ func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 	return f
 }
 
+// readWithoutHMA reads how many requests there were without HMA; -1 where that
+// cannot be read.
+func readWithoutHMA(w *powershell.Fields) int {
+	n := powershell.Alone(w, "withoutHma", w.Row.Int)
+	if n < 0 || n > math.MaxInt32 || w.Unread().Lacks("withoutHma") != nil {
+		return -1
+	}
+	return int(n)
+}
+
 // readAuthentication reads the counts by authentication; nil where there are none.
 func readAuthentication(w *powershell.Fields) map[string]int {
-	rows := w.Rows("authentication")
+	rows := powershell.Alone(w, "authentication", w.Row.Rows)
 	if len(rows) == 0 {
 		return nil
 	}
@@ -91,7 +104,8 @@ func readAuthentication(w *powershell.Fields) map[string]int {
 		in := powershell.Fields{Row: row}
 		kind, n := in.NeedName("type"), in.Number("count")
 		if in.Err != nil {
-			w.Fail("authentication", in.Err)
+			w.FailAlone("authentication", in.Err)
+			return nil
 		}
 		counts[kind] += n
 	}
@@ -122,6 +136,7 @@ type CloudPartnership struct {
 	First       time.Time
 	Attempt     time.Time // last attempt to synchronise
 	Success     time.Time // last good sync
+	powershell.Unread
 }
 
 // Partnerships reads the partnerships of the mailboxes that the collector is
@@ -132,7 +147,8 @@ type CloudPartnership struct {
 func (r Report) Partnerships() ([]CloudPartnership, error) {
 	all, err := rowsOf(r, SectionPartnerships, func(w *powershell.Fields) CloudPartnership {
 		return CloudPartnership{Mailbox: w.Need("mailbox"), DeviceID: w.Text("deviceId"), AccessState: w.Name("deviceAccessState"),
-			First: w.Time("firstSyncTime"), Attempt: w.Time("lastSyncAttemptTime"), Success: w.Time("lastSuccessSync")}
+			First: powershell.Alone(w, "firstSyncTime", w.Row.Time), Attempt: powershell.Alone(w, "lastSyncAttemptTime", w.Row.Time),
+			Success: powershell.Alone(w, "lastSuccessSync", w.Row.Time), Unread: w.Unread()}
 	})
 	return all[:min(len(all), maxPartner)], err
 }

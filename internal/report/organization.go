@@ -66,12 +66,16 @@ func (r Report) DeviceAccessRules() ([]DeviceAccessRule, error) {
 }
 
 // TransportConfig holds the organisation's message size limits.
-type TransportConfig struct{ MaxSendSize, MaxReceiveSize powershell.Size }
+type TransportConfig struct {
+	MaxSendSize, MaxReceiveSize powershell.Size
+	powershell.Unread
+}
 
 // TransportConfig reads Get-TransportConfig.
 func (r Report) TransportConfig() (TransportConfig, error) {
 	return rowOf(r, SectionTransport, func(w *powershell.Fields) TransportConfig {
-		return TransportConfig{MaxSendSize: w.Size("maxSendSize"), MaxReceiveSize: w.Size("maxReceiveSize")}
+		return TransportConfig{MaxSendSize: powershell.Alone(w, "maxSendSize", w.Row.Size),
+			MaxReceiveSize: powershell.Alone(w, "maxReceiveSize", w.Row.Size), Unread: w.Unread()}
 	})
 }
 
@@ -80,6 +84,7 @@ type HybridConfiguration struct {
 	ServiceInstance int // 0 worldwide, 1 21Vianet; -1: not known
 	Features        []string
 	Domains         []string
+	powershell.Unread
 }
 
 // HybridConfiguration reads Get-HybridConfiguration. The list is empty where
@@ -88,7 +93,10 @@ func (r Report) HybridConfiguration() ([]HybridConfiguration, error) {
 	return rowsOf(r, SectionHybrid, func(w *powershell.Fields) HybridConfiguration {
 		h := HybridConfiguration{ServiceInstance: -1, Features: w.Names("features"), Domains: w.Texts("domains")}
 		if w.Row.Has("serviceInstance") {
-			h.ServiceInstance = w.Number("serviceInstance")
+			h.ServiceInstance = int(powershell.Alone(w, "serviceInstance", w.Row.Int))
+		}
+		if h.Unread = w.Unread(); h.Lacks("serviceInstance") != nil {
+			h.ServiceInstance = -1
 		}
 		return h
 	})

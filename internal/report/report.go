@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,13 +96,13 @@ func Decode(data []byte) (Report, error) {
 
 // wire is the envelope as written.
 type wire struct {
-	Schema          int                    `json:"schema"`
-	Collector       string                 `json:"collector"`
-	Host            string                 `json:"host"`
-	IntervalSeconds float64                `json:"intervalSeconds"`
-	GeneratedAt     json.RawMessage        `json:"generatedAt"`
-	DurationMs      float64                `json:"durationMs"`
-	Sections        map[string]wireSection `json:"sections"`
+	Schema          int                        `json:"schema"`
+	Collector       string                     `json:"collector"`
+	Host            string                     `json:"host"`
+	IntervalSeconds float64                    `json:"intervalSeconds"`
+	GeneratedAt     json.RawMessage            `json:"generatedAt"`
+	DurationMs      json.RawMessage            `json:"durationMs"`
+	Sections        map[string]json.RawMessage `json:"sections"`
 }
 
 type wireSection struct {
@@ -109,9 +111,9 @@ type wireSection struct {
 	Data  json.RawMessage `json:"data"`
 	Since json.RawMessage `json:"since"`
 	// From collector 1.2.0 on:
-	TookMs  float64         `json:"tookMs"`
+	TookMs  json.RawMessage `json:"tookMs"`
 	Errors  json.RawMessage `json:"errors"`
-	LeftOut int             `json:"leftOut"`
+	LeftOut json.RawMessage `json:"leftOut"`
 }
 
 // hostForm is that of a computer name or a DNS name: letters, digits, dashes
@@ -144,12 +146,10 @@ func (w wire) report() (Report, error) {
 		return Report{}, errors.New("generatedAt: missing")
 	case w.IntervalSeconds <= 0 || w.IntervalSeconds > maxInterval.Seconds():
 		return Report{}, fmt.Errorf("intervalSeconds: want over 0, at most %.0f", maxInterval.Seconds())
-	case w.DurationMs < 0 || w.DurationMs > float64(maxInterval.Milliseconds()):
-		return Report{}, errors.New("durationMs: out of range")
 	}
 	r := Report{Schema: w.Schema, Collector: check.Line(w.Collector, 40), Host: w.Host, GeneratedAt: generated,
 		Interval: time.Duration(w.IntervalSeconds * float64(time.Second)),
-		Took:     time.Duration(w.DurationMs * float64(time.Millisecond))}
+		Took:     millis(w.DurationMs)}
 	r.Sections, err = w.sections()
 	return r, err
 }
@@ -159,11 +159,11 @@ func (w wire) sections() (map[string]Section, error) {
 		return nil, fmt.Errorf("sections: got %d, want 1 to %d", len(w.Sections), maxSections)
 	}
 	all := make(map[string]Section, len(w.Sections))
-	for name, s := range w.Sections {
-		if !sectionForm.MatchString(name) || s.OK == nil {
-			return nil, errors.New("sections: want names of letters and digits, each with ok")
+	for name, raw := range w.Sections {
+		if !sectionForm.MatchString(name) {
+			return nil, errors.New("sections: want names of letters and digits")
 		}
-		all[name] = s.section()
+		all[name] = readSection(raw)
 		if t := all[name]; name == SectionPartnerships && t.Error != "" && Older(w.Collector, classesSince) {
 			t.Error = withheld
 			all[name] = t
@@ -172,17 +172,41 @@ func (w wire) sections() (map[string]Section, error) {
 	return all, nil
 }
 
-// section reads a section, data apart; ok is there.
-func (s wireSection) section() Section {
-	since, err := powershell.ReadTime(s.Since)
-	if err != nil {
-		return Section{Error: "since: " + err.Error()}
+// readSection reads a section, data apart. One of another form costs itself alone.
+func readSection(raw json.RawMessage) Section {
+	var s wireSection
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return Section{Error: jsonError(err).Error()}
 	}
+	if s.OK == nil {
+		return Section{Error: "ok: missing"}
+	}
+	return s.section()
+}
+
+// section reads a section whose ok is there. Its since, tookMs and leftOut are for
+// people or are not told by every collector: unreadable ones count as not told.
+func (s wireSection) section() Section {
+	since, _ := powershell.ReadTime(s.Since)
 	if powershell.Values(s.Data) > maxValues || powershell.Values(s.Errors) > maxValues {
 		return Section{OK: *s.OK, Error: shown(s.Error), over: true}
 	}
-	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since, LeftOut: max(0, s.LeftOut), Errors: mailboxErrors(s.Errors),
-		Took: time.Duration(min(max(0, s.TookMs), float64(maxInterval.Milliseconds()))) * time.Millisecond}
+	return Section{OK: *s.OK, Error: shown(s.Error), Data: s.Data, Since: since, LeftOut: int(min(math.MaxInt32, number(s.LeftOut))),
+		Errors: mailboxErrors(s.Errors), Took: millis(s.TookMs)}
+}
+
+// number reads a number of at least 0; 0 where it is none.
+func number(raw json.RawMessage) float64 {
+	n, err := strconv.ParseFloat(strings.Trim(string(raw), `" `), 64)
+	if err != nil || math.IsNaN(n) {
+		return 0
+	}
+	return max(0, n)
+}
+
+// millis reads a duration in milliseconds; 0 where it is none.
+func millis(raw json.RawMessage) time.Duration {
+	return time.Duration(min(number(raw), float64(maxInterval.Milliseconds())) * float64(time.Millisecond))
 }
 
 // section returns the data of a section, or why there is none, as an error of

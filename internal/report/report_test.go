@@ -76,9 +76,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no interval":                 {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 0`), "intervalSeconds:"},
 		"an interval over a day":      {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 86401`), "intervalSeconds:"},
 		"an interval out of range":    {replaced(t, `"intervalSeconds": 900`, `"intervalSeconds": 1e300`), "intervalSeconds:"},
-		"a negative duration":         {replaced(t, `"durationMs": 8123`, `"durationMs": -1`), "durationMs:"},
 		"no sections":                 {`{"schema":1,"host":"EX01","intervalSeconds":900,"generatedAt":` + date + `}`, "sections: got 0"},
-		"a section without ok":        {replaced(t, `"authServers": {"ok": true, `, `"authServers": {`), "sections: want names"},
 		"a section name with a brace": {replaced(t, `"authServers"`, `"auth{Servers"`), "sections: want names"},
 		"101 sections":                {replaced(t, `"authServers"`, many(101)+`"authServers"`), "sections: got"},
 		"too deep":                    {replaced(t, `"data": [`, `"data": `+strings.Repeat("[", 40)), "nests deeper than 32"},
@@ -122,7 +120,9 @@ func TestASectionThatCannotBeRead(t *testing.T) {
 		"has a number for a flag":  {`"enabled": true`, `"enabled": 1`, "row 0: enabled: got a number, want true or false"},
 		"has an object for a text": {`"realm": "5de110f8-2e0f-4d45-891d-bcf2218e253d"`, `"realm": {"a": 1}`, "row 0: realm: got an object, want a text"},
 		"has no base64":            {`"AQIDBA=="`, `"-----BEGIN"`, "row 0: certificateStrings: want certificates in base64"},
-		"has a bad date":           {`"2026-07-01T03:10:44.0000000Z"`, `"01.07.2026 03:10"`, "row 0: whenChanged: want a date"},
+		"has no ok":                {`"authServers": {"ok": true, `, `"authServers": {`, "section authServers: the collector could not read it: ok: missing"},
+		"has a word for ok":        {`"authServers": {"ok": true, `, `"authServers": {"ok": "yes", `, "section authServers: the collector could not read it: ok: got a JSON string"},
+		"has a number for error":   {`"error": null, "data": [`, `"error": 7, "data": [`, "section authServers: the collector could not read it: error: got a JSON number"},
 		"has objects for texts":    {`["contoso.com"]`, `[{"Domain": "contoso.com"}]`, "row 0: domainName: got an object in a list, want texts"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,6 +168,7 @@ func TestFromWhenOnALogWasRead(t *testing.T) {
 		"told":     {since, time.Date(2026, 11, 21, 7, 15, 0, 0, time.UTC)},
 		"nothing":  {`"since": null`, time.Time{}},
 		"not told": {`"later": 1`, time.Time{}},
+		"in words": {`"since": "yesterday"`, time.Time{}},
 	} {
 		r, err := Decode([]byte(replaced(t, since, c.new)))
 		require.NoError(t, err, name)
@@ -175,8 +176,4 @@ func TestFromWhenOnALogWasRead(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.Equal(t, c.want, r.AuthAdminSince(), name)
 	}
-	r, err := Decode([]byte(replaced(t, since, `"since": "yesterday"`)))
-	require.NoError(t, err)
-	_, err = r.AuthAdminEvents()
-	assert.ErrorContains(t, err, "section authAdminEvents: the collector could not read it: since: want a date")
 }

@@ -69,7 +69,7 @@ func TestTheSampleSections(t *testing.T) {
 		SectionCertificates: []ExchangeCertificate{{Server: "EX01", Thumbprint: "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567",
 			Subject: "CN=Microsoft Exchange Server Auth Certificate", NotBefore: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC),
 			NotAfter: time.Date(2029, 2, 4, 10, 0, 0, 0, time.UTC), Services: []string{"SMTP"}, HasPrivateKey: true}},
-		SectionHybrid: []HybridConfiguration{{0, []string{"FreeBusy", "MoveMailbox", "Mailtips", "SecureMail"}, []string{"contoso.com"}}},
+		SectionHybrid: []HybridConfiguration{{ServiceInstance: 0, Features: []string{"FreeBusy", "MoveMailbox", "Mailtips", "SecureMail"}, Domains: []string{"contoso.com"}}},
 		SectionConnectors: []IntraOrganizationConnector{{"HybridIOC - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
 			"https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc", ""}},
 		SectionRelationships: []OrganizationRelationship{{"On-premises to O365 - " + orgGUID, true, []string{"contoso.mail.onmicrosoft.com"},
@@ -82,7 +82,7 @@ func TestTheSampleSections(t *testing.T) {
 		SectionOAuthEvents: []Event{{at(22, 9, 11, 40), at(22, 8, 0, 3), 2006, "Warning", "MSExchange OAuth",
 			"Failed to authenticate a token: invalid signature.", 12, "8A1C2B3D4E5F60718293A4B5C6D7E8F901234567"}},
 		SectionLocalServer: LocalServer{`C:\Program Files\Microsoft\Exchange Server\V15\`, "15.02.1748.039"},
-		SectionWebConfig:   WebConfig{`C:\Program Files\Microsoft\Exchange Server\V15\FrontEnd\HttpProxy\Sync\web.config`, 10240},
+		SectionWebConfig:   WebConfig{Path: `C:\Program Files\Microsoft\Exchange Server\V15\FrontEnd\HttpProxy\Sync\web.config`, MaxRequestLength: 10240},
 		SectionIIS:         IIS{"Default Web Site/Microsoft-Server-ActiveSync", []string{"Ssl", "Ssl128"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,12 +82,13 @@ func (r Report) LocalServer() (LocalServer, error) {
 type WebConfig struct {
 	Path             string
 	MaxRequestLength int // KB (system.web/httpRuntime/@maxRequestLength)
+	powershell.Unread
 }
 
 // WebConfig reads FrontEnd\HttpProxy\Sync\web.config of the reporting server.
 func (r Report) WebConfig() (WebConfig, error) {
 	return rowOf(r, SectionWebConfig, func(w *powershell.Fields) WebConfig {
-		return WebConfig{Path: w.Text("path"), MaxRequestLength: w.Number("maxRequestLength")}
+		return WebConfig{Path: w.Text("path"), MaxRequestLength: int(powershell.Alone(w, "maxRequestLength", w.Row.Int)), Unread: w.Unread()}
 	})
 }
 

@@ -1,7 +1,9 @@
 package sync
 
 import (
+	"errors"
 	"strings"
+	"time"
 
 	"github.com/hmad/hmad/internal/powershell"
 	"github.com/hmad/hmad/internal/sync/plan"
@@ -22,13 +24,31 @@ func readDevices(rows []powershell.Row, key, tenant string, asked plan.Location)
 		if kind := r.String("ClientType"); !strings.EqualFold(kind, "Outlook") && !strings.EqualFold(kind, "REST") {
 			continue
 		}
-		var d plan.Partnership
-		d.First, _ = r.Time("FirstSyncTime")
-		d.Attempt, _ = r.Time("LastSyncAttemptTime")
-		d.Success, _ = r.Time("LastSuccessSync")
-		all = append(all, d)
+		all = append(all, partnershipOf(r))
 	}
 	return all, nil
+}
+
+// partnershipOf reads the dates of a partnership. One that cannot be read is not
+// one that is not given.
+func partnershipOf(r powershell.Row) (d plan.Partnership) {
+	for name, into := range map[string]*time.Time{"FirstSyncTime": &d.First, "LastSyncAttemptTime": &d.Attempt, "LastSuccessSync": &d.Success} {
+		at, err := r.Time(name)
+		*into = at
+		if err != nil {
+			d.Unread = max(d.Unread, formOf(err))
+		}
+	}
+	return d
+}
+
+// formOf returns the form of a date that could not be read, as its error has it.
+func formOf(err error) string {
+	var date *powershell.DateError
+	if errors.As(err, &date) && date.Form != "" {
+		return date.Form
+	}
+	return "(no text)"
 }
 
 // ownerOf returns the owner in a device's Identity, which is

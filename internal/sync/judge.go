@@ -60,6 +60,7 @@ type observation struct {
 	extremes extremes
 	watched  []seenWatched
 	partial  bool // the tenant's inventory was never read completely, so mailboxes may be missing
+	unread   unreadDates
 	halted   bool // the sweep pauses for an error, which is the run's error too
 }
 
@@ -208,12 +209,12 @@ func (o observation) judgeUnknown(v *check.Verdict) {
 	}
 	switch {
 	case len(watched) > 0:
-		v.Find(syncUnknown, about, "not known when these watched mailboxes last synchronised: %s", check.List(watched))
+		v.Find(syncUnknown, about, "not known when these watched mailboxes last synchronised: %s%s", check.List(watched), o.unread.after())
 	case o.unseen() != "":
 		v.Open(o.unseen(), syncUnknown)
 	case many(n, asked, unknownFloor):
 		v.Find(syncUnknown, o.names(o.extremes.longest[plan.Unknown]), "not known when %d of %d mailboxes last synchronised "+
-			"(%s)", n, asked, percent(n, asked))
+			"(%s)%s", n, asked, percent(n, asked), o.unread.after())
 	case o.unsure() != "":
 		v.Open(o.unsure(), syncUnknown)
 	case o.unheard() > 0:

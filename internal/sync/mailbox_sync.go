@@ -186,7 +186,11 @@ func (m *mailboxSync) judge(v *check.Verdict, err error) {
 	defer m.sweep.mu.Unlock()
 	o := observe(m.sweep.plan, m.env.Now(), m.rules)
 	o.halted, o.partial = m.sweep.trouble != nil, m.settings.Inventory && m.members.inventoryRead().IsZero()
+	o.unread = m.sweep.unreadDates(m.env.Now())
 	judge(v, o)
+	if o.unread.n > 0 {
+		v.Note("%s", o.unread)
+	}
 	if err := cmp.Or(err, m.members.withoutInventory(), o.undecided(m.sweep.failure)); err != nil {
 		v.Undecided(err)
 	}

@@ -45,6 +45,7 @@ type onPrem struct {
 type partner struct {
 	key, name  string // its address, and its name by the label mode
 	success    time.Time
+	unread     string // the form of a success that cannot be read; empty: it can, or is not given
 	staleAfter time.Duration
 	asOf       time.Time
 }
@@ -84,6 +85,17 @@ func (o onPrem) lastSuccess() (last time.Time) {
 		}
 	}
 	return last
+}
+
+// unreadSuccess returns why a server's newest success cannot be read; nil where
+// all can.
+func (o onPrem) unreadSuccess() error {
+	for _, f := range o.frontEnds {
+		if err := f.Lacks("lastSuccess"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // counted returns the time that every server has counted.
@@ -173,6 +185,8 @@ func (o onPrem) judgeStopped(v *check.Verdict) {
 	case len(o.frontEnds) == 0 || len(o.lacking)+len(o.failed) > 0: // see leaveUncounted
 	case last.After(from):
 		v.Clear(cloudSyncStopped)
+	case o.unreadSuccess() != nil:
+		v.Undecided(o.unreadSuccess(), cloudSyncStopped)
 	case since.After(from):
 		v.Open(fmt.Sprintf("not all servers' reports count the requests of the same %s", check.Span(silence)), cloudSyncStopped)
 	case !o.usualKnown:
@@ -218,10 +232,21 @@ func (o onPrem) judgeLeg(v *check.Verdict) {
 	case len(known) < o.watched && len(o.unread) > 0:
 		v.Open(o.unread[0].Error(), onPremLegStale)
 	case len(known) < o.watched:
-		v.Open(fmt.Sprintf("the reports do not show when %d of %d watched mailboxes last synchronised", o.watched-len(known), o.watched), onPremLegStale)
+		v.Open(fmt.Sprintf("the reports do not show when %d of %d watched mailboxes last synchronised%s",
+			o.watched-len(known), o.watched, o.unreadDates().after()), onPremLegStale)
 	default:
 		v.Clear(onPremLegStale)
 	}
+}
+
+// unreadDates returns the watched mailboxes whose last success cannot be read.
+func (o onPrem) unreadDates() (all unreadDates) {
+	for _, p := range o.partners {
+		if p.unread != "" {
+			all.add(p.unread)
+		}
+	}
+	return all
 }
 
 // learn adds the front ends' new slots to the hours, each slot once: Asked counts

@@ -205,11 +205,14 @@ func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 			continue
 		}
 		p := partner{key: key, name: o.names.of(key), success: d.Success, staleAfter: staleAfterOf(o.sync, key), asOf: r.GeneratedAt}
+		if err := d.Lacks("lastSuccessSync"); err != nil {
+			p.unread = formOf(err)
+		}
 		i := slices.IndexFunc(seen.partners, func(q partner) bool { return q.key == key })
 		switch {
 		case i < 0:
 			seen.partners = append(seen.partners, p)
-		case p.success.After(seen.partners[i].success):
+		case p.success.After(seen.partners[i].success), seen.partners[i].success.IsZero() && p.unread != "":
 			seen.partners[i] = p
 		}
 	}

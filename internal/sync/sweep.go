@@ -3,6 +3,8 @@ package sync
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,23 +35,24 @@ type sweep struct {
 
 	mu       sync.Mutex
 	plan     *plan.Planner
-	pending  map[string]bool // mailboxes for which a run waits
-	done     chan struct{}   // closed when nothing is pending
-	cut      error           // of the last visit that the run's deadline or the tenant cut short
-	serving  int             // loops at work
-	answered time.Time       // of the last visit with an answer
-	failed   int             // visits without an answer since then that count (see fail)
-	failure  error           // of the last visit without an answer
-	pause    time.Duration   // length of the last pause
-	resume   time.Time       // when it ends
-	trouble  error           // why the sweep pauses, until the next answer; nil: it does not
+	unread   map[string]string // mailboxes of which a date could not be read, with its form
+	pending  map[string]bool   // mailboxes for which a run waits
+	done     chan struct{}     // closed when nothing is pending
+	cut      error             // of the last visit that the run's deadline or the tenant cut short
+	serving  int               // loops at work
+	answered time.Time         // of the last visit with an answer
+	failed   int               // visits without an answer since then that count (see fail)
+	failure  error             // of the last visit without an answer
+	pause    time.Duration     // length of the last pause
+	resume   time.Time         // when it ends
+	trouble  error             // why the sweep pauses, until the next answer; nil: it does not
 }
 
 // newSweep returns a sweep of an empty fleet.
 func newSweep(invoker online.Invoker, tenant string, env check.Env, s plan.Settings, g *gauges) *sweep {
 	spend := func(ctx context.Context) error { return s.Budget.Call(ctx, env.Now) }
 	return &sweep{visitor: visitor{invoker: invoker, tenant: tenant, now: env.Now, spend: spend}, now: env.Now, budget: s.Budget,
-		records: fleetOf(env), gauges: g, wake: make(chan struct{}, 1), plan: plan.New(s)}
+		records: fleetOf(env), gauges: g, wake: make(chan struct{}, 1), plan: plan.New(s), unread: map[string]string{}}
 }
 
 // chooser is a method of the Planner that chooses the next mailbox.
@@ -172,6 +175,7 @@ func (s *sweep) guarded(ctx context.Context, a plan.Ask) (v plan.Answer, err err
 // settle records an answer.
 func (s *sweep) settle(now time.Time, a plan.Ask, v plan.Answer) {
 	s.plan.Settle(now, a, v)
+	s.noteUnread(a.Key, v)
 	if record := s.plan.Record(a.Key); record != nil {
 		s.records.Put(a.Key, record)
 		if m, ok := s.plan.Mailbox(now, a.Key); ok {
@@ -179,6 +183,30 @@ func (s *sweep) settle(now time.Time, a plan.Ask, v plan.Answer) {
 		}
 	}
 	s.finish(a.Key)
+}
+
+// noteUnread keeps whether a date of a mailbox could not be read. An answer that
+// brought none, as an error does, leaves it as it was.
+func (s *sweep) noteUnread(key string, v plan.Answer) {
+	switch {
+	case v.Unread != "":
+		s.unread[key] = v.Unread
+	case v.State != plan.Error:
+		delete(s.unread, key)
+	}
+}
+
+// unreadDates returns the mailboxes of the fleet of which a date could not be read.
+// The caller holds mu.
+func (s *sweep) unreadDates(now time.Time) (all unreadDates) {
+	for _, key := range slices.Sorted(maps.Keys(s.unread)) {
+		if _, ok := s.plan.Mailbox(now, key); !ok {
+			delete(s.unread, key)
+			continue
+		}
+		all.add(s.unread[key])
+	}
+	return all
 }
 
 // refused reports whether the tenant refused a call by throttling. The Invoker has

@@ -35,6 +35,7 @@ type Answer struct {
 	Devices  int       // Outlook's partnerships
 	Location Location  // zero: there is none
 	Located  time.Time // when Location was looked up
+	Unread   string    // the form of a date that could not be read; empty: all could
 }
 
 // A mailbox may have moved, so its location is looked up again.

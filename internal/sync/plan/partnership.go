@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // AheadAllowed is how far a time may lie in the future, because clocks differ. A
 // time beyond it is treated as not known.
@@ -12,6 +15,7 @@ type Partnership struct {
 	First   time.Time // first sync
 	Attempt time.Time // last attempt
 	Success time.Time // last good sync
+	Unread  string    // the form of a date that could not be read; empty: all could
 }
 
 // known reports whether the time of the last sync is known.
@@ -31,12 +35,13 @@ func (d Partnership) begun(now time.Time) time.Time {
 // Judge returns the answer that a mailbox's partnerships amount to. The newest
 // success decides. But where the newest partnership has no known success and no
 // other is fresh, the state is Unknown: the user has a new phone, and the old one
-// proves nothing about it.
+// proves nothing about it. A success that cannot be read may be
+// the newest: only a fresh one proves anything then.
 func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Answer {
 	if len(rows) == 0 {
 		return Answer{State: NotProvisioned}
 	}
-	newest, decides := rows[0], Partnership{}
+	newest, decides, unread, maybe := rows[0], Partnership{}, "", false
 	for _, d := range rows {
 		if d.begun(now).After(newest.begun(now)) {
 			newest = d
@@ -44,9 +49,12 @@ func Judge(now time.Time, rows []Partnership, staleAfter time.Duration) Answer {
 		if d.known(now) && d.Success.After(decides.Success) {
 			decides = d
 		}
+		if unread = cmp.Or(unread, d.Unread); d.Unread != "" && !d.known(now) {
+			maybe = true
+		}
 	}
-	v := Answer{State: stateOf(now, decides, staleAfter), Success: decides.Success, Attempt: decides.Attempt, Devices: len(rows)}
-	if v.State != Fresh && !newest.known(now) {
+	v := Answer{State: stateOf(now, decides, staleAfter), Success: decides.Success, Attempt: decides.Attempt, Devices: len(rows), Unread: unread}
+	if v.State != Fresh && (!newest.known(now) || maybe) {
 		v.State = Unknown
 	}
 	return v

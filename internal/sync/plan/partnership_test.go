@@ -46,6 +46,9 @@ func TestStatesOfAMailbox(t *testing.T) {
 		"a success in the future":                  {[]Partnership{{First: ago(day), Success: now.Add(h)}}, Unknown},
 		"a clock that is a little ahead":           {[]Partnership{{First: ago(day), Success: now.Add(time.Minute)}}, Fresh},
 		"one in the future beside a fresh one":     {[]Partnership{{First: ago(day), Success: now.Add(h)}, synced(h)}, Fresh},
+		"unreadable on an older phone":             {[]Partnership{{First: ago(90 * day), Unread: "9999"}, synced(3 * day)}, Unknown},
+		"unreadable beside a fresh one":            {[]Partnership{{First: ago(90 * day), Unread: "9999"}, synced(h)}, Fresh},
+		"unreadable, but not the success":          {[]Partnership{{Success: ago(3 * day), Unread: "9999"}}, Stale},
 		"one in the future beside a stale one":     {[]Partnership{{First: ago(day), Success: now.Add(h)}, synced(2 * day)}, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
