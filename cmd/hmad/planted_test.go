@@ -60,6 +60,10 @@ func (p *planting) plant(t *testing.T, value string, paths ...[]any) {
 	for _, path := range paths {
 		tree = checktest.Set(tree, path, value)
 		last := len(path) - 1
+		if path[last] == "proxy_credentials_file" {
+			tree = checktest.Set(tree, []any{"targets", 0, "proxy"}, "http://127.0.0.1:1")
+			delete(at(tree, []any{"targets", 0, "activesync"}).(map[string]any), "members")
+		}
 		for _, rival := range rivals[fmt.Sprint(path[last])] {
 			delete(at(tree, path[:last]).(map[string]any), rival)
 		}

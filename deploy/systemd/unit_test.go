@@ -68,7 +68,7 @@ func TestExposure(t *testing.T) {
 // Every key of the config that names a file with a secret has its line in the
 // unit.
 func TestEverySecretHasItsCredential(t *testing.T) {
-	secret := regexp.MustCompile(`^(certificate|secret|password|key|token)_file$`)
+	secret := regexp.MustCompile(`^(certificate|secret|password|key|token|proxy_credentials)_file$`)
 	text := unit(t)
 	seen := 0
 	var walk func(reflect.Type, string)
@@ -100,7 +100,7 @@ func TestDocumentsNameTheCredentialsOfTheUnit(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
 	path := regexp.MustCompile(`(?:/etc/hmad/credentials|/run/credentials/hmad\.service)/([a-z.-]+[a-z])`)
-	setting := regexp.MustCompile(`(?m)^[ #]*(?:certificate|secret|password|key|token)_file: *(\S+)`)
+	setting := regexp.MustCompile(`(?m)^[ #]*(?:certificate|secret|password|key|token|proxy_credentials)_file: *(\S+)`)
 	named, set := map[string]bool{}, 0
 	for _, file := range append(files, "../../config.example.yaml") {
 		text, err := os.ReadFile(file)

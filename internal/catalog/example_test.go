@@ -65,7 +65,12 @@ func TestEveryParagraphOfTheExampleIsValid(t *testing.T) {
 	require.Greater(t, len(variants), 15)
 	certificate := certificateWithKey(t)
 	env := func(config.Target, string) check.Env {
-		return check.Env{Memory: noMemory{}, Now: time.Now, ReadFile: func(string, int64) ([]byte, error) { return certificate, nil }}
+		return check.Env{Memory: noMemory{}, Now: time.Now, ReadFile: func(name string, _ int64) ([]byte, error) {
+			if strings.HasSuffix(name, "/proxy-credentials") {
+				return []byte("svc:password\n"), nil
+			}
+			return certificate, nil
+		}}
 	}
 	for name, text := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,9 @@ type Target struct {
 	Addresses string    `yaml:"addresses,omitempty"`  // first or all
 	CAFile    string    `yaml:"ca_file,omitempty"`    // PEM; empty: the system's roots
 	Proxy     Proxy     `yaml:"proxy,omitempty"`      // the way out, by CONNECT
-	UserAgent string    `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
+	// ProxyCredentialsFile holds the proxy's name and password, NAME:PASSWORD.
+	ProxyCredentialsFile string `yaml:"proxy_credentials_file,omitempty"`
+	UserAgent            string `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
 
 	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
 	Metadata       Metadata       `yaml:"metadata,omitempty"`

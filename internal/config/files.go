@@ -8,6 +8,7 @@ type SecretFile struct{ Setting, Name string }
 func (t Target) SecretFiles() []SecretFile {
 	var named []SecretFile
 	for _, f := range []SecretFile{
+		{"proxy_credentials_file", t.ProxyCredentialsFile},
 		{"onprem.report.key_file", t.OnPrem.Report.KeyFile},
 		{"onprem.report.token_file", t.OnPrem.Report.TokenFile},
 		{"onprem.ldap.password_file", t.OnPrem.LDAP.PasswordFile},

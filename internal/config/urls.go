@@ -92,7 +92,7 @@ const wantProxy = "http://host:port"
 func (p *Proxy) UnmarshalYAML(n *yaml.Node) error { return decode(n, p, readProxy) }
 
 func readProxy(text string) Proxy {
-	p := Proxy{readAddress(text, wantProxy+" (no secrets in this file)", map[string]string{"http": "80"})}
+	p := Proxy{readAddress(text, wantProxy+", and its name and password in the file that proxy_credentials_file names", map[string]string{"http": "80"})}
 	if p.url != nil && strings.Trim(p.url.Path, "/") != "" {
 		p = Proxy{address{written: refuse(text)}}
 	}

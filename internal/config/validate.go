@@ -122,6 +122,7 @@ func (t *Target) validateWay(v validator) {
 	}
 	v.read("proxy", t.Proxy, wantProxy)
 	if t.Proxy.IsZero() {
+		v.want(t.ProxyCredentialsFile == "", "proxy", "", wantProxy+" with proxy_credentials_file")
 		return
 	}
 	if len(t.ConnectTo) > 0 || len(t.ActiveSync.Members) > 0 || t.Addresses == AllAddresses {

@@ -61,6 +61,9 @@ func (v Visit) curl(req *http.Request) string {
 	}
 	if proxy := v.route.Proxy(); proxy != nil {
 		option("--proxy", proxy.String())
+		if v.route.ProxySignsIn() {
+			option("--proxy-user", "NAME:PASSWORD")
+		}
 	}
 	if file := v.route.CAFile(); file != "" {
 		option("--cacert", file)

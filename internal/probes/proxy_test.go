@@ -72,6 +72,31 @@ func TestThroughAProxyTheHostIsSeenAsItIs(t *testing.T) {
 	assert.Equal(t, "hmad/test", req.UserAgent())
 }
 
+func TestTheProxysPasswordGoesToTheProxyAlone(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	far := serveTLS(t, ca.leaf(t, nil), keepAnswering)
+	asked := make(chan *http.Request, 1)
+	env := testEnv(ca)
+	readCA := env.ReadFile
+	env.ReadFile = func(name string, max int64) ([]byte, error) {
+		if name == "/proxy" {
+			return []byte("svc:S3cret\n"), nil
+		}
+		return readCA(name, max)
+	}
+	target := config.Target{CAFile: "ca.pem", ProxyCredentialsFile: "/proxy",
+		Proxy: checktest.Setting[config.Proxy]("http://" + serve(t, tunnelTo(far, asked)).String())}
+	r, err := newRoute(target, env)
+	require.NoError(t, err)
+	v := visitOnce(t, r, 1)
+	require.Empty(t, v.Faults)
+	assert.Equal(t, "Basic c3ZjOlMzY3JldA==", (<-asked).Header.Get("Proxy-Authorization"))
+	line := v.curl(r.get(testURL(t, "https://"+testHost+"/")))
+	assert.Contains(t, line, " --proxy-user NAME:PASSWORD ")
+	assert.NotContains(t, line, "S3cret")
+	assert.NotContains(t, line, "c3ZjOlMzY3JldA")
+}
+
 func TestAFaultBehindTheProxyIsTheHosts(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	far := serveTLS(t, newAuthority(t, "unknown root", nil).leaf(t, nil), keepAnswering)

@@ -42,7 +42,8 @@ func (w *Way) Transport() *http.Transport {
 	return &http.Transport{
 		DialContext:            w.dial,
 		Proxy:                  w.proxyFor,
-		OnProxyConnectResponse: refused,
+		OnProxyConnectResponse: w.refused,
+		GetProxyConnectHeader:  w.connectHeader,
 		TLSClientConfig:        &tls.Config{RootCAs: w.PublicRoots(), MinVersion: tls.VersionTLS12, Time: w.env.Now},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,

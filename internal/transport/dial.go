@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -52,8 +52,12 @@ func (w *Way) Tunnel(ctx context.Context, host, port string) (net.Conn, error) {
 func (w *Way) connect(ctx context.Context, conn net.Conn, to string) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: to}, Host: to,
-		Header: http.Header{"User-Agent": {w.userAgent}}}
+	header, err := w.proxyHeader()
+	if err != nil {
+		return err
+	}
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: to}, Host: to, Header: http.Header{"User-Agent": {w.userAgent}}}
+	maps.Copy(req.Header, header)
 	if err := req.Write(conn); err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (w *Way) connect(ctx context.Context, conn net.Conn, to string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s", resp.Status)
+		return errors.New(w.refusal(resp))
 	}
 	return nil
 }
@@ -81,14 +85,6 @@ func (w *Way) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 		addr = to.String()
 	}
 	return DialHost(ctx, w.env, network, addr)
-}
-
-// refused words a proxy's refusal; http.Transport keeps only its status.
-func refused(_ context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
-	if resp.StatusCode == http.StatusOK {
-		return nil
-	}
-	return check.Errorf(check.VantageOffline, "the proxy %s does not connect us to %s: it answers %d", proxy.Host, req.Host, resp.StatusCode)
 }
 
 // DialHost resolves the host of addr and connects to the first of its addresses

@@ -28,20 +28,25 @@ type Way struct {
 	env       check.Env
 	connectTo map[string]config.HostPort // by "host:port" in lower case
 	proxy     *url.URL                   // nil: none
+	proxyFile string                     // with its name and password; empty: it wants none
 	caFile    string
 	ca        []byte // of caFile, PEM
 	userAgent string
 }
 
-// New compiles the target's way. It reads the CA file and does no other I/O. Its
+// New compiles the target's way. It reads the files of the CA and of the proxy's
+// credentials and does no other I/O. Its
 // error is a config.FieldError.
 func New(t config.Target, env check.Env) (*Way, error) {
-	w := &Way{env: ours(env), connectTo: map[string]config.HostPort{}, proxy: t.Proxy.Value(), caFile: t.CAFile, userAgent: t.UserAgent}
+	w := &Way{env: ours(env), connectTo: map[string]config.HostPort{}, proxy: t.Proxy.Value(), proxyFile: t.ProxyCredentialsFile, caFile: t.CAFile, userAgent: t.UserAgent}
 	for _, c := range t.ConnectTo {
 		w.connectTo[endOf(c.From.Host, c.From.Port)] = c.To
 	}
 	if w.userAgent == "" {
 		w.userAgent = "hmad/" + env.Version
+	}
+	if _, err := w.proxyHeader(); err != nil {
+		return nil, err
 	}
 	if w.caFile == "" {
 		return w, nil
@@ -71,6 +76,9 @@ func (w *Way) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 
 // Proxy returns the URL of the proxy; nil where there is none.
 func (w *Way) Proxy() *url.URL { return w.proxy }
+
+// ProxySignsIn reports whether the proxy gets a name and a password.
+func (w *Way) ProxySignsIn() bool { return w.proxyFile != "" }
 
 // UserAgent returns the User-Agent of the target's requests.
 func (w *Way) UserAgent() string { return w.userAgent }
