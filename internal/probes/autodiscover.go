@@ -227,7 +227,10 @@ func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, e
 	for _, w := range ws {
 		req := a.request(u)
 		v, err := a.route.visit(ctx, w, req)
-		v.asked = []*http.Request{a.shown(req)}
+		if err == nil {
+			v = a.route.asAnother(ctx, v, req)
+		}
+		v.asked = []*http.Request{a.shown(v.asked[0])}
 		if err != nil || !v.noRoute {
 			return v, err
 		}

@@ -26,6 +26,7 @@ const maxWord = 4 << 10
 // repeats it, then the connection, then the answer's status line and headers.
 // Names of headers are in Go's canonical spelling.
 func (v Visit) note(verdict *check.Verdict) {
+	v.noteAgent(verdict)
 	for i, req := range v.asked {
 		verdict.Repeat(v.curl(req))
 		if i == 0 {

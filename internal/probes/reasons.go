@@ -74,5 +74,5 @@ var transportReasons = []*check.Reason{
 // blockedFix mends a refusal of AutoDiscover as well as of ActiveSync.
 const blockedFix = "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
 	"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. The detail " +
-	"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of Cloudflare or of " +
-	"another device may refuse hmad's User-Agent alone: allow it there, or set `user_agent`."
+	"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of " +
+	"Cloudflare or of another device may know monitors, although another User-Agent was refused too: allow hmad there, or set `user_agent`."

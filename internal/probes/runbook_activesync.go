@@ -30,7 +30,7 @@ var (
 	activesyncBlockedRunbook = &check.Runbook{
 		Causes: []string{
 			"The company restricts ActiveSync to listed addresses: Microsoft's may be admitted and hmad's not.",
-			"A firewall update blocks the empty token or the user agent.",
+			"A firewall update blocks the empty token. (hmad has tried two User-Agents.)",
 			"A geographic or reputation list covers Microsoft's addresses.",
 		},
 		Verify: "Look for Microsoft's own requests in the IIS log of a front end: `Select-String -Path " +

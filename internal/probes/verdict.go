@@ -37,8 +37,9 @@ func (r *route) reach(ctx context.Context, v *check.Verdict, u *url.URL, members
 	return ws
 }
 
-// visitWays asks every way the requests. An error of our own side is v's; the
-// visits that took place are returned all the same.
+// visitWays asks every way the requests, once more where hmad's User-Agent may
+// have been refused. An error of our own side is v's; the visits that took place
+// are returned all the same.
 func (r *route) visitWays(ctx context.Context, v *check.Verdict, ws []way, reqs ...*http.Request) []Visit {
 	visits, notes, err := r.visitAll(ctx, ws, reqs...)
 	noteAll(v, notes)
@@ -46,6 +47,7 @@ func (r *route) visitWays(ctx context.Context, v *check.Verdict, ws []way, reqs 
 		r.repeat(v, reqs...)
 		v.Undecided(err)
 	}
+	parallel(len(visits), func(i int) { visits[i] = r.asAnother(ctx, visits[i], reqs...) })
 	return visits
 }
 

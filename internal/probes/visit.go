@@ -58,7 +58,8 @@ type Visit struct {
 	asked []*http.Request // in order, the unanswered last one included
 	tls   uint16          // the version agreed on
 
-	certificateAsked bool // the server asked for a client certificate
+	certificateAsked bool   // the server asked for a client certificate
+	agentRefused     string // how the server refused hmad's User-Agent, before this visit with another one
 
 	noRoute bool // this host has no route to the address's family
 }

@@ -1,0 +1,70 @@
+package probes
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/hmad/hmad/internal/check"
+)
+
+// A filter that knows hmad by its User-Agent is no fault of the endpoint: what
+// it answers to another one counts.
+func TestAUserAgentThatIsRefused(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	banned := recorded(t, "31-ua-ban")
+	const broken = "HTTP/1.1 500 Internal Server Error\r\nX-FEServer: EX01\r\nContent-Length: 0\r\n\r\n"
+	discovered := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 87\r\n\r\n" +
+		`{"Protocol":"activesync","Url":"https://mail.contoso.test/Microsoft-Server-ActiveSync"}`
+	challenged := recorded(t, "26-waf-x-user-identity")
+	for name, c := range map[string]struct {
+		def             *check.Def
+		refusal, answer string // to hmad's User-Agent, to another one
+		want            []string
+		noted           bool
+	}{
+		"Cloudflare's 1010":               {ActiveSync, banned, challenged, []string{}, true},
+		"406":                             {ActiveSync, "HTTP/1.1 406 Not Acceptable\r\nContent-Length: 0\r\n\r\n", challenged, []string{}, true},
+		"a page that asks for a browser":  {ActiveSync, page("503 Service Unavailable"), challenged, []string{}, true},
+		"no answer":                       {ActiveSync, "", challenged, []string{}, true},
+		"AutoDiscover behind Cloudflare":  {Autodiscover, banned, discovered, []string{}, true},
+		"AutoDiscover without an answer":  {Autodiscover, "", discovered, []string{}, true},
+		"a refusal of every User-Agent":   {ActiveSync, banned, banned, []string{"blocked"}, false},
+		"a fault of Exchange's behind it": {ActiveSync, banned, broken, []string{"server_error"}, true},
+		"a fault and no refusal":          {ActiveSync, broken, challenged, []string{"server_error"}, false},
+		"another one without an answer":   {ActiveSync, banned, "", []string{"blocked"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := served(t, ca, func(conn net.Conn) {
+				in := bufio.NewReader(conn)
+				for {
+					req, err := http.ReadRequest(in)
+					if err != nil {
+						return
+					}
+					answer := c.answer
+					if strings.HasPrefix(req.UserAgent(), "hmad/") {
+						answer = c.refusal
+					}
+					if answer == "" {
+						return
+					}
+					io.WriteString(conn, answer)
+				}
+			})
+			report := mustRun(t, c.def, target, envFor(ca))
+			assert.Equal(t, c.want, foundNames(report.Findings))
+			assert.Equal(t, c.noted, strings.Contains(strings.Join(report.Texts(), "\n"), "refuses hmad's User-Agent"))
+		})
+	}
+}
+
+// page is an answer with a page for people.
+func page(status string) string {
+	return "HTTP/1.1 " + status + "\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+}
