@@ -34,7 +34,7 @@ import (
 func Defs() []*check.Def {
 	return []*check.Def{probes.Vantage, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
 		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration,
-		hmadsync.MailboxSync, hmadsync.OnPremSync}
+		hmadsync.MailboxSync, hmadsync.OnPremSync, audit.AllowList}
 }
 
 // EnvFor returns the environment of a target's check. Vantage is left out:

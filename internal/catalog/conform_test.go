@@ -35,6 +35,7 @@ const (
       ldap: {url: ldaps://dc01.contoso.com, bind_dn: "cn=hmad", password_file: %[1]s/secret}
     exchange_online: {client_id: 7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: %[1]s/secret}
     sync: {file: %[1]s/mailboxes.txt, watch: [{mailbox: jane@contoso.com}]}
+    allow_list: {file: %[1]s/allow-list.txt}
 `
 )
 
@@ -94,7 +95,7 @@ func conformTarget(t *testing.T, text string) (config.Target, check.Env) {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "reports"), 0o700))
-	for name, content := range map[string]string{"secret": "s3cret", "mailboxes.txt": "joe@contoso.com\n"} {
+	for name, content := range map[string]string{"secret": "s3cret", "mailboxes.txt": "joe@contoso.com\n", "allow-list.txt": "0.0.0.0/0\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	if text == full {

@@ -59,6 +59,7 @@ type Target struct {
 	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
 	Metadata       Metadata       `yaml:"metadata,omitempty"`
 	TLSOffload     TLSOffload     `yaml:"tls_offload,omitempty"`
+	AllowList      AllowList      `yaml:"allow_list,omitempty"`
 	ExchangeOnline ExchangeOnline `yaml:"exchange_online,omitempty"`
 	Sync           Sync           `yaml:"sync,omitempty"`
 

@@ -153,6 +153,7 @@ func yamlError(file, text string) *Error {
 var wanted = map[string]string{
 	"time.Duration": `a duration such as "20s"`, "string": "a text", "bool": "true or false", "int": "a whole number",
 	"float64": "a number", "[]string": "a list of texts", "[]config.Host": "a list of texts", "[]config.AddrPort": "a list of texts",
+	"[]config.Prefix": "a list of texts",
 }
 
 func yamlMessage(text string) string {

@@ -90,6 +90,8 @@ func (f *File) setDefaults() {
 		t.setOnPremDefaults()
 		t.Sync.setDefaults()
 		setDuration(&t.TLSOffload.Every, time.Hour)
+		setDuration(&t.AllowList.Every, time.Hour)
+		setUnless(&t.AllowList.Endpoints, defaultEndpoints, readURL)
 	}
 }
 

@@ -101,6 +101,7 @@ func (t *Target) validate(v validator) {
 	t.validateOnPrem(v)
 	t.Sync.validate(v, t.ExchangeOnline)
 	t.TLSOffload.validate(v)
+	t.AllowList.validate(v)
 	t.validateChecks(v)
 }
 

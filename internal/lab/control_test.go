@@ -70,8 +70,8 @@ func TestControlRefuses(t *testing.T) {
 		change       func(*http.Request)
 		status       int
 	}{
-		"an unknown fault":                     {"PUT", "/faults/activesync.bearer", nil, 404},
-		"an unknown fault switched off":        {"DELETE", "/faults/activesync.bearer", nil, 404},
+		"an unknown fault":                     {"PUT", "/faults/activesync.bearer_mising", nil, 404},
+		"an unknown fault switched off":        {"DELETE", "/faults/activesync.bearer_mising", nil, 404},
 		"another method":                       {"POST", "/faults/activesync.blocked", nil, 405},
 		"another path":                         {"GET", "/other", nil, 404},
 		"a name that leads here from outside":  {"PUT", "/faults/activesync.blocked", host("evil.contoso.com:9750"), 403},

@@ -20,7 +20,9 @@ const (
 	// mobileName is a name of its own for ActiveSync, so that what stands in
 	// front of it breaks by itself.
 	mobileName = "mobile." + domain
-	caName     = "ca." + domain
+	// microsoftName stands for Microsoft's services that need no sign-in.
+	microsoftName = "microsoft." + domain
+	caName        = "ca." + domain
 
 	tenant  = "5de110f8-2e0f-4d45-891d-bcf2218e253d" // of DefaultTarget
 	mailbox = "hmad-probe@" + domain
@@ -68,6 +70,8 @@ type Facts struct {
 	Hosts              []string // the servers that report
 	OnlineHost         string   // URL of the admin API; empty: there is no Exchange Online
 	Watched            []string // two of its mailboxes, the probe mailbox first
+	Endpoints          string   // URL of the web service with Microsoft's addresses
+	AllowListFile      string   // what the firewall lets through
 	Reports            string   // the folder that they report to; empty: they push
 	Push               Push     // hmad's listener, where they push
 }
@@ -87,6 +91,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 			f.Watched = append(f.Watched, name+"@"+domain)
 		}
 	}
+	f.Endpoints = "https://" + hosts[atMicrosoft].hostPort() + endpointsPath
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
 	f.FederationMetadata = f.AuthorityHost + f.Tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
@@ -138,6 +143,10 @@ targets:
       openid_configuration: {{quote .OpenIDConfiguration}}
     tls_offload:
       url: {{quote .OffloadURL}}
+      every: 1ns # in earnest 1h, the default
+    allow_list:
+      file: {{quote .AllowListFile}}
+      endpoints: {{quote .Endpoints}}
       every: 1ns # in earnest 1h, the default
     exchange_online:
       client_id: {{quote .ClientID}}

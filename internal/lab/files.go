@@ -23,10 +23,11 @@ func (l *Lab) writeFiles() error {
 	}
 	f := &l.facts
 	f.CAFile, f.CertificateFile, f.SecretFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"), filepath.Join(dir, "client-secret")
-	f.ClientID, f.Hosts = clientID, servers
+	f.ClientID, f.Hosts, f.AllowListFile = clientID, servers, filepath.Join(dir, "allow-list.txt")
 	return errors.Join(
 		os.WriteFile(f.CAFile, l.ca.rootPEM(), 0o644),
 		os.WriteFile(f.CertificateFile, proof, 0o600),
+		os.WriteFile(f.AllowListFile, []byte(allowedRanges), 0o644),
 		os.WriteFile(f.SecretFile, []byte(l.client.secret+"\n"), 0o600),
 	)
 }

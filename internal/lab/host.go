@@ -37,6 +37,7 @@ type behaviour struct {
 	sees       *seenURL  // what Exchange sees of a request, instead of what was asked
 
 	cloud    cloudSide    // Entra's
+	services servicesSide // of Microsoft's other services
 	premises premisesSide // the Exchange organisation's
 	online   online.Behaviour
 

@@ -42,7 +42,7 @@ var Vantage = &check.Def{
 	Facts:   connectionFactKinds,
 	Steps:   []int{3},
 	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided", "tls_offload.undecided",
-		"evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided"}}},
+		"evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided", "allow_list.undecided"}}},
 	WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
 	New:    newVantage,
 }

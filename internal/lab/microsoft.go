@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// atMicrosoft is the host of Microsoft's services that need no sign-in, each below
+// a path of its own.
+const (
+	atMicrosoft   = "microsoft"
+	endpointsPath = "/endpoints-service"
+)
+
+// servicesSide is how they act at present.
+type servicesSide struct {
+	endpoints endpointsSide
+}
+
+// serveMicrosoft answers for all of them.
+func (l *Lab) serveMicrosoft(b *behaviour, w http.ResponseWriter, r *http.Request) {
+	if rest, ok := strings.CutPrefix(r.URL.Path, endpointsPath+"/"); ok {
+		l.serveEndpoints(b.services.endpoints, w, r, rest)
+		return
+	}
+	http.NotFound(w, r)
+}
+
+// endpointsSide is how the web service of Microsoft's addresses acts.
+type endpointsSide struct {
+	more string        // a range beside the usual
+	in   time.Duration // when it is used
+	old  time.Duration // the age of what a cache answers in the service's place
+}
+
+// allowedRanges is the firewall's list: it has all but the IPv6 ranges, which
+// nobody needs whose names have none.
+const allowedRanges = `# Exchange Online, set 1
+13.107.6.152/31
+13.107.18.10/31
+40.96.0.0/13
+52.96.0.0/14
+# AutoDetect
+52.125.128.0/20
+52.127.96.0/23
+`
+
+// serveEndpoints answers as endpoints.office.com does (Microsoft, «Microsoft 365
+// IP address and URL web service»). Its version changes with its list.
+func (l *Lab) serveEndpoints(s endpointsSide, w http.ResponseWriter, r *http.Request, path string) {
+	type row map[string]any
+	version := l.opt.Now().Add(-s.old).UTC().Format("20060102") + "00"
+	set := row{"id": 1, "serviceArea": "Exchange", "serviceAreaDisplayName": "Exchange Online", "tcpPorts": "80,443", "category": "Optimize",
+		"urls": []string{"outlook.cloud.microsoft", "outlook.office.com", "outlook.office365.com"}, "required": true, "expressRoute": true,
+		"ips": []string{"13.107.6.152/31", "13.107.18.10/31", "40.96.0.0/13", "52.96.0.0/14", "2603:1006::/40"}}
+	changes := []row{}
+	if s.more != "" {
+		version = version[:8] + "01"
+		set["ips"] = append(set["ips"].([]string), s.more)
+		changes = append(changes, row{"id": 1, "endpointSetId": 1, "disposition": "Change", "impact": "AddedIp", "version": version,
+			"add": row{"effectiveDate": l.opt.Now().Add(s.in).UTC().Format("20060102"), "ips": []string{s.more}}})
+	}
+	switch {
+	case r.URL.Query().Get("ClientRequestId") == "":
+		http.Error(w, "ClientRequestId is missing", http.StatusBadRequest)
+	case path == "version/Worldwide":
+		writeJSON(w, http.StatusOK, row{"instance": "Worldwide", "latest": version})
+	case path == "endpoints/Worldwide":
+		writeJSON(w, http.StatusOK, []row{set})
+	case strings.HasPrefix(path, "changes/Worldwide/"):
+		writeJSON(w, http.StatusOK, changes)
+	default:
+		http.NotFound(w, r)
+	}
+}
