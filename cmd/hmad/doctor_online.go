@@ -41,6 +41,14 @@ func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 	return append([]step{{what: what, status: works, detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
 }
 
+// clouds are the settings that lead to another cloud of Microsoft's.
+func clouds(t config.Target) (all []step) {
+	for _, why := range t.NationalClouds() {
+		all = append(all, step{"cloud", warned, why, "leave the setting away if the tenant is in the worldwide cloud"})
+	}
+	return all
+}
+
 // wayOut is what may keep a request from Microsoft.
 const wayOut = "let this host reach it: firewall, proxy, resolver, and the CA if a proxy inspects TLS"
 

@@ -31,6 +31,7 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	steps = append(steps, reports(t, env)...)
 	steps = append(steps, document(ctx, t, env))
 	steps = append(steps, onlineSteps(ctx, t, env)...)
+	steps = append(steps, clouds(t)...)
 	return append(steps, secretSteps(t.SecretFiles())...)
 }
 

@@ -52,6 +52,8 @@ func TestDoctor(t *testing.T) {
 		"the metadata cannot be reached": {labConfig(t, l, "    metadata: {url: \"https://"+freeAddress(t)+"/metadata\"}\n"), "", exitFailed, []string{
 			`broken +metadata document +https://127\.0\.0\.1:\d+/metadata: .*\n +→ let this host reach it`,
 		}},
+		"settings of another cloud": {write(t, t.TempDir(), "hmad.yaml", sixLines+"    resolver: "+l.Facts().Resolver+"\n    metadata: {url: \"https://login.microsoftonline.us/x\"}\n"),
+			"", exitFailed, []string{`warning +cloud +metadata\.url \(login\.microsoftonline\.us\) is of Microsoft's cloud for the US government, for which`}},
 		"six lines alone": {sixOnly, "", exitFailed, []string{
 			`broken +DNS of AutoDiscover +autodiscover\.contoso\.com does not resolve\n +→ check the name in public DNS`,
 			`off +listener for reports +needs onprem\.report\.listen`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ const worldwide = "microsoftonline.com"
 type cloud struct {
 	Instance string `json:"cloud_instance_name"`
 	SubScope string `json:"tenant_region_sub_scope"` // null worldwide; GCC, DODCON, DOD
+	Endpoint string `json:"token_endpoint"`
 }
 
 var errNoTenant = errors.New("the config names no tenant, so its cloud is not known")
@@ -56,6 +58,11 @@ func fetchCloud(ctx context.Context, client *http.Client, at string) (c cloud, e
 	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
 	defer cancel()
 	err = transport.GetJSON(ctx, client, transport.Request{URL: at, Max: maxConfiguration}, &c)
+	if u, bad := url.Parse(c.Endpoint); bad == nil && c.Instance == "" {
+		if _, national := config.CloudOf(u.Hostname()); national {
+			c.Instance = u.Hostname()
+		}
+	}
 	if err == nil && c.Instance == "" {
 		err = errors.New("it names no cloud_instance_name")
 	}
@@ -110,13 +117,6 @@ func unsupportedCloud(c cloud) string {
 	case "DOD":
 		return "US Government Defense (DoD)"
 	}
-	switch strings.ToLower(c.Instance) {
-	case "microsoftonline.us":
-		return "the US Government"
-	case "partner.microsoftonline.cn", "chinacloudapi.cn":
-		return "China (21Vianet)"
-	case "microsoftonline.de":
-		return "Office 365 Germany"
-	}
-	return ""
+	national, _ := config.CloudOf(c.Instance)
+	return national.Name
 }

@@ -34,6 +34,8 @@ func TestCloudUnsupported(t *testing.T) {
 		"US Government Defense":            {`{"cloud_instance_name":"microsoftonline.us","tenant_region_sub_scope":"dod"}`, isUnmet, "DoD"},
 		"US Government without sub-scope":  {`{"cloud_instance_name":"microsoftonline.us"}`, isUnmet, "US Government"},
 		"21Vianet":                         {`{"cloud_instance_name":"partner.microsoftonline.cn"}`, isUnmet, "21Vianet"},
+		"21Vianet's older name":            {`{"cloud_instance_name":"chinacloudapi.cn"}`, isUnmet, "21Vianet"},
+		"a national one by its endpoint":   {`{"token_endpoint":"https://login.microsoftonline.us/x/oauth2/v2.0/token"}`, isUnmet, "US Government: cloud_instance_name login.microsoftonline.us"},
 		"Germany":                          {`{"cloud_instance_name":"microsoftonline.de"}`, isUnmet, "Germany"},
 		"a cloud that the guide knows not": {`{"cloud_instance_name":"sovcloud-identity.fr"}`, isOpen, "unknown cloud"},
 		"a sub-scope that nobody knows":    {`{"cloud_instance_name":"microsoftonline.com","tenant_region_sub_scope":"X"}`, isOpen, "unknown cloud"},

@@ -285,3 +285,14 @@ func TestIssuedAt(t *testing.T) {
 	_, err = IssuedAt("planted")
 	assert.ErrorContains(t, err, "not a JWT")
 }
+
+func TestAnotherCloudIsNamed(t *testing.T) {
+	for host, want := range map[string]string{
+		"login.microsoftonline.com": "", "127.0.0.1": "",
+		"login.partner.microsoftonline.cn": "; login.partner.microsoftonline.cn is the sign-in host of Microsoft's cloud in China (21Vianet), " +
+			"for which hybrid Modern Authentication of Outlook mobile is not supported",
+	} {
+		assert.Equal(t, want, otherCloud(&http.Request{URL: &url.URL{Host: host}}))
+	}
+	assert.Empty(t, otherCloud(nil))
+}

@@ -91,7 +91,8 @@ func tokenError(ctx context.Context, err error, last ending, secret config.Secre
 		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
 	case errors.As(err, &failed) && failed.RawResponse != nil:
 		body, _ := runtime.Payload(failed.RawResponse)
-		return check.Errorf(check.Token, "no token: %s", redacted(refusal(failed.RawResponse.StatusCode, failed.RawResponse.Header, body), secret))
+		return check.Errorf(check.Token, "no token: %s%s", redacted(refusal(failed.RawResponse.StatusCode, failed.RawResponse.Header, body), secret),
+			otherCloud(failed.RawResponse.Request))
 	case last.page:
 		return check.Errorf(check.Token, "no token: %s", refusedByPage(last.status))
 	case last.status != 0:
@@ -116,6 +117,19 @@ func refusal(status int, h http.Header, body []byte) string {
 		return refusedByPage(status)
 	}
 	return fmt.Sprintf("Entra answers %d: the answer is no OAuth error", status)
+}
+
+// otherCloud returns that another cloud of Microsoft's was asked, for the end of an
+// error; empty where the worldwide one was.
+func otherCloud(asked *http.Request) string {
+	if asked == nil {
+		return ""
+	}
+	c, ok := config.CloudOf(asked.URL.Hostname())
+	if !ok {
+		return ""
+	}
+	return "; " + asked.URL.Hostname() + " is the sign-in host of " + c.String()
 }
 
 func refusedByPage(status int) string {

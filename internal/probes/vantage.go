@@ -173,6 +173,9 @@ func judgeWayOut(v *check.Verdict, host string, seen outward) {
 	if text := odd(answer); text != "" {
 		v.Note("the way out is open, but %s %s", host, text)
 	}
+	if c, ok := config.CloudOf(host); ok {
+		v.Note("%s is the sign-in host of %s", host, c)
+	}
 	judgeClock(v, answer)
 }
 

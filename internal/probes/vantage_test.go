@@ -190,6 +190,18 @@ func TestOneAddressThatAnswersMakesTheWayOpen(t *testing.T) {
 	assert.Empty(t, report.Findings)
 }
 
+func TestTheSignInHostOfAnotherCloudIsNoted(t *testing.T) {
+	seen := outward{visits: []Visit{{Answers: []*Answer{{Status: 200, Body: []byte(openID), Header: http.Header{}}}}}}
+	for host, note := range map[string]string{
+		"login.microsoftonline.com": "",
+		"login.microsoftonline.us": "login.microsoftonline.us is the sign-in host of Microsoft's cloud for the US government, for which hybrid Modern " +
+			"Authentication of Outlook mobile is not supported",
+	} {
+		report, _ := Vantage.Look(t.Context(), func(_ context.Context, v *check.Verdict) { judgeWayOut(v, host, seen) })
+		assert.Equal(t, note, strings.Join(report.Texts(check.Seen), "\n"), host)
+	}
+}
+
 func TestVantageNeedsATenantAndAPlaceToAsk(t *testing.T) {
 	for _, target := range []config.Target{{}, {Tenant: tenant}} {
 		parts, err := Vantage.New(target, testEnv(nil))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 // statusWords are statuses whose meaning the registry of HTTP does not give: 449
@@ -127,25 +128,11 @@ func notDiscovery(a *Answer, unreadable error) string {
 	return "it is not AutoDiscover's JSON: " + unreadable.Error()
 }
 
-// otherClouds are the endings of sign-in hosts of Microsoft's national clouds
-// (Microsoft's page «National clouds» of the identity platform).
-var otherClouds = []struct{ ending, name string }{
-	{".microsoftonline.us", "for the US government"},
-	{".microsoftonline.cn", "in China (21Vianet)"},
-	{".chinacloudapi.cn", "in China (21Vianet)"},
-	{".microsoftonline.de", "in Germany, which is closed"},
-	{".microsoftonline-us.com", "for the US government"},
-}
-
 // otherCloud words that a sign-in host is one of another cloud of Microsoft's,
 // for the end of a detail.
 func otherCloud(host string) string {
-	host = "." + strings.ToLower(host)
-	for _, c := range otherClouds {
-		if strings.HasSuffix(host, c.ending) || host == ".login-us.microsoftonline.com" {
-			name := c.name
-			return "; this is the sign-in host of Microsoft's cloud " + name + ", for which hybrid Modern Authentication of Outlook mobile is not supported"
-		}
+	if c, ok := config.CloudOf(host); ok {
+		return "; this is the sign-in host of " + c.String()
 	}
 	return ""
 }
