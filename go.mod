@@ -2,6 +2,10 @@ module github.com/hmad/hmad
 
 go 1.26.0
 
+// A certificate with a negative serial number, which Go alone refuses, is read as
+// Microsoft's clients read it.
+godebug x509negativeserial=1
+
 require (
 	github.com/alecthomas/kingpin/v2 v2.4.0
 	github.com/google/go-cmp v0.7.0

@@ -10,6 +10,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,6 +21,7 @@ func main() { os.Exit(signalled(os.Args[1:])) }
 
 // signalled runs hmad with args until it ends; SIGINT and SIGTERM end it.
 func signalled(args []string) int {
+	log.SetOutput(io.Discard) // package net/http quotes there what a server sends unasked
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, args, os.Stdout, os.Stderr)

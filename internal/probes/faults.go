@@ -44,10 +44,34 @@ func handshakeFault(ctx context.Context, addr string, took time.Duration, err er
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
 		return newFault(tlsFailed, "%s answers the TLS handshake with plain HTTP", addr)
 	case hungUp(err):
-		return newFault(tlsFailed, "%s closed the connection during the TLS handshake (%s)", addr, transport.Cause(err))
+		return newFault(tlsFailed, "%s closed the connection during the TLS handshake (%s): a firewall, or a server that has no cipher suite or "+
+			"version of TLS in common", addr, transport.Cause(err))
 	default:
-		return newFault(tlsFailed, "the TLS handshake with %s failed: %s", addr, transport.Cause(err))
+		return newFault(tlsFailed, "the TLS handshake with %s failed: %s%s", addr, handshakeMeans(err), transport.Cause(err))
 	}
+}
+
+// handshakeWords say what errors of a handshake mean, which crypto/tls tells by
+// their text alone.
+var handshakeWords = []struct{ text, means string }{
+	{"does not look like a TLS handshake", "something answers there that is not TLS"},
+	{"protocol version", "the server does not speak TLS 1.2 or later, which Microsoft's cloud requires"},
+	{"no application protocol", "the server does not take HTTP/1.1 (ALPN)"},
+	{"invalid signature by the server certificate", "the server's private key is not that of its certificate"},
+	{"unrecognized name", "the server has nothing under this name (SNI)"},
+	{"internal error", "the server or the device in front failed by itself"},
+	{"access denied", "the server or the device in front refuses this client"},
+}
+
+// handshakeMeans returns what an error of a handshake means, to stand before its
+// text; empty where it speaks for itself.
+func handshakeMeans(err error) string {
+	for _, w := range handshakeWords {
+		if strings.Contains(err.Error(), w.text) {
+			return w.means + ": "
+		}
+	}
+	return ""
 }
 
 // answerFault judges an error between the request and the end of the answer's

@@ -40,11 +40,11 @@ func TestAFaultOfTheHandshakeIsTLSFailed(t *testing.T) {
 		words string
 	}{
 		"plain HTTP":          {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); silent(c) }, "plain HTTP"},
-		"another protocol":    {func(c net.Conn) { io.WriteString(c, "220 ready\r\n"); silent(c) }, "does not look like a TLS handshake"},
+		"another protocol":    {func(c net.Conn) { io.WriteString(c, "220 ready\r\n"); silent(c) }, "something answers there that is not TLS"},
 		"a closed connection": {func(c net.Conn) { io.ReadAtLeast(c, make([]byte, 5), 5) }, "closed the connection during the TLS handshake"},
 		"a reset":             {func(c net.Conn) { io.ReadAtLeast(c, make([]byte, 5), 5); c.(*net.TCPConn).SetLinger(0) }, "closed the connection during the TLS handshake"},
-		"no common version":   {withConfig(&tls.Config{MaxVersion: tls.VersionTLS11}), "protocol version"},
-		"no HTTP/1.1":         {withConfig(&tls.Config{NextProtos: []string{"smtp"}}), "no application protocol"},
+		"no common version":   {withConfig(&tls.Config{MaxVersion: tls.VersionTLS11}), "does not speak TLS 1.2 or later"},
+		"no HTTP/1.1":         {withConfig(&tls.Config{NextProtos: []string{"smtp"}}), "does not take HTTP/1.1"},
 		"a client certificate wanted in TLS 1.2": {withConfig(&tls.Config{MaxVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}),
 			"requires a client certificate"},
 		"a client certificate wanted in TLS 1.3": {withConfig(&tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAnyClientCert}),
@@ -52,7 +52,7 @@ func TestAFaultOfTheHandshakeIsTLSFailed(t *testing.T) {
 		"a key of another certificate": {func(c net.Conn) {
 			s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{{Certificate: cert.Certificate, PrivateKey: otherKey.PrivateKey.(*ecdsa.PrivateKey)}}})
 			s.Handshake()
-		}, "invalid signature"},
+		}, "private key is not that of its certificate"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -66,6 +66,7 @@ func (s *session) verify(cs tls.ConnectionState) error {
 	v := s.visit
 	first := len(v.Chain) == 0
 	v.Chain, v.tls = cs.PeerCertificates, cs.Version
+	v.unsure = unsure(v.Chain)
 	findings, ends := judgeChain(v.Chain, v.Host, v.route.roots, v.route.now())
 	if ends {
 		return &fault{Finding: findings[0]}
@@ -93,7 +94,7 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	case leaf.VerifyHostname(host) != nil:
 		return with(certificateNameMismatch, "the certificate is for %s, not for %s", names(leaf), host), true
 	}
-	if err := verifyChain(chain, roots, now); err != nil {
+	if err := verifyChain(familiar(chain), roots, now); err != nil {
 		reason, detail := judgeTrust(chain, err)
 		findings = with(reason, "%s", detail)
 		if reason != certificateChainIncomplete {
@@ -139,7 +140,7 @@ func judgeTrust(chain []*x509.Certificate, err error) (*check.Reason, string) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
 		return certificateUntrusted, "the certificate is not for servers: " + usages(leaf)
 	case errors.As(err, &critical):
-		return certificateUntrusted, "the chain has a critical extension that this client does not know" + unknownExtensions(chain)
+		return certificateUntrusted, "a certificate has a critical extension that clients do not know, so they refuse it: " + unknownExtension(familiar(chain))
 	default:
 		return certificateUntrusted, fmt.Sprintf("no trusted root for the issuer %s: %s", issuer(leaf), check.Clean(err.Error(), 200))
 	}
@@ -151,16 +152,6 @@ func usages(c *x509.Certificate) string {
 		return "it is for client authentication only (extended key usage)"
 	}
 	return "server authentication is not among its extended key usages"
-}
-
-// unknownExtensions names the critical extensions that nobody here knows.
-func unknownExtensions(chain []*x509.Certificate) string {
-	for _, c := range chain {
-		if len(c.UnhandledCriticalExtensions) > 0 {
-			return fmt.Sprintf(": %s, in the certificate %s", c.UnhandledCriticalExtensions[0], check.Clean(c.Subject.String(), 120))
-		}
-	}
-	return ""
 }
 
 func fetchable(c *x509.Certificate) bool {

@@ -66,6 +66,10 @@ func (v Visit) judge(verdict *check.Verdict, reasons []*check.Reason) []*Answer 
 		verdict.Open("the visit ended at "+last.Name, check.After(reasons, last)...)
 		passed = transportReasons[:slices.Index(transportReasons, last)]
 	}
+	if v.unsure != "" {
+		verdict.Note("the certificate was not judged to its end: %s", v.unsure)
+		verdict.Open(v.unsure, certificateUntrusted)
+	}
 	verdict.Clear(passed...)
 	if v.route != nil && v.route.Proxy() != nil {
 		verdict.NotApplicable("the proxy resolves the name", dnsFailed)

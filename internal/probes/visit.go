@@ -58,6 +58,7 @@ type Visit struct {
 	asked []*http.Request // in order, the unanswered last one included
 	tls   uint16          // the version agreed on
 
+	unsure           string // why the trust in the chain cannot be judged; empty where it can
 	certificateAsked bool   // the server asked for a client certificate
 	agentRefused     string // how the server refused hmad's User-Agent, before this visit with another one
 

@@ -17,25 +17,37 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/check/checktest"
-	"github.com/hmad/hmad/internal/config"
 )
 
-// Where no suite is in common hmad could not tell.
+// Where no suite is in common hmad could not tell, and says how to see what the
+// server takes.
 func TestNoSuiteInCommon(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	target := func(handle func(net.Conn)) config.Target {
-		e := &estate{address: serve(t, handle).String()}
-		return e.target()
+	for name, handle := range map[string]func(net.Conn){
+		// A fatal alert 40, as OpenSSL sends it where it finds no suite (RFC 5246 section 7.2.2).
+		"an alert":   func(c net.Conn) { readRecord(c); c.Write([]byte{21, 3, 3, 0, 2, 2, 40}); silent(c) },
+		"RC4 alone":  limitedTo(ca.leaf(t, nil), tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA),
+		"3DES alone": limitedTo(ca.leaf(t, nil), tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &estate{address: serve(t, handle).String()}
+			report, err := run(t, ActiveSync, e.target(), envFor(ca))
+			require.ErrorContains(t, err, "no cipher suite in common with hmad; Microsoft's client may have one")
+			assert.ErrorContains(t, err, "openssl s_client -connect 127.0.0.1:")
+			assert.Equal(t, check.Other, check.ClassOf(err))
+			assert.Empty(t, report.Findings)
+		})
 	}
-	// A fatal alert 40, as OpenSSL sends it where it finds no suite (RFC 5246 section 7.2.2).
-	_, err := run(t, ActiveSync, target(func(c net.Conn) {
-		readRecord(c)
-		c.Write([]byte{21, 3, 3, 0, 2, 2, 40})
-		silent(c)
-	}), envFor(ca))
-	require.ErrorContains(t, err, "no cipher suite in common with hmad; Microsoft's client may have one")
-	assert.ErrorContains(t, err, "openssl s_client -connect 127.0.0.1:")
-	assert.Equal(t, check.Other, check.ClassOf(err))
+}
+
+// limitedTo answers with one cipher suite of TLS 1.2.
+func limitedTo(cert tls.Certificate, suite uint16) func(net.Conn) {
+	return func(c net.Conn) {
+		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if s.Handshake() == nil {
+			answers(unauthorized)(s)
+		}
+	}
 }
 
 // readRecord reads one TLS record.
@@ -53,13 +65,7 @@ func TestASingleOldSuite(t *testing.T) {
 	for _, id := range []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
 		tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA} {
 		t.Run(tls.CipherSuiteName(id), func(t *testing.T) {
-			to := serve(t, func(c net.Conn) {
-				s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{id}})
-				if s.Handshake() == nil {
-					answers(unauthorized)(s)
-				}
-			})
-			v := visitOnce(t, testRoute(t, ca, to), 1)
+			v := visitOnce(t, testRoute(t, ca, serve(t, limitedTo(cert, id))), 1)
 			assert.Empty(t, v.Faults)
 		})
 	}
