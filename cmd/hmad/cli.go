@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/lab"
 )
 
@@ -120,6 +121,7 @@ const help = `Watches hybrid Modern Authentication for Outlook mobile: AutoDisco
 func (c *cli) app() (*kingpin.Application, map[string]command) {
 	app := kingpin.New("hmad", help)
 	app.HelpFlag.Short('h')
+	app.Version(versionLine())
 	app.UsageWriter(c.stdout).ErrorWriter(c.stderr).Terminate(func(code int) { panic(terminated(code)) })
 
 	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
@@ -129,16 +131,16 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 
 	once := app.Command("check", "Run checks once and print what they found. Exit codes: 2 failed, 3 undecided, 1 warned, 0 passed.")
 	c.configFlag(once)
-	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).StringsVar(&c.checks)
+	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).HintOptions(catalog.Names()...).StringsVar(&c.checks)
 	c.storageFlag(once, "Folder where the daemon keeps the reports that are pushed to it.")
-	once.Flag("target", "Run the checks of this target only.").StringVar(&c.target)
+	once.Flag("target", "Run the checks of this target only.").HintAction(targetsOf("hmad.yaml")).StringVar(&c.target)
 	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
-	once.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
+	c.outputFlag(once)
 
 	demo := app.Command("demo", "Run the daemon against a lab on loopback. The lab has its own CA and faults that you can switch on.")
 	c.daemonFlags(demo, "127.0.0.1:9749")
 	c.labFlag(demo)
-	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").StringsVar(&c.breaks)
+	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").HintOptions(lab.FaultNames()...).StringsVar(&c.breaks)
 
 	lab := app.Command("lab", "Run the lab alone and print a config for it.")
 	c.labFlag(lab)
@@ -156,15 +158,18 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	c.configFlag(doctor)
 	c.storageFlag(doctor, "Folder where the daemon keeps the reports that are pushed to it.")
 	c.webFlags(doctor, ":9749")
+	c.outputFlag(doctor)
 
 	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
 	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
 	c.askingFlags(mailbox)
+	c.outputFlag(mailbox)
 
 	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to fix it.")
-	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: every reason. The running daemon is asked for the "+
-		"timeline of the certificates.").StringVar(&c.reason)
+	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: an index of all. The running daemon is asked for the "+
+		"timeline of the certificates.").HintAction(explained).StringVar(&c.reason)
 	c.askingFlags(explain)
+	c.outputFlag(explain)
 	rules := app.Command("rules", "Print the Prometheus alert rules.")
 	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
 	app.Command("version", "Print the version.")
@@ -183,6 +188,23 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"rules":          {(*cli).rules, exitUndecided},
 		"version":        {(*cli).version, exitError},
 	}
+}
+
+// targetsOf returns the completion of a target's name: those of the config.
+func targetsOf(path string) kingpin.HintAction {
+	return func() (names []string) {
+		file, _ := config.Load(path)
+		if file != nil {
+			for _, t := range file.Targets {
+				names = append(names, t.Name)
+			}
+		}
+		return names
+	}
+}
+
+func (c *cli) outputFlag(cmd *kingpin.CmdClause) {
+	cmd.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
 }
 
 func (c *cli) configFlag(cmd *kingpin.CmdClause) {

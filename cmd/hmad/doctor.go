@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/hmad/hmad/internal/catalog"
@@ -29,8 +27,10 @@ const (
 
 // step is one line of the doctor's table.
 type step struct {
-	what, status, detail string
-	advice               string // the role or setting that gives what is missing
+	What   string `json:"what"`
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Advice string `json:"advice,omitempty"` // the role or setting that gives what is missing
 }
 
 // runDoctor is the command doctor: it tries every path and permission that the
@@ -41,24 +41,24 @@ func (c *cli) runDoctor(ctx context.Context) int {
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
-	steps := c.webSteps(ctx)
-	fmt.Fprintln(c.stdout, "this host")
-	c.table(steps)
-	code := worse(exitOK, steps)
+	all := []stepsOf{{"this host", c.webSteps(ctx)}}
+	code := worse(exitOK, all[0].Steps)
 	tried := map[string][]step{} // before the checks, whose refusals would hide what is refused here
 	for _, t := range file.Targets {
 		tried[t.Name] = paths(ctx, t, w)
 	}
 	l := look{idle: map[check.ID]string{}}
-	l.results = runAll(ctx, slices.DeleteFunc(checks, l.leave), file.ConfirmAfter)
+	l.results = c.runAll(ctx, slices.DeleteFunc(checks, l.leave), file.ConfirmAfter)
 	if len(l.results) > 0 {
 		code = worst(code, exitCode(l.results))
 	}
 	for _, t := range file.Targets {
 		steps := append(tried[t.Name], l.probeMailbox(t))
 		code = worse(code, steps)
-		fmt.Fprintln(c.stdout, t.Name)
-		c.table(append(steps, l.checkSteps(t)...))
+		all = append(all, stepsOf{t.Name, append(steps, l.checkSteps(t)...)})
+	}
+	if err := c.diagnosis(all); err != nil {
+		return c.fail(exitUndecided, err)
 	}
 	if ctx.Err() != nil {
 		return c.fail(exitUndecided, errors.New("interrupted"))
@@ -84,7 +84,7 @@ func (l look) leave(c *check.Check) bool {
 func worse(code int, steps []step) int {
 	codes := map[string]int{works: exitOK, off: exitOK, skipped: exitOK, warned: exitWarned, unclear: exitUndecided, broken: exitFailed}
 	for _, s := range steps {
-		code = worst(code, codes[s.status])
+		code = worst(code, codes[s.Status])
 	}
 	return code
 }
@@ -93,17 +93,6 @@ func worse(code int, steps []step) int {
 func worst(a, b int) int {
 	rank := []int{exitOK, exitWarned, exitUndecided, exitFailed}
 	return rank[max(slices.Index(rank, a), slices.Index(rank, b))]
-}
-
-func (c *cli) table(steps []step) {
-	tab := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	for _, s := range steps {
-		fmt.Fprintf(tab, "  %s\t%s\t%s\n", s.status, s.what, s.detail)
-		if s.advice != "" {
-			fmt.Fprintf(tab, "  \t\t→ %s\n", s.advice)
-		}
-	}
-	_ = tab.Flush() // stdout's errors are nobody's to mend
 }
 
 // of returns the result of a target's check, and whether it was run.
@@ -131,16 +120,16 @@ func (l look) checkSteps(t config.Target) []step {
 // notRun returns the step that says why a check was not run: needs which
 // setting, or since one run asks nothing.
 func (l look) notRun(t config.Target, d *check.Def) step {
-	s := step{what: "check " + d.Name, status: off, detail: "needs " + d.Needs}
+	s := step{What: "check " + d.Name, Status: off, Detail: "needs " + d.Needs}
 	on := t.Checks[d.Name].Enabled
 	idle := l.idle[check.ID{Check: d.Name, Target: t.Name}]
 	switch {
 	case on != nil && !*on:
-		s.detail = "by checks." + d.Name + ".enabled"
+		s.Detail = "by checks." + d.Name + ".enabled"
 	case on == nil && d.Off:
-		s.detail = "needs checks." + d.Name + ".enabled: true"
+		s.Detail = "needs checks." + d.Name + ".enabled: true"
 	case idle != "":
-		s.status, s.detail = skipped, idle
+		s.Status, s.Detail = skipped, idle
 	}
 	return s
 }
@@ -148,13 +137,13 @@ func (l look) notRun(t config.Target, d *check.Def) step {
 func resultStep(r check.Result) step {
 	outcome := r.Outcome()
 	status := map[check.Outcome]string{check.Passed: works, check.Warned: warned, check.Failed: broken, check.Undecided: unclear, check.Skipped: skipped}
-	s := step{what: "check " + r.Check, status: status[outcome], detail: "passed"}
+	s := step{What: "check " + r.Check, Status: status[outcome], Detail: "passed"}
 	switch outcome {
 	case check.Undecided, check.Skipped:
-		s.detail = oneLine(r.Err)
+		s.Detail = oneLine(r.Err)
 	case check.Failed, check.Warned:
 		f := gravest(r.Report.Findings)
-		s.detail, s.advice = f.Reason.Name+": "+f.Detail, f.Reason.Fix
+		s.Detail, s.Advice = f.Reason.Name+": "+f.Detail, f.Reason.Fix
 	}
 	return s
 }

@@ -21,8 +21,8 @@ import (
 func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 	const what = "token from Entra"
 	if !t.ExchangeOnline.Configured() {
-		return []step{{what: what, status: off, detail: "needs exchange_online.certificate_file (or another credential)"},
-			{what: "cmdlets", status: off, detail: "needs a credential under exchange_online"}}
+		return []step{{What: what, Status: off, Detail: "needs exchange_online.certificate_file (or another credential)"},
+			{What: "cmdlets", Status: off, Detail: "needs a credential under exchange_online"}}
 	}
 	credential, err := entra.New(t, env)
 	if err == nil {
@@ -36,9 +36,9 @@ func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 			fix = wayOut
 		}
 		return []step{{what, broken, oneLine(err), fix},
-			{what: "cmdlets", status: unclear, detail: "without a token"}}
+			{What: "cmdlets", Status: unclear, Detail: "without a token"}}
 	}
-	return append([]step{{what: what, status: works, detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
+	return append([]step{{What: what, Status: works, Detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
 }
 
 // clouds are the settings that lead to another cloud of Microsoft's.
@@ -60,16 +60,16 @@ const permission = "give the app registration Exchange.ManageAsApp (Office 365 E
 // the first mailbox of the watch list, or else the probe mailbox.
 func cmdlets(ctx context.Context, t config.Target, env check.Env) []step {
 	if !t.Sync.Configured() {
-		return []step{{what: "cmdlets", status: off, detail: "needs " + config.SyncNeeds}}
+		return []step{{What: "cmdlets", Status: off, Detail: "needs " + config.SyncNeeds}}
 	}
 	invoker, err := online.New(t, env)
 	if err != nil {
-		return []step{{what: "cmdlets", status: broken, detail: oneLine(err)}}
+		return []step{{What: "cmdlets", Status: broken, Detail: oneLine(err)}}
 	}
 	defer invoker.Close()
 	d := desk{ctx, invoker, t.Mailbox, "the probe mailbox"}
-	statistics := step{what: "Get-MailboxStatistics", status: off, detail: "needs sync.watch"}
-	inventory := step{what: "Get-MobileDevice", status: off, detail: "needs sync.inventory: true"}
+	statistics := step{What: "Get-MailboxStatistics", Status: off, Detail: "needs sync.watch"}
+	inventory := step{What: "Get-MobileDevice", Status: off, Detail: "needs sync.inventory: true"}
 	watched := len(t.Sync.Watch) > 0
 	if watched {
 		d.mailbox, d.about = t.Sync.Watch[0].Mailbox, "the first mailbox of sync.watch"
@@ -115,16 +115,16 @@ func (d desk) ask(name, parameter, value string) (step, []powershell.Row) {
 func answered(name, about string, rows online.Rows, err error) step {
 	var refused *online.CmdletError
 	if err != nil && !errors.As(err, &refused) {
-		return step{what: name, status: unclear, detail: oneLine(err)}
+		return step{What: name, Status: unclear, Detail: oneLine(err)}
 	}
 	switch {
 	case err == nil:
-		return step{what: name, status: works, detail: fmt.Sprintf("asked about %s (rows: %d)", about, len(rows.Rows))}
+		return step{What: name, Status: works, Detail: fmt.Sprintf("asked about %s (rows: %d)", about, len(rows.Rows))}
 	case refused.Kind == online.NotFound:
-		return step{what: name, status: works, detail: about + " is not known there"}
+		return step{What: name, Status: works, Detail: about + " is not known there"}
 	case refused.Kind == online.Access || refused.Kind == online.Token:
 		return step{name, broken, oneLine(err), fmt.Sprintf(permission, name)}
 	default:
-		return step{what: name, status: unclear, detail: oneLine(err)}
+		return step{What: name, Status: unclear, Detail: oneLine(err)}
 	}
 }

@@ -42,13 +42,13 @@ func resolves(ctx context.Context, env check.Env, what, host string) step {
 	if err != nil {
 		return step{what, broken, fmt.Sprintf("%s does not resolve", host), "check the name in public DNS, and the target's resolver"}
 	}
-	return step{what: what, status: works, detail: fmt.Sprintf("%s is %v", host, addrs)}
+	return step{What: what, Status: works, Detail: fmt.Sprintf("%s is %v", host, addrs)}
 }
 
 func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 	const what = "directory (LDAP)"
 	if t.OnPrem.LDAP.URL.IsZero() {
-		return step{what: what, status: off, detail: "needs onprem.ldap.url"}
+		return step{What: what, Status: off, Detail: "needs onprem.ldap.url"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -57,7 +57,7 @@ func directoryStep(ctx context.Context, t config.Target, env check.Env) step {
 		return step{what, broken, oneLine(err), "the account in onprem.ldap.bind_dn needs to read CN=Auth Configuration of the Exchange " +
 			"organisation, msExchAuthCertificateData included"}
 	}
-	return step{what: what, status: works, detail: fmt.Sprintf("%d auth servers", len(servers))}
+	return step{What: what, Status: works, Detail: fmt.Sprintf("%d auth servers", len(servers))}
 }
 
 // listener reports whether pushed reports can arrive.
@@ -65,7 +65,7 @@ func listener(t config.Target, env check.Env) step {
 	const what = "listener for reports"
 	r := t.OnPrem.Report
 	if r.Listen.IsZero() {
-		return step{what: what, status: off, detail: "needs onprem.report.listen"}
+		return step{What: what, Status: off, Detail: "needs onprem.report.listen"}
 	}
 	if err := intake.New(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
 		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
@@ -73,12 +73,12 @@ func listener(t config.Target, env check.Env) step {
 	l, err := net.Listen("tcp", r.Listen.String())
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return step{what: what, status: works, detail: r.Listen.String() + " is in use, by the running hmad if there is one"}
+		return step{What: what, Status: works, Detail: r.Listen.String() + " is in use, by the running hmad if there is one"}
 	case err != nil:
 		return step{what, broken, oneLine(err), "choose an address of this host in onprem.report.listen"}
 	}
 	_ = l.Close() // opened to see that it can be
-	return step{what: what, status: works, detail: r.Listen.String() + " is free for hmad run"}
+	return step{What: what, Status: works, Detail: r.Listen.String() + " is free for hmad run"}
 }
 
 // reports are the steps of the on-premises reports: whose are evidence of now,
@@ -86,7 +86,7 @@ func listener(t config.Target, env check.Env) step {
 func reports(t config.Target, env check.Env) []step {
 	const what = "on-premises report"
 	if !t.OnPrem.Report.Configured() {
-		return []step{{what: what, status: off, detail: "needs " + config.ReportNeeds}}
+		return []step{{What: what, Status: off, Detail: "needs " + config.ReportNeeds}}
 	}
 	arrived, err := report.Of(env, t.OnPrem.Report.Hosts)()
 	if err != nil {
@@ -112,7 +112,7 @@ func reports(t config.Target, env check.Env) []step {
 			"docs/onprem-report.md"})
 	}
 	slices.Sort(hosts)
-	return append([]step{{what: what, status: works, detail: "of " + strings.Join(hosts, ", ")}}, rare...)
+	return append([]step{{What: what, Status: works, Detail: "of " + strings.Join(hosts, ", ")}}, rare...)
 }
 
 const collector = "install the collector on the Exchange servers, or find out why its task does not run: docs/onprem-report.md"
@@ -127,9 +127,9 @@ func document(ctx context.Context, t config.Target, env check.Env) step {
 	case err != nil:
 		return step{what, broken, oneLine(err), "let this host reach it: firewall, proxy, metadata.url"}
 	case len(all) == 0:
-		return step{what: what, status: off, detail: "needs " + metadata.DocumentNeeds}
+		return step{What: what, Status: off, Detail: "needs " + metadata.DocumentNeeds}
 	}
-	return step{what: what, status: works, detail: fmt.Sprintf("%s (certificates: %d)", all[0].Place(), len(all[0].Certificates))}
+	return step{What: what, Status: works, Detail: fmt.Sprintf("%s (certificates: %d)", all[0].Place(), len(all[0].Certificates))}
 }
 
 // probeMailbox returns the step of the mailbox that every probe is about: does
@@ -139,7 +139,7 @@ func (l look) probeMailbox(t config.Target) step {
 	d, unknown := catalog.OfMailbox()
 	r, there := l.of(t, d)
 	if !there {
-		return step{what: what, status: off, detail: l.notRun(t, d).detail}
+		return step{What: what, Status: off, Detail: l.notRun(t, d).Detail}
 	}
 	for _, f := range r.Report.Findings {
 		if f.Reason.Mailbox && !f.Accepted {
@@ -148,7 +148,7 @@ func (l look) probeMailbox(t config.Target) step {
 	}
 	left := slices.ContainsFunc(r.Report.Unevaluated(), func(u *check.Reason) bool { return slices.Contains(unknown, u) })
 	if r.Err != nil || left {
-		return step{what: what, status: skipped, detail: "AutoDiscover did not get as far as " + t.Mailbox + ": see check " + r.Check}
+		return step{What: what, Status: skipped, Detail: "AutoDiscover did not get as far as " + t.Mailbox + ": see check " + r.Check}
 	}
-	return step{what: what, status: works, detail: "AutoDiscover knows " + t.Mailbox}
+	return step{What: what, Status: works, Detail: "AutoDiscover knows " + t.Mailbox}
 }

@@ -38,7 +38,7 @@ func TestTheDoctorSeesReportsThatComeTooRarely(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(env.Reports, "ex01.json"), []byte(text), 0o600))
 			var got []string
 			for _, s := range reports(config.Target{OnPrem: config.OnPrem{Report: config.Report{Folder: env.Reports}}}, env) {
-				got = append(got, s.status+" "+s.what)
+				got = append(got, s.Status+" "+s.What)
 			}
 			assert.Equal(t, c.want, got)
 		})

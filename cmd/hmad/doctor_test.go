@@ -206,9 +206,9 @@ func TestReachableAtHome(t *testing.T) {
 // Both commands give the same code for the same results.
 func TestTheDoctorsExitCode(t *testing.T) {
 	for status, code := range map[string]int{works: exitOK, off: exitOK, skipped: exitOK, warned: exitWarned, unclear: exitUndecided, broken: exitFailed} {
-		assert.Equal(t, code, worse(exitOK, []step{{status: works}, {status: status}}), status)
+		assert.Equal(t, code, worse(exitOK, []step{{Status: works}, {Status: status}}), status)
 	}
-	assert.Equal(t, exitFailed, worse(exitFailed, []step{{status: unclear}}), "failed outranks undecided")
+	assert.Equal(t, exitFailed, worse(exitFailed, []step{{Status: unclear}}), "failed outranks undecided")
 	assert.Equal(t, exitUndecided, worst(exitUndecided, exitWarned), "undecided outranks warned")
 	for _, outcome := range []check.Result{
 		{Report: check.Report{}},

@@ -21,7 +21,7 @@ const askTimeout = 5 * time.Second
 func (c *cli) webSteps(ctx context.Context) []step {
 	steps := append([]step{webConfig(*c.web.WebConfigFile)}, secretSteps(webSecrets(*c.web.WebConfigFile))...)
 	if *c.web.WebSystemdSocket {
-		steps = append(steps, step{what: "web listener", status: off, detail: "by --web.systemd-socket: systemd opens it"})
+		steps = append(steps, step{What: "web listener", Status: off, Detail: "by --web.systemd-socket: systemd opens it"})
 	} else {
 		for _, address := range *c.web.WebListenAddresses {
 			steps = append(steps, c.webListener(ctx, "web listener", "--web.listen-address", address))
@@ -37,12 +37,12 @@ func (c *cli) webSteps(ctx context.Context) []step {
 func webConfig(file string) step {
 	const what = "web config"
 	if file == "" {
-		return step{what: what, status: off, detail: "--web.config.file is not set: no TLS, no password"}
+		return step{What: what, Status: off, Detail: "--web.config.file is not set: no TLS, no password"}
 	}
 	if err := validateWeb(file); err != nil {
 		return step{what, broken, file + ": " + err.Error(), "see docs/credentials.md, the page and the metrics"}
 	}
-	return step{what: what, status: works, detail: file}
+	return step{What: what, Status: works, Detail: file}
 }
 
 // webListener tries to listen, and asks who does where somebody does already.
@@ -55,7 +55,7 @@ func (c *cli) webListener(ctx context.Context, what, flag, address string) step 
 		return step{what, broken, oneLine(err), "choose an address of this host, and a port that hmad may open, in " + flag}
 	}
 	_ = l.Close() // opened to see that it can be
-	return step{what: what, status: works, detail: address + " is free for hmad run"}
+	return step{What: what, Status: works, Detail: address + " is free for hmad run"}
 }
 
 // occupant is what has an address of this host.
@@ -73,9 +73,9 @@ func (c *cli) taken(ctx context.Context, what, flag, address string) step {
 	wants, err := readDemands(*c.web.WebConfigFile)
 	switch {
 	case who == healthy:
-		return step{what: what, status: works, detail: address + " is used by the running hmad, which is healthy"}
+		return step{What: what, Status: works, Detail: address + " is used by the running hmad, which is healthy"}
 	case who == guarded && err == nil && !wants.none():
-		return step{what: what, status: works, detail: address + " is taken, and requires what the web config sets: probably the running hmad"}
+		return step{What: what, Status: works, Detail: address + " is taken, and requires what the web config sets: probably the running hmad"}
 	default:
 		return step{what, broken, address + " is used by something other than an hmad with these settings", "stop what uses it, or choose another " +
 			"address in " + flag}

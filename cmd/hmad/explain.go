@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,26 +13,58 @@ import (
 	"github.com/hmad/hmad/internal/near"
 )
 
+// explanation is what there is to know of a name.
+type explanation struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"`
+	Severity string   `json:"severity,omitempty"`
+	Means    string   `json:"means"`
+	Causes   []string `json:"causes,omitempty"`
+	Verify   string   `json:"verify,omitempty"`
+	Who      []string `json:"who,omitempty"`
+	Fix      string   `json:"fix,omitempty"`
+	Mended   string   `json:"mended,omitempty"`
+	Look     string   `json:"look,omitempty"`
+	Source   string   `json:"source,omitempty"`
+	More     string   `json:"more,omitempty"`
+
+	names []string // by which it is asked for
+}
+
 // explain prints what the argument names: a reason by its full or short name or
 // by its alert, all of a check, an alert about hmad itself by its name or reason,
-// a class of error, a metric; or every reason.
+// a class of error, a metric; without one an index of all but the metrics.
 func (c *cli) explain(ctx context.Context) int {
-	found := false
-	for _, d := range catalog.Defs() {
-		here := c.explainCheck(d)
-		if here && c.reason != "" {
-			c.last(ctx, d)
-		}
-		found = found || here
-	}
-	found = c.explainAlert() || found
-	found = c.explainClass() || found
-	found = c.explainMetric() || found
-	if !found {
+	found := c.asked(slices.Concat(ofChecks(), ofAlerts(), ofClasses(), ofMetrics()))
+	if len(found) == 0 {
 		return c.fail(exitUndecided, fmt.Errorf("got reason %q, want one that `hmad explain` lists, an alert or a class of error%s",
 			c.reason, near.Hint(c.reason, explained())))
 	}
+	p := newPrinter(c.stdout, true)
+	switch {
+	case c.output == "json":
+		if err := printJSON(c.stdout, found); err != nil {
+			return c.fail(exitUndecided, err)
+		}
+	case c.reason == "":
+		p.index(found)
+	default:
+		for _, e := range found {
+			p.explanation(e)
+		}
+		c.lastRuns(ctx, found, p)
+	}
 	return exitOK
+}
+
+// asked returns those that the argument names; without one all but the metrics.
+func (c *cli) asked(all []explanation) []explanation {
+	return slices.DeleteFunc(all, func(e explanation) bool {
+		if c.reason == "" {
+			return e.Kind == "metric"
+		}
+		return !slices.Contains(e.names, c.reason)
+	})
 }
 
 // explained lists every name that explain takes.
@@ -51,84 +84,101 @@ func explained() []string {
 	return names
 }
 
-// explainCheck prints what of the check the argument names, and says whether
-// it names anything of it.
-func (c *cli) explainCheck(d *check.Def) (found bool) {
-	if c.reason == "" || c.reason == d.Name {
-		fmt.Fprintf(c.stdout, "%s\n  %s\n\n", d.Name, d.Doc)
-		found = true
-	}
-	for _, r := range d.Reasons {
-		full := d.Name + "." + r.Name
-		if slices.Contains([]string{"", d.Name, r.Name, full, catalog.AlertName(d.Name, r.Name)}, c.reason) {
-			c.entry(full, string(r.Severity), r.Summary, r.Fix, r.Runbook, catalog.RunbookURL(d.Name, r.Name))
-			found = true
+// ofChecks explains every check and reason.
+func ofChecks() (all []explanation) {
+	for _, d := range catalog.Defs() {
+		all = append(all, explanation{Name: d.Name, Kind: "check", Means: d.Doc, names: []string{d.Name}})
+		for _, r := range d.Reasons {
+			book := cmp.Or(r.Runbook, &check.Runbook{})
+			full := d.Name + "." + r.Name
+			all = append(all, explanation{Name: full, Kind: "reason", Severity: string(r.Severity), Means: r.Summary, Causes: book.Causes,
+				Verify: book.Verify, Who: book.Who(), Fix: r.Fix, Mended: book.Mended, Source: book.Source, More: catalog.RunbookURL(d.Name, r.Name),
+				names: []string{d.Name, r.Name, full, catalog.AlertName(d.Name, r.Name)}})
 		}
 	}
-	return found
+	return all
 }
 
-// entry prints what there is to know of a reason, or of an alert about hmad,
-// which has no runbook of this form.
-func (c *cli) entry(name, severity, means, fix string, book *check.Runbook, more string) {
-	fmt.Fprintf(c.stdout, "%s (%s)\n  means:  %s\n", name, severity, means)
-	if book != nil {
-		for i, cause := range book.Causes {
-			fmt.Fprintf(c.stdout, "  cause %d: %s\n", i+1, cause)
-		}
-		fmt.Fprintf(c.stdout, "  verify: %s\n  who:    %s\n", book.Verify, strings.Join(book.Who(), "; "))
-	}
-	fmt.Fprintf(c.stdout, "  fix:    %s\n", fix)
-	if book != nil {
-		fmt.Fprintf(c.stdout, "  mended: %s\n  source: %s\n", book.Mended, book.Source)
-	}
-	fmt.Fprintf(c.stdout, "  more:   %s\n\n", more)
-}
-
-// explainAlert prints the alert about hmad itself that the argument names.
-func (c *cli) explainAlert() (found bool) {
+// ofAlerts explains the alerts about hmad itself.
+func ofAlerts() (all []explanation) {
 	for _, a := range catalog.OwnAlerts() {
-		if c.reason == a.Name || c.reason != "" && c.reason == a.Reason || ofOwn(c.reason, a.Reason) {
-			c.entry(a.Name, a.Severity, a.Summary, a.Fix, nil, a.Runbook)
-			found = true
+		names := []string{a.Name, a.Reason, "hmad." + a.Reason}
+		for _, check := range catalog.Names() {
+			names = append(names, check+"."+a.Reason) // as subjects show it: mailbox_sync.undecided
 		}
+		all = append(all, explanation{Name: a.Name, Kind: "alert", Severity: a.Severity, Means: a.Summary, Fix: a.Fix, More: a.Runbook, names: names})
 	}
-	return found
+	return all
 }
 
-// ofOwn reports whether name is the reason of an alert about hmad itself, with
-// a check before it as subjects show it: mailbox_sync.undecided, hmad.reload_failed.
-func ofOwn(name, reason string) bool {
-	of, rest, dotted := strings.Cut(name, ".")
-	return dotted && rest == reason && (of == "hmad" || catalog.Find(of) != nil)
-}
-
-// explainMetric prints the metric that the argument names.
-func (c *cli) explainMetric() bool {
-	for _, m := range append(catalog.Metrics(), exporter.Own...) {
-		if m.Name == c.reason {
-			fmt.Fprintf(c.stdout, "%s (a metric: %s)\n  means:  %s\n\n", m.Name, m.Kind, m.Help)
-			return true
-		}
-	}
-	return false
-}
-
-// explainClass prints the class of error that the argument names: why a check
-// could not tell.
-func (c *cli) explainClass() bool {
+// ofClasses explains the classes of error: why a check could not tell.
+func ofClasses() (all []explanation) {
 	for _, class := range check.Classes {
-		if class.Name == c.reason {
-			fmt.Fprintf(c.stdout, "%s (a class of error: a check cannot tell)\n  means:  %s\n  look:   %s\n  more:   %s\n\n", class, class.Means, class.Look, catalog.UndecidedRunbook)
-			return true
+		all = append(all, explanation{Name: class.Name, Kind: "class of error", Means: class.Means, Look: class.Look, More: catalog.UndecidedRunbook,
+			names: []string{class.Name}})
+	}
+	return all
+}
+
+// ofMetrics explains the metrics.
+func ofMetrics() (all []explanation) {
+	for _, m := range append(catalog.Metrics(), exporter.Own...) {
+		all = append(all, explanation{Name: m.Name, Kind: "metric", Severity: string(m.Kind), Means: m.Help, names: []string{m.Name}})
+	}
+	return all
+}
+
+// index prints a line for each.
+func (p *printer) index(all []explanation) {
+	longest := 0
+	for _, e := range all {
+		longest = max(longest, len(e.Name))
+	}
+	for _, e := range all {
+		p.line("%s", cut(fmt.Sprintf("%-*s  %-8s  %s", longest, e.Name, cmp.Or(e.Severity, e.Kind), e.Means), p.width))
+	}
+}
+
+// explanation prints all that there is to know of a name.
+func (p *printer) explanation(e explanation) {
+	kind := cmp.Or(e.Severity, e.Kind)
+	if e.Kind == "metric" {
+		kind = "a metric: " + e.Severity
+	}
+	p.line("%s (%s)", p.paint("1", e.Name), kind)
+	for _, f := range []struct{ name, text string }{
+		{"means", e.Means}, {"causes", numbered(e.Causes)}, {"verify", e.Verify}, {"who", strings.Join(e.Who, "; ")}, {"fix", e.Fix},
+		{"mended", e.Mended}, {"look", e.Look}, {"source", e.Source}, {"more", e.More},
+	} {
+		if f.text != "" {
+			p.field(f.name, f.text)
 		}
 	}
-	return false
+	p.line("")
+}
+
+// numbered returns a line for each cause.
+func numbered(causes []string) string {
+	lines := make([]string, len(causes))
+	for i, cause := range causes {
+		lines[i] = fmt.Sprintf("%d. %s", i+1, cause)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lastRuns prints the timeline and the commands to repeat by hand of the checks
+// among what was found.
+func (c *cli) lastRuns(ctx context.Context, found []explanation, p *printer) {
+	for _, d := range catalog.Defs() {
+		if slices.ContainsFunc(found, func(e explanation) bool { return e.Name == d.Name || strings.HasPrefix(e.Name, d.Name+".") }) {
+			c.last(ctx, d, p)
+		}
+	}
 }
 
 // last prints the timeline and the commands to repeat by hand of the check's
 // last runs, as the running daemon knows them.
-func (c *cli) last(ctx context.Context, d *check.Def) {
+func (c *cli) last(ctx context.Context, d *check.Def, p *printer) {
 	var doc struct {
 		Results []struct {
 			Check, Target    string
@@ -136,20 +186,20 @@ func (c *cli) last(ctx context.Context, d *check.Def) {
 		}
 	}
 	if err := c.asking.get(ctx, "/api/v1/results", &doc); err != nil {
-		fmt.Fprintf(c.stdout, "To see it now, with the commands that repeat it: `hmad check %s`, or the status page (%s).\n", d.Name, err)
+		p.text("", fmt.Sprintf("To see it now, with the commands that repeat it: `hmad check %s`, or the status page (%s).", d.Name, err), 0)
 		return
 	}
 	for _, r := range doc.Results {
 		if r.Check != d.Name || len(r.Timeline)+len(r.Repeat) == 0 {
 			continue
 		}
-		fmt.Fprintf(c.stdout, "%s of %s, as the daemon saw it last\n", r.Check, r.Target)
+		p.line("%s of %s, as the daemon saw it last", r.Check, r.Target)
 		for _, line := range r.Timeline {
-			fmt.Fprintf(c.stdout, "  %s\n", line)
+			p.line("  %s", line)
 		}
 		for _, command := range r.Repeat {
-			fmt.Fprintf(c.stdout, "  repeat: %s\n", command)
+			p.line("  repeat: %s", command)
 		}
-		fmt.Fprintln(c.stdout)
+		p.line("")
 	}
 }

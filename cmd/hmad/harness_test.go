@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(signalled(args))
 	}
+	os.Setenv("COLUMNS", "1000") // tests look for texts in one piece; those of the width set their own
 	goleak.VerifyTestMain(m)
 }
 

@@ -17,8 +17,13 @@ import (
 var version = "dev"
 
 func (c *cli) version(context.Context) int {
-	fmt.Fprintf(c.stdout, "hmad %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintln(c.stdout, versionLine())
 	return exitOK
+}
+
+// versionLine says what this program is and what built it.
+func versionLine() string {
+	return fmt.Sprintf("hmad %s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func (c *cli) configExample(context.Context) int {

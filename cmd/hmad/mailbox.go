@@ -28,10 +28,16 @@ type asking struct{ url, caFile, username, passwordFile string }
 // runMailbox is the command mailbox: it asks the running daemon.
 func (c *cli) runMailbox(ctx context.Context) int {
 	found, err := c.asking.mailbox(ctx, c.mailbox)
+	if err == nil && c.output == "json" {
+		err = printJSON(c.stdout, found)
+	}
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
-	for _, m := range found {
+	if c.output == "json" {
+		return exitOK
+	}
+	for _, m := range found.Mailboxes {
 		fmt.Fprintf(c.stdout, "%s of %s: %s\n", cmp.Or(m.Mailbox, "the mailbox"), m.Target, m.State)
 		for _, line := range []struct {
 			name string
@@ -63,10 +69,9 @@ func distance(d time.Duration) string {
 }
 
 // mailbox looks a mailbox up. No error contains the address.
-func (a asking) mailbox(ctx context.Context, query string) ([]exporter.Mailbox, error) {
-	var doc exporter.Mailboxes
-	err := a.get(ctx, "/api/v1/mailbox?q="+url.QueryEscape(query), &doc)
-	return doc.Mailboxes, err
+func (a asking) mailbox(ctx context.Context, query string) (doc exporter.Mailboxes, err error) {
+	err = a.get(ctx, "/api/v1/mailbox?q="+url.QueryEscape(query), &doc)
+	return doc, err
 }
 
 // get reads the daemon's JSON at path. No error contains the path.

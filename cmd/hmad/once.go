@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +27,7 @@ func (c *cli) runOnce(ctx context.Context) int {
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
-	results := runAll(ctx, checks, file.ConfirmAfter)
+	results := c.runAll(ctx, checks, file.ConfirmAfter)
 	if ctx.Err() != nil {
 		return c.fail(exitUndecided, fmt.Errorf("interrupted"))
 	}
@@ -71,15 +70,19 @@ func targetNames(checks []*check.Check) []string {
 	return names
 }
 
-// runAll runs the checks side by side and gives their results in order.
-func runAll(ctx context.Context, checks []*check.Check, confirmAfter time.Duration) []check.Result {
+// runAll runs the checks side by side and returns their results in order.
+// Standard error shows how far it is.
+func (c *cli) runAll(ctx context.Context, checks []*check.Check, confirmAfter time.Duration) []check.Result {
 	results := make([]check.Result, len(checks))
 	runner := &runs.Runner{Now: now, ConfirmAfter: confirmAfter, Log: zap.NewNop()}
+	shown := newProgress(c.stderr, len(checks))
 	var group errgroup.Group
 	group.SetLimit(maxRuns)
 	for i, ch := range checks {
 		group.Go(func() error {
+			shown.begin(ch.ID())
 			results[i], _ = runner.Run(ctx, ch)
+			shown.end(results[i])
 			return nil
 		})
 	}
@@ -89,10 +92,7 @@ func runAll(ctx context.Context, checks []*check.Check, confirmAfter time.Durati
 
 func (c *cli) print(results []check.Result) error {
 	if c.output == "json" {
-		enc := json.NewEncoder(c.stdout)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(exporter.Document(results))
+		return printJSON(c.stdout, exporter.Document(results))
 	}
 	return newPrinter(c.stdout, c.verbose).results(results)
 }

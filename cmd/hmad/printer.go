@@ -1,35 +1,26 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hmad/hmad/internal/check"
 )
 
-// printer writes results for people. Colour only on a terminal.
+// printer writes text for people: in colour on a terminal alone, and no wider
+// than it, but for commands, which are there to be copied.
 type printer struct {
 	w       io.Writer
+	width   int // letters in a line
 	colour  bool
 	verbose bool // every note, not only the command that repeats the request
 	err     error
 }
 
 func newPrinter(w io.Writer, verbose bool) *printer {
-	return &printer{w: w, colour: isTerminal(w) && os.Getenv("NO_COLOR") == "", verbose: verbose}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return &printer{w: w, width: columns(w), colour: colours(w), verbose: verbose}
 }
 
 // marks are an outcome's sign and colour.
@@ -93,7 +84,7 @@ func (p *printer) finding(f check.Finding) {
 	if f.Carried {
 		severity += ", not judged by this run"
 	}
-	p.line("  %s (%s): %s", p.paint("1", f.Reason.Name), severity, f.Detail)
+	p.text("  "+p.paint("1", f.Reason.Name)+" ("+severity+"): ", f.Detail, 4)
 	if len(f.About) > 0 {
 		p.field("about", strings.Join(f.About, ", "))
 	}
@@ -107,7 +98,7 @@ func (p *printer) notes(r check.Report, outcome check.Outcome) {
 	for _, n := range r.Notes {
 		switch {
 		case p.verbose:
-			p.line("  %s", p.paint("90", n.Text))
+			p.note(n)
 		case n.Kind == check.Timeline:
 			p.line("    %s", n.Text)
 		}
@@ -116,10 +107,19 @@ func (p *printer) notes(r check.Report, outcome check.Outcome) {
 	if p.verbose || outcome == check.Passed || len(commands) == 0 {
 		return
 	}
-	p.field("repeat", commands[0])
+	p.line("    %-7s %s", "repeat:", commands[0])
 	if n := len(commands) - 1; n > 0 {
 		p.field("", fmt.Sprintf("(%d more with --verbose)", n))
 	}
+}
+
+// note prints a note as it is where it is there to be copied or has columns.
+func (p *printer) note(n check.Note) {
+	if n.Kind == check.Repeat || n.Kind == check.Timeline {
+		p.line("  %s", p.paint("90", n.Text))
+		return
+	}
+	p.line("%s", p.paint("90", wrap("  ", n.Text, 4, p.width)))
 }
 
 // field prints a named text, its further lines under the first.
@@ -127,7 +127,20 @@ func (p *printer) field(name, text string) {
 	if name != "" {
 		name += ":"
 	}
-	p.line("    %-7s %s", name, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n            "))
+	p.text(fmt.Sprintf("    %-7s ", name), text, 12)
+}
+
+// text prints a text after a prefix, its further lines with indent blanks.
+func (p *printer) text(prefix, text string, indent int) {
+	p.line("%s", wrap(prefix, text, indent, p.width))
+}
+
+// printJSON writes v for programs, and for people who read it all the same.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
 func (p *printer) paint(colour, s string) string {

@@ -32,7 +32,7 @@ func secretSteps(all []config.SecretFile) []step {
 	const what = "secret files"
 	open := exposed(all)
 	if len(all) > 0 && len(open) == 0 {
-		return []step{{what: what, status: works, detail: fmt.Sprintf("none is readable by all (files: %d)", len(all))}}
+		return []step{{What: what, Status: works, Detail: fmt.Sprintf("none is readable by all (files: %d)", len(all))}}
 	}
 	var steps []step
 	for _, f := range open {

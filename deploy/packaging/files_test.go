@@ -218,17 +218,26 @@ func TestManPageAndCompletions(t *testing.T) {
 	text, err := tryOutput(man)
 	require.NoError(t, err)
 	assert.Contains(t, text, "hmad - watch hybrid Modern Authentication for Outlook mobile")
-	assert.Contains(t, text, "--web.listen-address")
+	for _, part := range []string{"--web.listen-address", "\nFILES\n", "\nEXIT STATUS\n", "\nENVIRONMENT\n", "\nSEE ALSO\n"} {
+		assert.Contains(t, text, part)
+	}
 	assert.Regexp(t, `\n +First config: +hmad config example`, text, "the examples keep their lines")
 	assert.Contains(t, output(t, "lexgrog", into+"/usr/share/man/man1/hmad.1.gz"), `"hmad - watch hybrid`, "as whatis has it")
 
 	words := func(typed string) []string {
-		return strings.Fields(output(t, "bash", "-c", `PATH=$1/usr/bin:$PATH; . "$1/usr/share/bash-completion/completions/hmad"
-			COMP_WORDS=($2); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _hmad_bash_autocomplete; echo "${COMPREPLY[@]}"`, "-", into, typed))
+		return slices.Compact(strings.Fields(output(t, "bash", "-c", `PATH=$1/usr/bin:$PATH; . "$1/usr/share/bash-completion/completions/hmad"
+			COMP_WORDS=($2); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _hmad_bash_autocomplete; echo "${COMPREPLY[@]}"`, "-", into, typed)))
 	}
 	assert.Equal(t, []string{"check"}, words("hmad che"))
 	assert.Equal(t, []string{"--storage.path"}, words("hmad run --sto"))
+	assert.Equal(t, []string{"activesync"}, words("hmad check act"), "checks")
+	assert.Equal(t, []string{"activesync.bearer_missing"}, words("hmad explain activesync.bearer_m"), "reasons")
+	assert.Equal(t, []string{"autodiscover.url_missing"}, words("hmad demo --break autodiscover.url_miss"), "faults")
+	assert.Equal(t, []string{"json"}, words("hmad doctor --output js"), "values of a flag")
 	zsh, err := os.ReadFile(into + "/usr/share/zsh/vendor-completions/_hmad")
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(zsh), "#compdef hmad\n"), "where zsh looks for it")
+	fish := output(t, "fish", "-N", "-c", `set -gx PATH $argv[1]/usr/bin $PATH; source $argv[1]/usr/share/fish/vendor_completions.d/hmad.fish
+		complete -C "hmad check act"; complete -C "hmad explain activesync.bearer_m"`, into)
+	assert.Equal(t, []string{"activesync", "activesync.bearer_missing"}, lines(fish))
 }

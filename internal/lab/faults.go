@@ -47,6 +47,11 @@ func allFaults(f Facts, keys *keyring) []fault {
 	)
 }
 
+// FaultNames returns the names of all faults of a lab with Exchange Online.
+func FaultNames() []string {
+	return namesOf(slices.Concat(allFaults(Facts{}, nil), onlineFaults(DefaultEvery)))
+}
+
 // ownSide ends the names of faults that lead to no finding: they are on hmad's
 // own side of its questions to Exchange Online.
 const ownSide = "exchange_online"
@@ -88,7 +93,7 @@ func (l *Lab) Set(name string, on bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.ContainsFunc(l.faults, func(f fault) bool { return f.name == name }) {
-		return fmt.Errorf("%w %q%s", ErrUnknownFault, name, near.Hint(name, l.names()))
+		return fmt.Errorf("%w %q%s", ErrUnknownFault, name, near.Hint(name, namesOf(l.faults)))
 	}
 	if l.on[name] != on {
 		l.opt.Log("fault %s: %s", name, map[bool]string{true: "on", false: "off"}[on])
@@ -125,10 +130,10 @@ func (l *Lab) behaviour(where string) behaviour {
 	return b
 }
 
-// names lists the faults' names.
-func (l *Lab) names() []string {
-	names := make([]string, len(l.faults))
-	for i, f := range l.faults {
+// namesOf returns the faults' names.
+func namesOf(faults []fault) []string {
+	names := make([]string, len(faults))
+	for i, f := range faults {
 		names[i] = f.name
 	}
 	return names
