@@ -60,7 +60,7 @@ func TestEveryFaultPagesOnce(t *testing.T) {
 	slices.SortStableFunc(records, func(a, b record) int { return cmp.Compare(place[a.name], place[b.name]) })
 	t.Logf("%d scenarios in %s, targets without a fault beside them; nothing else was told\n%s", len(records), time.Since(began).Round(time.Second), table(records))
 	if *onlyScenarios == "" {
-		t.Run("what people read", func(t *testing.T) { readable(t, records) })
+		t.Run("what people read", func(t *testing.T) { readsWell(t, records) })
 		keepTable(t, records)
 	}
 }
@@ -111,8 +111,8 @@ func (r record) judge(t *testing.T, prometheus string) {
 	}
 }
 
-// readable renders the page of one trial as the shipped template has it.
-func readable(t *testing.T, records []record) {
+// readsWell renders the page of one trial as the shipped template has it.
+func readsWell(t *testing.T, records []record) {
 	i := slices.IndexFunc(records, func(r record) bool { return r.name == "activesync.bearer_missing" })
 	require.GreaterOrEqual(t, i, 0)
 	_, reason := findReason("activesync.bearer_missing")
