@@ -78,6 +78,9 @@ func (a asking) mailbox(ctx context.Context, query string) (doc exporter.Mailbox
 func (a asking) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
+	if u, err := url.Parse(a.url); err != nil || u.User != nil || strings.ContainsAny(a.url, "@?#") {
+		return errors.New("--web.url: want a URL such as http://127.0.0.1:9749; name and password come from --web.username and --web.password-file")
+	}
 	client, err := a.client()
 	if err != nil {
 		return err

@@ -131,3 +131,12 @@ func TestWhoMayLookUp(t *testing.T) {
 	assert.Equal(t, exitUndecided, code)
 	assert.Contains(t, stderr, "--web.password-file: ")
 }
+
+func TestTheDaemonsURLHoldsNoSecret(t *testing.T) {
+	for _, url := range []string{"http://svc:S3cret@127.0.0.1:1", "http://svc:S3cret%zz@127.0.0.1:1", "http://127.0.0.1:1/?token=S3cret", "http://127.0.0.1:1/#S3cret"} {
+		p := start(t, "mailbox", "jane@contoso.com", "--web.url="+url)
+		<-p.exited
+		assert.Contains(t, p.stderr.String(), "--web.username and --web.password-file")
+		assert.NotContains(t, p.stderr.String(), "S3cret", url)
+	}
+}

@@ -82,18 +82,19 @@ func TestAReloadTellsAgainOfNoFile(t *testing.T) {
 func TestTheWebConfigsErrorsShowNoValue(t *testing.T) {
 	config := write(t, t.TempDir(), "hmad.yaml", sixLines)
 	for name, text := range map[string]string{
-		"a password for the users":     "basic_auth_users: S3cret\n",
-		"a user without a mapping":     "basic_auth_users: [prometheus, S3cret]\n",
-		"a password for the hash":      "basic_auth_users: {prometheus: S3cret}\n",
-		"a password for a section":     "tls_server_config: S3cret\n",
-		"a password for a key":         "S3cret: prometheus\n",
-		"a password for a cipher":      "tls_server_config: {cipher_suites: [S3cret]}\n",
-		"a password for a version":     "tls_server_config: {min_version: S3cret}\n",
-		"a password for a curve":       "tls_server_config: {curve_preferences: [S3cret]}\n",
-		"a password for a switch":      "http_server_config: {http2: S3cret}\n",
-		"a password for a header":      "http_server_config: {headers: {S3cret: x}}\n",
-		"a password in a header":       "http_server_config: {headers: {X-Frame-Options: S3cret}}\n",
-		"a password for client's kind": "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: S3cret}\n",
+		"a password for the users":      "basic_auth_users: S3cret\n",
+		"a user without a mapping":      "basic_auth_users: [prometheus, S3cret]\n",
+		"a password for the hash":       "basic_auth_users: {prometheus: S3cret}\n",
+		"a password for a section":      "tls_server_config: S3cret\n",
+		"a password for a key":          "S3cret: prometheus\n",
+		"a password for a cipher":       "tls_server_config: {cipher_suites: [S3cret]}\n",
+		"a password for a version":      "tls_server_config: {min_version: S3cret}\n",
+		"a password for a curve":        "tls_server_config: {curve_preferences: [S3cret]}\n",
+		"a password for a switch":       "http_server_config: {http2: S3cret}\n",
+		"a password for a header":       "http_server_config: {headers: {S3cret: x}}\n",
+		"a password in a header":        "http_server_config: {headers: {X-Frame-Options: S3cret}}\n",
+		"a password for the key's file": "tls_server_config: {cert_file: cert.pem, key_file: S3cret}\n",
+		"a password for client's kind":  "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: S3cret}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

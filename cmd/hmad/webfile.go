@@ -63,6 +63,16 @@ func (f webFile) files(path string) map[string]string {
 	return all
 }
 
+// shown returns the name of a file that a setting of the web config names, as far
+// as an error may show it: as the file has it, it may be the secret itself.
+func (f webFile) shown(setting, name string) string {
+	text := map[string]string{"cert_file": f.TLS.CertFile, "key_file": f.TLS.KeyFile, "client_ca_file": f.TLS.ClientCAFile}[setting]
+	if shown := config.ShownFile(text); shown != text {
+		return shown
+	}
+	return name
+}
+
 // validateWeb judges a web config as the toolkit does. Its errors do not name it.
 func validateWeb(path string) error {
 	err := readable(path)
@@ -91,8 +101,8 @@ func readable(path string) error {
 	}
 	files := conf.files(path)
 	for _, setting := range slices.Sorted(maps.Keys(files)) {
-		if _, err := readFile(files[setting], maxWebFile); err != nil {
-			return fmt.Errorf("tls_server_config.%s: %w", setting, err)
+		if _, err := config.ReadFile(files[setting], maxWebFile); err != nil {
+			return fmt.Errorf("tls_server_config.%s: %s: %w", setting, conf.shown(setting, files[setting]), err)
 		}
 	}
 	return nil

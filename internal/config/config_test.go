@@ -109,12 +109,16 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(six))
 	f.Add([]byte("targets: [{name: a, connect_to: {\"a:1\": \"b:2\"}}]"))
 	f.Add([]byte("a: &a [*a]"))
+	for _, text := range oddly {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := config.Parse("hmad.yaml", data)
 		require.True(t, file != nil || err != nil)
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
 				require.True(t, strings.HasPrefix(line, "hmad.yaml:"), line)
+				require.NotContains(t, line, "S3~cret")
 			}
 		}
 	})

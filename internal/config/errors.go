@@ -104,7 +104,8 @@ var (
 	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type .*$`)
 	unquotedForm  = regexp.MustCompile(`(?i)^(.*\bfield |.*\b(?:unknown|invalid) [a-z ]{0,20}: )(\S+)(.*)$`)
 	quotedForm    = regexp.MustCompile("'.*'|\".*\"|`.*`")
-	yamlWrongType = regexp.MustCompile("^cannot unmarshal (!!\\w+)(?: `(.*)`)? into (.*)$")
+	yamlWrongType = regexp.MustCompile("^cannot unmarshal (.*) into (.*)$")
+	yamlScalar    = regexp.MustCompile("^!!(?:str|int|float|bool|timestamp) `(.*)`$")
 )
 
 // fromYAML returns the errors in an error of the YAML library.
@@ -161,20 +162,36 @@ func yamlMessage(text string) string {
 		return "unknown key " + Shown(m[1])
 	}
 	if m := yamlWrongType.FindStringSubmatch(text); m != nil {
-		want, ok := wanted[m[3]]
+		want, ok := wanted[m[2]]
 		if !ok {
-			want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[3], "[]")]
+			want = map[bool]string{true: "a list", false: "a mapping"}[strings.HasPrefix(m[2], "[]")]
 		}
-		got := Shown(m[2])
-		if strings.HasSuffix(m[2], "...") { // the library has cut it: its form cannot be judged
-			got = withheld
-		}
-		if m[2] == "" {
-			got = map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"}[m[1]]
-		}
-		return fmt.Sprintf("got %s, want %s", got, want)
+		return fmt.Sprintf("got %s, want %s", yamlGot(m[1]), want)
+	}
+	if strings.HasPrefix(text, "did not find expected ") { // a fixed text, whose quotes hold no value
+		return text
 	}
 	return ShownQuotes(text)
+}
+
+// yamlGot says what the library found: a tag and a value in quotes, of which it
+// writes the first bytes only where it is long. Of a list or a mapping it writes
+// no quotes.
+func yamlGot(text string) string {
+	for tag, kind := range map[string]string{"!!seq": "a list", "!!map": "a mapping", "!!null": "nothing"} {
+		if strings.HasPrefix(text, tag) {
+			return kind
+		}
+	}
+	m := yamlScalar.FindStringSubmatch(text)
+	switch {
+	case m == nil:
+		return "a value with a tag"
+	case strings.HasSuffix(m[1], "..."): // cut: its form cannot be judged
+		return withheld
+	default:
+		return Shown(m[1])
+	}
 }
 
 // ShownQuotes returns the text of an error of a YAML library, or of one that

@@ -47,6 +47,27 @@ func TestAWordWithoutQuotesIsNotShown(t *testing.T) {
 	}
 }
 
+// oddly are texts with a secret at places where YAML has names of its own, or
+// nothing.
+var oddly = []string{
+	"confirm_after: !S3~cret x\n", "confirm_after: !!S3~cret x\n", "confirm_after: !<tag:S3~cret> x\n", "confirm_after: !!int S3~cret\n",
+	"confirm_after: &S3~cret x\n", "confirm_after: *S3~cret\n", "confirm_after: !!binary S3~cret\n", "confirm_after: \"\\xS3~cret\"\n",
+	"targets: !!map S3~cret\n", "targets: !!seq S3~cret\n", "targets: !!set {S3~cret}\n", "targets: &a [S3~cret, *a]\n", "targets: [S3~cret\n",
+	"? S3~cret\n: x\n", "? [S3~cret]\n: x\n", "S3~cret: 1\nS3~cret: 2\n", "<<: S3~cret\n", "targets: [{<<: {S3~cret: 1}}]\n",
+	"%S3~cret\n---\n", "%YAML S3~cret\n---\n", "---\nS3~cret\n---\nS3~cret\n", "\tS3~cret\n", "a: |S3~cret\n", "a: `S3~cret", "a: {S3~cret",
+	"targets:\n- checks:\n    S3~cret: {schedule: S3~cret}\n", "targets:\n- connect_to: {S3~cret: [S3~cret]}\n",
+}
+
+func TestASecretWhereYAMLHasNamesOfItsOwn(t *testing.T) {
+	for _, text := range oddly {
+		_, err := config.Parse("hmad.yaml", []byte(text))
+		require.Error(t, err, text)
+		assert.NotContains(t, err.Error(), "S3~c", text)
+	}
+	_, err := config.Parse("hmad.yaml", []byte("targets: [a\n"))
+	assert.ErrorContains(t, err, "did not find expected ',' or ']'", "what YAML wants is shown")
+}
+
 func TestAScheduleWithoutQuotes(t *testing.T) {
 	for _, value := range []string{"*/5 * * * *", "@hourly", "* * * * *"} {
 		for _, form := range []string{"    checks: {activesync: {schedule: %s}}\n", "    checks:\n\n      activesync:\n        schedule: %s\n"} {

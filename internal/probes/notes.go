@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -130,9 +131,13 @@ func guard(name, value string) string {
 	case "Refresh":
 		return cutRefresh(value)
 	default:
-		return value
+		return urlForm.ReplaceAllStringFunc(value, guardURL)
 	}
 }
+
+// urlForm is a URL within the value of a header, such as a challenge's or a Link's.
+// with credentials, a query or a fragment.
+var urlForm = regexp.MustCompile(`https?://[^\s"'<>,;?#@]*[?#@][^\s"'<>,;]*`)
 
 // cutRefresh returns the value of a Refresh header, "5; url=https://…", with its
 // URL as far as it may be shown.

@@ -94,13 +94,17 @@ func TestSamplesNameTheAddressOnlyAmongSeveral(t *testing.T) {
 
 func TestNoHeaderShowsCredentialsOrAQuery(t *testing.T) {
 	for name, c := range map[string]struct{ header, value, want string }{
-		"credentials":             {"Location", "https://svc:S3cret@mail.contoso.com/a", "https://mail.contoso.com/a"},
-		"a query and a fragment":  {"Location", "https://mail.contoso.com/a?S3cret#S3cret", "https://mail.contoso.com/a?…"},
-		"a fragment":              {"Content-Location", "/a#S3cret", "/a"},
-		"no URL":                  {"X-Ms-Location", "https://svc:S3cret%zz@mail.contoso.com", "(not a URL)"},
-		"a refresh":               {"Refresh", "5; url=https://svc:S3cret@mail.contoso.com/a?S3cret", "5; url=https://mail.contoso.com/a?…"},
-		"a refresh of this page":  {"Refresh", "5", "5"},
-		"a cookie":                {"Set-Cookie", "a=S3cret", "a=…"},
+		"credentials":            {"Location", "https://svc:S3cret@mail.contoso.com/a", "https://mail.contoso.com/a"},
+		"a query and a fragment": {"Location", "https://mail.contoso.com/a?S3cret#S3cret", "https://mail.contoso.com/a?…"},
+		"a fragment":             {"Content-Location", "/a#S3cret", "/a"},
+		"no URL":                 {"X-Ms-Location", "https://svc:S3cret%zz@mail.contoso.com", "(not a URL)"},
+		"a refresh":              {"Refresh", "5; url=https://svc:S3cret@mail.contoso.com/a?S3cret", "5; url=https://mail.contoso.com/a?…"},
+		"a refresh of this page": {"Refresh", "5", "5"},
+		"a cookie":               {"Set-Cookie", "a=S3cret", "a=…"},
+		"links": {"Link", `<https://svc:S3cret@cdn.contoso.com/a?S3cret>; rel="x", <https://cdn.contoso.com/{b}>`,
+			`<https://cdn.contoso.com/a?…>; rel="x", <https://cdn.contoso.com/{b}>`},
+		"a challenge": {"Www-Authenticate", `Bearer authorization_uri="https://login.windows.net/common?S3cret"`,
+			`Bearer authorization_uri="https://login.windows.net/common?…"`},
 		"a header without secret": {"Server", "nginx", "nginx"},
 	} {
 		assert.Equal(t, c.want, guard(c.header, c.value), name)

@@ -38,7 +38,8 @@ type Way struct {
 // credentials and does no other I/O. Its
 // error is a config.FieldError.
 func New(t config.Target, env check.Env) (*Way, error) {
-	w := &Way{env: ours(env), connectTo: map[string]config.HostPort{}, proxy: t.Proxy.Value(), proxyFile: t.ProxyCredentialsFile, caFile: t.CAFile, userAgent: t.UserAgent}
+	w := &Way{env: ours(env), connectTo: map[string]config.HostPort{}, proxy: t.Proxy.Value(), proxyFile: t.ProxyCredentialsFile,
+		caFile: t.CAFile, userAgent: t.UserAgent}
 	for _, c := range t.ConnectTo {
 		w.connectTo[endOf(c.From.Host, c.From.Port)] = c.To
 	}
