@@ -99,6 +99,7 @@ func TestListenersThatCannotBe(t *testing.T) {
 		"a key for another certificate":    {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, one, "web.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}")}, "private key does not match public key"},
 		"no web config":                    {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=/nonexistent.yml"}, "hmad: /nonexistent.yml: no such file or directory"},
 		"an unknown key in the web config": {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, one, "bad.yml", "tls: {}")}, "field tls not found"},
+		"an external URL with a password":  {[]string{"--web.external-url=https://jo:secret@hmad.contoso.com"}, "hmad: --web.external-url: got a value that is withheld"},
 		"no connections at all":            {[]string{"--web.max-connections=0"}, "hmad: --web.max-connections: got 0, want at least 1"},
 		"an unknown flag":                  {[]string{"--web.listen=1"}, "hmad: unknown long flag '--web.listen'; see hmad --help"},
 	} {

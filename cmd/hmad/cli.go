@@ -49,6 +49,9 @@ type cli struct {
 	mailbox        string
 	asking         asking
 	scale          float64
+	externalURL    string // where people reach the page
+	runbookURL     string
+	dashboardURL   string
 }
 
 // command is one of hmad's commands: what it does and the exit code of a
@@ -172,6 +175,10 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	c.outputFlag(explain)
 	rules := app.Command("rules", "Print the Prometheus alert rules.")
 	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
+	rules.Flag("runbook-url", "Page of runbooks that alerts link to, such as the daemon's own, https://hmad.contoso.com/runbook; its anchors "+
+		"are check.reason and names of alerts. None: the documents of this version.").PlaceHolder("URL").StringVar(&c.runbookURL)
+	rules.Flag("dashboard-url", "URL of Grafana, such as https://grafana.contoso.com; alerts link to its "+
+		"dashboards.").PlaceHolder("URL").StringVar(&c.dashboardURL)
 	app.Command("version", "Print the version.")
 
 	return app, map[string]command{
@@ -239,6 +246,8 @@ func (c *cli) labFlag(cmd *kingpin.CmdClause) {
 // daemonFlags adds the flags of a command that serves.
 func (c *cli) daemonFlags(cmd *kingpin.CmdClause, address string) {
 	c.webFlags(cmd, address)
+	cmd.Flag("web.external-url", "URL under which people reach the page, such as https://hmad.contoso.com; alerts link to "+
+		"it.").PlaceHolder("URL").StringVar(&c.externalURL)
 	cmd.Flag("web.max-connections", "Most connections at once, of each listener.").Default("512").IntVar(&c.maxConnections)
 	cmd.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&c.logLevel, "debug", "info", "warn", "error")
 	cmd.Flag("log.format", "console or json.").Default("console").EnumVar(&c.logFormat, "console", "json")

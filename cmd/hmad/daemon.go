@@ -59,6 +59,9 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	if err != nil {
 		return err
 	}
+	if c.externalURL, err = linkBase("--web.external-url", c.externalURL); err != nil {
+		return err
+	}
 	// A trial, so that a bad config neither listens nor touches the state.
 	file, _, err := buildChecks(c.configFile, trial(c.storagePath))
 	if err != nil {
@@ -115,10 +118,20 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d.notify = newNotifier(log, func() string { return statusLine(d.store.Statuses()) })
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
-		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Hold: catalog.Hold, Mailbox: d.lookUp,
-		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.trusts, Version: version, Now: now,
+		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Alerts: ownAlerts(), Hold: catalog.Hold, Mailbox: d.lookUp,
+		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.trusts, ExternalURL: c.externalURL, Version: version, Now: now,
 		ErrorLog: zap.NewStdLog(log)})
 	return d
+}
+
+// ownAlerts returns the alerts that no reason stands behind, for the page of
+// runbooks.
+func ownAlerts() []exporter.Alert {
+	var all []exporter.Alert
+	for _, a := range catalog.OwnAlerts() {
+		all = append(all, exporter.Alert{Name: a.Name, Severity: a.Severity, Summary: a.Summary, Fix: a.Fix, More: a.Runbook})
+	}
+	return all
 }
 
 func (d *daemon) closeStore() {

@@ -33,6 +33,7 @@ var elsewhere = map[string]string{
 	"full_access_as_app":  "a permission in Entra",
 	"keep_firing_for":     "Prometheus' rules",
 	"runbook_url":         "Prometheus' rules",
+	"dashboard_url":       "Prometheus' rules",
 	"last_over_time":      "PromQL",
 	"sample_limit":        "Prometheus' config",
 	"scrape_timeout":      "Prometheus' config",

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +12,9 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
-// Where alerts send people: the runbook of a reason is its heading in
-// docs/checks.md, that of hmad's own alerts one in docs/alerting.md.
+// Where alerts send people unless a site chooses another page: the runbook of a
+// reason is its heading in docs/checks.md, that of hmad's own alerts one in
+// docs/alerting.md.
 const (
 	docsURL       = "https://github.com/hmad/hmad/blob/main/docs/"
 	checksDocURL  = docsURL + "checks.md#"
@@ -61,6 +63,8 @@ type rule struct {
 	KeepFiringFor string            `yaml:"keep_firing_for,omitempty"`
 	Labels        map[string]string `yaml:"labels,omitempty"`
 	Annotations   map[string]string `yaml:"annotations,omitempty"`
+
+	entry string // check.reason, of a reason's alert
 }
 
 // scale multiplies the durations of rules, so that a trial takes minutes
@@ -81,12 +85,39 @@ func (s scale) seconds(d time.Duration) string {
 	return strconv.FormatFloat(float64(s)*d.Seconds(), 'f', -1, 64)
 }
 
-// Rules renders deploy/prometheus/hmad.rules.yaml: an alert for every reason of
+// Site is where alerts lead people at one site; the zero value is what ships.
+type Site struct {
+	Runbook    string // page with an anchor for each check.reason and each own alert; empty: the documents
+	Dashboards string // Grafana's URL; empty: no link
+}
+
+// runbook returns where the runbook of an entry is, whose place in the documents
+// is given.
+func (s Site) runbook(entry, document string) string {
+	if s.Runbook == "" {
+		return document
+	}
+	return s.Runbook + "#" + entry
+}
+
+// annotate adds the links to an alert's annotations, of the entry of that name in
+// the runbook.
+func (s Site) annotate(a map[string]string, entry string) {
+	a["runbook_url"] = s.runbook(entry, a["runbook_url"])
+	if s.Dashboards != "" {
+		a["dashboard_url"] = s.Dashboards + `/d/{{ if eq $labels.target "` + itself + `" }}hmad-itself{{ else }}hmad-overview?var-target={{ $labels.target | urlquery }}{{ end }}`
+	}
+}
+
+// Rules renders deploy/prometheus/hmad.rules.yaml as it ships: see Site.Rules.
+func Rules(factor float64) string { return Site{}.Rules(factor) }
+
+// Rules renders the rules with the site's links: an alert for every reason of
 // every check, the alerts about hmad itself, and the service level. factor
 // multiplies every duration in which something is watched (for,
 // keep_firing_for, ranges, intervals); how long before its end a credential
 // alerts is a matter of the calendar and stays. 1 gives the rules that ship.
-func Rules(factor float64) string {
+func (site Site) Rules(factor float64) string {
 	s := scale(factor)
 	// The alerts of all checks are one group: they are evaluated at one moment,
 	// so that what one scrape found fires together.
@@ -95,6 +126,13 @@ func Rules(factor float64) string {
 		{"hmad_itself", s.of(evaluationInterval), s.ownAlerts()},
 		{"hmad_service_level", s.of(5 * time.Minute), s.serviceLevel()},
 	}}
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			if r.Alert != "" {
+				site.annotate(r.Annotations, cmp.Or(r.entry, r.Alert))
+			}
+		}
+	}
 	var b strings.Builder
 	b.WriteString(rulesHeadline)
 	e := yaml.NewEncoder(&b)
@@ -137,6 +175,7 @@ func (s scale) reasonAlerts(defs []*check.Def) []rule {
 					"fix":         literal(r.Fix),
 					"runbook_url": RunbookURL(d.Name, r.Name),
 				},
+				entry: d.Name + "." + r.Name,
 			})
 		}
 	}

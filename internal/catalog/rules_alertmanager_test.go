@@ -162,7 +162,7 @@ const threeFindings = `{"receiver":"pager","status":"firing","externalURL":"http
  {"status":"firing","labels":{"instance":"jump1:9749","target":"contoso","check":"activesync","reason":"bearer_missing","severity":"critical"},
   "annotations":{"summary":"S.","description":"D.","fix":"F <&> \"G\".","runbook_url":"https://example.test/#a"},"startsAt":"2026-11-22T09:15:00+01:00"},
  {"status":"firing","labels":{"instance":"jump1:9749","target":"contoso","check":"autodiscover","reason":"blocked","severity":"critical"},
-  "annotations":{"summary":"S2.","description":"D2.","fix":"F2.","runbook_url":"https://example.test/#b"},"startsAt":"2026-11-22T09:15:00+01:00"},
+  "annotations":{"summary":"S2.","description":"D2.","fix":"F2.","runbook_url":"https://example.test/#b","dashboard_url":"https://grafana.test/d/x"},"startsAt":"2026-11-22T09:15:00+01:00"},
  {"status":"firing","labels":{"instance":"jump2:9749","target":"contoso","check":"activesync","reason":"bearer_missing","severity":"critical"},
   "annotations":{"summary":"S.","description":"D of the other.","fix":"F.","runbook_url":"https://example.test/#a"},"startsAt":"2026-11-22T09:15:00+01:00"},
  {"status":"resolved","labels":{"instance":"jump2:9749","target":"contoso","check":"autodiscover","reason":"blocked","severity":"critical"},
@@ -184,6 +184,10 @@ func TestWhatPeopleRead(t *testing.T) {
 		"some mended": {threeFindings, "CRITICAL contoso: activesync.bearer_missing, autodiscover.blocked; mended: autodiscover.timeout"},
 		"all mended":  {allMended, "MENDED contoso: activesync.bearer_missing, autodiscover.blocked, autodiscover.timeout"},
 		"none mended": {strings.ReplaceAll(threeFindings, `"resolved"`, `"firing"`), "CRITICAL contoso: activesync.bearer_missing, autodiscover.blocked, autodiscover.timeout"},
+		"what is about hmad itself names each daemon": {strings.NewReplacer(`"activesync"`, `"hmad"`, `"bearer_missing"`, `"reload_failed"`).Replace(threeFindings),
+			"CRITICAL contoso: hmad.reload_failed at jump1:9749, autodiscover.blocked, hmad.reload_failed at jump2:9749; mended: autodiscover.timeout"},
+		"so does what a daemon cannot tell": {strings.ReplaceAll(threeFindings, `"timeout"`, `"undecided"`),
+			"CRITICAL contoso: activesync.bearer_missing, autodiscover.blocked; mended: autodiscover.undecided at jump1:9749, autodiscover.undecided at jump2:9749"},
 		"severities that differ": {strings.Replace(threeFindings, `"contoso","severity":"critical"},"common`, `"contoso"},"common`, 1),
 			"ALERT contoso: activesync.bearer_missing, autodiscover.blocked; mended: autodiscover.timeout"},
 	} {
@@ -212,6 +216,8 @@ How to fix it:
   F2.
 Runbook:
   https://example.test/#b
+Dashboard:
+  https://grafana.test/d/x
 
 MENDED  autodiscover.blocked of contoso, from 2026-11-22 08:00 UTC to 2026-11-22 08:20 UTC, as hmad at jump2:9749 saw it
 

@@ -60,7 +60,7 @@ func (s scale) own() []own {
 			"" + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "late"},
 			"A check does not run when it is due, so its last verdict is out of date.",
-			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}.",
+			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}. Its last runs are " + s.page() + ".",
 			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. Restarting hmad loses no results."},
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
@@ -71,7 +71,7 @@ func (s scale) own() []own {
 			[3]string{"", "", check.UndecidedReason},
 			"A check cannot reach a verdict because of a problem on hmad's own side. Whether phones work is not known.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} has come to no verdict for three of its intervals. " +
-				"The class of the error: hmad_check_errors_total and the status page.",
+				"The error is " + s.page() + ".",
 			"See the error on the status page, or, as root on hmad's host, by " + lookAgain +
 				". Usual causes: the network, a credential, a permission, or a report that hmad needs."},
 		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,

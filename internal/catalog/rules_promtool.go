@@ -117,6 +117,7 @@ func newCheckTest(d *check.Def) checkTest {
 		t.Alerts = append(t.Alerts, newAlertTest(d, r, line))
 	}
 	t.Series = append(t.Series, elsewhere(d, end)...)
+	t.Series = append(t.Series, testSeries{fmt.Sprintf("hmad_web_info{job=%q,instance=%q,external_url=%q}", "hmad", testInstance, testURL), repeated("1", end+1)})
 	for _, m := range quoted(d) {
 		t.Series = append(t.Series, testSeries{fmt.Sprintf("%s{job=%q,instance=%q,check=%q,target=%q,%s}",
 			m.Name, "hmad", testInstance, d.Name, "contoso", m.Quote.Labels), repeated(m.Quote.Value, end+1)})
@@ -135,6 +136,7 @@ func elsewhere(d *check.Def, end int) []testSeries {
 const (
 	testInstance = "jump1.contoso.com:9749"
 	testOther    = "jump2.contoso.com:9749"
+	testURL      = "https://hmad.contoso.com"
 )
 
 func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {
@@ -153,15 +155,18 @@ func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {
 }
 
 // expectedDescription is what Prometheus makes of a description: with these
-// sentences in the place of the queries, and with what the check's families say
-// or without.
-func expectedDescription(d *check.Def, r *check.Reason, target, subjects, others string, quotesFound bool) string {
+// sentences in the place of two queries; the others find something or nothing.
+func expectedDescription(d *check.Def, r *check.Reason, target, subjects, others string, found bool) string {
 	s := scale(1)
-	words := []string{s.subjects(), subjects, s.elsewhere(), others, "{{ $labels.check }}", d.Name, "{{ $labels.target }}", target,
+	page := "on the status page of hmad at " + testInstance
+	if found {
+		page = "at " + testURL + "/#" + target + "-" + d.Name
+	}
+	words := []string{s.subjects(), subjects, s.elsewhere(), others, s.page(), page, "{{ $labels.check }}", d.Name, "{{ $labels.target }}", target,
 		"{{ $labels.reason }}", r.Name, "{{ $labels.instance }}", testInstance}
 	for _, m := range quotes(d, r) {
 		said := ""
-		if quotesFound {
+		if found {
 			said = " " + m.Quote.Lead + ": " + m.Quote.Text + "."
 		}
 		words = append([]string{sentence(m), said}, words...)

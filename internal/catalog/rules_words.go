@@ -31,7 +31,7 @@ func (s scale) description(d *check.Def, r *check.Reason) string {
 	for _, m := range quotes(d, r) {
 		text += sentence(m)
 	}
-	text += s.elsewhere() + " The details are on the status page of hmad at {{ $labels.instance }}; «Check again» there repeats the check"
+	text += s.elsewhere() + " The details are " + s.page() + "; «Check again» there repeats the check"
 	if !r.Gathered {
 		text += ", as does, run as root on hmad's host, " + lookAgain
 	}
@@ -46,6 +46,14 @@ func (s scale) subjects() string {
 	return "{{ with printf `sort(bottomk(5, min by (subject) (" + about + " or on (instance) " + s.within(about, standing) +
 		")))` $labels.instance $labels.check $labels.target $labels.reason | query }} It concerns{{ if gt (len .) 1 }}, worst first{{ end }}:" +
 		"{{ range $i, $x := . }}{{ if $i }},{{ end }} {{ $x.Labels.subject }}{{ end }}.{{ end }}"
+}
+
+// page is where the check's card is: a link, where hmad knows under which URL
+// people reach it (--web.external-url), which no rule can know.
+func (s scale) page() string {
+	return "{{ with printf `" + s.within("hmad_web_info{instance=%q}", standing) + "` $labels.instance | query }}" +
+		"at {{ (first .).Labels.external_url }}/#{{ reReplaceAll `[^a-zA-Z0-9_.]` `-` (printf `%s-%s` $labels.target $labels.check) }}" +
+		"{{ else }}on the status page of hmad at {{ $labels.instance }}{{ end }}"
 }
 
 // elsewhere is the sentence on what other hmads see of the same target and check:

@@ -132,7 +132,7 @@ func estate() []state.Status {
 
 func estateOptions() Options {
 	return Options{
-		Store: snapshot{estate(), healthy}, Meter: NewMeter(nil), Defs: testDefs, Version: "1.0.0", MayPost: func(*http.Request) bool { return true },
+		Store: snapshot{estate(), healthy}, Meter: NewMeter(nil), Defs: testDefs, ExternalURL: "https://hmad.contoso.com", Version: "1.0.0", MayPost: func(*http.Request) bool { return true },
 		Now:     func() time.Time { return noon },
 		Runbook: func(check, reason string) string { return "https://docs.example.test/checks.md#" + check + reason },
 		Run: func(_ context.Context, id check.ID) (check.Result, error) {

@@ -15,6 +15,8 @@ var (
 	TargetInfo = &check.Metric{Name: "hmad_target_info", Kind: check.Gauge, NoTarget: true, Labels: []string{"target", "vantage"},
 		Help: "Always 1, for each target of the config; vantage shows where this hmad runs (inside or external). Daemons with the same target and " +
 			"vantage watch the same thing."}
+	WebInfo = &check.Metric{Name: "hmad_web_info", Kind: check.Gauge, NoTarget: true, Labels: []string{"external_url"},
+		Help: "Always 1; external_url is where people reach this hmad's page (--web.external-url), which alerts link to. Absent without it."}
 	ReloadSuccessful = &check.Metric{Name: "hmad_config_last_reload_successful", Kind: check.Gauge, NoTarget: true,
 		Help: "1 when the last reload of the config succeeded, 0 when it was refused and the previous config stays in force."}
 	ReloadTime = &check.Metric{Name: "hmad_config_last_reload_success_timestamp_seconds", Kind: check.Gauge, NoTarget: true,
@@ -37,7 +39,7 @@ var (
 
 // Own lists the families that the exporter adds to those of
 // client_golang's Go, process and promhttp collectors.
-var Own = []*check.Metric{BuildInfo, TargetInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
+var Own = []*check.Metric{BuildInfo, TargetInfo, WebInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
 // buildLabels returns the label values of BuildInfo.

@@ -29,14 +29,22 @@ type entry struct {
 	Causes                       [][]segment
 	Owners                       []string
 	Source                       []segment
+	More                         string // address of the documents; empty: none
 }
 
 // runbook serves the runbook of every reason, also of those that no target has
-// in force.
+// in force, and what there is to know of the other alerts.
 func (s *Server) runbook(w http.ResponseWriter, _ *http.Request) {
 	m := manual{Version: line(s.Version)}
 	for _, d := range s.Defs {
 		m.Checks = append(m.Checks, chapterOf(d))
+	}
+	own := chapter{Name: "hmad"}
+	for _, a := range s.Alerts {
+		own.Entries = append(own.Entries, entry{Anchor: a.Name, Severity: a.Severity, Summary: prose(a.Summary), Fix: prose(a.Fix), More: a.More})
+	}
+	if len(s.Alerts) > 0 {
+		m.Checks = append(m.Checks, own)
 	}
 	var buf bytes.Buffer
 	if err := runbookTemplate.Execute(&buf, m); err != nil {

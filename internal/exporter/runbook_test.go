@@ -27,6 +27,15 @@ func TestTheRunbookPageHasEveryReason(t *testing.T) {
 	assert.NotContains(t, page, "<script")
 }
 
+func TestTheRunbookPageHasTheAlertsAboutHmadItself(t *testing.T) {
+	o := estateOptions()
+	o.Alerts = []Alert{{"HmadDown", "critical", "Nobody watches.", "Look: `systemctl status hmad`.", "https://docs.example.test/alerting.md#hmaddown"}}
+	page := render(t, o, "/runbook")
+	for _, want := range []string{`id="HmadDown"`, "Nobody watches.", `<code class="copy">systemctl status hmad</code>`, `href="https://docs.example.test/alerting.md#hmaddown"`} {
+		assert.Contains(t, page, want)
+	}
+}
+
 func TestAFindingLeadsToItsPlaceInTheRunbook(t *testing.T) {
 	o := estateOptions()
 	assert.NotContains(t, render(t, o, "/"), "Usual causes", "a reason without a runbook has no link")

@@ -69,14 +69,24 @@ type Options struct {
 	// Runbook returns the address of a reason's runbook, for a link on the page;
 	// nil: there is none.
 	Runbook func(check, reason string) string
+	// Alerts are those that no reason stands behind, for the page of runbooks.
+	Alerts []Alert
 	// MayPost reports whether the client of this request may send the two POSTs;
 	// nil: nobody may.
 	MayPost func(*http.Request) bool
+
+	// ExternalURL is where people reach the page, without a slash at its end;
+	// empty: not known.
+	ExternalURL string
 
 	Version  string
 	Now      func() time.Time // nil: time.Now
 	ErrorLog promhttp.Logger  // what goes wrong in a scrape; nil: nobody is told
 }
+
+// Alert is an alert that no reason stands behind, in words for people; More is
+// where the documents tell of it.
+type Alert struct{ Name, Severity, Summary, Fix, More string }
 
 // Server answers over HTTP.
 type Server struct {
@@ -145,6 +155,9 @@ func (s *Server) ownSamples() []check.Sample {
 		{Metric: StateSetAside, Value: truth(health.SetAside != "")},
 		{Metric: StateDamaged, Value: float64(health.Damaged)},
 		{Metric: StateWriteErrors, Value: float64(health.WriteErrors)},
+	}
+	if s.ExternalURL != "" {
+		out = append(out, check.Sample{Metric: WebInfo, Value: 1, Labels: []string{s.ExternalURL}})
 	}
 	if !health.LastWrite.IsZero() {
 		out = append(out, check.Sample{Metric: StateLastWrite, Value: unix(health.LastWrite)})

@@ -19,6 +19,7 @@ var onNoPanel = map[*check.Metric]string{
 	check.Implied:       "an input of the rules: which alerts another one explains",
 	check.FindingAbout:  "names for the texts of alerts and for tables of findings, not a figure",
 	check.FindingSince:  "an input of the rules: holds that survive a restart",
+	exporter.WebInfo:    "an input of the rules: what alerts link to",
 	exporter.TargetInfo: "an input of the rules: which daemons watch the same thing",
 	probes.WayOutShared: "an input of the rules: it says whose findings a closed way out explains",
 }
