@@ -31,7 +31,7 @@ func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) V
 // User-Agent.
 func (v Visit) refused() bool {
 	if len(v.Answers) == 0 {
-		return v.Ended && v.Faults[len(v.Faults)-1].Reason == responseInvalid
+		return v.hungUp
 	}
 	a := v.Answers[0]
 	switch {

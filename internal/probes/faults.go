@@ -18,6 +18,7 @@ import (
 type fault struct {
 	check.Finding
 	noRoute bool // this host cannot reach the address's family at all
+	hungUp  bool // the connection was closed in an answer's stead
 }
 
 func (f *fault) Error() string { return f.Reason.Name + ": " + f.Detail }
@@ -89,8 +90,10 @@ func (s *session) answerFault(ctx context.Context, took time.Duration, err error
 		}
 		return newFault(tlsFailed, "the server ended TLS after the handshake: %s", transport.Cause(err))
 	case hungUp(err):
-		return newFault(responseInvalid, "the connection was closed before the answer's header ended (%s): a firewall's signature or a rule of URL "+
+		f := newFault(responseInvalid, "the connection was closed before the answer's header ended (%s): a firewall's signature or a rule of URL "+
 			"Rewrite (AbortRequest) closes it without an answer", transport.Cause(err))
+		f.hungUp = true
+		return f
 	default:
 		return newFault(responseInvalid, "the answer is not valid HTTP: %s", transport.Cause(err))
 	}

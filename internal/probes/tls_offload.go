@@ -122,8 +122,8 @@ func (o *tlsOffload) judge(v *check.Verdict, u *url.URL, visits []Visit, questio
 	var parts []check.Part
 	for _, x := range visits {
 		one := v.Blank()
+		unclear := x.judgeTokenRefused(one)
 		answers := x.judge(one, tlsOffloadReasons)
-		unclear := ""
 		if len(answers) > 0 {
 			unclear = judgeTLSOffload(one, u, x.peer(), answers[0])
 		}

@@ -77,6 +77,21 @@ func judgeTLSOffload(v *check.Verdict, asked *url.URL, address string, a *Answer
 	return ""
 }
 
+// judgeTokenRefused takes the fault back of a connection that was closed on the
+// token: a device that does so is no fault of the endpoint, which activesync asks
+// without one. unclear then says what came instead of an answer.
+func (v *Visit) judgeTokenRefused(verdict *check.Verdict) (unclear string) {
+	if !v.hungUp {
+		return ""
+	}
+	last := len(v.Faults) - 1
+	unclear = v.Faults[last].Detail
+	v.Faults, v.Ended = v.Faults[:last], false
+	verdict.Undecided(inconclusive(v.peer(), unclear), tlsOffloaded, hostRewritten, forgedTokenAccepted)
+	verdict.Open("the token got no answer", responseInvalid)
+	return unclear
+}
+
 // inconclusive is the error of an address whose answer shows nothing.
 func inconclusive(address, text string) error {
 	return check.Errorf(check.Token, "the token without value got no answer that shows what Exchange received: %s: %s", address, text)

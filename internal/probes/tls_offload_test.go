@@ -289,3 +289,33 @@ func TestTLSOffloadOfANameThatLeadsNowhere(t *testing.T) {
 	assert.Equal(t, []string{"dns_failed"}, foundNames(report.Findings))
 	assert.Contains(t, strings.Join(report.Texts(), "\n"), "curl ")
 }
+
+// A device that closes the connection on a forged token is no fault of the
+// endpoint; what is no HTTP is one.
+func TestATokenThatGetsNoAnswer(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	for name, c := range map[string]struct {
+		answer string
+		want   []string
+		err    string
+	}{
+		"a closed connection": {"", []string{}, "got no answer that shows what Exchange received: 127.0.0.1:"},
+		"no HTTP":             {"HTTP/1.1 4O1 Unauthorized\r\n\r\n", []string{"response_invalid"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, env := replayed(t, ca, c.answer), envFor(ca)
+			target.TLSOffload.Every = time.Hour
+			for _, when := range []string{"at once", "within the hour"} {
+				report, err := run(t, TLSOffload, target, env)
+				assert.Equal(t, c.want, foundNames(report.Findings), when)
+				if c.err == "" {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorContains(t, err, c.err)
+				assert.Equal(t, check.Token, check.ClassOf(err))
+				assert.Contains(t, reasonNames(report.Unevaluated()), "response_invalid")
+			}
+		})
+	}
+}

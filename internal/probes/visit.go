@@ -62,6 +62,7 @@ type Visit struct {
 	certificateAsked bool   // the server asked for a client certificate
 	agentRefused     string // how the server refused hmad's User-Agent, before this visit with another one
 
+	hungUp  bool // the last request's answer was a closed connection
 	noRoute bool // this host has no route to the address's family
 }
 

@@ -44,7 +44,7 @@ func (v *Visit) end(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case errors.As(err, &f):
-		v.Faults, v.Ended, v.noRoute = append(v.Faults, f.Finding), true, f.noRoute
+		v.Faults, v.Ended, v.noRoute, v.hungUp = append(v.Faults, f.Finding), true, f.noRoute, f.hungUp
 		return nil
 	default:
 		return err
