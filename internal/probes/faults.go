@@ -19,9 +19,17 @@ type fault struct {
 	check.Finding
 	noRoute bool // this host cannot reach the address's family at all
 	hungUp  bool // the connection was closed in an answer's stead
+	cause   error
 }
 
 func (f *fault) Error() string { return f.Reason.Name + ": " + f.Detail }
+
+// by keeps the error that the fault was judged by: visit.end looks whether this
+// host itself is to blame.
+func (f *fault) by(err error) *fault {
+	f.cause = err
+	return f
+}
 
 func newFault(r *check.Reason, format string, args ...any) *fault {
 	return &fault{Finding: found(r, format, args...)}

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -49,14 +48,14 @@ func (s *session) handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
 		return conn, nil
 	}
 	took := time.Since(start)
-	if ours := cmp.Or(transport.Local(err), s.cannotFollow(err)); ours != nil {
+	if ours := s.cannotFollow(err); ours != nil {
 		return nil, ours
 	}
 	if s.visit.certificateAsked && refusedBy(err, "handshake failure", "certificate required", "bad certificate") {
 		return nil, newFault(tlsFailed, "%s requires a client certificate in the TLS handshake (%s), which Microsoft's cloud does not have",
 			s.visit.peer(), transport.Cause(err))
 	}
-	return nil, handshakeFault(ctx, s.visit.peer(), took, err)
+	return nil, handshakeFault(ctx, s.visit.peer(), took, err).by(err)
 }
 
 // verify records and judges the certificates of a handshake. The error is the

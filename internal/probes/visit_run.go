@@ -37,13 +37,17 @@ func (r *route) visit(ctx context.Context, w way, reqs ...*http.Request) (Visit,
 	return v, nil
 }
 
-// end keeps a fault of the host's and gives back any other error.
+// end keeps a fault of the host's and gives back any other error: among them is
+// whatever this host itself is to blame for, at whichever step.
 func (v *Visit) end(ctx context.Context, err error) error {
 	var f *fault
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
 	case errors.As(err, &f):
+		if local := transport.Local(f.cause); local != nil && !f.noRoute {
+			return local
+		}
 		v.Faults, v.Ended, v.noRoute, v.hungUp = append(v.Faults, f.Finding), true, f.noRoute, f.hungUp
 		return nil
 	default:
@@ -204,11 +208,8 @@ func (s *session) exchange(ctx context.Context, req *http.Request) error {
 	if errors.Is(err, errSpent) {
 		return err
 	}
-	if local := transport.Local(err); local != nil {
-		return local
-	}
 	if err != nil {
-		return s.answerFault(ctx, time.Since(start), err)
+		return s.answerFault(ctx, time.Since(start), err).by(err)
 	}
 	defer resp.Body.Close()
 	received := s.visit.route.now().Add(-time.Since(s.answered))
@@ -236,7 +237,7 @@ func readBody(ctx context.Context, resp *http.Response, since time.Time) (body [
 	}
 	switch {
 	case err != nil:
-		return body, coding, bodyFault(ctx, len(body), time.Since(since), err)
+		return body, coding, bodyFault(ctx, len(body), time.Since(since), err).by(err)
 	case len(body) > maxBody:
 		return body[:maxBody], coding, newFault(responseInvalid, "the answer's body is over the limit of %d bytes", maxBody)
 	}
@@ -285,11 +286,8 @@ func (r *route) dial(ctx context.Context, w way) (net.Conn, error) {
 	}
 	start := time.Now()
 	conn, err := r.DialOne(ctx, w.address)
-	if check.ClassOf(err) == check.Local {
-		return nil, err
-	}
 	if err != nil {
-		f := connectFault(ctx, w.address.String(), time.Since(start), err)
+		f := connectFault(ctx, w.address.String(), time.Since(start), err).by(err)
 		f.noRoute = noRoute(err)
 		return nil, f
 	}
