@@ -82,14 +82,14 @@ func fillStore(b *testing.B, config, storage string) {
 	b.Helper()
 	d := (&cli{configFile: config, storagePath: storage}).newDaemon(zap.NewNop(), &site{})
 	defer d.closeStore()
-	_, checks, err := buildChecks(config, d.world)
+	built, err := buildChecks(config, d.world)
 	require.NoError(b, err)
 	var ids []check.ID
-	for _, c := range checks {
+	for _, c := range built.Checks {
 		ids = append(ids, c.ID())
 	}
 	d.store.Keep(ids)
-	for _, c := range checks {
+	for _, c := range built.Checks {
 		d.store.Record(goodResult(c))
 	}
 }

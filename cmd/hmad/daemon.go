@@ -63,7 +63,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 		return err
 	}
 	// A trial, so that a bad config neither listens nor touches the state.
-	file, _, err := buildChecks(c.configFile, trial(c.storagePath))
+	sound, err := buildChecks(c.configFile, trial(c.storagePath))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (c *cli) serve(ctx context.Context, started func(context.Context, *daemon, 
 	defer signal.Stop(hangup)
 	d := c.newDaemon(log, site)
 	defer d.closeStore()
-	if d.intakes, err = openIntakes(file, d.world); err != nil {
+	if d.intakes, err = openIntakes(sound.file, d.world); err != nil {
 		return err
 	}
 	defer d.intakes.close()
@@ -143,10 +143,11 @@ func (d *daemon) closeStore() {
 // load builds everything that the config file asks for and then swaps it in; on
 // an error nothing has changed.
 func (d *daemon) load() error {
-	file, checks, err := buildChecks(d.configFile, d.world)
+	b, err := buildChecks(d.configFile, d.world)
 	if err != nil {
 		return err
 	}
+	file, checks := b.file, b.Checks
 	if err := d.intakes.unchanged(file); err != nil {
 		return err
 	}
@@ -165,6 +166,9 @@ func (d *daemon) load() error {
 	d.file.Store(file)
 	d.exporter.Reloaded(nil)
 	d.tellExposed(file)
+	for _, e := range b.later {
+		d.log.Warn("a file is not there yet: its checks look again at each run", zap.Error(e))
+	}
 	return nil
 }
 
@@ -204,19 +208,6 @@ func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 			_ = d.reload(ctx) // told in log, gauges and page
 		}
 	}
-}
-
-// buildChecks reads the config file and builds its checks.
-func buildChecks(path string, w *world) (*config.File, []*check.Check, error) {
-	file, err := config.Load(path)
-	if file == nil {
-		return nil, nil, err
-	}
-	checks, err := catalog.Build(file, w.env) // whose error has the file's faults too
-	if err == nil {
-		err = w.keepsPushed(file)
-	}
-	return file, checks, err
 }
 
 // newServer makes an HTTP server with limits; answers may take as long as a

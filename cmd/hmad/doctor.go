@@ -37,17 +37,18 @@ type step struct {
 // config asks for, and says what is off needs which setting.
 func (c *cli) runDoctor(ctx context.Context) int {
 	w := trial(c.storagePath)
-	file, checks, err := buildChecks(c.configFile, w)
+	b, err := buildBesideFiles(c.configFile, w)
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
+	file, checks := b.file, b.Checks
 	all := []stepsOf{{"this host", c.webSteps(ctx)}}
 	code := worse(exitOK, all[0].Steps)
 	tried := map[string][]step{} // before the checks, whose refusals would hide what is refused here
-	for _, t := range file.Targets {
-		tried[t.Name] = paths(ctx, t, w)
+	for i, t := range file.Targets {
+		tried[t.Name] = append(b.fileSteps(i, t), paths(ctx, t, w)...)
 	}
-	l := look{idle: map[check.ID]string{}}
+	l := look{idle: map[check.ID]string{}, refused: b.Refused}
 	l.results = c.runAll(ctx, slices.DeleteFunc(checks, l.leave), file.ConfirmAfter)
 	if len(l.results) > 0 {
 		code = worst(code, exitCode(l.results))
@@ -70,6 +71,7 @@ func (c *cli) runDoctor(ctx context.Context) int {
 type look struct {
 	results []check.Result
 	idle    map[check.ID]string // why a check was left out
+	refused map[check.ID]error  // why a check could not be built
 }
 
 // leave reports whether one run of the check asks nothing, and keeps why.
@@ -122,7 +124,8 @@ func (l look) checkSteps(t config.Target) []step {
 func (l look) notRun(t config.Target, d *check.Def) step {
 	s := step{What: "check " + d.Name, Status: off, Detail: "needs " + d.Needs}
 	on := t.Checks[d.Name].Enabled
-	idle := l.idle[check.ID{Check: d.Name, Target: t.Name}]
+	id := check.ID{Check: d.Name, Target: t.Name}
+	idle, refused := l.idle[id], l.refused[id]
 	switch {
 	case on != nil && !*on:
 		s.Detail = "by checks." + d.Name + ".enabled"
@@ -130,6 +133,8 @@ func (l look) notRun(t config.Target, d *check.Def) step {
 		s.Detail = "needs checks." + d.Name + ".enabled: true"
 	case idle != "":
 		s.Status, s.Detail = skipped, idle
+	case refused != nil:
+		s.Status, s.Detail = unclear, oneLine(refused)
 	}
 	return s
 }

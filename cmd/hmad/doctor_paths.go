@@ -67,7 +67,7 @@ func listener(t config.Target, env check.Env) step {
 	if r.Listen.IsZero() {
 		return step{What: what, Status: off, Detail: "needs onprem.report.listen"}
 	}
-	if err := intake.New(r, env, state.Folder(env.Reports).Put).Check(); err != nil {
+	if err := errors.Join(intake.New(r, env, state.Folder(env.Reports).Put).Check()...); err != nil {
 		return step{what, broken, oneLine(err), "see docs/onprem-report.md"}
 	}
 	l, err := net.Listen("tcp", r.Listen.String())
@@ -139,7 +139,8 @@ func (l look) probeMailbox(t config.Target) step {
 	d, unknown := catalog.OfMailbox()
 	r, there := l.of(t, d)
 	if !there {
-		return step{What: what, Status: off, Detail: l.notRun(t, d).Detail}
+		s := l.notRun(t, d)
+		return step{What: what, Status: s.Status, Detail: s.Detail}
 	}
 	for _, f := range r.Report.Findings {
 		if f.Reason.Mailbox && !f.Accepted {

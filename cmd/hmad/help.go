@@ -52,22 +52,34 @@ func (c *cli) configShow(context.Context) int {
 	return exitOK
 }
 
-// configCheck builds every check, as run would, and prints their next runs.
+// configCheck builds every check, as run would, and prints their next runs. What
+// may come after the start is a warning.
 func (c *cli) configCheck(context.Context) int {
-	_, checks, err := buildChecks(c.path(), trial(defaultStorage)) // its folder is not read
+	b, err := buildChecks(c.path(), trial(defaultStorage)) // its folder is not read
+	for _, e := range b.later {
+		c.complain(fmt.Errorf("warning: %w", e))
+	}
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
 	var schedules runs.Schedules
-	for _, ch := range checks {
+	for _, ch := range b.Checks {
 		next, err := nextRuns(&schedules, ch, now(), 5)
 		if err != nil {
 			return c.fail(exitUndecided, err)
 		}
 		fmt.Fprintf(c.stdout, "%s of %s, %s: %s UTC\n", ch.Name, ch.Target, ch.Schedule, strings.Join(next, ", "))
 	}
-	fmt.Fprintf(c.stdout, "%s is in order: %d checks\n", c.path(), len(checks))
+	fmt.Fprintf(c.stdout, "%s is in order: %d checks%s\n", c.path(), len(b.Checks), readAs(b.count()))
 	return exitOK
+}
+
+// readAs says who has read the files that a config names: run may be another user.
+func readAs(files int) string {
+	if files == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; its files were read as user %s (files: %d)", config.User(), files)
 }
 
 // nextRuns returns the times of a check's next n runs, phase included.

@@ -22,7 +22,8 @@ type intakes struct {
 	listeners []net.Listener
 }
 
-// openIntakes opens the listeners that the file asks for.
+// openIntakes opens the listeners that the file asks for, whose files have been
+// found in order.
 func openIntakes(file *config.File, w *world) (*intakes, error) {
 	in := &intakes{configs: pushed(file)}
 	for i, t := range file.Targets {
@@ -33,10 +34,6 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 		folder := state.Folder(env.Reports)
 		_ = folder.Make() // a disk that fails is tried again at each push
 		server := intake.New(t.OnPrem.Report, env, folder.Put)
-		if err := server.Check(); err != nil {
-			in.close()
-			return nil, file.InTarget(i, err)
-		}
 		l, err := net.Listen("tcp", t.OnPrem.Report.Listen.String())
 		if err != nil {
 			in.close()

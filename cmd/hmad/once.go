@@ -20,14 +20,15 @@ import (
 // runOnce is the command check: it never opens the daemon's state, so its
 // memory is empty.
 func (c *cli) runOnce(ctx context.Context) int {
-	file, checks, err := buildChecks(c.configFile, trial(c.storagePath))
+	b, err := buildChecks(c.configFile, trial(c.storagePath))
+	checks := b.Checks
 	if err == nil {
 		checks, err = c.chosen(checks)
 	}
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
-	results := c.runAll(ctx, checks, file.ConfirmAfter)
+	results := c.runAll(ctx, checks, b.file.ConfirmAfter)
 	if ctx.Err() != nil {
 		return c.fail(exitUndecided, fmt.Errorf("interrupted"))
 	}

@@ -16,19 +16,19 @@ const othersRead fs.FileMode = 0o004
 
 // exposed returns those of the files with secrets that every user of this host may
 // read by their mode. A file that cannot be found is told where it is read.
-func exposed(all []config.SecretFile) []config.SecretFile {
-	return slices.DeleteFunc(slices.Clone(all), func(f config.SecretFile) bool {
+func exposed(all []config.NamedFile) []config.NamedFile {
+	return slices.DeleteFunc(slices.Clone(all), func(f config.NamedFile) bool {
 		info, err := os.Stat(f.Name)
 		return err != nil || !info.Mode().IsRegular() || info.Mode()&othersRead == 0
 	})
 }
 
 // closeIt is how a file is taken from the other users of a host.
-func closeIt(f config.SecretFile) string { return "chmod o= " + config.ShownFile(f.Name) }
+func closeIt(f config.NamedFile) string { return "chmod o= " + config.ShownFile(f.Name) }
 
 // secretSteps say of files with secrets that everybody may read them, or that
 // nobody else may.
-func secretSteps(all []config.SecretFile) []step {
+func secretSteps(all []config.NamedFile) []step {
 	const what = "secret files"
 	open := exposed(all)
 	if len(all) > 0 && len(open) == 0 {
@@ -48,7 +48,7 @@ func (d *daemon) tellExposed(file *config.File) {
 	all := webSecrets(d.guard.path)
 	for _, t := range file.Targets {
 		for _, f := range t.SecretFiles() {
-			all = append(all, config.SecretFile{Setting: f.Setting + " of target " + t.Name, Name: f.Name})
+			all = append(all, config.NamedFile{Setting: f.Setting + " of target " + t.Name, Name: f.Name})
 		}
 	}
 	for _, f := range exposed(all) {

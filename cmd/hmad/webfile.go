@@ -77,10 +77,10 @@ func (f webFile) shown(setting, name string) string {
 func validateWeb(path string) error {
 	err := readable(path)
 	if err == nil {
-		err = web.Validate(path)
+		err = config.FileError(web.Validate(path))
 	}
 	if err != nil {
-		return errors.New(webError(config.FileError(err)))
+		return errors.New(webError(err))
 	}
 	return nil
 }
@@ -116,17 +116,17 @@ func webError(err error) string { return config.ShownQuotes(oneLine(err)) }
 // webSecrets returns the files with secrets of a web config: its key, and itself
 // where it has the hashes of passwords or a key. A config that cannot be read has
 // none.
-func webSecrets(path string) []config.SecretFile {
+func webSecrets(path string) []config.NamedFile {
 	conf, err := readWebFile(path)
 	if err != nil {
 		return nil
 	}
-	var all []config.SecretFile
+	var all []config.NamedFile
 	if len(conf.Users) > 0 || conf.TLS.Key != "" {
-		all = append(all, config.SecretFile{Setting: "--web.config.file", Name: path})
+		all = append(all, config.NamedFile{Setting: "--web.config.file", Name: path})
 	}
 	if key := conf.files(path)["key_file"]; key != "" {
-		all = append(all, config.SecretFile{Setting: "key_file of the web config", Name: key})
+		all = append(all, config.NamedFile{Setting: "key_file of the web config", Name: key})
 	}
 	return all
 }

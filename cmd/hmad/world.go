@@ -136,13 +136,13 @@ func named(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", config.ShownFile(name), config.FileError(err))
+	return fmt.Errorf("%s: %w", config.ShownFile(name), err)
 }
 
 // readDir lists the regular files of a folder.
 func readDir(name string) ([]string, error) {
 	entries, err := os.ReadDir(name)
-	err = named(name, err)
+	err = named(name, config.FileError(err))
 	var files []string
 	for _, e := range entries {
 		if e.Type().IsRegular() {

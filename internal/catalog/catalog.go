@@ -46,14 +46,28 @@ type EnvFor func(t config.Target, checkName string) check.Env
 // with every fault of the file and those that the checks found in their
 // settings.
 func Build(f *config.File, envFor EnvFor) ([]*check.Check, error) {
-	b := builder{file: f, envFor: envFor}
+	b := BuildSound(f, envFor)
+	if err := f.Join(b.Errors...); err != nil {
+		return nil, err
+	}
+	return b.Checks, nil
+}
+
+// Built is what could be built of a config.
+type Built struct {
+	Checks  []*check.Check
+	Errors  []*config.Error // that the checks found in their settings
+	Refused map[check.ID]error
+}
+
+// BuildSound is Build for a caller that goes on past errors: it returns the checks
+// that could be built, and why others could not.
+func BuildSound(f *config.File, envFor EnvFor) Built {
+	b := builder{file: f, envFor: envFor, refused: map[check.ID]error{}}
 	for i, t := range f.Targets {
 		b.target(i, t)
 	}
-	if err := f.Join(b.errors...); err != nil {
-		return nil, err
-	}
-	return b.checks, nil
+	return Built{b.checks, b.errors, b.refused}
 }
 
 type builder struct {
@@ -62,6 +76,15 @@ type builder struct {
 	schedules run.Schedules
 	checks    []*check.Check
 	errors    []*config.Error
+	refused   map[check.ID]error
+}
+
+// refuse records that checks of target i cannot be built.
+func (b *builder) refuse(i int, err error, checks ...*check.Check) {
+	b.errors = append(b.errors, b.file.InTarget(i, err))
+	for _, c := range checks {
+		b.refused[c.ID()] = err
+	}
 }
 
 func (b *builder) fail(path, format string, args ...any) {
@@ -92,14 +115,14 @@ func (b *builder) target(i int, t config.Target) {
 func (b *builder) equip(i int, t config.Target, checks []*check.Check) {
 	vantage, err := b.wayOut(t)
 	if err != nil {
-		b.errors = append(b.errors, b.file.InTarget(i, err))
+		b.refuse(i, err, checks...)
 		return
 	}
 	for _, c := range checks {
 		env := b.envFor(t, c.Name)
 		env.Vantage = vantage
 		if c.Parts, err = c.New(t, env); err != nil {
-			b.errors = append(b.errors, b.file.InTarget(i, err))
+			b.refuse(i, err, c)
 		} else if c.Run != nil {
 			b.checks = append(b.checks, c)
 		}

@@ -84,6 +84,19 @@ func (f *File) InTarget(i int, err error) *Error {
 	return f.At(path, "%s", err)
 }
 
+// Of returns those of the errors that are about target i, without repetitions.
+func (f *File) Of(i int, es []*Error) []*FieldError {
+	var of []*FieldError
+	for _, e := range es {
+		path, ok := strings.CutPrefix(e.Path, fmt.Sprintf("targets[%d].", i))
+		field := &FieldError{path, e.Msg}
+		if ok && !slices.ContainsFunc(of, func(o *FieldError) bool { return *o == *field }) {
+			of = append(of, field)
+		}
+	}
+	return of
+}
+
 // Join returns the errors of the file and es together as an Errors, ordered by
 // line and without repetitions; nil if there are none.
 func (f *File) Join(es ...*Error) error {

@@ -23,7 +23,7 @@ func ReadFile(name string, max int64) ([]byte, error) {
 	if err == nil && int64(len(data)) > max {
 		err = fmt.Errorf("got over %d bytes, want at most that", max)
 	}
-	return data, err
+	return data, FileError(err)
 }
 
 // openFile opens a regular file. It does not wait for the other end of a FIFO.
@@ -65,6 +65,9 @@ func FileError(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		err = pathErr.Err
+	}
+	if err == nil {
+		return nil
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: user %s may not read it", err, User())

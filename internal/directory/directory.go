@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -175,16 +176,25 @@ func (b *boundedConn) Read(p []byte) (int, error) {
 
 func (b *boundedConn) exceeded() bool { return b.left.Load() <= 0 }
 
+// CheckFiles reads the files that the settings name, so that every fault shows at
+// the start.
+func CheckFiles(env check.Env, cfg config.LDAP) []error {
+	_, wrongPassword := readPassword(env, cfg.PasswordFile)
+	_, wrongRoots := directoryTLS(env, cfg, "")
+	return slices.DeleteFunc([]error{wrongPassword, wrongRoots}, func(err error) bool { return err == nil })
+}
+
 func readPassword(env check.Env, file string) (config.Secret, error) {
+	const setting = "onprem.ldap.password_file"
 	data, err := env.ReadFile(file, maxPassword)
 	if err != nil {
-		return config.Secret{}, fmt.Errorf("password_file: %w", err)
+		return config.Secret{}, config.Invalid(setting, "%s", err)
 	}
 	password := strings.TrimRight(string(data), "\r\n")
 	if password == "" {
 		// An empty password is an anonymous bind, which succeeds (RFC 4513,
 		// section 5.1.2) and then sees nothing.
-		return config.Secret{}, fmt.Errorf("password_file: %s is empty", config.ShownFile(file))
+		return config.Secret{}, config.Invalid(setting, "%s is empty", config.ShownFile(file))
 	}
 	return config.NewSecret(password), nil
 }

@@ -254,10 +254,11 @@ func TestIntakeChecksItsFiles(t *testing.T) {
 		"no key":                  {func(c *config.Report) { c.KeyFile += "x" }, "key_file: "},
 		"the key of another":      {func(c *config.Report) { c.KeyFile = ca.Issue(t).KeyFile }, "cert_file: "},
 		"a client CA without PEM": {func(c *config.Report) { c.ClientCAFile = c.TokenFile }, "client_ca_file: "},
+		"all of them at once":     {func(c *config.Report) { c.TokenFile, c.CertFile, c.ClientCAFile = "/x", "/y", "/z" }, "client_ca_file: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in, _ := intake(t, func(r *config.Report) { good(r); c.edit(r) })
-			err := in.Check()
+			err := errors.Join(in.Check()...)
 			if c.want == "" {
 				require.NoError(t, err)
 				return

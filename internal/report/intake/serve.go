@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,16 +79,20 @@ func (in *Server) token() (config.Secret, error) {
 	return config.NewSecret(string(token)), nil
 }
 
-// Check reads the files that the config names, so that a fault shows at the
+// Check reads the files that the config names, so that every fault shows at the
 // start and not at the first push.
-func (in *Server) Check() error {
+func (in *Server) Check() []error {
+	var all []error
 	if in.cfg.TokenFile != "" {
-		if _, err := in.token(); err != nil {
-			return err
-		}
+		_, err := in.token()
+		all = append(all, err)
 	}
-	_, err := in.tlsConfig(nil)
-	return err
+	_, err := in.certificate()
+	all = append(all, err)
+	if in.cfg.ClientCAFile != "" {
+		all = append(all, transport.AddRoots(x509.NewCertPool(), "onprem.report.client_ca_file", in.cfg.ClientCAFile, in.env))
+	}
+	return slices.DeleteFunc(all, func(err error) bool { return err == nil })
 }
 
 // Serve takes pushes on ln, which it closes, until ctx ends. Certificate, key
@@ -121,20 +126,29 @@ func (in *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// tlsConfig reads the listener's files. Where the token is the only proof, no
-// client certificate is asked for; where the certificate is, none is missing.
-func (in *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
+// certificate reads the listener's certificate and its key.
+func (in *Server) certificate() (tls.Certificate, error) {
 	cert, err := in.env.ReadFile(in.cfg.CertFile, maxKeyFile)
 	if err != nil {
-		return nil, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+		return tls.Certificate{}, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
 	}
 	key, err := in.env.ReadFile(in.cfg.KeyFile, maxKeyFile)
 	if err != nil {
-		return nil, &config.FieldError{Path: "onprem.report.key_file", Msg: err.Error()}
+		return tls.Certificate{}, &config.FieldError{Path: "onprem.report.key_file", Msg: err.Error()}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+		return tls.Certificate{}, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+	}
+	return pair, nil
+}
+
+// tlsConfig reads the listener's files. Where the token is the only proof, no
+// client certificate is asked for; where the certificate is, none is missing.
+func (in *Server) tlsConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
+	pair, err := in.certificate()
+	if err != nil {
+		return nil, err
 	}
 	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	if in.cfg.ClientCAFile == "" {
