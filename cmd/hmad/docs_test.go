@@ -26,7 +26,7 @@ var (
 // people to read.
 func handWritten(t *testing.T) map[string]string {
 	t.Helper()
-	files := []string{"../../README.md"}
+	files := []string{"../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md"}
 	for _, pattern := range []string{"../../docs/*.md", "../../deploy/*/*.yml", "../../deploy/*/*.sh", "../../deploy/*/*.tmpl", "../../deploy/systemd/hmad.service", "../../deploy/packaging/hmad.default"} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)

@@ -26,14 +26,14 @@ var (
 	part     = regexp.MustCompile(`_(bucket|count|sum)$`)
 )
 
-// documents returns the README and the documents, by path from the root.
+// documents returns the documents and those of the root that people read, by path from the root.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	docs, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
 	require.Greater(t, len(docs), 10)
 	texts := map[string]string{}
-	for _, file := range append(docs, "../../README.md") {
+	for _, file := range append(docs, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md") {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		texts[strings.TrimPrefix(file, "../../")] = string(text)
