@@ -25,7 +25,7 @@ const sixLines = `targets:
 func TestBadConfigs(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ text, want string }{
-		"an unknown key":               {sixLines + "    activsync: {}\n", `:7: unknown key "activsync"`},
+		"an unknown key":               {sixLines + "    activsync: {}\n", `:7: targets[0]: unknown key "activsync"; did you mean activesync?`},
 		"an unknown check":             {sixLines + "    checks: {activsync: {}}\n", `:7: targets[0].checks.activsync: unknown check "activsync", want one of `},
 		"an unknown reason":            {sixLines + "    checks:\n      activesync:\n        accept: [{reason: beerer_missing, until: 2027-03-31}]\n", `:9: targets[0].checks.activesync.accept[0].reason: unknown reason "beerer_missing" of activesync`},
 		"an impossible date":           {sixLines + "    checks: {activesync: {schedule: '0 0 31 2 *'}}\n", `:7: targets[0].checks.activesync.schedule: `},

@@ -16,7 +16,7 @@ func TestAllowListSettings(t *testing.T) {
 			"https://mirror.contoso.com", ""},
 		"a bad range": {"    allow_list: {extra: [192.0.2.0/33]}\n", "",
 			"hmad.yaml:7: targets[0].allow_list.extra[0]: got a value that is withheld, because it may hold a secret, want a range such as 192.0.2.0/24"},
-		"no list": {"    allow_list: {extra: 192.0.2.0/24}\n", "", "hmad.yaml:7: got a value that is withheld, because it may hold a secret, want a list of texts"},
+		"no list": {"    allow_list: {extra: 192.0.2.0/24}\n", "", "hmad.yaml:7: targets[0].allow_list.extra: got a value that is withheld, because it may hold a secret, want a list of texts"},
 		"a service without TLS": {"    allow_list: {endpoints: http://endpoints.office.com}\n", "",
 			`hmad.yaml:7: targets[0].allow_list.endpoints: got "http://endpoints.office.com", want an https URL without query`},
 		"a negative time": {"    allow_list: {every: -1s}\n", "", "hmad.yaml:7: targets[0].allow_list.every: got -1s, want a duration of at least 0"},

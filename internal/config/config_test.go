@@ -39,12 +39,12 @@ func TestFaultsOfAConfig(t *testing.T) {
 		"an empty file":                 {"", `hmad.yaml: targets: got none, want at least one target`},
 		"not YAML":                      {"targets: [", `hmad.yaml:1: did not find expected node content`},
 		"two documents":                 {six + "---\na: 1\n", `hmad.yaml: got more than one YAML document, want one`},
-		"unknown key":                   {six + "    activsync: {}\n", `hmad.yaml:7: unknown key "activsync"`},
-		"unknown key below":             {swap("{host: a", "{hots: x, host: a"), `hmad.yaml:5: unknown key "hots"`},
-		"a key twice":                   {six + "    name: again\n", `hmad.yaml:7: mapping key "name" already defined at line 2`},
-		"a list for a text":             {swap("name: contoso", "name: [a]"), `hmad.yaml:2: got a list, want a text`},
-		"a word for a duration":         {"confirm_after: soon\n" + six, `hmad.yaml:1: got "soon", want a duration such as "20s"`},
-		"a text for targets":            {"targets: none\n", `hmad.yaml:1: got "none", want a list`},
+		"unknown key":                   {six + "    activsync: {}\n", `hmad.yaml:7: targets[0]: unknown key "activsync"; did you mean activesync?`},
+		"unknown key below":             {swap("{host: a", "{hots: x, host: a"), `hmad.yaml:5: targets[0].autodiscover: unknown key "hots"; did you mean host?`},
+		"a key twice":                   {six + "    name: again\n", `hmad.yaml:7: targets[0].name: mapping key "name" already defined at line 2`},
+		"a list for a text":             {swap("name: contoso", "name: [a]"), `hmad.yaml:2: targets[0].name: got a list, want a text`},
+		"a word for a duration":         {"confirm_after: soon\n" + six, `hmad.yaml:1: confirm_after: got "soon", want a duration such as "20s"`},
+		"a text for targets":            {"targets: none\n", `hmad.yaml:1: targets: got "none", want a list`},
 		"an IPv6 host without brackets": {swap("host: autodiscover.contoso.com", `host: "::1"`), `hmad.yaml:5: targets[0].autodiscover.host: got "::1", want a host name, such as autodiscover.contoso.com`},
 		"brackets around a name":        {swap("host: autodiscover.contoso.com", `host: "[contoso.com]"`), `hmad.yaml:5: targets[0].autodiscover.host: got "[contoso.com]", want a host name, such as autodiscover.contoso.com`},
 		"a member with port 0":          {swap("{url:", `{members: ["[::1]:0"], url:`), `hmad.yaml:6: targets[0].activesync.members[0]: got "[::1]:0", want an address with port, such as 10.0.0.11:443`},
@@ -69,11 +69,11 @@ func TestFaultsOfAConfig(t *testing.T) {
 		"a proxy's name alone":          {six + "    proxy_credentials_file: /etc/hmad/proxy\n", `hmad.yaml:2: targets[0].proxy: got "", want http://host:port with proxy_credentials_file`},
 		"proxy and all addresses":       {six + "    addresses: all\n    proxy: http://proxy:3128\n", `hmad.yaml:8: targets[0].proxy: a proxy chooses the address itself: with it, want no connect_to, no activesync.members, and addresses: first`},
 		"a waiver without end":          {six + "    checks: {activesync: {accept: [{reason: certificate_expiring}]}}\n", `hmad.yaml:7: targets[0].checks.activesync.accept[0].until: got nothing, want the last day of the waiver, such as 2027-03-31`},
-		"a waiver until never":          {six + "    checks:\n      activesync:\n        accept: [{reason: x, until: never}]\n", `hmad.yaml:9: got "never", want a date such as 2027-03-31`},
+		"a waiver until never":          {six + "    checks:\n      activesync:\n        accept: [{reason: x, until: never}]\n", `hmad.yaml:9: targets[0].checks.activesync.accept[0].until: got "never", want a date such as 2027-03-31`},
 		"all at once": {swap("https://mail", "http://mail") + "    vantage: outside\n    oops: 1\n",
 			`hmad.yaml:6: targets[0].activesync.url: got "http://mail.contoso.com", want an https URL without query
 hmad.yaml:7: targets[0].vantage: got "outside", want internal or external
-hmad.yaml:8: unknown key "oops"`},
+hmad.yaml:8: targets[0]: unknown key "oops"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Parse("hmad.yaml", []byte(c.text))
@@ -88,7 +88,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	require.NoError(t, os.WriteFile(big, make([]byte, 5<<20), 0o600))
 	for name, c := range map[string]struct{ path, want string }{
 		"a directory":      {dir, dir + ": got a directory, want a file"},
-		"nothing there":    {dir + "/none.yaml", dir + "/none.yaml: no such file or directory"},
+		"nothing there":    {dir + "/none.yaml", dir + "/none.yaml: no such file or directory; name the config with --config.file, or begin one: hmad config example > hmad.yaml"},
 		"a file too large": {big, big + ": got over 4194304 bytes, want at most that"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/hmad/hmad/internal/near"
 )
 
 // Error is one error of a config. Its text is one line: file, line, setting, what
@@ -114,22 +117,24 @@ func (f *File) Join(es ...*Error) error {
 
 var (
 	yamlLine      = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
-	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type .*$`)
+	yamlUnknown   = regexp.MustCompile(`^field (.*) not found in type (.*)$`)
 	unquotedForm  = regexp.MustCompile(`(?i)^(.*\bfield |.*\b(?:unknown|invalid) [a-z ]{0,20}: )(\S+)(.*)$`)
 	quotedForm    = regexp.MustCompile("'.*'|\".*\"|`.*`")
 	yamlWrongType = regexp.MustCompile("^cannot unmarshal (.*) into (.*)$")
+	gotForm       = regexp.MustCompile(`^got "([^"]*)", want `) // a typed value's own error
 	yamlScalar    = regexp.MustCompile("^!!(?:str|int|float|bool|timestamp) `(.*)`$")
 )
 
-// fromYAML returns the errors in an error of the YAML library.
-func fromYAML(file string, err error) Errors {
+// fromYAML returns the errors in an error of the YAML library, with the paths
+// that their lines have.
+func fromYAML(file string, err error, l lines) Errors {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) {
-		return Errors{yamlError(file, err.Error())}
+		return Errors{yamlError(file, err.Error(), l)}
 	}
 	var es Errors
 	for _, text := range typed.Errors {
-		es = append(es, yamlError(file, text))
+		es = append(es, yamlError(file, text, l))
 	}
 	return es
 }
@@ -141,7 +146,7 @@ var unquoted = regexp.MustCompile(`^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
 // quotes, such as the schedule */5 * * * * or @hourly, is told in plain words
 // where the line of the error has one.
 func unreadable(file string, data []byte, err error) Errors {
-	es := fromYAML(file, err)
+	es := fromYAML(file, err, nil)
 	line := max(es[0].Line, 1) // the library leaves out the first
 	for n, text := range bytes.Split(data, []byte("\n")) {
 		key := unquoted.FindSubmatch(text)
@@ -157,10 +162,25 @@ func unreadable(file string, data []byte, err error) Errors {
 	return es
 }
 
-func yamlError(file, text string) *Error {
+func yamlError(file, text string, l lines) *Error {
 	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(text, "\n", " "))
 	line, _ := strconv.Atoi(m[1])
-	return &Error{File: file, Line: line, Msg: yamlMessage(m[2])}
+	path := l.only(line, cmp.Or(firstOf(yamlScalar, firstOf(yamlWrongType, m[2])), firstOf(gotForm, m[2])))
+	if strings.HasPrefix(m[2], "cannot unmarshal !!seq") || strings.HasPrefix(m[2], "cannot unmarshal !!map") {
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)] // the setting, not what is in it
+	}
+	if unknown := yamlUnknown.FindStringSubmatch(m[2]); unknown != nil {
+		path = l.above(line, unknown[1])
+	}
+	return &Error{File: file, Line: line, Path: path, Msg: yamlMessage(m[2])}
+}
+
+// firstOf returns the first group of a form that text has, else an empty text.
+func firstOf(form *regexp.Regexp, text string) string {
+	if m := form.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // wanted describes Go types for the author of the file.
@@ -172,7 +192,7 @@ var wanted = map[string]string{
 
 func yamlMessage(text string) string {
 	if m := yamlUnknown.FindStringSubmatch(text); m != nil {
-		return "unknown key " + Shown(m[1])
+		return "unknown key " + Shown(m[1]) + near.Hint(m[1], keysOf(m[2]))
 	}
 	if m := yamlWrongType.FindStringSubmatch(text); m != nil {
 		want, ok := wanted[m[2]]

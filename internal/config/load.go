@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,11 @@ const (
 func Load(path string) (*File, error) {
 	data, err := ReadFile(path, maxFile)
 	if err != nil {
-		return nil, Errors{{File: path, Msg: err.Error()}}
+		msg := err.Error()
+		if errors.Is(err, fs.ErrNotExist) {
+			msg += "; name the config with --config.file, or begin one: hmad config example > hmad.yaml"
+		}
+		return nil, Errors{{File: path, Msg: msg}}
 	}
 	return Parse(path, data)
 }
@@ -45,7 +50,7 @@ func Parse(name string, data []byte) (*File, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		es = fromYAML(name, err)
+		es = fromYAML(name, err, f.lines)
 	} else if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		es = append(es, &Error{File: name, Msg: "got more than one YAML document, want one"})
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxDistance bounds how many letters of a name may be wrong; a short name may
-// have one in three.
+// maxDistance bounds how many letters of a name may be wrong; of a short name it
+// is a third.
 const maxDistance = 3
 
 // Hint returns «; did you mean NAME?» with the one of names that is most similar
@@ -20,7 +20,7 @@ func Hint(name string, names []string) string {
 	}
 	far := func(s string) int { return min(distance(s, name), distance(s[strings.LastIndex(s, ".")+1:], name)) }
 	nearest := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
-	if far(nearest) > min(maxDistance, len(name)/3) {
+	if far(nearest) > min(maxDistance, (len(name)+2)/3) {
 		return ""
 	}
 	return "; did you mean " + nearest + "?"

@@ -13,7 +13,9 @@ func TestHint(t *testing.T) {
 		"activesync.bearer_mising":  "; did you mean activesync.bearer_missing?",
 		"bearer_missing":            "; did you mean activesync.bearer_missing?", // by its last part
 		"tls-offload":               "; did you mean tls_offload?",
-		"tokne":                     "", // two letters of five
+		"tokne":                     "; did you mean token?", // two letters of five
+		"foken":                     "; did you mean token?",
+		"fobar":                     "",
 		"tokens":                    "; did you mean token?",
 		"foo":                       "",
 		"":                          "",
