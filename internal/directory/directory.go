@@ -152,6 +152,12 @@ func (d *directory) cause(err error) error {
 		return errors.New("its size limit cut the answer short")
 	case errors.As(err, &answer) && answer.ResultCode == ldap.LDAPResultInvalidCredentials:
 		return errors.New(refusedAccount(answer.Err))
+	case errors.Is(err, ldap.ErrSizeLimitExceeded):
+		return fmt.Errorf("its answer is over the size limit of %d objects", maxAuthServers)
+	case broken(err) != "":
+		return errors.New(broken(err))
+	case errors.As(err, &answer) && answer.ResultCode < ldap.ErrorNetwork:
+		return errors.New(check.Line(check.Redact(result(answer), d.secret.Reveal()), 400))
 	}
 	return errors.New(check.Line(check.Redact(err.Error(), d.secret.Reveal()), 400))
 }

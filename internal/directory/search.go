@@ -83,7 +83,7 @@ func (d *directory) search(base string, scope int, filter string, attributes ...
 	req.EnforceSizeLimit = true
 	found, err := d.ldap.Search(req)
 	if err != nil {
-		return nil, fmt.Errorf("search below %q: %w", check.Line(base, 300), err)
+		return nil, fmt.Errorf("search below %q: %w", check.Line(base, 300), d.cause(err))
 	}
 	if len(found.Referrals) > 0 {
 		return nil, ldap.NewError(ldap.LDAPResultReferral, errors.New("part of the answer"))
