@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -179,6 +180,12 @@ func TestATokenThatIsRefused(t *testing.T) {
 		"by JSON of a stranger":          {answer(200, `{"planted-hotel":1}`), "no access token in it"},
 		"by nothing":                     {answer(200, ``), "no access token in it"},
 		"by half an answer":              {answer(200, `{"access_tok`), "no access token in it"},
+		"by a body without end":          {endless(200, `{"access_token":"`), "no access token in it"},
+		"by an error without end":        {endless(400, `{"error":"invalid_client","error_description":"`), "Entra answers 400: the answer is no OAuth error"},
+		"by a page without end":          {endless(200, `<html>`), "is a page of something else (a captive portal"},
+		"by deep JSON":                   {answer(200, strings.Repeat(`{"a":`, 1e5)), "no access token in it"},
+		"by a token that is a list":      {answer(200, `{"access_token":["a"],"expires_in":3600,"token_type":"Bearer"}`), "no access token in it"},
+		"by a life that is a text":       {answer(200, `{"access_token":"a","expires_in":"for ever","token_type":"Bearer"}`), "no access token in it"},
 		"for a tenant that is not there": {answer(400, `{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant 'x' not found. Check to make sure."}`), "AADSTS90002: Tenant 'x' not found. Check to make sure.; Microsoft's sign-in service does not know the tenant (AADSTS90002)"},
 		"for now":                        {answer(429, `{"error":"temporarily_unavailable","error_description":"AADSTS90055: too many"}`), "Entra answers 429: AADSTS90055"},
 		"by an echo": {func(w http.ResponseWriter, form url.Values) bool {
@@ -200,6 +207,17 @@ func TestATokenThatIsRefused(t *testing.T) {
 			assert.NotContains(t, err.Error(), entratest.AccessToken)
 			assert.NotContains(t, err.Error(), "planted-hotel")
 		})
+	}
+}
+
+// endless writes a body until the client is gone.
+func endless(code int, begin string) func(http.ResponseWriter, url.Values) bool {
+	return func(w http.ResponseWriter, _ url.Values) bool {
+		w.WriteHeader(code)
+		for _, err := io.WriteString(w, begin); err == nil; {
+			_, err = io.WriteString(w, strings.Repeat("x", 64<<10))
+		}
+		return true
 	}
 }
 

@@ -63,7 +63,12 @@ func (c tokenClient) Do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// endingOf looks at the beginning of an answer, which stays to be read.
+// maxAnswer bounds an answer of the token endpoint, in bytes; one with a token has
+// some 2 kB. The library reads answers of any size.
+const maxAnswer = 1 << 20
+
+// endingOf looks at the beginning of an answer, which stays to be read, as far as
+// maxAnswer.
 func endingOf(resp *http.Response, err error) ending {
 	if err != nil {
 		return ending{err: err}
@@ -73,7 +78,7 @@ func endingOf(resp *http.Response, err error) ending {
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{body, resp.Body}
+	}{io.LimitReader(body, maxAnswer), resp.Body}
 	return ending{status: resp.StatusCode, page: transport.IsPage(resp.Header, start)}
 }
 

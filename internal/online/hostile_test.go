@@ -51,9 +51,12 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 			}
 		}
 	}
-	var wide strings.Builder
-	for i := range 2000 {
-		fmt.Fprintf(&wide, `"p%d":1,`, i)
+	many := func(n int) string {
+		var wide strings.Builder
+		for i := range n {
+			fmt.Fprintf(&wide, `"p%d":1,`, i)
+		}
+		return wide.String()
 	}
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -61,7 +64,15 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 		want   string
 	}{
 		"a million rows":            {says(200, value("", "{}"+strings.Repeat(",{}", 1e6))), Invalid, "over 5000 rows"},
-		"a row without end":         {says(200, value("", "{"+wide.String()+`"x":1}`)), Invalid, "over 500 properties"},
+		"a row without end":         {says(200, value("", "{"+many(2000)+`"x":1}`)), Invalid, "over 500 properties"},
+		"values without end":        {says(200, value("", strings.TrimSuffix(strings.Repeat("{"+many(500)+`"x":1},`, 1100), ","))), Invalid, "over 500000 values"},
+		"keys that are skipped":     {says(200, value("", "{"+strings.TrimSuffix(strings.Repeat(`"a@b":1,`, 2000), ",")+"}")), Invalid, "over 500 properties"},
+		"errors without end":        {says(200, `{"@adminapi.errors":[`+strings.Repeat("0,", 5e6)+`0]}`), BadRequest, "an error in place of an answer"},
+		"an error of 10 MB":         {says(200, `{"error":{"details":[`+strings.Repeat("{},", 3e6)+`{}]}}`), BadRequest, "an error in place of an answer"},
+		"errors that are no texts":  {says(200, `{"@adminapi.errors":[{"a":[1]},[2],null,true,7,"Cannot bind parameter x"]}`), BadRequest, "Cannot bind parameter"},
+		"errors that are an object": {says(200, `{"@adminapi.errors":{"a":1},"value":[]}`), BadRequest, "an error in place of an answer"},
+		"an error that is a number": {says(200, `{"error":7}`), Invalid, "does not come from the API"},
+		"an error that is a list":   {says(200, `{"error":[{"message":"x"}]}`), Invalid, "does not come from the API"},
 		"deep JSON":                 {says(200, value("", `{"x":`+strings.Repeat("[", 1e5)+strings.Repeat("]", 1e5)+`}`)), Invalid, "nests deeper than 32"},
 		"deep JSON in an error":     {says(400, strings.Repeat(`{"error":`, 1e4)), BadRequest, "bad request"},
 		"a body without end":        {endless, Invalid, "over 16777216 bytes"},

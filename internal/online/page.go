@@ -15,6 +15,10 @@ const (
 	maxPageRows = 5000 // of one page; 1000 are asked for
 	maxColumns  = 500  // properties of one row; a mailbox has about 200
 	maxTexts    = 20   // error texts of a page that are read
+
+	// maxValues bounds the properties of a page that are kept: 1000 mailboxes with all
+	// of theirs have 200,000.
+	maxValues = 500_000
 )
 
 // page is one answer of InvokeCommand.
@@ -73,13 +77,14 @@ func decodePage(body []byte, keep map[string]bool) (w wirePage, err error) {
 		case "@odata.nextLink":
 			return dec.Decode(&w.next)
 		case "error":
-			return dec.Decode(&w.fault)
-		case "@adminapi.errors":
-			texts, err := decodeTexts(dec)
-			if len(texts) > 0 {
-				w.fault = &wireFault{Message: texts[0]}
-			}
+			w.fault, err = decodeFault(dec)
 			return err
+		case "@adminapi.errors":
+			if f, err := decodeErrors(dec); f != nil || err != nil {
+				w.fault = f
+				return err
+			}
+			return nil
 		default:
 			return skip(dec)
 		}
@@ -142,6 +147,7 @@ func decodeRows(dec *json.Decoder, keep map[string]bool) ([]powershell.Row, erro
 		return nil, errNotUnderstood
 	}
 	var rows []powershell.Row
+	values := 0
 	for dec.More() {
 		if len(rows) == maxPageRows {
 			return nil, fmt.Errorf("the answer has over %d rows in a page", maxPageRows)
@@ -149,6 +155,9 @@ func decodeRows(dec *json.Decoder, keep map[string]bool) ([]powershell.Row, erro
 		row, err := decodeRow(dec, keep)
 		if err != nil {
 			return nil, err
+		}
+		if values += len(row); values > maxValues {
+			return nil, fmt.Errorf("the answer has over %d values in a page", maxValues)
 		}
 		rows = append(rows, row)
 	}
@@ -175,21 +184,41 @@ func decodeRow(dec *json.Decoder, keep map[string]bool) (powershell.Row, error) 
 	return row, err
 }
 
-// decodeTexts reads a list of texts; anything else in its place is passed over.
-func decodeTexts(dec *json.Decoder) ([]string, error) {
+// decodeErrors reads a list of error texts: the first of them, where there is one.
+// Whatever stands there but null, an empty list or an empty text is an error.
+func decodeErrors(dec *json.Decoder) (*wireFault, error) {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return nil, err
 	}
-	var all []any
-	if json.Unmarshal(raw, &all) != nil {
+	list := json.NewDecoder(bytes.NewReader(raw))
+	switch open, _ := list.Token(); {
+	case open == nil, open == "", open == json.Delim('[') && !list.More():
 		return nil, nil
+	case open != json.Delim('['):
+		return new(wireFault), nil
 	}
-	var texts []string
-	for _, v := range all[:min(len(all), maxTexts)] {
-		if s, ok := v.(string); ok {
-			texts = append(texts, s)
+	for n := 0; n < maxTexts && list.More(); n++ {
+		var element json.RawMessage
+		if list.Decode(&element) != nil {
+			break
+		}
+		if s := ""; element[0] == '"' && json.Unmarshal(element, &s) == nil {
+			return &wireFault{Message: s}, nil
 		}
 	}
-	return texts, nil
+	return new(wireFault), nil
+}
+
+// decodeFault reads the object error within an answer; of one that is larger than an
+// error is read to be, only that it is there.
+func decodeFault(dec *json.Decoder) (f *wireFault, err error) {
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return nil, err
+	}
+	if len(raw) > maxError {
+		return new(wireFault), nil
+	}
+	return f, json.Unmarshal(raw, &f)
 }
