@@ -69,6 +69,11 @@ func (c *cli) configCheck(context.Context) int {
 			return c.fail(exitUndecided, err)
 		}
 		fmt.Fprintf(c.stdout, "%s of %s, %s: %s UTC\n", ch.Name, ch.Target, ch.Schedule, strings.Join(next, ", "))
+		for _, t := range b.file.Targets {
+			if t.Name == ch.Target && ch.Sends != nil {
+				fmt.Fprintf(c.stdout, "%s of %s sends %s\n", ch.Name, ch.Target, ch.Sends(t))
+			}
+		}
 	}
 	fmt.Fprintf(c.stdout, "%s is in order: %d checks%s\n", c.path(), len(b.Checks), readAs(b.count()))
 	return exitOK

@@ -29,6 +29,7 @@ var AllowList = &check.Def{
 	Reasons: []*check.Reason{allowListIncomplete, allowListChangeDue, allowListSourceOld},
 	Facts:   []*check.Fact{publishedVersion},
 	Steps:   []int{1, 2, 7},
+	Sends:   sendsForAllowList,
 	New:     newAllowList,
 }
 
@@ -117,6 +118,15 @@ func (a *allowList) readPublished(ctx context.Context) (published, error) {
 	default:
 		return a.service.ask(ctx)
 	}
+}
+
+// sendsForAllowList says what the web service gets.
+func sendsForAllowList(t config.Target) string {
+	u := t.AllowList.Endpoints.Value()
+	if u == nil || t.AllowList.Offline || t.AllowList.EndpointsFile != "" {
+		return "nothing to anybody"
+	}
+	return "a random number that names this target to " + u.Hostname()
 }
 
 // hasIPv6 reports whether a host that Microsoft reaches has an IPv6 address.

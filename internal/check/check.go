@@ -35,6 +35,10 @@ type Def struct {
 	Needs   string        // the settings without which there is no such check; empty: every target has it
 	Sooner  *Def          // looks at the same more often: what both find under one name alerts here only where Sooner has not told it
 
+	// Sends, where set, says what of the target's the check gives to a host that
+	// is not the target's own, as a clause that follows «sends».
+	Sends func(config.Target) string
+
 	// WayOut, where set, is what this check offers to all checks of a target:
 	// the question whether hmad's own way out is open.
 	WayOut *WayOut

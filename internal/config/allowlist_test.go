@@ -9,6 +9,25 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
+func TestCloudAutodiscoverSettings(t *testing.T) {
+	for name, c := range map[string]struct{ text, fault string }{
+		"set": {"{tenant_domain: contoso.onmicrosoft.com, mailboxes: [a@contoso.com, b@fabrikam.com]}", ""},
+		"two of a domain": {"{mailboxes: [a@contoso.com, b@Contoso.com]}",
+			"hmad.yaml:7: targets[0].cloud_autodiscover.mailboxes[1]: want one mailbox of each domain, and one before has this domain"},
+		"no address":         {"{mailboxes: [joe]}", "hmad.yaml:7: targets[0].cloud_autodiscover.mailboxes[0]: want the address of a mailbox"},
+		"an address in full": {"{absent_name: x@contoso.com}", "hmad.yaml:7: targets[0].cloud_autodiscover.absent_name: got a value that is withheld, because it may hold a secret, want letters, digits, '.', '-' and '_'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("hmad.yaml", []byte(six+"    cloud_autodiscover: "+c.text+"\n"))
+			if c.fault == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, c.fault)
+		})
+	}
+}
+
 func TestAllowListSettings(t *testing.T) {
 	for name, c := range map[string]struct{ text, want, fault string }{
 		"left out": {"", "https://endpoints.office.com", ""},

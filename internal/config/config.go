@@ -56,12 +56,14 @@ type Target struct {
 	ProxyCredentialsFile string `yaml:"proxy_credentials_file,omitempty"`
 	UserAgent            string `yaml:"user_agent,omitempty"` // empty: hmad/VERSION
 
-	OnPrem         OnPrem         `yaml:"onprem,omitempty"`
-	Metadata       Metadata       `yaml:"metadata,omitempty"`
-	TLSOffload     TLSOffload     `yaml:"tls_offload,omitempty"`
-	AllowList      AllowList      `yaml:"allow_list,omitempty"`
-	ExchangeOnline ExchangeOnline `yaml:"exchange_online,omitempty"`
-	Sync           Sync           `yaml:"sync,omitempty"`
+	OnPrem     OnPrem     `yaml:"onprem,omitempty"`
+	Metadata   Metadata   `yaml:"metadata,omitempty"`
+	TLSOffload TLSOffload `yaml:"tls_offload,omitempty"`
+	AllowList  AllowList  `yaml:"allow_list,omitempty"`
+
+	CloudAutodiscover CloudAutodiscover `yaml:"cloud_autodiscover,omitempty"`
+	ExchangeOnline    ExchangeOnline    `yaml:"exchange_online,omitempty"`
+	Sync              Sync              `yaml:"sync,omitempty"`
 
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`
 }

@@ -95,6 +95,7 @@ func (f *File) setDefaults() {
 		t.setOnPremDefaults()
 		t.Sync.setDefaults()
 		setDuration(&t.TLSOffload.Every, time.Hour)
+		t.CloudAutodiscover.setDefaults()
 		setDuration(&t.AllowList.Every, time.Hour)
 		setUnless(&t.AllowList.Endpoints, defaultEndpoints, readURL)
 	}

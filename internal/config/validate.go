@@ -102,6 +102,7 @@ func (t *Target) validate(v validator) {
 	t.Sync.validate(v, t.ExchangeOnline)
 	t.TLSOffload.validate(v)
 	t.AllowList.validate(v)
+	t.CloudAutodiscover.validate(v)
 	t.validateChecks(v)
 }
 

@@ -72,6 +72,7 @@ type Facts struct {
 	Watched            []string // two of its mailboxes, the probe mailbox first
 	Endpoints          string   // URL of the web service with Microsoft's addresses
 	AllowListFile      string   // what the firewall lets through
+	Microsoft          string   // URL of Microsoft's other services without sign-in
 	Reports            string   // the folder that they report to; empty: they push
 	Push               Push     // hmad's listener, where they push
 }
@@ -91,7 +92,8 @@ func (f *Facts) learn(hosts map[string]*host) {
 			f.Watched = append(f.Watched, name+"@"+domain)
 		}
 	}
-	f.Endpoints = "https://" + hosts[atMicrosoft].hostPort() + endpointsPath
+	f.Microsoft = "https://" + hosts[atMicrosoft].hostPort()
+	f.Endpoints = f.Microsoft + endpointsPath
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
 	f.FederationMetadata = f.AuthorityHost + f.Tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
@@ -144,6 +146,9 @@ targets:
     tls_offload:
       url: {{quote .OffloadURL}}
       every: 1ns # in earnest 1h, the default
+    cloud_autodiscover:
+      url: {{quote .Microsoft}}
+      tenant_domain: contoso.onmicrosoft.test
     allow_list:
       file: {{quote .AllowListFile}}
       endpoints: {{quote .Endpoints}}

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -16,6 +18,7 @@ const (
 // servicesSide is how they act at present.
 type servicesSide struct {
 	endpoints endpointsSide
+	placement placementSide
 }
 
 // serveMicrosoft answers for all of them.
@@ -24,7 +27,43 @@ func (l *Lab) serveMicrosoft(b *behaviour, w http.ResponseWriter, r *http.Reques
 		l.serveEndpoints(b.services.endpoints, w, r, rest)
 		return
 	}
+	if rest, ok := strings.CutPrefix(r.URL.Path, autodiscoverPath+"/v1.0/"); ok {
+		l.servePlacement(b.services.placement, w, r, rest)
+		return
+	}
 	http.NotFound(w, r)
+}
+
+// placementSide is how Exchange Online's AutoDiscover answers for the probe
+// mailbox.
+type placementSide struct {
+	host    string           // of the redirect, in place of AutoDiscover's on premises
+	scheme  string           // in place of https
+	cloud   bool             // it has a mailbox of that address
+	unknown bool             // it knows no such address
+	answer  http.HandlerFunc // in place of all that
+}
+
+// servePlacement answers as outlook.office365.com does (public captures of 2019
+// and 2020): a redirect to AutoDiscover on premises for a mailbox that is there,
+// one to itself for an unknown address, and a URL for a mailbox in the cloud.
+func (l *Lab) servePlacement(s placementSide, w http.ResponseWriter, r *http.Request, address string) {
+	moved := func(scheme, host string) {
+		q := url.Values{"Email": {address}, "Protocol": {"ActiveSync"}, "RedirectCount": {"1"}}
+		w.Header().Set("X-CalculatedBETarget", "am0pr04mb0001.eurprd04.prod.outlook.com")
+		http.Redirect(w, r, scheme+"://"+host+autodiscoverPath+"?"+q.Encode(), http.StatusFound)
+	}
+	own := strings.EqualFold(address, l.facts.Mailbox)
+	switch {
+	case strings.HasPrefix(address, "Migration.") || own && s.cloud:
+		writeJSON(w, http.StatusOK, endpoint{"ActiveSync", "https://outlook.office365.com" + activeSyncPath})
+	case !own || s.unknown:
+		moved("https", r.Host)
+	case s.answer != nil:
+		s.answer(w, r)
+	default:
+		moved(cmp.Or(s.scheme, "https"), cmp.Or(s.host, l.facts.AutodiscoverHost))
+	}
 }
 
 // endpointsSide is how the web service of Microsoft's addresses acts.

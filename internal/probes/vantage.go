@@ -41,10 +41,10 @@ var Vantage = &check.Def{
 	Reasons: vantageReasons,
 	Facts:   connectionFactKinds,
 	Steps:   []int{3},
-	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided", "tls_offload.undecided",
-		"evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided", "allow_list.undecided"}}},
-	WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
-	New:    newVantage,
+	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided",
+		"tls_offload.undecided", "evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided", "allow_list.undecided",
+		"cloud_autodiscover.undecided"}}}, WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
+	New: newVantage,
 }
 
 // sharesWayOut reports whether what the target's checks ask lies behind the way
