@@ -32,6 +32,7 @@ func paths(ctx context.Context, t config.Target, w *world) []step {
 	steps = append(steps, document(ctx, t, env))
 	steps = append(steps, onlineSteps(ctx, t, env)...)
 	steps = append(steps, clouds(t)...)
+	steps = append(steps, graphSteps(ctx, t, env)...)
 	return append(steps, secretSteps(t.SecretFiles())...)
 }
 

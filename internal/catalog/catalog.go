@@ -33,7 +33,7 @@ import (
 // they watch.
 func Defs() []*check.Def {
 	return []*check.Def{probes.Vantage, probes.CloudAutodiscover, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
-		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration,
+		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration, audit.Tenant,
 		hmadsync.MailboxSync, hmadsync.OnPremSync, audit.AllowList}
 }
 

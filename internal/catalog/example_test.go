@@ -175,6 +175,9 @@ func settings(r reflect.Type, path string) []string {
 		var paths []string
 		for i := range r.NumField() {
 			name, _, _ := strings.Cut(r.Field(i).Tag.Get("yaml"), ",")
+			if r.Field(i).Anonymous && r.Field(i).IsExported() {
+				paths = append(paths, settings(r.Field(i).Type, path)...)
+			}
 			if name != "" {
 				paths = append(paths, settings(r.Field(i).Type, strings.TrimPrefix(path+"."+name, "."))...)
 			}

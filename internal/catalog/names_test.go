@@ -118,6 +118,9 @@ func (v vocabulary) settings(of reflect.Type, above []string) {
 	for i := range of.NumField() {
 		f := of.Field(i)
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if f.Anonymous {
+			v.settings(f.Type, above)
+		}
 		if key == "" {
 			continue
 		}

@@ -63,6 +63,7 @@ type Target struct {
 
 	CloudAutodiscover CloudAutodiscover `yaml:"cloud_autodiscover,omitempty"`
 	ExchangeOnline    ExchangeOnline    `yaml:"exchange_online,omitempty"`
+	Graph             Graph             `yaml:"graph,omitempty"`
 	Sync              Sync              `yaml:"sync,omitempty"`
 
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`

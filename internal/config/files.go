@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // NamedFile is a file, or a folder, that a target's settings name.
@@ -21,11 +22,12 @@ func (t Target) FileSettings() []NamedFile {
 	const (
 		directory  = "what asks the domain controller"
 		credential = "the credential of Exchange Online"
+		tenant     = "the credential of Microsoft Graph"
 		listener   = "the listener of reports"
 		loaded     = "at start and reload"
 		lists      = "`allow_list`"
 	)
-	r, l, e, a := t.OnPrem.Report, t.OnPrem.LDAP, t.ExchangeOnline, t.AllowList
+	r, l, e, a, g := t.OnPrem.Report, t.OnPrem.LDAP, t.ExchangeOnline, t.AllowList, t.Graph
 	return []NamedFile{
 		{Setting: "ca_file", Name: t.CAFile, By: "every check of the target", When: loaded},
 		{Setting: "proxy_credentials_file", Name: t.ProxyCredentialsFile, Secret: true, By: "every check of the target", When: loaded + ", and for each connection"},
@@ -39,6 +41,9 @@ func (t Target) FileSettings() []NamedFile {
 		{Setting: "exchange_online.certificate_file", Name: e.CertificateFile, Secret: true, By: credential, When: loaded + ", and for each token"},
 		{Setting: "exchange_online.secret_file", Name: e.SecretFile, Secret: true, By: credential, When: loaded + ", and for each token"},
 		{Setting: "exchange_online.workload_identity_file", Name: e.WorkloadIdentityFile, Secret: true, By: credential, When: loaded + ", and for each token"},
+		{Setting: "graph.certificate_file", Name: g.CertificateFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
+		{Setting: "graph.secret_file", Name: g.SecretFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
+		{Setting: "graph.workload_identity_file", Name: g.WorkloadIdentityFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
 		{Setting: "allow_list.file", Name: a.File, Later: true, By: lists, When: "at each run"},
 		{Setting: "allow_list.endpoints_file", Name: a.EndpointsFile, Later: true, By: lists, When: "at each run"},
 		{Setting: "allow_list.version_file", Name: a.VersionFile, Later: true, By: lists, When: "at each run"},
@@ -57,11 +62,11 @@ func (t Target) Files() []NamedFile {
 	return named
 }
 
-// SecretFiles returns the files with secrets that the target names.
+// SecretFiles returns the files with secrets that the target names, each once.
 func (t Target) SecretFiles() []NamedFile {
 	var secret []NamedFile
 	for _, f := range t.Files() {
-		if f.Secret {
+		if f.Secret && !slices.ContainsFunc(secret, func(other NamedFile) bool { return other.Name == f.Name }) {
 			secret = append(secret, f)
 		}
 	}

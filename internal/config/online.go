@@ -5,17 +5,10 @@ import (
 	"strings"
 )
 
-// ExchangeOnline is hmad's own access to the tenant: an app registration, exactly
-// one credential, and limits on calls. On a jump host the credential is usually a
-// certificate. Host, scope and authority default to the worldwide cloud.
+// ExchangeOnline is hmad's own access to the tenant's Exchange Online, and limits
+// on calls. Host and scope default to the worldwide cloud.
 type ExchangeOnline struct {
-	ClientID              string `yaml:"client_id,omitempty"`
-	CertificateFile       string `yaml:"certificate_file,omitempty"`        // PEM with key, RSA
-	SecretFile            string `yaml:"secret_file,omitempty"`             // last resort
-	ManagedIdentity       bool   `yaml:"managed_identity,omitempty"`        // Azure VM or Arc
-	WorkloadIdentityFile  string `yaml:"workload_identity_file,omitempty"`  // federated token
-	AuthorityHost         URL    `yaml:"authority_host,omitempty"`          // default https://login.microsoftonline.com/
-	DisableAuthorityCheck bool   `yaml:"disable_authority_check,omitempty"` // for an authority that Microsoft does not list
+	App `yaml:",inline"`
 
 	Host        URL     `yaml:"host,omitempty"`        // of the admin API, default https://outlook.office365.com
 	Scope       URL     `yaml:"scope,omitempty"`       // of the tokens, default https://outlook.office365.com/.default
@@ -30,13 +23,8 @@ const (
 	maxConcurrency = 32
 )
 
-// Configured reports whether hmad has a credential.
-func (e ExchangeOnline) Configured() bool {
-	return e.CertificateFile != "" || e.SecretFile != "" || e.ManagedIdentity || e.WorkloadIdentityFile != ""
-}
-
 func (e *ExchangeOnline) setDefaults() {
-	setUnless(&e.AuthorityHost, "https://login.microsoftonline.com/", readURL)
+	e.App.setDefaults()
 	setUnless(&e.Host, "https://outlook.office365.com", readURL)
 	setUnless(&e.Scope, "https://outlook.office365.com/.default", readURL)
 	if e.Rate == 0 {
@@ -48,19 +36,7 @@ func (e *ExchangeOnline) setDefaults() {
 }
 
 func (e ExchangeOnline) validate(v validator) {
-	kinds := 0
-	for _, given := range []bool{e.CertificateFile != "", e.SecretFile != "", e.ManagedIdentity, e.WorkloadIdentityFile != ""} {
-		if given {
-			kinds++
-		}
-	}
-	if kinds > 1 {
-		v.fail("exchange_online", "got %d credentials, want one of certificate_file, managed_identity, workload_identity_file, secret_file", kinds)
-	}
-	if kinds == 1 && !e.ManagedIdentity {
-		v.want(IsGUID(e.ClientID), "exchange_online.client_id", e.ClientID, "the app registration's id, a GUID")
-	}
-	v.read("exchange_online.authority_host", e.AuthorityHost, wantURL)
+	e.App.validate(v, "exchange_online")
 	e.validateCalls(v)
 }
 

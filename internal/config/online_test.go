@@ -18,7 +18,7 @@ func TestExchangeOnlineIsTheWorldwideCloudUnlessSet(t *testing.T) {
 	require.NoError(t, err)
 	got := f.Targets[0].ExchangeOnline
 	assert.False(t, got.Configured(), "defaults are no credential")
-	assert.Equal(t, config.ExchangeOnline{AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/"),
+	assert.Equal(t, config.ExchangeOnline{App: config.App{AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/")},
 		Host:  checktest.Setting[config.URL]("https://outlook.office365.com"),
 		Scope: checktest.Setting[config.URL]("https://outlook.office365.com/.default"), Rate: 2, Concurrency: 4}, got)
 

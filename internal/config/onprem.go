@@ -53,6 +53,7 @@ func (t *Target) setOnPremDefaults() {
 	setDuration(&t.Metadata.PageAfter, 13*time.Hour)
 	setDuration(&t.Metadata.OverdueAfter, 13*time.Hour)
 	t.ExchangeOnline.setDefaults()
+	t.Graph.setDefaults()
 }
 
 func setDuration(d *time.Duration, v time.Duration) {
@@ -73,6 +74,7 @@ func (t *Target) validateOnPrem(v validator) {
 		v.fail("metadata.overdue_after", "got %s, want a duration over 0", m.OverdueAfter)
 	}
 	t.ExchangeOnline.validate(v)
+	t.Graph.validate(v)
 }
 
 func (r Report) validate(v validator) {

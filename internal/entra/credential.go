@@ -54,7 +54,8 @@ const (
 // concurrent use. Its errors are of class token and name Microsoft's error code,
 // never a secret.
 type Credential struct {
-	settings config.ExchangeOnline
+	section  string // of the config
+	settings config.App
 	tenant   string
 	env      check.Env
 	client   *http.Client
@@ -66,17 +67,23 @@ type Credential struct {
 	secret   config.Secret // removed from errors, in case Entra echoes it
 }
 
-// New builds the target's credential, reading its file but asking
-// nothing. The errors name the setting at fault.
+// New builds the target's credential for Exchange Online, reading its file but
+// asking nothing. The errors name the setting at fault.
 func New(t config.Target, env check.Env) (*Credential, error) {
-	if !t.ExchangeOnline.Configured() {
-		return nil, &config.FieldError{Path: "exchange_online", Msg: "no credential is configured"}
+	return Of(t, "exchange_online", t.ExchangeOnline.App, env)
+}
+
+// Of builds the credential of an app of the target's, which stands in a section
+// of the config, as New does.
+func Of(t config.Target, section string, app config.App, env check.Env) (*Credential, error) {
+	if !app.Configured() {
+		return nil, &config.FieldError{Path: section, Msg: "no credential is configured"}
 	}
 	way, err := transport.New(t, env)
 	if err != nil {
 		return nil, err
 	}
-	c := &Credential{settings: t.ExchangeOnline, tenant: t.Tenant, env: env, client: way.Client()}
+	c := &Credential{section: section, settings: app, tenant: t.Tenant, env: env, client: way.Client()}
 	return c, c.load()
 }
 
@@ -170,11 +177,11 @@ func (c *Credential) file() ([]byte, error) {
 func (c *Credential) where() (setting, name string) {
 	switch c.Kind() {
 	case KindCertificate:
-		return "exchange_online.certificate_file", c.settings.CertificateFile
+		return c.section + ".certificate_file", c.settings.CertificateFile
 	case KindSecret:
-		return "exchange_online.secret_file", c.settings.SecretFile
+		return c.section + ".secret_file", c.settings.SecretFile
 	case KindWorkloadIdentity:
-		return "exchange_online.workload_identity_file", c.settings.WorkloadIdentityFile
+		return c.section + ".workload_identity_file", c.settings.WorkloadIdentityFile
 	default:
 		return "", ""
 	}
@@ -221,7 +228,7 @@ func (c *Credential) build(data []byte) (err error) {
 			&azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: off})
 	}
 	if err != nil {
-		return &config.FieldError{Path: "exchange_online", Msg: redacted(err.Error(), c.secret)}
+		return &config.FieldError{Path: c.section, Msg: redacted(err.Error(), c.secret)}
 	}
 	return nil
 }
@@ -232,7 +239,7 @@ func (c *Credential) buildCertificate(data []byte, o *azidentity.ClientCertifica
 		c.source, err = azidentity.NewClientCertificateCredential(c.tenant, c.settings.ClientID, certs, key, o)
 	}
 	if err != nil {
-		return &config.FieldError{Path: "exchange_online.certificate_file", Msg: config.ShownFile(c.settings.CertificateFile) + ": " + check.Line(err.Error(), 200)}
+		return &config.FieldError{Path: c.section + ".certificate_file", Msg: config.ShownFile(c.settings.CertificateFile) + ": " + check.Line(err.Error(), 200)}
 	}
 	c.notAfter = certs[0].NotAfter
 	return nil

@@ -148,7 +148,7 @@ func TestAManagedIdentityAsksThisHost(t *testing.T) {
 		return []netip.Addr{a}, err
 	}
 	target := config.Target{Tenant: entratest.TenantID, Proxy: checktest.Setting[config.Proxy]("http://127.0.0.1:1"),
-		ExchangeOnline: config.ExchangeOnline{ManagedIdentity: true, ClientID: entratest.ClientID},
+		ExchangeOnline: config.ExchangeOnline{App: config.App{ManagedIdentity: true, ClientID: entratest.ClientID}},
 		ConnectTo:      checktest.Setting[config.ConnectTo](map[string]string{"169.254.169.254:80": srv.Listener.Addr().String()})}
 	c, err := New(target, env)
 	require.NoError(t, err)
@@ -259,8 +259,8 @@ func TestCredentialsThatCannotBeBuilt(t *testing.T) {
 		"an empty secret":           {func(e *config.ExchangeOnline) { e.SecretFile = checktest.Written(t, "secret", " \n") }, "is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{ClientID: entratest.ClientID,
-				AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test/")}}
+			target := config.Target{Tenant: entratest.TenantID, ExchangeOnline: config.ExchangeOnline{App: config.App{ClientID: entratest.ClientID,
+				AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test/")}}}
 			c.edit(&target.ExchangeOnline)
 			_, err := New(target, checktest.Env(time.Now))
 			require.ErrorContains(t, err, c.want)

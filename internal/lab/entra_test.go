@@ -110,13 +110,13 @@ func tokenKey(t *testing.T, l *Lab, e config.ExchangeOnline) string {
 
 func TestEntraPublishesItsKeysAndSignsWithOne(t *testing.T) {
 	l := start(t)
-	certificate := config.ExchangeOnline{CertificateFile: l.Facts().CertificateFile}
+	certificate := config.ExchangeOnline{App: config.App{CertificateFile: l.Facts().CertificateFile}}
 	ids, issuer := federated(t, l)
 	assert.Len(t, ids, 2)
 	assert.Equal(t, "https://sts.windows.net/"+tenant+"/", issuer)
 	assert.Equal(t, ids, keyIDs(t, l))
 	assert.Equal(t, ids[0], tokenKey(t, l, certificate))
-	assert.Equal(t, ids[0], tokenKey(t, l, config.ExchangeOnline{SecretFile: l.Facts().SecretFile}), "by the secret as well")
+	assert.Equal(t, ids[0], tokenKey(t, l, config.ExchangeOnline{App: config.App{SecretFile: l.Facts().SecretFile}}), "by the secret as well")
 
 	l.Roll(false)
 	later, _ := federated(t, l)
@@ -134,7 +134,7 @@ func TestEntraPublishesItsKeysAndSignsWithOne(t *testing.T) {
 func TestFaultsOfEntra(t *testing.T) {
 	l := start(t)
 	before, _ := federated(t, l)
-	certificate := config.ExchangeOnline{CertificateFile: l.Facts().CertificateFile}
+	certificate := config.ExchangeOnline{App: config.App{CertificateFile: l.Facts().CertificateFile}}
 	type entra struct {
 		published, stored int
 		newKeySigns       bool

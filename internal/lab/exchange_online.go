@@ -36,7 +36,7 @@ const onlineHost = "mailbox_sync"
 func (l *Lab) openOnline() *host {
 	o := l.opt.Online
 	l.online = online.New(online.Options{ID: l.facts.Tenant, Domain: domain, Named: watchedNames, Mailboxes: o.Mailboxes, Phones: o.Phones,
-		Latency: o.Latency, CallsPerSecond: o.CallsPerSecond, Now: l.opt.Now, Trust: l.trusts})
+		Latency: o.Latency, CallsPerSecond: o.CallsPerSecond, Now: l.opt.Now, Trust: func(token string) bool { return l.trusts(token, "https://outlook.office365.com") }})
 	return &host{check: onlineHost, name: outlookName, app: l.serveOnline, addrs: frontEnds[:1]}
 }
 
@@ -44,9 +44,9 @@ func (l *Lab) serveOnline(_ *behaviour, w http.ResponseWriter, r *http.Request) 
 	l.online.ServeHTTP(w, r)
 }
 
-// trusts judges an access token as Exchange Online does: signed by Entra, for
-// its own audience, tenant and time.
-func (l *Lab) trusts(token string) bool {
+// trusts judges an access token as Microsoft's services do: signed by Entra, for
+// the audience, the tenant and its time.
+func (l *Lab) trusts(token, audience string) bool {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return false
@@ -60,6 +60,6 @@ func (l *Lab) trusts(token string) bool {
 		return false
 	}
 	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	return c.Aud == "https://outlook.office365.com" && c.Tid == l.facts.Tenant && c.Appid == clientID && l.opt.Now().Unix() < c.Exp &&
+	return c.Aud == audience && c.Tid == l.facts.Tenant && c.Appid == clientID && l.opt.Now().Unix() < c.Exp &&
 		rsa.VerifyPKCS1v15(&l.keys.rsa.PublicKey, crypto.SHA256, digest[:], signature) == nil
 }

@@ -82,13 +82,13 @@ func TestTokensOfOthersAreNotTrusted(t *testing.T) {
 	_, using := l.keys.view(steady)
 	token, err := (&entra{l.keys, l.client, tenant}).sign("https://outlook.office365.com/.default", using, tokenLife)
 	require.NoError(t, err)
-	assert.True(t, l.trusts(token))
+	assert.True(t, l.trusts(token, "https://outlook.office365.com"))
 	graph, err := (&entra{l.keys, l.client, tenant}).sign("https://graph.microsoft.com/.default", using, tokenLife)
 	require.NoError(t, err)
 	parts := strings.Split(token, ".")
 	for name, bad := range map[string]string{"nothing": "", "another audience": graph, "no signature": parts[0] + "." + parts[1] + ".",
 		"another's signature": strings.Join([]string{parts[0], parts[1], strings.Split(graph, ".")[2]}, "."), "no base64": "a.b.!"} {
-		assert.False(t, l.trusts(bad), name)
+		assert.False(t, l.trusts(bad, "https://outlook.office365.com"), name)
 	}
 }
 

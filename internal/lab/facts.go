@@ -68,6 +68,7 @@ type Facts struct {
 	CertificateFile    string   // its certificate with key, PEM
 	SecretFile         string   // its secret
 	Hosts              []string // the servers that report
+	GraphHost          string   // URL of Microsoft Graph
 	OnlineHost         string   // URL of the admin API; empty: there is no Exchange Online
 	Watched            []string // two of its mailboxes, the probe mailbox first
 	Endpoints          string   // URL of the web service with Microsoft's addresses
@@ -94,6 +95,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 	}
 	f.Microsoft = "https://" + hosts[atMicrosoft].hostPort()
 	f.Endpoints = f.Microsoft + endpointsPath
+	f.GraphHost = "https://" + hosts[graphHost].hostPort()
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
 	f.FederationMetadata = f.AuthorityHost + f.Tenant + "/federationmetadata/2007-06/federationmetadata.xml"
 	for _, a := range eas.addrs[1:] {
@@ -169,6 +171,14 @@ targets:
         - {mailbox: {{quote (index .Watched 0)}}}
         - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
 {{- end}}
+    graph:
+      client_id: {{quote .ClientID}}
+      certificate_file: {{quote .CertificateFile}}
+      authority_host: {{quote .AuthorityHost}}
+      disable_authority_check: true
+      host: {{quote .GraphHost}}
+      policies_every: 1ns # in earnest 1h, the default
+      licences_every: 1ns # in earnest 24h, the default
     onprem:
       report:
         hosts: [{{range $i, $h := .Hosts}}{{if $i}}, {{end}}{{quote $h}}{{end}}]

@@ -40,6 +40,7 @@ type behaviour struct {
 	services servicesSide // of Microsoft's other services
 	premises premisesSide // the Exchange organisation's
 	online   online.Behaviour
+	graph    graphSide // Microsoft Graph's
 
 	protocol *string // AutoDiscover's, instead of the one asked for
 	url      *string // AutoDiscover's, instead of ActiveSync's own

@@ -192,8 +192,8 @@ func TestACredentialThatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	env := w.env()
 	env.ReadFile = func(string, int64) ([]byte, error) { return nil, fs.ErrNotExist }
-	w.target.ExchangeOnline = config.ExchangeOnline{ClientID: otherTenant, SecretFile: "/nowhere",
-		AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/")}
+	w.target.ExchangeOnline = config.ExchangeOnline{App: config.App{ClientID: otherTenant, SecretFile: "/nowhere",
+		AuthorityHost: checktest.Setting[config.URL]("https://login.microsoftonline.com/")}}
 	_, err := EvoSTSMetadata.New(w.target, env)
 	require.Error(t, err)
 }

@@ -143,10 +143,10 @@ func newOffice(t testing.TB, answers ...http.HandlerFunc) *office {
 	env := checktest.Env(c.clock.Now)
 	env.Meter = c.meter
 	c.target = config.Target{Tenant: entratest.TenantID, CAFile: checktest.Written(t, "ca.pem", checktest.PEM("CERTIFICATE", ca.Cert.Raw)), ExchangeOnline: config.ExchangeOnline{
-		ClientID: entratest.ClientID, CertificateFile: checktest.Written(t, "hmad.pem", cert.CertPEM+cert.KeyPEM), DisableAuthorityCheck: true,
-		AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + api.port + "/"),
-		Host:          checktest.Setting[config.URL]("https://outlook.contoso.test:" + api.port),
-		Scope:         checktest.Setting[config.URL](entra.ScopeExchangeOnline), Rate: 2, Concurrency: 4}}
+		App: config.App{ClientID: entratest.ClientID, CertificateFile: checktest.Written(t, "hmad.pem", cert.CertPEM+cert.KeyPEM), DisableAuthorityCheck: true,
+			AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + api.port + "/")},
+		Host:  checktest.Setting[config.URL]("https://outlook.contoso.test:" + api.port),
+		Scope: checktest.Setting[config.URL](entra.ScopeExchangeOnline), Rate: 2, Concurrency: 4}}
 	c.invoke(t, env)
 	return c
 }

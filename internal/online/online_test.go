@@ -235,7 +235,7 @@ func TestInvokersThatCannotBeBuilt(t *testing.T) {
 		want string
 	}{
 		"no credential": {config.ExchangeOnline{Host: checktest.Setting[config.URL]("https://outlook.office365.com")}, "exchange_online: no credential is configured"},
-		"no host":       {config.ExchangeOnline{SecretFile: "x"}, "exchange_online.host: want an https URL"},
+		"no host":       {config.ExchangeOnline{App: config.App{SecretFile: "x"}}, "exchange_online.host: want an https URL"},
 	} {
 		_, err := New(config.Target{Tenant: entratest.TenantID, ExchangeOnline: c.e}, checktest.Env(time.Now))
 		require.EqualError(t, err, c.want, name)

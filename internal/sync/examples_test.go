@@ -40,7 +40,7 @@ func TestAFindingOnTheFleetNamesTheWorst(t *testing.T) {
 				require.Len(t, named, 5, detail)
 				for i, n := range named {
 					assert.Regexp(t, `^`+name+`$`, n[1])
-					assert.Equal(t, o.hmad.sweep.gauges.names.of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
+					assert.Equal(t, o.hmad.sweep.gauges.names.Of(addresses(12)[11-i]), n[1], "the longest silent first, called as in its series")
 					assert.Equal(t, n[1], r.Findings[0].About[i])
 				}
 			})

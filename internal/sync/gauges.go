@@ -29,7 +29,7 @@ const autoAll = 5000
 // gauges shows mailboxes in the Store's table, up to sync.max_series.
 type gauges struct {
 	table  check.Table
-	names  names
+	names  check.MailboxNames
 	export string
 	rows   int                 // at most
 	shown  map[string]struct{} // mailboxes that have a row
@@ -37,7 +37,7 @@ type gauges struct {
 }
 
 func newGauges(table check.Table, s config.Sync) *gauges {
-	return &gauges{table: table, names: names{mode: s.MailboxLabel}, export: s.Export, rows: s.MaxSeries / len(mailboxFamilies), shown: map[string]struct{}{}}
+	return &gauges{table: table, names: check.MailboxNames{Mode: s.MailboxLabel}, export: s.Export, rows: s.MaxSeries / len(mailboxFamilies), shown: map[string]struct{}{}}
 }
 
 // update brings the row of a mailbox up to date, if it has one.
@@ -52,7 +52,7 @@ func (g *gauges) set(m plan.Mailbox) {
 	if !m.Checked.IsZero() {
 		devices = float64(m.Devices)
 	}
-	g.table.Set(g.names.of(m.Key), momentValue(m.Success), momentValue(m.Attempt), momentValue(m.Checked), devices)
+	g.table.Set(g.names.Of(m.Key), momentValue(m.Success), momentValue(m.Attempt), momentValue(m.Checked), devices)
 }
 
 // momentValue returns a moment as a series' value; NaN, which is no series, for
@@ -74,7 +74,7 @@ func (g *gauges) show(m plan.Mailbox) {
 func (g *gauges) hide(key string) {
 	if _, ok := g.shown[key]; ok {
 		delete(g.shown, key)
-		g.table.Delete(g.names.of(key))
+		g.table.Delete(g.names.Of(key))
 	}
 }
 
@@ -103,7 +103,7 @@ func rankOf(m plan.Mailbox) int {
 // choose shows the mailboxes of the ranks that sync.export selects, as many as
 // there may be rows, and hides the others.
 func (g *gauges) choose(p *plan.Planner, now time.Time) {
-	if g.names.mode == config.LabelNone {
+	if g.names.Mode == config.LabelNone {
 		g.table.Keep(func(string) bool { return false })
 		return
 	}
@@ -139,7 +139,7 @@ func (g *gauges) dropForeign() {
 	g.clean = true
 	names := make(map[string]bool, len(g.shown))
 	for key := range g.shown {
-		names[g.names.of(key)] = true
+		names[g.names.Of(key)] = true
 	}
 	g.table.Keep(func(name string) bool { return names[name] })
 }

@@ -22,7 +22,7 @@ type seenWatched struct {
 
 // called returns the entry's name, or what stands for it where the label mode
 // hides names.
-func (w Watched) called() string { return cmp.Or(w.Name, unnamed) }
+func (w Watched) called() string { return cmp.Or(w.Name, check.UnnamedMailbox) }
 
 // unheard returns how many mailboxes of the watch list nothing is known of.
 func (o observation) unheard() (n int) {

@@ -26,19 +26,19 @@ var ErrNoMailbox = errors.New("no such mailbox in the fleet")
 // show, from the records in the Store. Its error is ErrNoMailbox.
 func Lookup(t config.Target, fleet check.Fleet, memory check.Memory, now time.Time, query string) (Found, error) {
 	query = strings.ToLower(strings.TrimSpace(query))
-	n := names{mode: t.Sync.MailboxLabel}
-	if n.mode == config.LabelHash {
-		n = newNames(n.mode, memory)
+	n := check.MailboxNames{Mode: t.Sync.MailboxLabel}
+	if n.Mode == config.LabelHash {
+		n = check.NewMailboxNames(n.Mode, memory)
 	}
 	out, err := Found{}, ErrNoMailbox
 	fleet.Each(func(key string, record []byte) {
-		if err == nil || query == "" || key != query && (n.mode != config.LabelHash || n.of(key) != query) {
+		if err == nil || query == "" || key != query && (n.Mode != config.LabelHash || n.Of(key) != query) {
 			return
 		}
 		m, unread := plan.Read(now, key, record, plan.Settings{StaleAfter: staleAfterOf(t.Sync, key), AskEvery: t.Sync.AskEvery})
 		if unread == nil {
 			watched := slices.ContainsFunc(t.Sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) })
-			out, err = Found{Target: t.Name, Name: n.of(key), Watched: watched, Mailbox: m}, nil
+			out, err = Found{Target: t.Name, Name: n.Of(key), Watched: watched, Mailbox: m}, nil
 		}
 	})
 	return out, err

@@ -116,11 +116,11 @@ func (nowhere) Dropped(int)               {}
 // begin loads what is known, and shows it. The file of mailboxes is left to the
 // first run, because its disk may not answer.
 func (m *mailboxSync) begin() {
-	m.sweep.gauges.names = newNames(m.settings.MailboxLabel, m.env.Memory)
-	m.rules.Name = m.sweep.gauges.names.of
+	m.sweep.gauges.names = check.NewMailboxNames(m.settings.MailboxLabel, m.env.Memory)
+	m.rules.Name = m.sweep.gauges.names.Of
 	for _, w := range m.settings.Watch {
 		key := strings.ToLower(w.Mailbox)
-		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.sweep.gauges.names.of(key),
+		m.rules.Watch = append(m.rules.Watch, Watched{Key: key, Name: m.sweep.gauges.names.Of(key),
 			StaleAfter: w.StaleAfter, Severity: check.Severity(w.Severity)})
 	}
 	m.sweep.plan.Resume(plan.History{Hours: loadHours(m.env.Memory, keyOfHours), Pulse: loadPulse(m.env.Memory)})

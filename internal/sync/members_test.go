@@ -309,9 +309,9 @@ func TestHashedNames(t *testing.T) {
 		assert.Contains(t, r.Findings[0].Detail, name)
 		assert.NotContains(t, r.Findings[0].Detail, "jane")
 		again := newOfficeOn(t, s, o.store)
-		assert.Equal(t, name, again.hmad.sweep.gauges.names.of("jane@contoso.com"), "the key is kept")
+		assert.Equal(t, name, again.hmad.sweep.gauges.names.Of("jane@contoso.com"), "the key is kept")
 		other := newOffice(t, s)
-		assert.NotEqual(t, name, other.hmad.sweep.gauges.names.of("jane@contoso.com"), "and another's is another")
+		assert.NotEqual(t, name, other.hmad.sweep.gauges.names.Of("jane@contoso.com"), "and another's is another")
 
 		target := config.Target{Name: "contoso", Sync: o.hmad.settings}
 		for _, q := range []string{name, "Jane@contoso.com"} {

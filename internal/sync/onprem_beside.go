@@ -24,7 +24,7 @@ func (o *onPremSync) noteUnreported(v *check.Verdict, r report.Report) {
 		if !slices.ContainsFunc(o.sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) }) {
 			continue
 		}
-		name := cmp.Or(o.names.of(key), unnamed)
+		name := cmp.Or(o.names.Of(key), check.UnnamedMailbox)
 		if report.IsUnknownMailbox(errs[key]) {
 			v.Note("%s: Exchange does not know this mailbox (%s of %s)", name, errs[key], r.Host)
 		} else {

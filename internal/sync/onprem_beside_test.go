@@ -19,7 +19,7 @@ func partnershipsOf(success time.Time, errs ...map[string]any) map[string]any {
 }
 
 func TestAMailboxThatExchangeDoesNotKnowIsNamed(t *testing.T) {
-	for mode, name := range map[string]string{config.LabelAddress: "joe@contoso.com", config.LabelNone: unnamed} {
+	for mode, name := range map[string]string{config.LabelAddress: "joe@contoso.com", config.LabelNone: check.UnnamedMailbox} {
 		w := newServers(t, config.Sync{MailboxLabel: mode})
 		w.report("EX01", w.now, []map[string]any{counted(w.now.Add(-5*time.Minute), 200, 5)}, partnershipsOf(w.now.Add(-30*time.Hour),
 			map[string]any{"mailbox": "joe@contoso.com", "error": "ManagementObjectNotFoundException 4B953CE"},

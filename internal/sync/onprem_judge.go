@@ -221,7 +221,7 @@ func (o onPrem) judgeLeg(v *check.Verdict) {
 		if p.asOf.Sub(p.success) >= p.staleAfter {
 			about = append(about, p.name)
 			stale = append(stale, fmt.Sprintf("%s last synchronised %s (stale_after "+
-				"%s)", cmp.Or(p.name, unnamed), check.Moment(p.success), check.Span(p.staleAfter)))
+				"%s)", cmp.Or(p.name, check.UnnamedMailbox), check.Moment(p.success), check.Span(p.staleAfter)))
 		}
 	}
 	switch {

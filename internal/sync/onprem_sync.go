@@ -71,7 +71,7 @@ func rehearse(m check.Memory, key string, now time.Time, c plan.Hour) {
 type onPremSync struct {
 	env     check.Env
 	sync    config.Sync
-	names   names // from begin on
+	names   check.MailboxNames // from begin on
 	table   check.Table
 	reports func() ([]report.Arrived, error)
 }
@@ -87,7 +87,7 @@ func newOnPremSync(t config.Target, env check.Env) (check.Parts, error) {
 
 // begin shows the partnerships that an earlier process knew.
 func (o *onPremSync) begin() {
-	o.names = newNames(o.sync.MailboxLabel, o.env.Memory)
+	o.names = check.NewMailboxNames(o.sync.MailboxLabel, o.env.Memory)
 	var kept map[string]time.Time
 	o.env.Memory.Get(keyOfPartners, &kept)
 	o.show(kept)
@@ -99,7 +99,7 @@ func (o *onPremSync) show(success map[string]time.Time) {
 	shown := map[string]bool{}
 	for _, w := range o.sync.Watch {
 		key := strings.ToLower(w.Mailbox)
-		if name := o.names.of(key); name != "" && !success[key].IsZero() {
+		if name := o.names.Of(key); name != "" && !success[key].IsZero() {
 			o.table.Set(name, float64(success[key].Unix()))
 			shown[name] = true
 		}
@@ -204,7 +204,7 @@ func (o *onPremSync) partnerships(seen *onPrem, r report.Report) {
 		if !slices.ContainsFunc(o.sync.Watch, func(w config.Watch) bool { return strings.EqualFold(w.Mailbox, key) }) {
 			continue
 		}
-		p := partner{key: key, name: o.names.of(key), success: d.Success, staleAfter: staleAfterOf(o.sync, key), asOf: r.GeneratedAt}
+		p := partner{key: key, name: o.names.Of(key), success: d.Success, staleAfter: staleAfterOf(o.sync, key), asOf: r.GeneratedAt}
 		if err := d.Lacks("lastSuccessSync"); err != nil {
 			p.unread = formOf(err)
 		}

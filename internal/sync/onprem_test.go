@@ -350,7 +350,7 @@ func TestNoNamesOnTheLegFromTheCloudInModeNone(t *testing.T) {
 	require.Equal(t, []string{"onprem_leg_stale"}, reasons(r))
 	assert.NotContains(t, fmt.Sprint(r), "jane")
 	assert.Empty(t, w.store.rows)
-	assert.Contains(t, r.Findings[0].Detail, unnamed)
+	assert.Contains(t, r.Findings[0].Detail, check.UnnamedMailbox)
 	assert.Empty(t, r.Findings[0].About)
 }
 

@@ -39,6 +39,10 @@ func settings(t reflect.Type, path []any) [][]any {
 	case reflect.Struct:
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			if t.Field(i).Anonymous {
+				all = append(all, settings(t.Field(i).Type, path)...)
+				continue
+			}
 			if t.Field(i).IsExported() {
 				all = append(all, settings(t.Field(i).Type, append(path[:len(path):len(path)], name))...)
 			}

@@ -61,8 +61,8 @@ func (e *Authority) Target(t testing.TB) config.Target {
 	t.Helper()
 	ca := checktest.NewCA(t)
 	port := checktest.Serve(t, ca, "login.contoso.test", e)
-	return config.Target{Tenant: TenantID, CAFile: ca.File, ExchangeOnline: config.ExchangeOnline{ClientID: ClientID,
-		AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + port + "/"), DisableAuthorityCheck: true}}
+	return config.Target{Tenant: TenantID, CAFile: ca.File, ExchangeOnline: config.ExchangeOnline{App: config.App{ClientID: ClientID,
+		AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + port + "/"), DisableAuthorityCheck: true}}}
 }
 
 // ServeHTTP implements http.Handler.

@@ -77,8 +77,8 @@ func newCloud(t *testing.T, mailboxes int, edit func(*online.Options)) *cloud {
 	t.Cleanup(srv.Close)
 	files := map[string][]byte{"ca.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), "secret": []byte("planted")}
 	invoker, err := adminapi.New(config.Target{Tenant: tenantID, CAFile: "ca.pem", ExchangeOnline: config.ExchangeOnline{
-		ClientID: tenantID, SecretFile: "secret", DisableAuthorityCheck: true,
-		AuthorityHost: checktest.Setting[config.URL](srv.URL + "/"), Host: checktest.Setting[config.URL](srv.URL),
+		App: config.App{ClientID: tenantID, SecretFile: "secret", DisableAuthorityCheck: true,
+			AuthorityHost: checktest.Setting[config.URL](srv.URL + "/")}, Host: checktest.Setting[config.URL](srv.URL),
 		Scope: checktest.Setting[config.URL](entra.ScopeExchangeOnline), Concurrency: 2}}, check.Env{
 		Budget: budget.New(2, 4),
 		Dial:   new(net.Dialer).DialContext, Meter: count{}, Now: func() time.Time { return c.now },

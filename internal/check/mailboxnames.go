@@ -1,4 +1,4 @@
-package sync
+package check
 
 import (
 	"crypto/hmac"
@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
-	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 )
 
@@ -14,19 +13,20 @@ import (
 // With a secret that no config holds, addresses cannot be guessed from labels.
 const keyOfLabels = "sync_label_key"
 
-// unnamed stands for a mailbox in mode none.
-const unnamed = "a watched mailbox"
+// UnnamedMailbox stands for a mailbox in mode none.
+const UnnamedMailbox = "a watched mailbox"
 
-// names returns names of mailboxes by the label mode.
-type names struct {
-	mode string
+// MailboxNames are the names of mailboxes by the label mode. Without NewMailboxNames
+// those of mode hash have no secret: nobody may see them.
+type MailboxNames struct {
+	Mode string
 	key  []byte
 }
 
-// newNames returns the names of a label mode. The first use of mode hash makes the
-// secret.
-func newNames(mode string, memory check.Memory) names {
-	n := names{mode: mode}
+// NewMailboxNames returns the names of a label mode. The first use of mode hash
+// makes the secret.
+func NewMailboxNames(mode string, memory Memory) MailboxNames {
+	n := MailboxNames{Mode: mode}
 	if mode != config.LabelHash {
 		return n
 	}
@@ -45,9 +45,9 @@ func newNames(mode string, memory check.Memory) names {
 	return n
 }
 
-// of returns a mailbox's name; empty in mode none.
-func (n names) of(address string) string {
-	switch n.mode {
+// Of returns a mailbox's name; empty in mode none.
+func (n MailboxNames) Of(address string) string {
+	switch n.Mode {
 	case config.LabelHash:
 		mac := hmac.New(sha256.New, n.key)
 		mac.Write([]byte(address))
