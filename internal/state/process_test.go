@@ -6,9 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,14 +43,8 @@ func TestFullDisk(t *testing.T) {
 		})
 		return
 	}
-	signal.Ignore(syscall.SIGXFSZ)
 	path := os.Getenv(stateFile)
-	limit := func(bytes uint64) {
-		var l syscall.Rlimit
-		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l))
-		l.Cur = min(bytes, l.Max)
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l))
-	}
+	limit := func(bytes uint64) { checktest.LimitFiles(t, bytes) }
 	large := func(n int) check.Result {
 		r := run(activesync, n)
 		r.Report.Notes = checktest.Seen(strings.Repeat("x", 50000))

@@ -15,8 +15,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -64,6 +66,36 @@ func Written(t testing.TB, name, content string) string {
 	name = filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
 	return name
+}
+
+// childTest is the environment variable that has a test play its part in a process
+// of its own.
+const childTest = "HMAD_TEST_CHILD"
+
+// InChild reports whether this process is that of the test alone. Where it is not,
+// it runs the test in one, and fails it where that fails.
+func InChild(t testing.TB) bool {
+	t.Helper()
+	if os.Getenv(childTest) == t.Name() {
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), childTest+"="+t.Name())
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	require.Contains(t, string(said), "--- PASS: "+t.Name())
+	return false
+}
+
+// LimitFiles bounds the size of the files that this process may write: the same as
+// a full disk, and needing neither root nor a mount. Call it InChild alone.
+func LimitFiles(t testing.TB, bytes uint64) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	var l syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l))
+	l.Cur = min(bytes, l.Max)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l))
 }
 
 // Program returns the path of a program, and fails the test where it is not
