@@ -34,7 +34,8 @@ type Budget struct {
 	mu        sync.Mutex
 	max       float64 // calls per second, as configured
 	limiter   *rate.Limiter
-	places    int // now
+	moment    time.Time // of the last look at it
+	places    int       // now
 	maxPlaces int
 	used      int
 	line      []*Caller // callers that wait, in the order in which they came
@@ -49,6 +50,10 @@ type Budget struct {
 	memories map[string]Memory // by target
 	key      string            // in them
 }
+
+// stepBack is how much earlier than another moment one must be, so that the clock
+// was set back: callers look at it one beside the other.
+const stepBack = time.Second
 
 // New returns a Budget of callsPerSecond on average, with bursts of two seconds'
 // worth, and concurrency calls at once.
@@ -138,6 +143,11 @@ func (b *Budget) Slot(now time.Time, every time.Duration) time.Time {
 // advance raises the rate by one step if that is due. A wait that is longer than
 // the longest possible means that the clock was set back: it is cut short.
 func (b *Budget) advance(now time.Time) {
+	if b.moment.Sub(now) > stepBack { // or the limiter would wait until its clock is reached again
+		b.limiter = rate.NewLimiter(b.limiter.Limit(), b.limiter.Burst())
+		b.limiter.AllowN(now, b.limiter.Burst()) // empty: the tenant must not notice
+	}
+	b.moment = now
 	if b.resume.Sub(now) > pauseMax || b.raise.Sub(now) > pauseMax+climbEvery {
 		b.resume, b.raise, b.fell, b.refused = now, now.Add(climbEvery), now, now
 	}

@@ -225,3 +225,32 @@ func TestARotationOfCallersGivesATurnInEverySoMuchTime(t *testing.T) {
 	now = monday
 	assert.Zero(t, b.Slot(now, 5*time.Second).Sub(now), "the clock was set back")
 }
+
+// Whatever the clock does, calls go on within a second, at the rate that was
+// configured.
+func TestStepsOfTheClockNeitherStopCallsNorAddAny(t *testing.T) {
+	for _, step := range checkSteps {
+		t.Run(step.String(), func(t *testing.T) {
+			b := New(2, 1000)
+			c := b.Caller()
+			for ok := true; ok; {
+				ok, _ = c.Begin(monday, false)
+			}
+			calls := 0
+			for tick := range 101 { // of a tenth of a second
+				if ok, _ := c.Begin(monday.Add(step+time.Duration(tick)*time.Second/10), false); ok {
+					calls++
+				}
+			}
+			most := 20
+			if step > 0 {
+				most += 4 // what was saved up meanwhile
+			}
+			assert.InDelta(t, most, calls, 1)
+		})
+	}
+}
+
+// checkSteps are steps of the clock: of NTP, of a wrong time zone, of a machine
+// whose clock has no battery.
+var checkSteps = []time.Duration{-20 * 365 * 24 * time.Hour, -24 * time.Hour, -time.Hour, -2 * time.Second, time.Hour, 24 * time.Hour, 20 * 365 * 24 * time.Hour}

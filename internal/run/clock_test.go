@@ -156,3 +156,35 @@ func TestAClockThatStartsDecadesBack(t *testing.T) {
 		assert.Equal(t, 5*time.Minute, starts[len(starts)-1].Sub(starts[len(starts)-2]))
 	})
 }
+
+// Wherever the clock jumps to, each check runs on within its gap, keeps its times,
+// and makes no burst.
+func TestStepsOfTheClock(t *testing.T) {
+	for _, step := range []time.Duration{-30 * 365 * day, -day, -time.Hour, -2 * time.Minute, -time.Second,
+		time.Second, 2 * time.Minute, time.Hour, day, 30 * 365 * day} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, checks := newBench(), fleet(20, good)
+				b.serve(t, 5, checks...)
+				pass(20*time.Minute + 17*time.Second)
+				before := make([]int, len(checks))
+				for i, c := range checks {
+					before[i] = len(b.book.of(c))
+				}
+				b.clock.jump(step)
+				pass(5*time.Minute + 31*time.Second)
+				for i, c := range checks {
+					assert.NotEmpty(t, wallStarts(b, c, before[i]), c.Target)
+				}
+				pass(30*time.Minute - 31*time.Second)
+				for i, c := range checks {
+					runs := wallStarts(b, c, before[i])
+					assert.InDelta(t, 7, len(runs), 1, "of %s in 35 minutes", c.Target)
+					for n := range runs[2:] {
+						require.Equal(t, 5*time.Minute, runs[n+2].Sub(runs[n+1]), c.Target)
+					}
+				}
+			})
+		})
+	}
+}

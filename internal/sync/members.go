@@ -127,9 +127,10 @@ func (m *members) unread(err error) error {
 // the mailboxes that have a partnership with Outlook.
 func (m *members) inventory(ctx context.Context) {
 	for ctx.Err() == nil {
-		last := m.inventoryRead()
-		if due := last.Add(inventoryEvery); m.env.Now().Before(due) && m.size() > 0 {
-			wait(ctx, due.Sub(m.env.Now()))
+		now, last := m.env.Now(), m.inventoryRead()
+		// One of the future was read before the clock was set back.
+		if due := last.Add(inventoryEvery); now.Before(due) && !last.After(now) && m.size() > 0 {
+			wait(ctx, due.Sub(now))
 			continue
 		}
 		if err := m.readInventory(ctx); err != nil {

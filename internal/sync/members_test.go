@@ -128,6 +128,31 @@ func TestARestartWaitsForTheSourcesBeforeItForgets(t *testing.T) {
 	})
 }
 
+// An inventory that was read by a clock that was ahead is read again.
+func TestAnInventoryOfTheFutureIsReadAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := config.Sync{Inventory: true}
+		o := newOffice(t, s)
+		o.phones = []powershell.Row{device("contoso/jane@contoso.com", "Outlook")}
+		o.sweepFor(time.Minute)
+		memory{o.store}.Put(keyOfInventory, time.Now().Add(20*365*24*time.Hour))
+		again := newOfficeOn(t, s, o.store)
+		again.phones = o.phones
+		again.sweepFor(time.Minute)
+		assert.Len(t, again.questions(getInventory), 1)
+	})
+}
+
+// A pause ends where its end is further away than any pause is long.
+func TestAPauseEndsWhenTheClockIsSetBack(t *testing.T) {
+	now := time.Now()
+	for step, want := range map[time.Duration]bool{0: true, -time.Minute: true, -time.Hour: false, -20 * 365 * 24 * time.Hour: false} {
+		s := &sweep{resume: now.Add(pauseMost - time.Minute)}
+		assert.Equal(t, want, s.paused(now.Add(step)), step)
+		assert.False(t, s.paused(now.Add(step+pauseMost)), step)
+	}
+}
+
 // What a source had is known after a restart, asked or not, until that source
 // is read again: that others cannot be read keeps nobody else.
 func TestARestartKnowsWhoIsInWhichSource(t *testing.T) {

@@ -121,6 +121,9 @@ func (t *statistics) due(key string) (plan.Location, bool) {
 	defer t.sweep.mu.Unlock()
 	now, asked := t.sweep.now(), t.parts[key].Asked
 	m, known := t.sweep.plan.Mailbox(now, key)
+	if t.rest.Sub(now) > statisticsEvery { // the clock was set back
+		t.rest = now
+	}
 	if !known || now.Before(t.rest) || now.Sub(asked) < statisticsEvery && !asked.After(now) {
 		return plan.Location{}, false
 	}
@@ -149,7 +152,7 @@ func (t *statistics) admit(ctx context.Context) bool {
 func (t *statistics) giveWay(now time.Time) bool {
 	t.sweep.mu.Lock()
 	defer t.sweep.mu.Unlock()
-	return len(t.sweep.pending) > 0 || now.Before(t.sweep.resume)
+	return len(t.sweep.pending) > 0 || t.sweep.paused(now)
 }
 
 // ask asks about the part at a location. A part that is gone has no statistics,

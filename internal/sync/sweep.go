@@ -92,11 +92,20 @@ func (s *sweep) next(next chooser) (plan.Ask, bool, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if now.Before(s.resume) {
+	if s.paused(now) {
 		s.plan.Leave()
 		return plan.Ask{}, false, s.resume
 	}
 	return next(s.plan, now)
+}
+
+// paused reports whether nobody is asked now. A pause that is longer than the
+// longest possible means that the clock was set back: it ends.
+func (s *sweep) paused(now time.Time) bool {
+	if s.resume.Sub(now) > pauseMost {
+		s.resume = now
+	}
+	return now.Before(s.resume)
 }
 
 // sleep waits until a moment (zero: for ever), or until rouse or the budget's turn.
@@ -154,7 +163,7 @@ func (s *sweep) ask(ctx context.Context, a plan.Ask) {
 // trouble. Nor does it count during a pause: it was in flight when that began.
 func (s *sweep) fail(now time.Time, a plan.Ask, err error) {
 	s.failure = err
-	if now.Before(s.resume) || a.Failed && now.Sub(s.answered) < othersWithin {
+	if s.paused(now) || a.Failed && now.Sub(s.answered) < othersWithin {
 		return
 	}
 	if s.failed++; s.failed >= failuresInRow {

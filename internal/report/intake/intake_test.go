@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -162,46 +163,14 @@ func TestIntakeTakesOnlyNewerReportsOfAHost(t *testing.T) {
 }
 
 func TestIntakeIsBounded(t *testing.T) {
-	t.Run("in pushes", func(t *testing.T) {
-		in, _ := intake(t, nil)
-		codes := map[int]int{}
-		for range pushBurst + 5 {
-			w := httptest.NewRecorder()
-			in.ServeHTTP(w, push("{"))
-			codes[w.Code]++
-		}
-		assert.Equal(t, map[int]int{422: pushBurst, 429: 5}, codes)
-		w := httptest.NewRecorder()
-		in.ServeHTTP(w, push("{", "Authorization", "Bearer wrong"))
-		assert.Equal(t, 401, w.Code, "strangers do not use up the rate")
-	})
-	t.Run("in strangers", func(t *testing.T) {
-		in, _ := intake(t, nil)
-		answer := func(from, token string) int {
-			r, w := push("{", "Authorization", "Bearer "+token), httptest.NewRecorder()
-			r.RemoteAddr = from
-			in.ServeHTTP(w, r)
-			return w.Code
-		}
-		codes := map[int]int{}
-		for range strangerBurst + 5 {
-			codes[answer("192.0.2.7:4711", "planted-guess")]++
-		}
-		assert.Equal(t, map[int]int{401: strangerBurst, 429: 5}, codes)
-		assert.Equal(t, 429, answer("192.0.2.7:4712", "another-guess"), "from another port as well")
-		assert.Equal(t, 401, answer("[2001:db8::1]:4711", "a-guess"), "each address by itself")
-		assert.Equal(t, 422, answer("192.0.2.8:4711", pushToken), "senders elsewhere are not kept out")
-		assert.Equal(t, 422, answer("192.0.2.7:4711", pushToken), "nor a known one behind the same address")
-		require.NoError(t, os.WriteFile(in.cfg.TokenFile, []byte("planted-new-token-0123456789"), 0o600))
-		assert.Equal(t, 401, answer("192.0.2.7:4711", pushToken), "the old token is good no more")
-		assert.Equal(t, 429, answer("192.0.2.7:4711", pushToken), "and its sender a stranger")
-	})
+	t.Run("in pushes", func(t *testing.T) { synctest.Test(t, boundedInPushes) })
+	t.Run("in strangers", func(t *testing.T) { synctest.Test(t, boundedInStrangers) })
 	t.Run("in strangers' addresses", func(t *testing.T) {
 		var s strangers
 		r := push("{")
 		for i := range maxStrangers + 10 {
 			r.RemoteAddr = fmt.Sprintf("10.%d.%d.1:99", i/250, i%250)
-			require.True(t, s.allow(r, proof{1}, sampleTime))
+			require.True(t, s.allow(r, proof{1}))
 		}
 		assert.LessOrEqual(t, len(s.by), maxStrangers)
 	})
@@ -212,6 +181,42 @@ func TestIntakeIsBounded(t *testing.T) {
 		in.ServeHTTP(w, push(sample(t)))
 		assert.Equal(t, http.StatusInsufficientStorage, w.Code)
 	})
+}
+
+func boundedInPushes(t *testing.T) {
+	in, _ := intake(t, nil)
+	codes := map[int]int{}
+	for range pushBurst + 5 {
+		w := httptest.NewRecorder()
+		in.ServeHTTP(w, push("{"))
+		codes[w.Code]++
+	}
+	assert.Equal(t, map[int]int{422: pushBurst, 429: 5}, codes)
+	w := httptest.NewRecorder()
+	in.ServeHTTP(w, push("{", "Authorization", "Bearer wrong"))
+	assert.Equal(t, 401, w.Code, "strangers do not use up the rate")
+}
+
+func boundedInStrangers(t *testing.T) {
+	in, _ := intake(t, nil)
+	answer := func(from, token string) int {
+		r, w := push("{", "Authorization", "Bearer "+token), httptest.NewRecorder()
+		r.RemoteAddr = from
+		in.ServeHTTP(w, r)
+		return w.Code
+	}
+	codes := map[int]int{}
+	for range strangerBurst + 5 {
+		codes[answer("192.0.2.7:4711", "planted-guess")]++
+	}
+	assert.Equal(t, map[int]int{401: strangerBurst, 429: 5}, codes)
+	assert.Equal(t, 429, answer("192.0.2.7:4712", "another-guess"), "from another port as well")
+	assert.Equal(t, 401, answer("[2001:db8::1]:4711", "a-guess"), "each address by itself")
+	assert.Equal(t, 422, answer("192.0.2.8:4711", pushToken), "senders elsewhere are not kept out")
+	assert.Equal(t, 422, answer("192.0.2.7:4711", pushToken), "nor a known one behind the same address")
+	require.NoError(t, os.WriteFile(in.cfg.TokenFile, []byte("planted-new-token-0123456789"), 0o600))
+	assert.Equal(t, 401, answer("192.0.2.7:4711", pushToken), "the old token is good no more")
+	assert.Equal(t, 429, answer("192.0.2.7:4711", pushToken), "and its sender a stranger")
 }
 
 func TestIntakeWhenThisHostIsAtFault(t *testing.T) {

@@ -39,7 +39,7 @@ func (in *Server) admit(w http.ResponseWriter, r *http.Request) error {
 	if strings.EqualFold(scheme, "Bearer") {
 		shown = sha256.Sum256([]byte(strings.TrimSpace(token)))
 	}
-	if !in.outer.allow(r, shown, in.env.Now()) {
+	if !in.outer.allow(r, shown) {
 		w.Header().Set("Retry-After", "10")
 		return refuse(http.StatusTooManyRequests, "too many pushes without a good token")
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -28,8 +27,9 @@ type strangers struct {
 type proof [32]byte
 
 // allow reports whether a push may be looked at: that of a known sender always,
-// that of a stranger within its address's rate.
-func (s *strangers) allow(r *http.Request, shown proof, now time.Time) bool {
+// that of a stranger within its address's rate. That goes by the monotonic clock,
+// which nobody sets back.
+func (s *strangers) allow(r *http.Request, shown proof) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if shown != (proof{}) && shown == s.present {
@@ -42,7 +42,7 @@ func (s *strangers) allow(r *http.Request, shown proof, now time.Time) bool {
 		}
 		s.by[from] = rate.NewLimiter(strangerPerSec, strangerBurst)
 	}
-	return s.by[from].AllowN(now, 1)
+	return s.by[from].Allow()
 }
 
 // judged remembers a token that was good, and forgets one that is so no more.

@@ -44,6 +44,7 @@ type Planner struct {
 	counts   [states]int // by last verdict
 	cursor   uint64      // entry of the last sample
 	sampleAt time.Time   // no sample before
+	moment   time.Time   // of the last choice
 	inARow   int         // visits for a deadline since the last one of queueAgain
 }
 
@@ -176,6 +177,10 @@ func (p *Planner) NextUrgent(now time.Time) (Ask, bool, time.Time) {
 // Turn fires or the fleet has changed. A caller that does not try again must call
 // Leave, or it holds up the tenant's other targets.
 func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
+	if now.Before(p.moment) {
+		p.setBack(now)
+	}
+	p.moment = now
 	id, why, at := p.choose(now)
 	if id < 0 {
 		p.Leave()
@@ -187,6 +192,26 @@ func (p *Planner) Next(now time.Time) (Ask, bool, time.Time) {
 	p.chosen(now, id, why)
 	p.dequeue(id)
 	return p.ask(id, why), true, now
+}
+
+// setBack plans anew after the clock was set back: what was planned by the later
+// clock does not delay the next visit, as in Restore, nor the next sample.
+func (p *Planner) setBack(now time.Time) {
+	p.sampleAt, p.pace.last = now, now
+	at := secondsOf(now)
+	for id := range p.all {
+		m := &p.all[id]
+		m.checked = min(m.checked, at)
+		most := secondsOf(now.Add(max(m.limit(), restMost)))
+		if p.settings.AskEvery > 0 {
+			most = at.add(p.settings.AskEvery)
+		}
+		if m.queue != queueNone && m.due > most {
+			p.dequeue(int32(id))
+			m.due = most
+			p.enqueue(now, int32(id))
+		}
+	}
 }
 
 // Turn fires when the tenant's budget has room for another call at once.
