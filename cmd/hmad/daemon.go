@@ -169,6 +169,9 @@ func (d *daemon) load() error {
 	for _, e := range b.later {
 		d.log.Warn("a file is not there yet: its checks look again at each run", zap.Error(e))
 	}
+	for _, e := range b.Doubts {
+		d.log.Warn("a setting is hardly meant", zap.Error(e))
+	}
 	return nil
 }
 

@@ -62,6 +62,9 @@ func (c *cli) configCheck(context.Context) int {
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}
+	for _, e := range b.Doubts {
+		c.complain(fmt.Errorf("warning: %w", e))
+	}
 	var schedules runs.Schedules
 	for _, ch := range b.Checks {
 		next, err := nextRuns(&schedules, ch, now(), 5)

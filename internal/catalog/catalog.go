@@ -58,6 +58,7 @@ type Built struct {
 	Checks  []*check.Check
 	Errors  []*config.Error // that the checks found in their settings
 	Refused map[check.ID]error
+	Doubts  []*config.Error // what is no error, and hardly meant
 }
 
 // BuildSound is Build for a caller that goes on past errors: it returns the checks
@@ -67,7 +68,7 @@ func BuildSound(f *config.File, envFor EnvFor) Built {
 	for i, t := range f.Targets {
 		b.target(i, t)
 	}
-	return Built{b.checks, b.errors, b.refused}
+	return Built{b.checks, b.errors, b.refused, b.doubts}
 }
 
 type builder struct {
@@ -77,6 +78,7 @@ type builder struct {
 	checks    []*check.Check
 	errors    []*config.Error
 	refused   map[check.ID]error
+	doubts    []*config.Error
 }
 
 // refuse records that checks of target i cannot be built.
@@ -91,11 +93,16 @@ func (b *builder) fail(path, format string, args ...any) {
 	b.errors = append(b.errors, b.file.At(path, format, args...))
 }
 
+func (b *builder) doubt(path, format string, args ...any) {
+	b.doubts = append(b.doubts, b.file.At(path, format, args...))
+}
+
 func (b *builder) target(i int, t config.Target) {
 	path := fmt.Sprintf("targets[%d].", i)
 	for _, name := range slices.Sorted(maps.Keys(t.Checks)) {
 		b.settings(path+config.ShownCheck(name), name, t.Checks[name])
 	}
+	b.untouched(path, t)
 	text := textOf(t)
 	var checks []*check.Check
 	for _, def := range Defs() {
@@ -125,6 +132,8 @@ func (b *builder) equip(i int, t config.Target, checks []*check.Check) {
 			b.refuse(i, err, c)
 		} else if c.Run != nil {
 			b.checks = append(b.checks, c)
+		} else if on := t.Checks[c.Name].Enabled; on != nil {
+			b.doubt(fmt.Sprintf("targets[%d].checks.%s.enabled", i, c.Name), "got true, and the check does not run: it needs %s", c.Needs)
 		}
 	}
 }
@@ -146,6 +155,7 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 		b.fail(path, "unknown check %s, want one of %s%s", config.Shown(name), strings.Join(Names(), ", "), near.Hint(name, Names()))
 		return
 	}
+	b.waivers(path, s.Accept, b.envFor(config.Target{}, name).Now())
 	for i, w := range s.Accept {
 		if w.Reason != "" && def.Reason(w.Reason) == nil {
 			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %s of %s%s", config.Shown(w.Reason), name, near.Hint(w.Reason, names(def.Reasons)))
