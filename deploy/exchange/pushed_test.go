@@ -20,9 +20,9 @@ import (
 )
 
 // hmads starts the real intake and returns its URL and the folder of its reports.
-func hmads(t *testing.T, ca *checktest.CA, settings config.Report) (url, folder string, in *memory) {
+func hmads(t *testing.T, ca *checktest.CA, settings config.Report) (url, folder string, in *checktest.Memory) {
 	t.Helper()
-	folder, in = t.TempDir(), &memory{values: map[string][]byte{}}
+	folder, in = t.TempDir(), new(checktest.Memory)
 	server := ca.Issue(t)
 	settings.CertFile, settings.KeyFile = server.CertFile, server.KeyFile
 	env := checktest.Env(time.Now)

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -95,7 +93,7 @@ func estate(t *testing.T, folder string, r report.Report) (config.Target, check.
 `, ca.File, port, folder, checktest.Written(t, "secret", "secret")))
 	require.NoError(t, err)
 	env := checktest.Env(func() time.Time { return r.GeneratedAt.Add(time.Minute) })
-	env.Reports, env.Memory = folder, &memory{values: map[string][]byte{}}
+	env.Reports, env.Memory = folder, new(checktest.Memory)
 	env.Table = func(...*check.Metric) check.Table { return noTable{} }
 	return file.Targets[0], env
 }
@@ -113,28 +111,6 @@ func published(r report.Report) http.HandlerFunc {
 		fmt.Fprintf(w, `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://sts.windows.net/5de110f8-2e0f-4d45-891d-bcf2218e253d/">`+
 			`<RoleDescriptor xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706" xsi:type="fed:SecurityTokenServiceType">%s</RoleDescriptor></EntityDescriptor>`, &keys)
 	}
-}
-
-// memory is a Memory of one test.
-type memory struct {
-	mu     sync.Mutex
-	values map[string][]byte
-}
-
-func (m *memory) Get(key string, into any) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return json.Unmarshal(m.values[key], into) == nil
-}
-
-func (m *memory) Put(key string, v any) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.values[key] = data
 }
 
 type noTable struct{}

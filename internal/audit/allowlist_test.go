@@ -239,7 +239,7 @@ func (o *office) build(t *testing.T, list string, at *time.Time) func() (check.R
 	ca := checktest.NewCA(t)
 	port := checktest.Serve(t, ca, "endpoints.contoso.com", o)
 	env := checktest.Env(func() time.Time { return *at })
-	env.Memory = checktest.Memory{}
+	env.Memory = new(checktest.Memory)
 	target := config.Target{Name: "contoso", CAFile: ca.File, Autodiscover: config.Autodiscover{Host: checktest.Setting[config.Host]("autodiscover.contoso.com")},
 		AllowList: config.AllowList{Every: time.Hour, File: checktest.Written(t, "list.txt", list), Endpoints: checktest.Setting[config.URL]("https://endpoints.contoso.com:" + port)}}
 	parts, err := AllowList.New(target, env)

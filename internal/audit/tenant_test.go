@@ -219,7 +219,7 @@ func tenantWorld(t *testing.T, now *time.Time) (target config.Target, env check.
 		}
 	}))
 	env = checktest.Env(func() time.Time { return *now })
-	env.Memory, env.Meter = checktest.Memory{}, checktest.Discard{}
+	env.Memory, env.Meter = new(checktest.Memory), checktest.Discard{}
 	target = config.Target{Tenant: entratest.TenantID, Mailbox: "probe@contoso.com", CAFile: ca.File, Graph: config.Graph{
 		App: config.App{ClientID: entratest.ClientID, SecretFile: checktest.Written(t, "secret", entratest.ClientSecret), DisableAuthorityCheck: true,
 			AuthorityHost: checktest.Setting[config.URL]("https://login.contoso.test:" + logins + "/")},

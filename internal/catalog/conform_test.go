@@ -106,7 +106,7 @@ func conformTarget(t *testing.T, text string) (config.Target, check.Env) {
 	f, err := config.Parse("hmad.yaml", []byte(text))
 	require.NoError(t, err)
 	env := checktest.Env(time.Now)
-	env.Memory, env.Meter = checktest.Memory{}, checktest.Discard{}
+	env.Memory, env.Meter = new(checktest.Memory), checktest.Discard{}
 	if f.Targets[0].OnPrem.Report.Configured() {
 		env.Reports = filepath.Join(dir, "reports")
 	}

@@ -345,5 +345,5 @@ func TestACancelledRunWritesNothingDown(t *testing.T) {
 	e.run(ctx, v)
 	_, err := v.Report()
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Empty(t, w.memory.values)
+	assert.Empty(t, w.memory.Kept())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/lab"
 )
@@ -28,7 +29,7 @@ func TestAnEmergencyRollShowsAtTheNextRun(t *testing.T) {
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", l.Facts().Resolver)
 	}}
-	parts, err := EvoSTSMetadata.New(file.Targets[0], check.Env{Now: time.Now, Memory: newMemory(), Reports: l.Facts().Reports,
+	parts, err := EvoSTSMetadata.New(file.Targets[0], check.Env{Now: time.Now, Memory: new(checktest.Memory), Reports: l.Facts().Reports,
 		Dial: new(net.Dialer).DialContext,
 		Resolve: func(ctx context.Context, _, host string) ([]netip.Addr, error) {
 			return resolver.LookupNetIP(ctx, "ip4", host)

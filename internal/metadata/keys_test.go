@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
 
 // credential hands out a token, or fails.
@@ -80,7 +81,7 @@ func TestKeyOfATokenAndNothingElseOfIt(t *testing.T) {
 	assert.NotContains(t, r.Report.Unevaluated(), signingKeyMissing)
 	assert.Equal(t, []string{"https://outlook.office365.com/.default"}, c.scopes)
 
-	kept := fmt.Sprintf("%s %+v", w.memory.values[ledgerKey], r.Report)
+	kept := fmt.Sprintf("%s %+v", w.memory.Kept()[ledgerKey], r.Report)
 	assert.Contains(t, kept, key.String())
 	for _, part := range strings.Split(c.token, ".") {
 		assert.NotContains(t, kept, part)
@@ -120,7 +121,7 @@ func TestRememberTakesEffectAtTheNextRun(t *testing.T) {
 }
 
 func TestTheLedgerStaysSmallAndForgets(t *testing.T) {
-	m := newMemory()
+	m := new(checktest.Memory)
 	l := loadLedger(m, noon)
 	var old []Certificate
 	for i := range maxLedger + 50 {
@@ -150,7 +151,7 @@ func TestADamagedLedgerIsBegunAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.memory.values[ledgerKey] = []byte(text)
+			w.memory.Lay(ledgerKey, []byte(text))
 			assert.Equal(t, "good", outcome(w.run()))
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/report"
 )
 
@@ -96,7 +97,7 @@ func TestMetadataRefresh(t *testing.T) {
 			want: "refresh_overdue", says: "no good run is among the events of the last 1 d 2 h", unevaluated: []string{"refresh_failing"}},
 		"no run among the events, and a longer window than they reach": {change: func(w *world) { w.job("MBX01"); w.target.Metadata.OverdueAfter = 30 * time.Hour },
 			want: "error:state", unevaluated: []string{"refresh_failing", "refresh_overdue"}},
-		"no run in a log of five hours": {change: func(w *world) { w.memory = newMemory(); w.logged("MBX01", 5*time.Hour) },
+		"no run in a log of five hours": {change: func(w *world) { w.memory = new(checktest.Memory); w.logged("MBX01", 5*time.Hour) },
 			want: "error:state", says: "of the last 5 h, which is less", unevaluated: []string{"refresh_failing", "refresh_overdue"}},
 		"an old run in a log of ten hours": {change: func(w *world) {
 			w.logged("MBX01", 10*time.Hour)
@@ -172,14 +173,14 @@ func TestMetadataRefresh(t *testing.T) {
 		"a few tokens refused":               {change: func(w *world) { w.oauth("MBX02", w.refused(9, 0, w.published[0])) }, want: "good"},
 		"tokens refused, a key of anybody's": {change: func(w *world) { w.oauth("MBX02", w.refused(1000, 0, newDER(w.t, "own", noon))) }, want: "good"},
 		"tokens refused two hours ago":       {change: func(w *world) { w.oauth("MBX02", w.refused(100, 2*time.Hour, w.published[0])) }, want: "good"},
-		"tokens refused, in a first look": {change: func(w *world) { w.memory = newMemory(); w.oauth("MBX02", w.refused(10, 0, w.published[0])) },
+		"tokens refused, in a first look": {change: func(w *world) { w.memory = new(checktest.Memory); w.oauth("MBX02", w.refused(10, 0, w.published[0])) },
 			want: "tokens_refused"},
 		"tokens refused in a first look, a key of anybody's": {change: func(w *world) {
-			w.memory = newMemory()
+			w.memory = new(checktest.Memory)
 			w.oauth("MBX02", w.refused(1000, 0, newDER(w.t, "own", noon)))
 		}, want: "good"},
 		"tokens refused, and what is published cannot be had": {change: func(w *world) {
-			w.memory = newMemory()
+			w.memory = new(checktest.Memory)
 			w.oauth("MBX02", w.refused(10, 0, w.published[0]))
 			w.published = nil
 		}, want: "error:metadata", says: "it is not known which keys are published: ", unevaluated: []string{"tokens_refused"}},

@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/report"
 )
@@ -77,33 +78,11 @@ func federationXML(issuer string, ders [][]byte) string {
 		keys.String() + `</RoleDescriptor><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">` + keys.String() + `</IDPSSODescriptor></EntityDescriptor>`
 }
 
-// jsonMemory keeps values as JSON, as the Store does. The methods that this
-// package does not use are the embedded interface's.
-type jsonMemory struct {
-	check.Memory
-	values map[string][]byte
-}
-
-func newMemory() jsonMemory { return jsonMemory{values: map[string][]byte{}} }
-
-func (m jsonMemory) Get(key string, into any) bool {
-	v, ok := m.values[key]
-	return ok && json.Unmarshal(v, into) == nil
-}
-
-func (m jsonMemory) Put(key string, v any) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	m.values[key] = data
-}
-
 // world is both sides and a clock, all of it to be set by a test.
 type world struct {
 	t      testing.TB
 	now    time.Time
-	memory jsonMemory
+	memory *checktest.Memory
 	target config.Target
 
 	documents map[string]string // by URL; what is not here cannot be reached
@@ -124,7 +103,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, now: noon, memory: newMemory(), documents: map[string]string{}, hosts: map[string]map[string]any{"MBX01": {}}}
+	w := &world{t: t, now: noon, memory: new(checktest.Memory), documents: map[string]string{}, hosts: map[string]map[string]any{"MBX01": {}}}
 	w.target = config.Target{Name: "contoso", Tenant: testTenant, Metadata: config.Metadata{Window: 8 * time.Hour, PageAfter: 13 * time.Hour, OverdueAfter: 13 * time.Hour},
 		OnPrem: config.OnPrem{Report: config.Report{Folder: "/reports"}}}
 	w.server = map[string]any{"name": evoSTS, "type": "AzureAD", "enabled": true, "isDefaultAuthorizationEndpoint": true,

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,38 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/check/checktest"
 )
-
-// memory is a check.Memory that encodes, as the real one does.
-type memory map[string][]byte
-
-func (m memory) Get(key string, into any) bool {
-	v, ok := m[key]
-	return ok && json.Unmarshal(v, into) == nil
-}
-
-func (m memory) Delete(key string) { delete(m, key) }
-
-func (m memory) Keys(prefix string) (keys []string) {
-	for k := range m {
-		if strings.HasPrefix(k, prefix) {
-			keys = append(keys, k)
-		}
-	}
-	return keys
-}
-
-func (m memory) Put(key string, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	m[key] = b
-}
 
 func TestBuildsAreKeptADay(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	a := &activesync{env: check.Env{Memory: memory{}, Now: func() time.Time { return now }}}
+	a := &activesync{env: check.Env{Memory: new(checktest.Memory), Now: func() time.Time { return now }}}
 	see := func(frontends ...string) (seen []string) {
 		var v Visit
 		for _, f := range frontends {
@@ -97,7 +70,7 @@ func TestOnlyTheOrganisationsOwnBuildsAreKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// What an earlier version kept without a build goes.
-			m := memory{}
+			m := new(checktest.Memory)
 			m.Put(rememberedBuilds, []seenBuild{{Frontend: "EX01", Seen: time.Now()}})
 			a := &activesync{env: check.Env{Memory: m, Now: time.Now}}
 			var got []string

@@ -73,7 +73,7 @@ func (e *estate) target() config.Target {
 
 func envFor(ca *authority) check.Env {
 	env := testEnv(ca, "127.0.0.1")
-	env.Memory = memory{}
+	env.Memory = new(checktest.Memory)
 	return env
 }
 

@@ -2,7 +2,6 @@ package checktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -52,7 +51,7 @@ func Conform(t *testing.T, def *check.Def, target config.Target, env check.Env) 
 	for _, w := range worlds(t, ca) {
 		t.Run(w.name, func(t *testing.T) {
 			env := env
-			env.Memory = Memory{} // what one world showed is not known in the next
+			env.Memory = new(Memory) // what one world showed is not known in the next
 			w.change(&env)
 			parts, err := def.New(target, env)
 			require.NoError(t, err)
@@ -311,19 +310,6 @@ func ConformEmpty(t *testing.T, def *check.Def, target config.Target, env check.
 	holdsNoSecret(t, report, err)
 	return report.Findings
 }
-
-// Memory is a check.Memory of a test: it keeps values as JSON, as the Store
-// does.
-type Memory map[string][]byte
-
-// Get implements check.Memory.
-func (m Memory) Get(key string, into any) bool {
-	data, ok := m[key]
-	return ok && json.Unmarshal(data, into) == nil
-}
-
-// Put implements check.Memory.
-func (m Memory) Put(key string, v any) { m[key], _ = json.Marshal(v) }
 
 // Discard is a check.Meter that counts nothing.
 type Discard struct{}

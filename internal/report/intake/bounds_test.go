@@ -27,7 +27,7 @@ func TestWhereTheConfigNamesHostsNoOtherMayReport(t *testing.T) {
 		"others named":  {[]string{"EX02", "EX011"}, 403},
 	} {
 		in, _ := intake(t, func(c2 *config.Report) { c2.Hosts = c.hosts })
-		memory := checktest.Memory{}
+		memory := new(checktest.Memory)
 		in.env.Memory, in.refused.memory = memory, memory
 		w := httptest.NewRecorder()
 		in.ServeHTTP(w, push(sample(t)))

@@ -2,11 +2,9 @@ package intake
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,33 +15,11 @@ import (
 	"github.com/hmad/hmad/internal/config"
 )
 
-// memory is a Memory for the test's own time.
-type memory struct {
-	mu     sync.Mutex
-	values map[string][]byte
-}
-
-func (m *memory) Get(key string, into any) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return json.Unmarshal(m.values[key], into) == nil
-}
-
-func (m *memory) Put(key string, v any) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.values[key] = data
-}
-
 // remembering is an intake with a memory, and a way to ask it.
 func remembering(t *testing.T, edit func(*config.Report)) (*Server, func() Refused) {
 	t.Helper()
 	in, _ := intake(t, edit)
-	m := &memory{values: map[string][]byte{}}
+	m := new(checktest.Memory)
 	in.env.Memory, in.refused.memory = m, m
 	return in, func() Refused { return RefusedOf(m, in.env.Now()) }
 }
