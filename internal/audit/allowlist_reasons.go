@@ -20,7 +20,7 @@ var (
 		},
 		Summary: "The firewall's list lacks addresses from which Microsoft may reach Exchange: requests from there are dropped, so that accounts cannot be " +
 			"added or mail arrives late, for some users or at some times.",
-		Fix: "Add the ranges in the detail to the firewall's rule for Exchange, TCP 443, export the list again and put it where `allow_list.file` is."}
+		Fix: "Add the ranges that `hmad check allow_list` lists to the firewall's rule for Exchange, TCP 443, export the list again and put it where `allow_list.file` is."}
 	allowListChangeDue = &check.Reason{Name: "change_due", Severity: check.Warning,
 		Runbook: &check.Runbook{
 			Causes: []string{
@@ -34,7 +34,7 @@ var (
 			Source: "Microsoft, «Microsoft 365 IP address and URL web service» (documented).",
 		},
 		Summary: "Microsoft begins within 30 days to use addresses that the firewall's list lacks. Phones are not affected before that day.",
-		Fix:     "Add the ranges in the detail to the firewall's rule for Exchange before the day that stands beside them."}
+		Fix:     "Add the ranges to the firewall's rule for Exchange before they are used: `hmad check allow_list` lists ranges and days."}
 	allowListSourceOld = &check.Reason{Name: "source_old", Severity: check.Warning,
 		Runbook: &check.Runbook{
 			Causes: []string{

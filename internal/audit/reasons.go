@@ -13,7 +13,7 @@ var (
 	outlookServiceBlocked = &check.Reason{Name: "outlook_service_blocked", Severity: check.Critical,
 		Runbook: outlookServiceBlockedRunbook,
 		Summary: "A device access rule blocks Exchange Online, which synchronises for the phones: accounts cannot be added and phones receive no new mail.",
-		Fix: "Look with " + showRules + " and remove the rule named in the detail: `Get-ActiveSyncDeviceAccessRule | ? {$_.QueryString -like " +
+		Fix: "Look with " + showRules + " and remove the rule that blocks: `Get-ActiveSyncDeviceAccessRule | ? {$_.QueryString -like " +
 			"\"*OutlookService*\" -and $_.AccessLevel -ne \"Allow\"} | Remove-ActiveSyncDeviceAccessRule`. If devices are not allowed by default, " +
 			"add " + allowService + "."}
 	outlookServiceNotAllowed = &check.Reason{Name: "outlook_service_not_allowed", Severity: check.Critical,
@@ -61,7 +61,7 @@ var (
 		Runbook: cloudUnsupportedRunbook,
 		Summary: "The tenant is in a cloud where hybrid Modern Authentication for Outlook on phones is not supported (US Government, Germany, " +
 			"21Vianet). It may work now and stop at any time.",
-		Fix: "There is nothing to fix on premises. Ask Microsoft what is supported in this cloud. If the tenant in the detail is not yours, " +
+		Fix: "There is nothing to fix on premises. Ask Microsoft what is supported in this cloud. If hmad watches a tenant that is not yours, " +
 			"correct `tenant` in hmad's config."}
 )
 
@@ -70,20 +70,20 @@ var (
 	requestLengthTooSmall = &check.Reason{Name: "request_length_too_small", Severity: check.Warning,
 		Runbook: requestLengthTooSmallRunbook,
 		Summary: "ActiveSync accepts only smaller messages than transport does: large messages sent from a phone stay in its outbox.",
-		Fix: "In %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config of the servers in the detail set maxRequestLength (KB) to at " +
+		Fix: "In %ExchangeInstallPath%\\FrontEnd\\HttpProxy\\Sync\\web.config of the servers concerned set maxRequestLength (KB) to at " +
 			"least the larger of `Get-TransportConfig | Format-List MaxSendSize,MaxReceiveSize`; if these are Unlimited, set a limit. Check again " +
 			"after every cumulative update, which overwrites the file."}
 	exchangeTooOld = &check.Reason{Name: "exchange_too_old", Severity: check.Warning,
 		Runbook: exchangeTooOldRunbook,
 		Summary: "A server is too old for hybrid Modern Authentication or for a hybrid deployment (the current cumulative update or the one before " +
 			"is required): phones may fail to sign in, and Microsoft does not support it.",
-		Fix: "Install the current cumulative update on the servers in the detail: `Get-ExchangeServer | Format-List Name,AdminDisplayVersion`. " +
+		Fix: "Install the current cumulative update on the servers concerned: `Get-ExchangeServer | Format-List Name,AdminDisplayVersion`. " +
 			"Support for 2013, 2016 and 2019 has ended; their successor is Exchange Server SE."}
 	legacyExchangePresent = &check.Reason{Name: "legacy_exchange_present", Severity: check.Warning,
 		Runbook: legacyExchangePresentRunbook,
 		Summary: "There is a server with Exchange 2010 or earlier. Clients of its mailboxes are told to use OAuth, which this server does not " +
 			"support, and cannot connect.",
-		Fix: "Move the remaining mailboxes from the servers in the detail and uninstall Exchange there: `Get-ExchangeServer | Format-List " +
+		Fix: "Move the remaining mailboxes from the servers concerned and uninstall Exchange there: `Get-ExchangeServer | Format-List " +
 			"Name,AdminDisplayVersion`. If a server no longer exists, remove its object."}
 	virtualDirectoryMismatch = &check.Reason{Name: "virtual_directory_mismatch", Severity: check.Warning,
 		Runbook: virtualDirectoryMismatchRunbook,
@@ -103,14 +103,14 @@ var (
 		Runbook: tlsOffloadingConfiguredRunbook,
 		Summary: "A server's ActiveSync directory accepts plain HTTP, a sign that TLS ends at the load balancer. TLS offloading is not supported: " +
 			"Exchange then refuses the cloud's tokens and phones receive no new mail.",
-		Fix: "Configure the load balancer to re-encrypt (TLS bridging), and require TLS on the servers in the detail: `Set-WebConfigurationProperty " +
+		Fix: "Configure the load balancer to re-encrypt (TLS bridging), and require TLS on the servers concerned: `Set-WebConfigurationProperty " +
 			"-PSPath IIS:\\ -Location \"Default Web Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags " +
 			"-Value \"Ssl,Ssl128\"`."}
 	clientCertificateRequired = &check.Reason{Name: "client_certificate_required", Severity: check.Critical,
 		Runbook: clientCertificateRequiredRunbook,
 		Summary: "A server's ActiveSync directory requires a client certificate. Exchange Online, which synchronises for the phones, has none: it is " +
 			"refused (403.7), accounts cannot be added and phones receive no new mail.",
-		Fix: "Take SslRequireCert away on the servers in the detail: `Set-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web " +
+		Fix: "Take SslRequireCert away on the servers concerned: `Set-WebConfigurationProperty -PSPath IIS:\\ -Location \"Default Web " +
 			"Site/Microsoft-Server-ActiveSync\" -Filter system.webServer/security/access -Name sslFlags -Value \"Ssl,Ssl128\"`. In the Exchange " +
 			"admin center it is «Require client certificates» of the directory. Where other devices sign in by certificates, give them a " +
 			"directory of their own; or, if only one server is meant for them, keep Exchange Online away from it."}
@@ -126,7 +126,7 @@ var (
 		Summary: "A server does not have the certificate with which Exchange signs its own tokens, or its private key (event 2004 of MSExchange OAuth). " +
 			"OAuth between this server, the others and the cloud fails.",
 		Fix: "Compare `Get-AuthConfig | Format-List CurrentCertificateThumbprint` with `Get-ExchangeCertificate -Server '<server>'` on the " +
-			"servers in the detail. Microsoft's MonitorExchangeAuthCertificate.ps1 deploys it again. Afterwards restart MSExchangeServiceHost and " +
+			"servers concerned. Microsoft's MonitorExchangeAuthCertificate.ps1 deploys it again. Afterwards restart MSExchangeServiceHost and " +
 			"recycle the application pools."}
 )
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	listAuthServers = "`Get-AuthServer | Format-List Name,Type,Enabled,Realm,IssuerIdentifier,AuthMetadataUrl,IsDefaultAuthorizationEndpoint`"
-	refreshNow      = "`Set-AuthServer '<name>' -RefreshAuthMetadata` in Exchange Management Shell, with the auth server's name from the detail " +
+	refreshNow      = "`Set-AuthServer '<name>' -RefreshAuthMetadata` in Exchange Management Shell, with the name that `Get-AuthServer` gives " +
 		"(older organisations: EvoSts); it takes up to 15 minutes until every server has it"
 	findRefresher = "`$x = Get-Mailbox -Arbitration | ? {$_.PersistedCapabilities -like \"OrganizationCapabilityManagement\"}; " +
 		"Get-MailboxDatabaseCopyStatus $x.Database.Name`"
@@ -41,7 +41,7 @@ var (
 		Runbook: realmMismatchRunbook,
 		Summary: "The metadata at the auth server's address belongs to another issuer or tenant than the auth server. Exchange then refuses to refresh " +
 			"the certificates (event 2007 of MSExchange AuthAdmin), and phones receive no new mail after Microsoft's next change of certificates.",
-		Fix: "Compare " + listAuthServers + " with the issuer in the detail, and set the tenant's address: `Set-AuthServer '<name>' " +
+		Fix: "Compare " + listAuthServers + " with the issuer of the metadata, and set the tenant's address: `Set-AuthServer '<name>' " +
 			"-AuthMetadataUrl 'https://login.windows.net/<tenant>/federationmetadata/2007-06/federationmetadata.xml'`. If the address changes " +
 			"back, run the Hybrid Configuration Wizard again."}
 	certificateLimit = &check.Reason{Name: "certificate_limit", Severity: check.Warning,
@@ -100,7 +100,7 @@ var (
 	tokensRefused = &check.Reason{Name: "tokens_refused", Severity: check.Critical,
 		Runbook: tokensRefusedRunbook,
 		Summary: "Exchange refuses many tokens that are signed with a key that Microsoft publishes: phones receive no new mail.",
-		Fix: "Refresh the certificates: " + refreshNow + ". Read event 2006 of MSExchange OAuth on the servers in the detail; where only some " +
+		Fix: "Refresh the certificates: " + refreshNow + ". Read event 2006 of MSExchange OAuth on the servers concerned; where only some " +
 			"servers have it, restart MSExchangeServiceHost and recycle MSExchangeSyncAppPool and MSExchangeAutodiscoverAppPool there."}
 	staleCopyProven = &check.Reason{Name: "stale_copy_proven", Severity: check.Warning,
 		Runbook: staleCopyProvenRunbook,
@@ -111,7 +111,7 @@ var (
 		Runbook: refreshFailingRunbook,
 		Summary: "The last run of the refresh job ended with errors. Phones are not affected until Microsoft changes its certificates; from then " +
 			"on they receive no new mail.",
-		Fix: "On the server in the detail " + readEvents + ". For 2010 check that it reaches the metadata through `Get-ExchangeServer | " +
+		Fix: "On the server that ran the job " + readEvents + ". For 2010 check that it reaches the metadata through `Get-ExchangeServer | " +
 			"Format-List Name,InternetWebProxy` (none: directly). Try by hand: " + refreshNow + "."}
 	refreshOverdue = &check.Reason{Name: "refresh_overdue", Severity: check.Warning,
 		Runbook: refreshOverdueRunbook,
@@ -135,7 +135,7 @@ var (
 	reportInvalid = &check.Reason{Name: "report_invalid", Severity: check.Warning,
 		Runbook: reportInvalidRunbook,
 		Summary: "A report from an Exchange server cannot be read, so some checks lack data. Phones are not affected.",
-		Fix: "See the error in the detail. " + seeCollector + ", install the collector of this version of hmad, and check that it writes the file " +
+		Fix: "See the error with `hmad check onprem_report`. " + seeCollector + ", install the collector of this version of hmad, and check that it writes the file " +
 			"completely (under a new name, then a rename)."}
 	reportMissing = &check.Reason{Name: "report_missing", Severity: check.Warning,
 		Runbook: reportMissingRunbook,
@@ -151,12 +151,12 @@ var (
 		Runbook: reportLateRunbook,
 		Summary: "The last report of a host is over three of its intervals old, or over two hours; hmad no longer judges by it. Phones are " +
 			"not affected.",
-		Fix: seeCollector + ", its last result, and the network path to hmad. The detail shows whether a later push was refused. The task must run " +
+		Fix: seeCollector + ", its last result, and the network path to hmad. `hmad check onprem_report` shows whether a later push was refused. The task must run " +
 			"at least every 40 minutes."}
 	reportSectionFailed = &check.Reason{Name: "report_section_failed", Severity: check.Warning,
 		Runbook: reportSectionFailedRunbook,
 		Summary: "A section of a report, or a value in one, is missing or cannot be read, so checks that need it cannot reach a verdict. Phones are not affected.",
-		Fix: "See the error in the detail. If a section is missing or in an unknown form, install the collector of this version of hmad. The " +
+		Fix: "See the error with `hmad check onprem_report`. If a section is missing or in an unknown form, install the collector of this version of hmad. The " +
 			"collector's account needs the role group View-Only Organization Management, the group Event Log Readers, and read access to the " +
 			"front-end configuration on the host."}
 )

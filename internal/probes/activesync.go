@@ -214,7 +214,7 @@ var (
 		Runbook: activesyncPreauthDeviceRunbook,
 		Summary: "A device in front of Exchange answers instead of Exchange (pre-authentication, a login page). Microsoft's cloud cannot get past " +
 			"it: accounts cannot be added and sync stops.",
-		Fix: "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device named in the detail. " +
+		Fix: "Publish /Microsoft-Server-ActiveSync without pre-authentication (pass-through) on the device that answers: `hmad check activesync` shows it. " +
 			"Pre-authentication in front of ActiveSync is not supported."}
 	activesyncBlocked = &check.Reason{Name: "blocked", Severity: check.Critical,
 		Runbook: activesyncBlockedRunbook,
@@ -228,7 +228,7 @@ var (
 	activesyncUnexpectedStatus = &check.Reason{Name: "unexpected_status", Severity: check.Critical,
 		Runbook: activesyncUnexpectedStatusRunbook,
 		Summary: "The answer to an empty token must be 401 with a challenge. From any other answer phones do not learn where to sign in.",
-		Fix: "Repeat the request with the curl command of this result and see what answers. 200 without a token: a device in front answers or " +
+		Fix: "Repeat the request with the curl command of `hmad check activesync` and see what answers. 200 without a token: a device in front answers or " +
 			"signs in itself. 404: the path is not published. 30x: a redirect rule applies to /Microsoft-Server-ActiveSync."}
 	challengeMissing = &check.Reason{Name: "challenge_missing", Severity: check.Critical,
 		Runbook: challengeMissingRunbook,
@@ -280,7 +280,7 @@ var (
 		Runbook: tokenErrorRunbook,
 		Summary: "The challenge is complete but contains an error, which a healthy Exchange does not add for an empty token. Sign-in may work, but " +
 			"tokens may be refused later.",
-		Fix: "Read the diagnostics in the detail. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts " +
+		Fix: "Read the diagnostics with `hmad check activesync`. For invalid_signature refresh the certificates: `Set-AuthServer EvoSts " +
 			"-RefreshAuthMetadata`; see also the events of MSExchange OAuth on the servers."}
 	mailboxOAuthOff = &check.Reason{Name: "mailbox_oauth_off", Severity: check.Critical,
 		Runbook: mailboxOAuthOffRunbook,
@@ -292,7 +292,7 @@ var (
 	addressesDisagree = &check.Reason{Name: "addresses_disagree", Severity: check.Critical, Confirm: true,
 		Runbook: addressesDisagreeRunbook,
 		Summary: "One of the addresses or front ends behind the name answers differently from the others, so sign-in and sync fail intermittently.",
-		Fix: "Take the address named in the detail out of the load balancer's pool, compare the server's build and settings with the others' " +
+		Fix: "Take the address concerned out of the load balancer's pool, compare the server's build and settings with the others' " +
 			"(`Get-ExchangeServer | Format-List Name,AdminDisplayVersion`, `Get-ActiveSyncVirtualDirectory`), and put it back when it answers like " +
 			"the others."}
 )

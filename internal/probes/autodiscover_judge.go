@@ -23,7 +23,7 @@ var (
 	autodiscoverPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
 		Runbook: autodiscoverPreauthDeviceRunbook,
 		Summary: "A device in front of Exchange requires a sign-in or answers itself. Microsoft's cloud cannot get past it, so accounts cannot be added.",
-		Fix: "Publish /autodiscover/ without pre-authentication (pass-through) on the device named in the detail. Pre-authentication in front " +
+		Fix: "Publish /autodiscover/ without pre-authentication (pass-through) on the device that answers: `hmad check autodiscover` shows it. Pre-authentication in front " +
 			"of AutoDiscover is not supported."}
 	authenticationRequired = &check.Reason{Name: "authentication_required", Severity: check.Critical,
 		Runbook: authenticationRequiredRunbook,
@@ -44,7 +44,7 @@ var (
 	redirectLoop = &check.Reason{Name: "redirect_loop", Severity: check.Critical,
 		Runbook: redirectLoopRunbook,
 		Summary: "AutoDiscover redirects in a loop, so phones cannot find their endpoint.",
-		Fix: "Follow the redirects in the notes of this result and correct the redirect rule on the load balancer or in IIS (HTTP Redirect on " +
+		Fix: "Follow the redirects that `hmad check autodiscover --verbose` lists, and correct the redirect rule on the load balancer or in IIS (HTTP Redirect on " +
 			"the Default Web Site also applies to /autodiscover)."}
 	redirectInsecure = &check.Reason{Name: "redirect_insecure", Severity: check.Critical,
 		Runbook: redirectInsecureRunbook,
@@ -59,7 +59,7 @@ var (
 		Runbook: autodiscoverUnexpectedStatusRunbook,
 		Summary: "AutoDiscover returns an answer that phones cannot use.",
 		Fix: "Check what the load balancer publishes at /autodiscover/autodiscover.json (Exchange 2016 CU3 or later serves it), and repeat the " +
-			"request with the curl command of this result. If a redirect to a host of your own is intended, add that host to `autodiscover.redirect_hosts`."}
+			"request with the curl command of `hmad check autodiscover`. If a redirect to a host of your own is intended, add that host to `autodiscover.redirect_hosts`."}
 	probeMailboxUnknown = &check.Reason{Name: "probe_mailbox_unknown", Severity: check.Warning, Mailbox: true,
 		Runbook: probeMailboxUnknownRunbook,
 		Summary: "Exchange does not know the probe mailbox, so its answer says nothing about other mailboxes.",
@@ -67,12 +67,12 @@ var (
 	autodiscoverError = &check.Reason{Name: "autodiscover_error", Severity: check.Critical,
 		Runbook: autodiscoverErrorRunbook,
 		Summary: "AutoDiscover answers with an error instead of the ActiveSync address, so accounts cannot be added.",
-		Fix: "Look up the error code of the detail in the AutoDiscover logs (%ExchangeInstallPath%\\Logging\\Autodiscover), and check " +
+		Fix: "Look up the error code that `hmad check autodiscover` shows in the AutoDiscover logs (%ExchangeInstallPath%\\Logging\\Autodiscover), and check " +
 			"`Get-ActiveSyncVirtualDirectory | Format-List Identity,ExternalUrl`."}
 	protocolWrong = &check.Reason{Name: "protocol_wrong", Severity: check.Critical,
 		Runbook: protocolWrongRunbook,
 		Summary: "AutoDiscover was asked for ActiveSync and answers for another protocol, so phones get no usable address.",
-		Fix: "Repeat the request with the curl command of this result and see what answers: probably a device or rule rewrites the query. On " +
+		Fix: "Repeat the request with the curl command of `hmad check autodiscover` and see what answers: probably a device or rule rewrites the query. On " +
 			"Exchange check `Get-ActiveSyncVirtualDirectory`."}
 	urlMissing = &check.Reason{Name: "url_missing", Severity: check.Critical,
 		Runbook: urlMissingRunbook,

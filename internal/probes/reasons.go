@@ -57,7 +57,7 @@ var (
 	responseInvalid = &check.Reason{Name: "response_invalid", Severity: check.Critical, Confirm: true,
 		Runbook: responseInvalidRunbook,
 		Summary: "The answer cannot be read (not HTTP, incomplete, too large, or not in the expected form), so clients cannot use it either.",
-		Fix: "Repeat the request with the curl command of this result and see what answers. Look for a device in front of Exchange that " +
+		Fix: "Repeat the request with the curl command of `hmad check` and see what answers. Look for a device in front of Exchange that " +
 			"rewrites or truncates answers. Where the connection is closed without any answer, look for a signature of the web application firewall and " +
 			"for a rule of IIS URL Rewrite with the action AbortRequest."}
 )
@@ -73,6 +73,6 @@ var transportReasons = []*check.Reason{
 
 // blockedFix mends a refusal of AutoDiscover as well as of ActiveSync.
 const blockedFix = "Check IP restrictions, the web application firewall and access rules on the firewall, the load balancer and in IIS. Microsoft's " +
-	"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. The detail " +
-	"names IIS's sub-status where there is one: 403.7 is a client certificate that the directory requires. A filter of " +
+	"guide requires that the endpoint is open to the Internet, or at least to Microsoft's published address ranges. Where IIS " +
+	"answers 403.7, the directory requires a client certificate. A filter of " +
 	"Cloudflare or of another device may know monitors, although another User-Agent was refused too: allow hmad there, or set `user_agent`."

@@ -57,7 +57,7 @@ var (
 	vantageOffline = &check.Reason{Name: "vantage_offline", Severity: check.Warning, Confirm: true,
 		Runbook: vantageOfflineRunbook,
 		Summary: "hmad's own way out, its connection to the Internet, is closed. The state of endpoints beyond it is not known. Phones are not affected.",
-		Fix:     "Check this host's network, DNS and proxy, and that its firewall lets it reach the sign-in host named in the detail."}
+		Fix:     "Check this host's network, DNS and proxy, and that its firewall lets it reach the sign-in host that `hmad check vantage` names."}
 	clockSkew = &check.Reason{Name: "clock_skew", Severity: check.Warning,
 		Runbook: clockSkewRunbook,
 		Summary: "This host's clock differs from Microsoft's, so hmad's times and its verdicts on certificates are not reliable. Phones are not affected.",

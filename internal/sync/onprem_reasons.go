@@ -9,7 +9,7 @@ var (
 	cloudSyncRefused = &check.Reason{Name: "cloud_sync_refused", Severity: check.Critical,
 		Runbook: cloudSyncRefusedRunbook,
 		Summary: "Exchange refuses most of the cloud's own ActiveSync requests: new mail does not reach phones." + thatLeg,
-		Fix: "Look at `tls_offload`, `evosts_metadata` and `metadata_refresh` of this target first. On the servers in the detail read event 2006 of " +
+		Fix: "Look at `tls_offload`, `evosts_metadata` and `metadata_refresh` of this target first. On the servers concerned read event 2006 of " +
 			"MSExchange OAuth and the lines with OutlookService in <ExchangeInstallPath>\\Logging\\HttpProxy\\Eas; 401: a token was refused; 403: " +
 			"a device or a mailbox was refused: `Get-ActiveSyncDeviceAccessRule`, `Get-CASMailbox '<user>' | Format-List ActiveSync*`."}
 	cloudSyncStopped = &check.Reason{Name: "cloud_sync_stopped", Severity: check.Critical, Gathered: true,
