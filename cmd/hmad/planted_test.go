@@ -29,7 +29,8 @@ var rivals = map[string][]string{
 // names are settings that take a word: the name of a target, of hosts, of hmad
 // itself.
 var names = []string{"[targets 0 name]", "[targets 0 autodiscover host]", "[targets 0 autodiscover redirect_hosts 0]", "[targets 0 onprem report hosts 0]",
-	"[targets 0 user_agent]", "[targets 0 checks activesync accept 0 note]"}
+	"[targets 0 user_agent]", "[targets 0 checks activesync accept 0 note]", "[targets 0 cloud_autodiscover tenant_domain]",
+	"[targets 0 cloud_autodiscover absent_name]"}
 
 // planting is a daemon whose config is written anew with a secret in it.
 type planting struct {
@@ -45,6 +46,9 @@ func startPlanting(t *testing.T) *planting {
         bind_dn: CN=hmad,DC=contoso,DC=test
         password_file: %q
 `, freeAddress(t), write(t, dir, "password", plantedPassword)))
+	for form, text := range contents {
+		write(t, dir, strings.ReplaceAll(form, " ", "-")+".txt", text)
+	}
 	p := &planting{config: write(t, dir, "hmad.yaml", base), storage: filepath.Join(dir, "state"), base: base}
 	p.estate = startRunOn(t, p.config, p.storage, "--log.level=debug")
 	return p
@@ -85,6 +89,28 @@ func at(tree any, path []any) any {
 	return tree
 }
 
+// contents are files that are wanted for another thing than they hold.
+var contents = map[string]string{
+	"a file with a word":          mistyped,
+	"a file with lines":           mistyped + "\n" + mistyped + ": " + mistyped + "\n\n" + mistyped + "\t1\n",
+	"a file with another block":   "-----BEGIN " + mistyped + "-----\nAAAA\n-----END " + mistyped + "-----\n",
+	"a file with a broken block":  "-----BEGIN CERTIFICATE-----\n" + mistyped + "\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n" + mistyped + "=\n-----END PRIVATE KEY-----\n",
+	"a file with JSON":            `{"` + mistyped + `": ["` + mistyped + `", {"host": "` + mistyped + `"}]}`,
+	"a file with another charset": "\xff\xfe" + mistyped + "\x00\xff",
+}
+
+// values returns what is typed into a setting, by its form: of one that names a
+// file the names of files with the secret in them, too.
+func (p *planting) values(path []any) map[string]string {
+	all := checktest.Planted(mistyped)
+	if last := fmt.Sprint(path[len(path)-1]); last == "file" || strings.HasSuffix(last, "_file") {
+		for form := range contents {
+			all[form] = filepath.Join(filepath.Dir(p.config), strings.ReplaceAll(form, " ", "-")+".txt")
+		}
+	}
+	return all
+}
+
 // says returns all that a command writes about the config, and its exit code.
 func (p *planting) says(t *testing.T, args ...string) (string, int) {
 	t.Helper()
@@ -117,14 +143,15 @@ func (p *planting) run(t *testing.T, shown map[string]string) {
 	}
 }
 
-// Whatever setting a secret is typed into, nothing shows it: no command, no
+// Whatever setting a secret is typed into, and whatever file with it is named
+// where another is wanted, nothing shows it: no command, no
 // answer of the daemon, no page, no metric, no log. A setting that is added to
 // the config is tried, too.
 func TestNoSettingShowsASecretThatIsTypedIntoIt(t *testing.T) {
 	p := startPlanting(t)
 	refused, accepted := 0, map[string][][]any{}
 	for _, path := range checktest.Settings() {
-		for form, value := range checktest.Planted(mistyped) {
+		for form, value := range p.values(path) {
 			p.plant(t, value, path)
 			text, code := p.says(t, "config", "check")
 			switch {
@@ -141,12 +168,13 @@ func TestNoSettingShowsASecretThatIsTypedIntoIt(t *testing.T) {
 	}
 	assert.Greater(t, refused, 300)
 	for form, paths := range accepted {
-		// Those of the listener are read at a start alone.
-		listener := slices.DeleteFunc(slices.Clone(paths), func(path []any) bool { return !ofListener(path) })
-		others := slices.DeleteFunc(paths, ofListener)
-		assert.NotZero(t, len(others))
-		p.takesIn(t, form, others)
-		p.takesIn(t, form, listener)
+		groups := map[string][][]any{}
+		for _, path := range paths {
+			groups[group(path)] = append(groups[group(path)], path)
+		}
+		for name, together := range groups {
+			p.takesIn(t, form, together, !slices.Contains([]string{atStart, inPlace}, name))
+		}
 	}
 	p.stop()
 	left := stateFiles(t, p.storage)
@@ -154,21 +182,34 @@ func TestNoSettingShowsASecretThatIsTypedIntoIt(t *testing.T) {
 	keepsTo(t, left, "any form")
 }
 
-// ofListener reports whether a setting is of the listener for reports.
-func ofListener(path []any) bool {
-	return strings.HasPrefix(fmt.Sprint(path), "[targets 0 onprem report ")
+// The groups of settings that are read at a start alone: of the listener for
+// reports, and the folder in its place.
+const (
+	atStart = "onprem.report"
+	inPlace = "onprem.report.file"
+)
+
+// group returns which settings can be tried together with this one.
+func group(path []any) string {
+	switch {
+	case fmt.Sprint(path) == "[targets 0 onprem report file]":
+		return inPlace
+	case strings.HasPrefix(fmt.Sprint(path), "[targets 0 onprem report "):
+		return atStart
+	case path[len(path)-1] == "secret_file":
+		return "another credential"
+	default:
+		return ""
+	}
 }
 
 // takesIn has all commands and the daemon work with a config that is accepted
 // although secrets stand in it.
-func (p *planting) takesIn(t *testing.T, form string, paths [][]any) {
+func (p *planting) takesIn(t *testing.T, form string, paths [][]any, reloads bool) {
 	t.Helper()
-	if len(paths) == 0 {
-		return
-	}
-	p.plant(t, checktest.Planted(mistyped)[form], paths...)
+	p.plant(t, p.values(paths[0])[form], paths...)
 	shown, status := p.shown(t)
-	if !ofListener(paths[0]) {
+	if reloads {
 		assert.Equal(t, http.StatusOK, status, shown["reload"])
 		p.run(t, shown)
 	}
@@ -177,6 +218,7 @@ func (p *planting) takesIn(t *testing.T, form string, paths [][]any) {
 	shown["check"], _ = p.says(t, "check", "--verbose", "--storage.path="+p.storage)
 	shown["check as JSON"], _ = p.says(t, "check", "--output=json", "--storage.path="+p.storage)
 	shown["doctor"], _ = p.says(t, "doctor", "--web.listen-address=127.0.0.1:0", "--storage.path="+p.storage)
+	shown["doctor as JSON"], _ = p.says(t, "doctor", "--web.listen-address=127.0.0.1:0", "--storage.path="+p.storage, "--output=json")
 	keepsTo(t, shown, form, paths...)
 }
 

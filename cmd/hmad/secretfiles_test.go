@@ -94,11 +94,13 @@ func TestTheWebConfigsErrorsShowNoValue(t *testing.T) {
 		"a password for a header":       "http_server_config: {headers: {S3cret: x}}\n",
 		"a password in a header":        "http_server_config: {headers: {X-Frame-Options: S3cret}}\n",
 		"a password for the key's file": "tls_server_config: {cert_file: cert.pem, key_file: S3cret}\n",
+		"a key's file of another kind":  "tls_server_config: {cert_file: block.pem, key_file: key.pem}\n",
 		"a password for client's kind":  "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: S3cret}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			writeCertificate(t, dir)
+			write(t, dir, "block.pem", contents["a file with another block"])
 			web := write(t, dir, "web.yml", text)
 			p := start(t, "run", "--config.file="+config, "--web.config.file="+web, "--web.listen-address=127.0.0.1:0", "--storage.path="+dir)
 			<-p.exited

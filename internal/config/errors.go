@@ -228,8 +228,10 @@ func yamlGot(text string) string {
 }
 
 // ShownQuotes returns the text of an error of a YAML library, or of one that
-// judges what it read, in which the values are shown as far as they may be.
+// judges what it read, in which the values are shown as far as they may be. The
+// types of PEM blocks that crypto/tls skipped are left out.
 func ShownQuotes(text string) string {
+	text, _, _ = strings.Cut(text, " after skipping PEM blocks of the following types")
 	if m := unquotedForm.FindStringSubmatch(text); m != nil {
 		text = m[1] + strings.Trim(Shown(m[2]), `"`) + m[3]
 	}

@@ -16,7 +16,7 @@ const withheld = "a value that is withheld, because it may hold a secret"
 var (
 	// wordForm is one word in small letters, in capitals, or with a capital at
 	// its beginning, as the words have it that a setting or a key may be.
-	wordForm = regexp.MustCompile(`^(\pL\p{Ll}*|\p{Lu}+)([_-]\p{Ll}+)*$`)
+	wordForm = regexp.MustCompile(`^(\pL\p{Ll}*|\p{Lu}+( KEY)?)([_-]\p{Ll}+)*$`)
 	// amountForm is a number or a moment, with a unit or without.
 	amountForm = regexp.MustCompile(`^[+-]?[0-9][0-9.:,/T+-]*[ ]?\p{Ll}{0,7}$`)
 	// cronForm begins as a schedule does.

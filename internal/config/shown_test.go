@@ -12,7 +12,7 @@ import (
 // What an error shows of a value: whole, of a URL scheme and host, or nothing.
 func TestShown(t *testing.T) {
 	for text, want := range map[string]string{
-		"inside": `"inside"`, "Internal": `"Internal"`, "CRITICAL": `"CRITICAL"`, "mailbox_sync": `"mailbox_sync"`, "": `""`,
+		"inside": `"inside"`, "Internal": `"Internal"`, "CRITICAL": `"CRITICAL"`, "PRIVATE KEY": `"PRIVATE KEY"`, "mailbox_sync": `"mailbox_sync"`, "": `""`,
 		"20": `"20"`, "5 minutes": `"5 minutes"`, "-1.5": `"-1.5"`, "2027-3-1": `"2027-3-1"`, "30.11.2026": `"30.11.2026"`,
 		"contoso.onmicrosoft.com": `"contoso.onmicrosoft.com"`, "mail.contoso.com:443": `"mail.contoso.com:443"`, "münchen.contoso.com": `"münchen.contoso.com"`,
 		"10.0.0.53": `"10.0.0.53"`, "[::1]:0": `"[::1]:0"`, "http://mail.contoso.com/x?y=z#a": `"http://mail.contoso.com"`,

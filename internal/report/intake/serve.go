@@ -138,7 +138,7 @@ func (in *Server) certificate() (tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return tls.Certificate{}, &config.FieldError{Path: "onprem.report.cert_file", Msg: err.Error()}
+		return tls.Certificate{}, &config.FieldError{Path: "onprem.report.cert_file", Msg: config.ShownQuotes(err.Error())}
 	}
 	return pair, nil
 }
