@@ -40,8 +40,9 @@ const maxFolder = 32 << 20
 // facts, not the bytes, and a file that has not changed is not decoded again. The
 // zero Reader is ready, and safe for concurrent use.
 type Reader struct {
-	mu   sync.Mutex
-	last map[string]copyOf // by file
+	mu    sync.Mutex
+	last  map[string]copyOf // by file
+	large []string          // files that were over fairShare at the last reading
 }
 
 // copyOf is a file's last good report.
@@ -111,22 +112,31 @@ func (d *Reader) Read(env check.Env, folder string) ([]Arrived, error) {
 
 // readAll reads the files: those of up to fairShare bytes first, so that large ones
 // cannot take the room of the others, and then the large ones while there is room.
+// Which are large shows only when they are read; those that were at the last reading
+// wait for their turn, and so each is read once.
 func (d *Reader) readAll(env check.Env, files []string) []Arrived {
 	all, room := make([]Arrived, len(files)), maxFolder
-	var large []int
+	var later []int
 	for i, f := range files {
+		if slices.Contains(d.large, f) {
+			later = append(later, i)
+			continue
+		}
 		var size int
 		if all[i], size = d.read(env, f, fairShare); size > fairShare {
-			large = append(large, i)
-		}
-		if size <= fairShare {
+			later = append(later, i)
+		} else {
 			room -= size
 		}
 	}
-	for _, i := range large {
+	d.large = nil
+	for _, i := range later {
 		var size int
 		if all[i], size = d.read(env, files[i], room); size <= room {
 			room -= size
+		}
+		if size > fairShare {
+			d.large = append(d.large, files[i])
 		}
 	}
 	return all

@@ -181,3 +181,43 @@ func TestOnlyNamedHostsAreEvidence(t *testing.T) {
 		})
 	}
 }
+
+// Every file is read once, but for the first time that a large one is met.
+func TestFilesAreReadOnce(t *testing.T) {
+	dir, read := t.TempDir(), map[string]int{}
+	lay := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	large := reportOf(t, "EX02", sampleTime) + strings.Repeat(" ", fairShare)
+	lay("ex01.json", reportOf(t, "EX01", sampleTime))
+	lay("ex02.json", large)
+	env := checktest.Env(time.Now)
+	readFile := env.ReadFile
+	env.ReadFile = func(name string, max int64) ([]byte, error) {
+		read[filepath.Base(name)]++
+		return readFile(name, max)
+	}
+	var reader Reader
+	for _, c := range []struct {
+		name string
+		want map[string]int
+	}{
+		{"at first", map[string]int{"ex01.json": 1, "ex02.json": 2}},
+		{"again", map[string]int{"ex01.json": 1, "ex02.json": 1}},
+		{"grown and shrunk", map[string]int{"ex01.json": 2, "ex02.json": 1}},
+		{"grown and shrunk, again", map[string]int{"ex01.json": 1, "ex02.json": 1}},
+	} {
+		clear(read)
+		if c.name == "grown and shrunk" {
+			lay("ex02.json", reportOf(t, "EX02", sampleTime))
+			lay("ex01.json", reportOf(t, "EX01", sampleTime)+strings.Repeat(" ", fairShare))
+		}
+		got, err := reader.Read(env, dir)
+		require.NoError(t, err)
+		require.Len(t, got, 2)
+		for _, a := range got {
+			require.NoError(t, a.Err, c.name)
+		}
+		assert.Equal(t, c.want, read, c.name)
+	}
+}
