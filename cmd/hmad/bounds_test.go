@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +26,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"golang.org/x/net/http2"
 
 	"github.com/hmad/hmad/internal/check/checktest"
 	"github.com/hmad/hmad/internal/exporter"
@@ -164,6 +167,53 @@ func TestConnectionsAreBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A flood of connections that do not end their headers costs neither health nor,
+// once it is over, the page.
+func TestAFloodOfConnections(t *testing.T) {
+	health := freeAddress(t)
+	e := startRun(t, labConfig(t, startLab(t), ""), "--web.max-connections=20", "--web.health-listen-address="+health)
+	var flood []net.Conn
+	for range 60 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(e.page, "http://"))
+		require.NoError(t, err)
+		_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\nA: "+strings.Repeat("a", 15<<10))
+		require.NoError(t, err)
+		flood = append(flood, c)
+	}
+	status, _ := request(t, http.MethodGet, "http://"+health+"/-/healthy")
+	assert.Equal(t, http.StatusOK, status)
+	for _, c := range flood {
+		require.NoError(t, c.Close())
+	}
+	status, _ = request(t, http.MethodGet, e.page+"/-/healthy")
+	assert.Equal(t, http.StatusOK, status)
+}
+
+// A connection of HTTP/2 is bounded like one of HTTP/1.1, in headers and in
+// requests at once.
+func TestConnectionsOfHTTP2AreBounded(t *testing.T) {
+	ca := checktest.NewCA(t)
+	server := ca.Issue(t)
+	web := write(t, t.TempDir(), "web.yml", fmt.Sprintf("tls_server_config: {cert_file: %s, key_file: %s}\n", server.CertFile, server.KeyFile))
+	e := startRun(t, labConfig(t, startLab(t), ""), "--web.config.file="+web)
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.Cert)
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(e.page, "http://"), &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}})
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, http2.ClientPreface)
+	require.NoError(t, err)
+	framer := http2.NewFramer(conn, conn)
+	require.NoError(t, framer.WriteSettings())
+	frame, err := framer.ReadFrame()
+	require.NoError(t, err)
+	settings := frame.(*http2.SettingsFrame)
+	streams, _ := settings.Value(http2.SettingMaxConcurrentStreams)
+	headers, _ := settings.Value(http2.SettingMaxHeaderListSize)
+	assert.EqualValues(t, maxStreams, streams)
+	assert.Less(t, headers, uint32(20<<10))
 }
 
 // A thousand reloads leave as many goroutines as one.

@@ -25,6 +25,10 @@ import (
 // maxRuns bounds the runs in flight, in all targets together.
 const maxRuns = 512
 
+// maxStreams bounds the requests of one connection at once: an HTTP/2 client of
+// 512 connections could send 128,000 of them otherwise.
+const maxStreams = 16
+
 // daemon is the running hmad: the config's checks, dispatched, kept and shown.
 type daemon struct {
 	configFile string
@@ -217,5 +221,6 @@ func (d *daemon) reloadOnHangup(ctx context.Context, hangup <-chan os.Signal) {
 // run that somebody waits for.
 func newServer(h http.Handler, log *zap.Logger) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: zap.NewStdLog(log)}
+		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, ErrorLog: zap.NewStdLog(log)}
 }
