@@ -152,6 +152,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	confCheck := conf.Command("check", "Check the file: every error with its line, or the next five runs of every schedule.")
 	confShow := conf.Command("show", "Print the config in force, defaults included.")
 	conf.Command("example", "Print a commented example.")
+	conf.Command("schema", "Print the JSON schema of the config, for editors.")
 	for _, cmd := range []*kingpin.CmdClause{confCheck, confShow} {
 		c.configFlag(cmd)
 		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
@@ -189,6 +190,7 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"config check":   {(*cli).configCheck, exitUndecided},
 		"config show":    {(*cli).configShow, exitUndecided},
 		"config example": {(*cli).configExample, exitUndecided},
+		"config schema":  {(*cli).configSchema, exitUndecided},
 		"mailbox":        {(*cli).runMailbox, exitUndecided},
 		"doctor":         {(*cli).runDoctor, exitUndecided},
 		"explain":        {(*cli).explain, exitUndecided},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad"
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	runs "github.com/hmad/hmad/internal/run"
@@ -28,6 +29,15 @@ func versionLine() string {
 
 func (c *cli) configExample(context.Context) int {
 	fmt.Fprint(c.stdout, string(hmad.ExampleConfig))
+	return exitOK
+}
+
+func (c *cli) configSchema(context.Context) int {
+	text, err := catalog.Schema()
+	if err != nil {
+		return c.fail(exitUndecided, err)
+	}
+	fmt.Fprintln(c.stdout, string(text))
 	return exitOK
 }
 

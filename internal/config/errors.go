@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -142,24 +143,63 @@ func fromYAML(file string, err error, l lines) Errors {
 // unquoted finds a value that begins with a character that YAML keeps for itself.
 var unquoted = regexp.MustCompile(`^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
 
-// unreadable returns the error of a text that is no YAML. A value without its
-// quotes, such as the schedule */5 * * * * or @hourly, is told in plain words
-// where the line of the error has one.
+// unreadable returns the error of a text that is no YAML. What people do most
+// often is told in plain words where the text has it: a value without its quotes,
+// such as the schedule */5 * * * * or @hourly, a tab, or an indent that does not
+// fit.
 func unreadable(file string, data []byte, err error) Errors {
 	es := fromYAML(file, err, nil)
-	line := max(es[0].Line, 1) // the library leaves out the first
-	for n, text := range bytes.Split(data, []byte("\n")) {
-		key := unquoted.FindSubmatch(text)
-		if key == nil || n+1 != line && !strings.HasPrefix(es[0].Msg, "unknown anchor") { // which has no line
-			continue
+	texts := bytes.Split(data, []byte("\n"))
+	for n, text := range texts {
+		anyLine := strings.HasPrefix(es[0].Msg, "unknown anchor") // the library names no line
+		if key := unquoted.FindSubmatch(text); key != nil && (anyLine || n+1 == max(es[0].Line, 1)) {
+			return Errors{{File: file, Line: n + 1, Msg: withoutQuotes(string(key[1]))}}
 		}
-		msg := "got a value that begins with *, @, %, & or ! without quotes: put the value of " + string(key[1]) + " in quotes"
-		if string(key[1]) == "schedule" {
-			msg = `got a schedule without quotes: put the schedule in quotes, such as schedule: "*/5 * * * *" or "@hourly"`
-		}
-		return Errors{{File: file, Line: n + 1, Msg: msg}}
+	}
+	line := 0
+	if len(data) <= maxSearched {
+		line = firstBad(texts)
+	}
+	if line == 0 {
+		return es
+	}
+	es[0].Line = line
+	switch text := texts[line-1]; {
+	case tabIndent.Match(text):
+		es[0].Msg = "got a tab before the setting, want blanks"
+	case slices.ContainsFunc(indentWords, func(s string) bool { return strings.Contains(es[0].Msg, s) }):
+		es[0].Msg = fmt.Sprintf("the indent does not fit (%d blanks): the settings of a mapping begin in the same column", len(text)-len(bytes.TrimLeft(text, " ")))
 	}
 	return es
+}
+
+// maxSearched is the size in bytes of a text in which the bad line is looked for,
+// by reading it some fifteen times.
+const maxSearched = 1 << 20
+
+// tabIndent finds a line that a tab begins.
+var tabIndent = regexp.MustCompile(`^ *\t`)
+
+// indentWords are the library's for a line that begins in another column than it
+// should.
+var indentWords = []string{"did not find expected key", "did not find expected '-' indicator", "mapping values are not allowed in this context"}
+
+func withoutQuotes(key string) string {
+	if key == "schedule" {
+		return `got a schedule without quotes: put the schedule in quotes, such as schedule: "*/5 * * * *" or "@hourly"`
+	}
+	return "got a value that begins with *, @, %, & or ! without quotes: put the value of " + key + " in quotes"
+}
+
+// firstBad returns the number of the line with which a text ceases to be YAML,
+// which the library often does not name; 0 where it cannot be told.
+func firstBad(texts [][]byte) int {
+	bad := func(n int) bool { return yaml.Unmarshal(bytes.Join(texts[:n], []byte("\n")), new(yaml.Node)) != nil }
+	n := sort.Search(len(texts), func(n int) bool { return bad(n + 1) }) + 1
+	if n > len(texts) || !bad(n) || bad(n-1) {
+		return 0
+	}
+	return n
 }
 
 func yamlError(file, text string, l lines) *Error {

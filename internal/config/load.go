@@ -73,14 +73,14 @@ func (f *File) Sound(i int) bool {
 // if it were missing, and a mapping that has a key twice is not read at all:
 // neither is reported a second time.
 func (f *File) judge(unread Errors) Errors {
-	told := map[int]bool{}
+	told, paths := map[int]bool{}, map[string]bool{}
 	for _, e := range unread {
 		if strings.HasPrefix(e.Msg, "mapping key") {
 			return nil
 		}
-		told[e.Line] = true
+		told[e.Line], paths[e.Path] = true, e.Path != ""
 	}
-	return slices.DeleteFunc(f.validate(), func(e *Error) bool { return told[e.Line] })
+	return slices.DeleteFunc(f.validate(), func(e *Error) bool { return told[e.Line] || paths[e.Path] })
 }
 
 func (f *File) setDefaults() {
