@@ -141,7 +141,7 @@ func fromYAML(file string, err error, l lines) Errors {
 }
 
 // unquoted finds a value that begins with a character that YAML keeps for itself.
-var unquoted = regexp.MustCompile(`^[ -]*(?:[^#\n]*[{,] *)?([a-z_]+): +[*@%&!]`)
+var unquoted = regexp.MustCompile(`^[ -]*(?:[^#\n]*[{,] *)?["']?([a-z_]+)["']?: +[*@%&!]`)
 
 // unreadable returns the error of a text that is no YAML. What people do most
 // often is told in plain words where the text has it: a value without its quotes,

@@ -70,7 +70,8 @@ func TestASecretWhereYAMLHasNamesOfItsOwn(t *testing.T) {
 
 func TestAScheduleWithoutQuotes(t *testing.T) {
 	for _, value := range []string{"*/5 * * * *", "@hourly", "* * * * *"} {
-		for _, form := range []string{"    checks: {activesync: {schedule: %s}}\n", "    checks:\n\n      activesync:\n        schedule: %s\n"} {
+		for _, form := range []string{"    checks: {activesync: {schedule: %s}}\n", "    checks:\n\n      activesync:\n        schedule: %s\n",
+			"    checks:\n      activesync: {\"schedule\": %s}\n", "    checks: {activesync: {timeout: 5s, 'schedule': %s }}\r\n"} {
 			text := six + fmt.Sprintf(form, value)
 			_, err := config.Parse("hmad.yaml", []byte(text))
 			require.ErrorContains(t, err, "put the schedule in quotes", text)
