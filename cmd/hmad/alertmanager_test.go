@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +24,12 @@ type alert map[string]string
 
 func alertOf(check, reason string, severity check.Severity) alert {
 	return alert{"alertname": catalog.AlertName(check, reason), "check": check, "reason": reason, "severity": string(severity),
-		"instance": "jump1:9749", "job": "hmad"}
+		"instance": "jump1:9749", "job": "hmad", "vantage": "internal"}
+}
+
+// impliedBeside is the alert that hides another one.
+func impliedBeside(a alert) alert {
+	return alert{"alertname": catalog.ImpliedAlert, "severity": "none", "target": a["target"], "vantage": a["vantage"], "check": a["check"], "reason": a["reason"]}
 }
 
 // hold posts alerts that go on firing.
@@ -88,12 +93,12 @@ func allAlerts() []alert {
 		}
 	}
 	own := func(name, check, reason, severity string) alert {
-		return alert{"alertname": name, "check": check, "reason": reason, "severity": severity, "instance": "jump1:9749", "job": "hmad"}
+		return alert{"alertname": name, "check": check, "reason": reason, "severity": severity, "instance": "jump1:9749", "job": "hmad", "vantage": "internal"}
 	}
 	for _, c := range []string{"vantage", "autodiscover", "activesync", "evosts_metadata", "metadata_refresh", "configuration", "onprem_sync", "onprem_report", "mailbox_sync"} {
 		all = append(all, own("HmadCheckUndecided", c, "undecided", "warning"), own("HmadCheckLate", c, "late", "warning"))
 	}
-	all = append(all, own("HmadWayOutClosed", "vantage", "way_out_closed", "none"), own("HmadServiceLevelMissed", "activesync", "service_level_missed", "warning"),
+	all = append(all, own("HmadServiceLevelMissed", "activesync", "service_level_missed", "warning"),
 		own("HmadReloadFailed", "hmad", "reload_failed", "warning"),
 		own("HmadCredentialExpiringSoon", "hmad", "credential_expiring_soon", "critical"))
 	slices.SortFunc(all, func(a, b alert) int { return strings.Compare(a.String(), b.String()) })
@@ -102,96 +107,56 @@ func allAlerts() []alert {
 
 func (a alert) String() string { return a["check"] + "." + a["reason"] }
 
-func (a alert) is(label string, values ...string) bool { return slices.Contains(values, a[label]) }
-
-var (
-	transportReasons = []string{"dns_failed", "connect_failed", "tls_failed", "certificate_untrusted", "certificate_chain_incomplete",
-		"certificate_name_mismatch", "certificate_expired", "certificate_expiring_soon", "certificate_expiring", "timeout", "response_invalid"}
-	endpoints = []string{"autodiscover", "activesync", "tls_offload"}
-	syncing   = regexp.MustCompile(`^(cloud_)?sync_`)
-)
-
-// hides is the list of inhibitions in docs/alerting.md: says whether a, of the
-// same target and the same hmad, hides b.
-func (a alert) hides(b alert) bool {
-	critical := a.is("severity", "critical") && !a.is("check", "hmad")
-	down := a.is("check", endpoints...) && !a.is("reason", "certificate_expiring_soon", "mailbox_oauth_off", "forged_token_accepted")
-	undecided := b.is("reason", "undecided")
-	switch {
-	case a.is("reason", "way_out_closed") && b.is("check", endpoints...) && (undecided || b.is("reason", transportReasons...)),
-		a.is("reason", "vantage_offline") && undecided && b.is("check", "evosts_metadata", "configuration", "mailbox_sync"),
-		a.is("reason", "report_late", "report_missing") && undecided && b.is("check", "evosts_metadata", "metadata_refresh", "configuration", "onprem_sync"),
-		a.is("reason", "tokens_refused") && b.is("reason", "metadata_long_stale", "signing_key_missing", "cloud_sync_refused"),
-		a.is("reason", "sync_failing", "sync_stopped", "cloud_sync_refused", "cloud_sync_stopped") && b.is("reason", "sync_stale"),
-		critical && a["check"] == b["check"] && b.is("severity", "warning") && !undecided && !b.is("reason", "late"),
-		critical && down && syncing.MatchString(b["reason"]),
-		critical && b.is("reason", "service_level_missed"):
-		return true
+// with returns the alert with other labels, pairs of name and value.
+func (a alert) with(pairs ...string) alert {
+	b := maps.Clone(a)
+	for i := 0; i < len(pairs); i += 2 {
+		b[pairs[i]] = pairs[i+1]
 	}
-	return false
+	return b
 }
 
-// A real Alertmanager with the shipped config hides what the design says and
-// nothing else: each of these sources stands beside every alert there is, each
-// pair with a target of its own.
+// A real Alertmanager with the shipped config hides what HmadImplied names, and
+// what a dead hmad told, and nothing else: that alerts stand beside each other
+// hides none of them.
 func TestInhibitions(t *testing.T) {
 	am := startAlertmanager(t, 1, newInbox(t))
-	var sources []alert
-	for _, a := range allAlerts() {
-		if slices.Contains([]string{"vantage.way_out_closed", "vantage.vantage_offline", "autodiscover.blocked", "autodiscover.certificate_expiring",
-			"activesync.certificate_expiring_soon", "activesync.mailbox_oauth_off", "tls_offload.forged_token_accepted", "metadata_refresh.tokens_refused",
-			"mailbox_sync.sync_stopped", "mailbox_sync.watched_mailbox_stale_critical",
-			"activesync.bearer_missing", "activesync.tenant_mismatch", "tls_offload.tls_offloaded", "evosts_metadata.metadata_long_stale",
-			"mailbox_sync.sync_failing", "onprem_sync.cloud_sync_refused", "onprem_report.report_late", "onprem_report.report_missing",
-			"onprem_report.report_invalid", "activesync.undecided", "hmad.credential_expiring_soon"}, a.String()) {
-			sources = append(sources, a)
-		}
-	}
-	require.Len(t, sources, 21)
 	want := map[string]bool{}
 	var posted []alert
-	of := func(a alert, target, instance string) alert {
-		b := alert{"target": target}
-		for k, v := range a {
-			b[k] = v
-		}
-		if instance != "" {
-			b["instance"] = instance
-		}
-		return b
+	stands := func(a alert, hidden bool) {
+		posted = append(posted, a)
+		want[a.where()] = hidden
 	}
-	for _, a := range sources {
-		for _, b := range allAlerts() {
-			if a.String() == b.String() {
-				continue
-			}
-			target := fmt.Sprintf("%s beside %s", b, a)
-			posted = append(posted, of(a, target, ""), of(b, target, ""))
-			want[target+"/"+b.String()] = a.hides(b)
-			want[target+"/"+a.String()] = b.hides(a)
-		}
+	for _, a := range allAlerts() {
+		effect := a.with("target", "explained")
+		posted = append(posted, impliedBeside(effect))
+		stands(effect, true)
+		stands(effect.with("instance", "jump2:9749"), true)
+		stands(effect.with("vantage", "external", "instance", "jump3:9749"), false)
+		stands(a.with("target", "all together"), false)
 	}
-	// Another hmad, inside, sees what is true; and another target is not meant.
-	connect := alertOf("activesync", "connect_failed", check.Critical)
-	closed := alert{"alertname": "HmadWayOutClosed", "check": "vantage", "reason": "way_out_closed", "severity": "none", "instance": "jump1:9749"}
-	posted = append(posted, of(closed, "two daemons", ""), of(connect, "two daemons", "jump2:9749"), of(closed, "one target", ""), of(connect, "another target", ""))
-	// What a dead hmad told is hidden, and not what the other of a pair sees.
-	down := alert{"alertname": "HmadDown", "check": "hmad", "reason": "down", "severity": "critical", "instance": "jump3:9749"}
-	posted = append(posted, of(down, "hmad", ""), of(connect, "one dead, one alive", "jump3:9749"), of(alertOf("activesync", "blocked", check.Critical), "one dead, one alive", ""))
-	want["hmad/hmad.down"], want["one dead, one alive/activesync.connect_failed"], want["one dead, one alive/activesync.blocked"] = false, true, false
-	for _, name := range []string{"two daemons/vantage.way_out_closed", "two daemons/activesync.connect_failed",
-		"one target/vantage.way_out_closed", "another target/activesync.connect_failed"} {
-		want[name] = false
-	}
+	connect := alertOf("activesync", "connect_failed", check.Critical).with("target", "one dead, one alive")
+	stands(alert{"alertname": "HmadDown", "check": "hmad", "reason": "down", "severity": "critical", "instance": "jump4:9749", "target": "hmad"}, false)
+	stands(connect.with("instance", "jump4:9749"), true)
+	stands(connect.with("instance", "jump5:9749"), false)
+	// A job that Prometheus does not know of has no instance: it hides nothing.
+	stands(alert{"alertname": "HmadDown", "check": "hmad", "reason": "down", "severity": "critical", "target": "hmad"}, false)
+	stands(alert{"alertname": "HmadServiceLevelMissed", "check": "activesync", "reason": "service_level_missed", "severity": "warning",
+		"target": "all together", "vantage": "internal"}, false)
 	hold(t, am, posted...)
-	require.Greater(t, len(want), 2000)
+	require.Greater(t, len(want), 400)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		got := map[string]bool{}
 		for _, s := range statuses(t, am) {
-			got[s.Labels["target"]+"/"+s.Labels.String()] = len(s.Status.InhibitedBy) > 0
+			got[s.Labels.where()] = len(s.Status.InhibitedBy) > 0
 		}
 		assert.Empty(c, differences(want, got))
 	}, waitLimit, time.Second)
+}
+
+// where names an alert among all: its target, what it says, and who sees it.
+func (a alert) where() string {
+	return strings.Join([]string{a["target"], a["vantage"], a.String(), a["instance"]}, "/")
 }
 
 // differences lists the alerts that are hidden and should not be, and the

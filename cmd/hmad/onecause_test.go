@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check"
 )
 
@@ -31,6 +32,24 @@ func criticals(target string, full []string) []alert {
 	var all []alert
 	for _, name := range full {
 		all = append(all, critical(target, name))
+	}
+	return all
+}
+
+// explainedBy returns, for each finding that another of them explains by the
+// catalog's table, the alert that hides it.
+func explainedBy(target string, full []string) []alert {
+	var stand []check.Stands
+	began := now()
+	for _, name := range full {
+		def, reason := findReason(name)
+		stand = append(stand, check.Stands{Check: def.Name, Reason: reason.Name, Severity: reason.Severity, Since: began})
+	}
+	var all []alert
+	for effect, by := range check.CausesOf(catalog.Defs()).Explain(stand) {
+		if by != "" {
+			all = append(all, impliedBeside(critical(target, effect)))
+		}
 	}
 	return all
 }
@@ -82,7 +101,7 @@ func TestOneCauseIsToldOnce(t *testing.T) {
 		"the certificates of Entra are stale": {
 			first: []string{"metadata_refresh.tokens_refused", "evosts_metadata.metadata_long_stale", "onprem_sync.cloud_sync_refused"},
 			late:  []string{"evosts_metadata.signing_key_missing"},
-			told:  [][]string{{"metadata_refresh.tokens_refused"}}},
+			told:  [][]string{{"evosts_metadata.metadata_long_stale"}, {"evosts_metadata.signing_key_missing"}}},
 		"phones fail and grow stale": {
 			first: []string{"mailbox_sync.sync_failing", "mailbox_sync.sync_stale"},
 			told:  [][]string{{"mailbox_sync.sync_failing"}}},
@@ -96,6 +115,16 @@ func TestOneCauseIsToldOnce(t *testing.T) {
 		"phones stop while the probe mailbox has no OAuth": {
 			first: []string{"activesync.mailbox_oauth_off"}, late: []string{"mailbox_sync.sync_stopped"},
 			told: [][]string{{"activesync.mailbox_oauth_off"}, {"mailbox_sync.sync_stopped"}}},
+		"phones stop while one front end rewrites the host": {
+			first: []string{"tls_offload.host_rewritten", "mailbox_sync.sync_failing"},
+			told:  [][]string{{"mailbox_sync.sync_failing", "tls_offload.host_rewritten"}}},
+		"phones stop while AutoDiscover lacks the URL": {
+			first: []string{"autodiscover.url_missing", "mailbox_sync.sync_stopped"},
+			told:  [][]string{{"autodiscover.url_missing", "mailbox_sync.sync_stopped"}}},
+		"the way out is closed and the endpoint is down": {
+			first: []string{"activesync.connect_failed", "mailbox_sync.sync_stopped", "onprem_sync.cloud_sync_stopped"},
+			late:  []string{"vantage.vantage_offline"},
+			told:  [][]string{{"activesync.connect_failed"}, {"vantage.vantage_offline"}}},
 		// Seen the other way round, the cause is told in a second notification of
 		// the same group.
 		"a consequence that is seen before its cause": {
@@ -103,12 +132,12 @@ func TestOneCauseIsToldOnce(t *testing.T) {
 			told: [][]string{{"onprem_sync.cloud_sync_refused"}, {"metadata_refresh.tokens_refused"}}},
 	}
 	for name, c := range cases {
-		hold(t, am, criticals(name, c.first)...)
+		hold(t, am, append(explainedBy(name, c.first), criticals(name, c.first)...)...)
 	}
 	for name, c := range cases {
 		require.NoError(t, box.await(t.Context(), name, time.Time{}, "firing"))
 		if c.late != nil {
-			hold(t, am, criticals(name, c.late)...)
+			hold(t, am, append(explainedBy(name, slices.Concat(c.first, c.late)), criticals(name, c.late)...)...)
 		}
 	}
 	require.NoError(t, pause(t.Context(), toldByThen))
@@ -126,15 +155,15 @@ func TestAConsequenceThatOutlastsItsCause(t *testing.T) {
 	box := newInbox(t)
 	am := startAlertmanager(t, causeScale, box)
 	cause, consequence := critical("contoso", "activesync.connect_failed"), critical("contoso", "onprem_sync.cloud_sync_stopped")
-	hold(t, am, cause, consequence)
+	hold(t, am, cause, impliedBeside(consequence), consequence)
 	require.NoError(t, box.await(t.Context(), "contoso", time.Time{}, "firing"))
-	post(t, am, time.Now(), cause)
+	post(t, am, time.Now(), cause, impliedBeside(consequence))
 	require.NoError(t, pause(t.Context(), toldByThen))
 	assert.Equal(t, [][]string{{"activesync.connect_failed"}, {"onprem_sync.cloud_sync_stopped"}}, news(box.of("contoso", time.Time{})))
 }
 
 // While a hmad is down, nothing of what it found is told as mended; what
-// another hmad found is, unless Prometheus knows of no hmad at all.
+// another hmad found is.
 func TestNothingIsMendedWhileHmadIsDown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -142,7 +171,7 @@ func TestNothingIsMendedWhileHmadIsDown(t *testing.T) {
 		mended []string // targets of which that is told
 	}{
 		"one hmad does not answer": {alert{"instance": "jump1:9749"}, []string{"fabrikam"}},
-		"the job has vanished":     {alert{}, nil},
+		"the job has vanished":     {alert{}, []string{"contoso", "fabrikam"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

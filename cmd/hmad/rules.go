@@ -12,10 +12,15 @@ import (
 )
 
 // rules prints the alert rules, as they ship, with the links of a site, or with
-// their durations scaled for a trial.
+// their durations scaled for a trial; or the inhibitions of Alertmanager that
+// belong to them.
 func (c *cli) rules(context.Context) int {
 	if !(c.scale > 0 && c.scale <= 1) {
 		return c.fail(exitUndecided, errors.New("--scale: want a number above 0 and at most 1"))
+	}
+	if c.rulesFormat == "alertmanager" {
+		fmt.Fprint(c.stdout, catalog.Inhibitions)
+		return exitOK
 	}
 	site := catalog.Site{}
 	var err, of error

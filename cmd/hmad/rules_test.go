@@ -94,3 +94,10 @@ func TestRulesRefusesAScaleThatIsNone(t *testing.T) {
 		assert.Empty(t, p.stdout.String(), scale)
 	}
 }
+
+func TestRulesPrintsTheInhibitions(t *testing.T) {
+	p := start(t, "rules", "--format=alertmanager")
+	<-p.exited
+	assert.Equal(t, exitOK, p.stop())
+	assert.Equal(t, catalog.Inhibitions, p.stdout.String())
+}

@@ -18,7 +18,7 @@ func Documents(exporter []*check.Metric, read func(path string) ([]byte, error))
 	if err != nil {
 		return nil, err
 	}
-	filled, err := fill(string(page), howSoon())
+	filled, err := fill(string(page), howSoon(), whatExplains())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", alerting, err)
 	}
@@ -37,14 +37,36 @@ const (
 	partEnds   = "<!-- to here -->\n"
 )
 
-// fill returns the page with text in the place of its generated part.
-func fill(page, text string) (string, error) {
-	before, rest, begins := strings.Cut(page, partBegins)
-	_, after, ends := strings.Cut(rest, partEnds)
-	if !begins || !ends {
-		return "", fmt.Errorf("the lines %q and %q around the generated part are gone", strings.TrimSpace(partBegins), strings.TrimSpace(partEnds))
+// fill returns the page with the texts in the places of its generated parts.
+func fill(page string, texts ...string) (string, error) {
+	var filled strings.Builder
+	for _, text := range texts {
+		before, rest, begins := strings.Cut(page, partBegins)
+		_, after, ends := strings.Cut(rest, partEnds)
+		if !begins || !ends {
+			return "", fmt.Errorf("the lines %q and %q around the generated part are gone", strings.TrimSpace(partBegins), strings.TrimSpace(partEnds))
+		}
+		filled.WriteString(before + partBegins + text + partEnds)
+		page = after
 	}
-	return before + partBegins + text + partEnds + after, nil
+	return filled.String() + page, nil
+}
+
+// whatExplains renders which findings hide which alerts, as the checks declare it.
+func whatExplains() string {
+	var b strings.Builder
+	b.WriteString("\n| while one of these stands | these alerts are not told |\n|---|---|\n")
+	for _, d := range Defs() {
+		for _, i := range d.Implies {
+			var causes []string
+			for _, r := range i.Causes {
+				causes = append(causes, "`"+r.Name+"`")
+			}
+			fmt.Fprintf(&b, "| %s of `%s` | `%s` |\n", strings.Join(causes, ", "), d.Name, strings.Join(i.Effects, "`, `"))
+		}
+	}
+	b.WriteString("| any critical finding | `" + check.ServiceLevelReason + "` of the same check |\n")
+	return b.String() + "\n"
 }
 
 // groupWait is Alertmanager's, in the config that ships.

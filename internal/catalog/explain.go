@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ func OwnAlerts() []OwnAlert {
 	var all []OwnAlert
 	words := strings.NewReplacer("{{ $labels.check }}", "CHECK", "{{ $labels.target }}", "TARGET")
 	s := scale(1)
-	for _, r := range append(s.ownAlerts(), s.serviceLevel()...) {
+	for _, r := range slices.Concat([]rule{s.impliedAlert()}, s.ownAlerts(), s.serviceLevel()) {
 		if r.Alert != "" {
 			text := r.Annotations
 			all = append(all, OwnAlert{r.Alert, r.Labels["reason"], r.Labels["severity"], text["summary"], words.Replace(text["fix"]), text["runbook_url"]})

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/hmad/hmad/internal/catalog"
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
 	"github.com/hmad/hmad/internal/exporter"
 )
@@ -75,6 +76,7 @@ func declared(t *testing.T) vocabulary {
 			v.reasons = append(v.reasons, r.Name)
 			v.paths[d.Name+"."+r.Name] = true
 		}
+		v.paths[d.Name+"."+check.UndecidedReason] = true // in the table of what explains what
 	}
 	var rules struct {
 		Groups []struct {

@@ -36,6 +36,13 @@ const missable = 3 * time.Minute
 // keep_firing_for comes on top.
 const standing = downAfter
 
+// ImpliedAlert is the alert without a receiver: it inhibits the alerts of what
+// another finding explains.
+const ImpliedAlert = "HmadImplied"
+
+// groupInterval is Alertmanager's group_interval, in the config that ships.
+const groupInterval = 5 * time.Minute
+
 // last returns a series' newest value, of a scrape or two ago if need be.
 func (s scale) last(series string) string { return s.within(series, missable) }
 
@@ -122,7 +129,7 @@ func (site Site) Rules(factor float64) string {
 	// The alerts of all checks are one group: they are evaluated at one moment,
 	// so that what one scrape found fires together.
 	file := ruleFile{[]ruleGroup{
-		{"hmad_reasons", s.of(evaluationInterval), s.reasonAlerts(Defs())},
+		{"hmad_reasons", s.of(evaluationInterval), append([]rule{s.recordedVantage(), s.impliedAlert()}, s.reasonAlerts(Defs())...)},
 		{"hmad_itself", s.of(evaluationInterval), s.ownAlerts()},
 		{"hmad_service_level", s.of(5 * time.Minute), s.serviceLevel()},
 	}}
@@ -190,7 +197,44 @@ func (s scale) finding(d *check.Def, r *check.Reason) string {
 	if told := sooner(d, r); told != nil {
 		expr += "\nunless on (job, instance, target)\n" + s.told(d, told)
 	}
-	return "(" + expr + ") == 1"
+	return s.withVantage("("+expr+")") + " == 1"
+}
+
+// vantages is the recorded series that says from where each hmad sees each of its
+// targets.
+const vantages = "instance_target:hmad_target_info:last_over_time10m"
+
+// recordedVantage records it, one series for each target of an hmad also where a
+// reload has just changed its vantage; as long as a finding counts.
+func (s scale) recordedVantage() rule {
+	return rule{Record: vantages, Expr: "topk by (job, instance, target) (1,\n  hmad_target_info" +
+		"\n  or on (job, instance, target)\n  " + s.within("hmad_target_info", standing) + "\n)"}
+}
+
+// withVantage gives each series of a target its label vantage, and no other value.
+func (s scale) withVantage(expr string) string {
+	return expr + "\n* on (job, instance, target) group_left (vantage) " + vantages
+}
+
+// impliedAlert is the alert by which Alertmanager hides what another finding
+// explains. Daemons with the same target and vantage are one watcher: it fires
+// where every one that sees the effect says so. One that is dead says nothing
+// after missable. It is kept until the effect is told no more, as mended either.
+func (s scale) impliedAlert() rule {
+	each := "max by (job, instance, target, check, reason) (" + s.last(check.Implied.Name) + ")"
+	return rule{
+		Alert:         ImpliedAlert,
+		Expr:          "min by (target, vantage, check, reason) (\n" + s.withVantage(each) + "\n) == 1",
+		KeepFiringFor: s.of(keptMost + aRun + groupInterval),
+		Labels:        map[string]string{"severity": "none"},
+		Annotations: map[string]string{
+			"summary": "Another finding of the same target explains this one, which needs no mending of its own.",
+			"description": "What stands of check {{ $labels.check }} of target {{ $labels.target }} ({{ $labels.reason }}) is explained by another finding. " +
+				"Only for the inhibition in Alertmanager.",
+			"fix":         "Mend what the status page shows as its cause.",
+			"runbook_url": alertsDocURL + anchor(ImpliedAlert),
+		},
+	}
 }
 
 // held is 1 where a finding had stood for its hold at some moment of the time

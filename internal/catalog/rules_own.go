@@ -56,17 +56,16 @@ func (s scale) own() []own {
 			"Prometheus cannot scrape hmad, or has no target for it: nobody watches mobile mail.",
 			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
 			"On its host: `systemctl status hmad`, `journalctl -u hmad`; in Prometheus: the page Targets, job hmad (address, password, TLS)."},
-		{"HmadCheckLate", "time() - " + s.last("hmad_check_next_run_timestamp_seconds") + " > " +
-			"" + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
+		{"HmadCheckLate", s.withVantage("(time() - "+s.last("hmad_check_next_run_timestamp_seconds")+")") + " > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
 			[3]string{"", "", "late"},
 			"A check does not run when it is due, so its last verdict is out of date.",
 			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}. Its last runs are " + s.page() + ".",
 			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. Restarting hmad loses no results."},
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
-		{"HmadCheckUndecided", fmt.Sprintf("%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s)",
+		{"HmadCheckUndecided", s.withVantage(fmt.Sprintf("(%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s))",
 			s.last("hmad_check_decided"), s.last("hmad_check_last_decided_timestamp_seconds"),
-			s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute)),
+			s.last("hmad_check_schedule_max_gap_seconds"), s.seconds(15*time.Minute))),
 			undecidedHold, 5 * time.Minute, warning,
 			[3]string{"", "", check.UndecidedReason},
 			"A check cannot reach a verdict because of a problem on hmad's own side. Whether phones work is not known.",
@@ -93,28 +92,13 @@ func (s scale) own() []own {
 			"One of hmad's own credentials expires within 30 days. After that, the checks that need it cannot reach a verdict."),
 		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
 			"One of hmad's own credentials expires within 3 days, or has expired. After that, the checks that need it cannot reach a verdict."),
-		s.wayOutClosed(WayOut()),
 	}
-}
-
-// wayOutClosed is the alert that notifies nobody (severity none): Alertmanager
-// inhibits by it. It says of a closed way out that the target's Exchange lies
-// behind it, so that what is found there is not to be believed.
-func (s scale) wayOutClosed(d *check.Def) own {
-	finding := s.within(findingOf(d, d.WayOut.Closed), standing)
-	telling := AlertName(d.Name, d.WayOut.Closed.Name)
-	return own{"HmadWayOutClosed", finding + " == 1\nand on (job, instance, target)\n" + s.within("hmad_vantage_shared", standing) + " == 1",
-		0, 6 * time.Minute, "none",
-		[3]string{"", "", "way_out_closed"},
-		"hmad's own way out, its connection to the Internet, is closed, and hmad reaches this target over it.",
-		"Only for inhibition in Alertmanager; " + telling + " notifies people.",
-		"See " + telling + "."}
 }
 
 // credential is an alert on the time that is left. Several checks may hold one
 // credential: one alert for all of them.
 func (s scale) credential(name, left, severity, reason, summary string) own {
-	return own{name, "min by (job, instance, target, credential) (" + s.last("hmad_credential_not_after_timestamp_seconds") + ") - time()\n" + left,
+	return own{name, s.withVantage("(min by (job, instance, target, credential) ("+s.last("hmad_credential_not_after_timestamp_seconds")+") - time())") + "\n" + left,
 		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
 			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
@@ -144,10 +128,10 @@ func (s scale) serviceLevel() []rule {
 	const good = "check_target:hmad_check_runs:good_ratio_increase"
 	phones := strings.Join(PhoneChecks(), "|")
 	record := func(name string, window time.Duration) []rule {
-		sum := "sum by (check, target) (increase(hmad_check_runs_total{check=~\"" + phones + "\",outcome=~\"%s\"}[" + s.of(window) + "]))"
+		sum := "sum by (check, target, vantage) (" + s.withVantage("increase(hmad_check_runs_total{check=~\""+phones+"\",outcome=~\"%s\"}["+s.of(window)+"])") + ")"
 		return []rule{
 			{Record: good + name, Expr: fmt.Sprintf(sum, "passed|warned") + "\n/\n(" + fmt.Sprintf(sum, "passed|warned|failed") + " > 0)"},
-			{Record: "target:hmad_check_runs:min_good_ratio_increase" + name, Expr: "min by (target) (" + good + name + ")"},
+			{Record: "target:hmad_check_runs:min_good_ratio_increase" + name, Expr: "min by (target, vantage) (" + good + name + ")"},
 		}
 	}
 	return append(append(record("6h", 6*time.Hour), record("3d", 3*day)...), rule{

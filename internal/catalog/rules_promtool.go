@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/config"
 )
 
 // RuleTests renders deploy/prometheus/tests/reasons.test.yaml: for the alert of
@@ -62,6 +63,7 @@ tests:
             {{- range $k, $v := $a.Labels}}
               {{$k}}: {{quote $v}}
             {{- end}}
+              vantage: ` + testVantage + `
             exp_annotations:
             {{- range $k, $v := $a.Annotations}}
               {{$k}}: {{quote $v}}
@@ -97,6 +99,10 @@ type alertTest struct {
 
 func newCheckTest(d *check.Def) checkTest {
 	t := checkTest{Name: d.Name}
+	for _, target := range []string{"contoso", "fabrikam", "wingtip"} {
+		t.Series = append(t.Series, testSeries{fmt.Sprintf("hmad_target_info{job=%q,instance=%q,target=%q,vantage=%q}", "hmad", testInstance, target, testVantage),
+			repeated("1", 120)})
+	}
 	wait, end := waitsOf(d), 0
 	for _, r := range d.Reasons {
 		line := newTimeline(holdOf(d, r), wait.keep())
@@ -133,10 +139,12 @@ func elsewhere(d *check.Def, end int) []testSeries {
 	}
 }
 
+// Of the tests of rules.
 const (
 	testInstance = "jump1.contoso.com:9749"
 	testOther    = "jump2.contoso.com:9749"
 	testURL      = "https://hmad.contoso.com"
+	testVantage  = config.Internal
 )
 
 func newAlertTest(d *check.Def, r *check.Reason, line timeline) alertTest {

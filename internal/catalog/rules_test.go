@@ -199,7 +199,7 @@ func TestRulesNameOnlyWhatIsDeclared(t *testing.T) {
 	all := rulesOf(t, 1)
 	for _, r := range all {
 		if r.Record != "" {
-			declared[r.Record] = []string{"check", "target"}
+			declared[r.Record] = []string{"check", "target", "vantage"}
 		}
 	}
 	for _, r := range all {
@@ -251,7 +251,7 @@ func undeclared(text string, declared map[string][]string) []string {
 	}
 	for _, m := range grouping.FindAllStringSubmatch(text, -1) {
 		for label := range strings.SplitSeq(m[1], ", ") {
-			if !slices.Contains([]string{"job", "instance", "check", "target", "credential", "subject", "vantage"}, label) {
+			if !slices.Contains([]string{"job", "instance", "check", "target", "credential", "subject", "vantage", "reason"}, label) {
 				problems = append(problems, "grouped by "+label)
 			}
 		}
@@ -303,7 +303,7 @@ func TestAlertsOfAFleetCountAndName(t *testing.T) {
 		Metrics: []*check.Metric{hmadsync.Mailboxes, hmadsync.MailboxSuccess},
 		Reasons: []*check.Reason{{Name: "sync_stale", Severity: check.Critical, For: 30 * time.Minute, Summary: "Mail is stale.", Fix: "Set {{ it }} right: `$x`."}}}
 	dir := t.TempDir()
-	text, err := yaml.Marshal(ruleFile{[]ruleGroup{{"fleet", "30s", scale(1).reasonAlerts([]*check.Def{def})}}})
+	text, err := yaml.Marshal(ruleFile{[]ruleGroup{{"fleet", "30s", append([]rule{scale(1).recordedVantage()}, scale(1).reasonAlerts([]*check.Def{def})...)}}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hmad.rules.yaml"), text, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "tests"), 0o700))

@@ -51,7 +51,9 @@ func TestAlertsNameTheSubjectsOfThePage(t *testing.T) {
 func everythingStands() exporter.Options {
 	now := time.Unix(90, 0)
 	store := state.Open("", state.Options{Now: func() time.Time { return now }})
+	var checks []*check.Check
 	for _, d := range Defs() {
+		checks = append(checks, &check.Check{Def: d, Target: "of-" + d.Name, Vantage: testVantage})
 		var found []check.Finding
 		for i, r := range d.Reasons {
 			f := check.Finding{Reason: r, Detail: "seen"}
@@ -62,7 +64,7 @@ func everythingStands() exporter.Options {
 		}
 		store.Record(check.Result{Check: d.Name, Target: "of-" + d.Name, Start: time.Unix(60, 0), Took: time.Second, Report: check.Report{Findings: found}})
 	}
-	return exporter.Options{Store: store, Defs: Defs(), Now: func() time.Time { return now }}
+	return exporter.Options{Store: store, Defs: Defs(), Now: func() time.Time { return now }, Checks: func() []*check.Check { return checks }}
 }
 
 func shown(t *testing.T, o exporter.Options, path string) string {
@@ -78,7 +80,7 @@ func scraped(metrics string) []testSeries {
 	var out []testSeries
 	for line := range strings.Lines(metrics) {
 		name, labels, ok := strings.Cut(strings.TrimSpace(line), "{")
-		if end := strings.LastIndex(labels, "} "); ok && strings.HasPrefix(name, "hmad_finding") {
+		if end := strings.LastIndex(labels, "} "); ok && (strings.HasPrefix(name, "hmad_finding") || name == "hmad_target_info") {
 			out = append(out, testSeries{fmt.Sprintf("%s{job=%q,instance=%q,%s}", name, "hmad", testInstance, labels[:end]), repeated(labels[end+2:], 120)})
 		}
 	}
@@ -103,7 +105,8 @@ func namedOnPage(t *testing.T, page string, d *check.Def, r *check.Reason) []str
 
 // expectedAlert is the alert that names these, as promtool's tests write it.
 func expectedAlert(t *testing.T, d *check.Def, r *check.Reason, names []string) string {
-	labels := map[string]string{"job": "hmad", "instance": testInstance, "check": d.Name, "target": "of-" + d.Name, "reason": r.Name, "severity": string(r.Severity)}
+	labels := map[string]string{"job": "hmad", "instance": testInstance, "check": d.Name, "target": "of-" + d.Name, "reason": r.Name, "severity": string(r.Severity),
+		"vantage": testVantage}
 	sentence := ""
 	if len(names) > 0 {
 		sentence = " It concerns, worst first: " + strings.Join(names, ", ") + "."

@@ -137,7 +137,7 @@ func alerting() ([]byte, error) {
 		for _, r := range g.Rules {
 			switch {
 			case r.Record != "":
-				recorded = append(recorded, r.Record, "("+r.Expr+")")
+				recorded = append(recorded, r.Record, "("+strings.NewReplacer(recorded...).Replace(r.Expr)+")")
 			case r.Labels["severity"] == "none":
 				// Alertmanager inhibits by it; Grafana has no inhibition.
 			default:
