@@ -17,7 +17,7 @@ import (
 	"github.com/hmad/hmad/internal/lab"
 )
 
-// behind is what an nginx in front of the lab does with a request.
+// What an nginx in front of the lab does with a request.
 const (
 	proxies = `proxy_pass https://{upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection "";
 		proxy_ssl_server_name on; proxy_ssl_name {host};`
@@ -48,7 +48,7 @@ func TestNginxInFront(t *testing.T) {
 		"it leaves out the intermediate":      {proxies, lab.Incomplete, exitWarned, []string{"certificate_chain_incomplete"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := behindNginx(t, l, c.does, c.certificate)
+			config := behind(t, l, c.certificate, nginx("location / { "+c.does+" }"))
 			for _, check := range []string{"autodiscover", "activesync"} {
 				want := c.reasons
 				if check == "autodiscover" && c.does == dropsBearer {
@@ -56,6 +56,34 @@ func TestNginxInFront(t *testing.T) {
 				}
 				r := checkOnce(t, config, check)
 				assert.Equal(t, want, forAutodiscover(check, c.does, r.reasons()), "%s: %+v", check, r)
+			}
+		})
+	}
+}
+
+// A server that is limited to one cipher suite is read where Go has the suite;
+// where it has none nothing is blamed on the server.
+func TestNginxWithASingleSuite(t *testing.T) {
+	l := startLab(t)
+	for suite, known := range map[string]bool{
+		"ECDHE-ECDSA-AES128-GCM-SHA256": true,
+		"ECDHE-ECDSA-AES128-SHA256":     true,
+		"ECDHE-ECDSA-AES256-SHA":        true,
+		"ECDHE-ECDSA-AES256-SHA384":     false,
+		"ECDHE-ECDSA-AES256-CCM":        false,
+	} {
+		t.Run(suite, func(t *testing.T) {
+			config := behind(t, l, lab.Good, nginx("ssl_protocols TLSv1.2; ssl_ciphers "+suite+"; location / { "+proxies+" }"))
+			for _, check := range []string{"autodiscover", "activesync"} {
+				r := checkOnce(t, config, check)
+				assert.Empty(t, r.reasons(), "%v", r)
+				if known {
+					assert.Equal(t, "passed", r.Outcome, "%v", r)
+					continue
+				}
+				require.NotNil(t, r.Error, "%v", r)
+				assert.Equal(t, "other", r.Error.Class)
+				assert.Contains(t, r.Error.Message, "no cipher suite in common with hmad; Microsoft's client may have one")
 			}
 		})
 	}
@@ -77,13 +105,22 @@ func startLab(t *testing.T) *lab.Lab {
 	return l
 }
 
-// behindNginx starts an nginx with a server for AutoDiscover and one for
-// ActiveSync, and gives a config that connects to it.
-func behindNginx(t *testing.T, l *lab.Lab, does string, certificate lab.Certificate) (config string) {
+// front is what a server of somebody else's needs to stand before one of the lab's
+// hosts.
+type front struct {
+	host, address    string // the name, and where the front listens
+	certificate, key string // files
+	upstream, closed string // the lab's address, and one where nobody listens
+}
+
+// behind starts a front for AutoDiscover and one for ActiveSync, and gives a config
+// that connects to them.
+func behind(t *testing.T, l *lab.Lab, certificate lab.Certificate, start func(t *testing.T, dir string, fronts []front)) (config string) {
 	t.Helper()
 	facts, dir := l.Facts(), t.TempDir()
 	mail := strings.TrimSuffix(strings.TrimPrefix(facts.ActiveSyncURL, "https://"), "/Microsoft-Server-ActiveSync")
-	var servers, connect []string
+	var fronts []front
+	var connect []string
 	for _, hostPort := range []string{facts.AutodiscoverHost, mail} {
 		host, port, err := net.SplitHostPort(hostPort)
 		require.NoError(t, err)
@@ -92,13 +129,14 @@ func behindNginx(t *testing.T, l *lab.Lab, does string, certificate lab.Certific
 		base := filepath.Join(dir, host)
 		require.NoError(t, os.WriteFile(base+".pem", cert, 0o600))
 		require.NoError(t, os.WriteFile(base+".key", key, 0o600))
-		address := freeAddress(t)
-		action := strings.NewReplacer("{upstream}", "127.0.0.1:"+port, "{host}", host, "{closed}", freeAddress(t)).Replace(does)
-		servers = append(servers, fmt.Sprintf("server { listen %s ssl; server_name %s; ssl_certificate %s.pem; ssl_certificate_key %s.key; location / { %s } }",
-			address, host, base, base, action))
-		connect = append(connect, fmt.Sprintf("%q: %q", hostPort, address))
+		f := front{host, freeAddress(t), base + ".pem", base + ".key", "127.0.0.1:" + port, freeAddress(t)}
+		fronts = append(fronts, f)
+		connect = append(connect, fmt.Sprintf("%q: %q", hostPort, f.address))
 	}
-	startNginx(t, dir, servers, connect)
+	start(t, dir, fronts)
+	for _, f := range fronts {
+		awaitListener(t, f.address)
+	}
 	config = filepath.Join(dir, "hmad.yaml")
 	text := fmt.Sprintf(`targets:
   - name: contoso
@@ -114,10 +152,18 @@ confirm_after: 10ms
 	return config
 }
 
-// startNginx runs an nginx of the test's own and waits until it listens.
-func startNginx(t *testing.T, dir string, servers, connect []string) {
-	t.Helper()
-	text := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr warn;
+// nginx returns what runs an nginx of the test's own that does the same with every
+// request.
+func nginx(does string) func(*testing.T, string, []front) {
+	return func(t *testing.T, dir string, fronts []front) {
+		t.Helper()
+		var servers []string
+		for _, f := range fronts {
+			action := strings.NewReplacer("{upstream}", f.upstream, "{host}", f.host, "{closed}", f.closed).Replace(does)
+			servers = append(servers, fmt.Sprintf("server { listen %s ssl; server_name %s; ssl_certificate %s; ssl_certificate_key %s; %s }",
+				f.address, f.host, f.certificate, f.key, action))
+		}
+		text := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr warn;
 events {}
 http {
 	access_log off;
@@ -125,11 +171,9 @@ http {
 	%[2]s
 }
 `, dir, strings.Join(servers, "\n\t"))
-	file := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	startServer(t, "nginx", "nginx-light", "-p", dir, "-c", file)
-	for _, c := range connect {
-		awaitListener(t, strings.Trim(c[strings.LastIndex(c, " ")+1:], `"`))
+		file := filepath.Join(dir, "nginx.conf")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		startServer(t, "nginx", "nginx-light", "-p", dir, "-c", file)
 	}
 }
 

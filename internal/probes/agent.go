@@ -1,7 +1,9 @@
 package probes
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"net/http"
 
 	"github.com/hmad/hmad/internal/check"
@@ -11,20 +13,55 @@ import (
 // filter may have refused the first one for its User-Agent.
 const secondAgent = "Mozilla/5.0 (compatible; mail endpoint check)"
 
-// asAnother asks v's address the requests once more, with another User-Agent,
-// where the first one may be what was refused. It returns the second visit where
-// that one was not refused, for it shows what clients meet; else v.
-func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) Visit {
-	if !v.refused() || r.UserAgent() == secondAgent {
-		return v
-	}
-	again, err := r.visit(ctx, v.way, withAgent(reqs, secondAgent)...)
-	if err != nil || again.refused() || len(again.Answers) == 0 {
-		return v
-	}
-	again.agentRefused = v.refusal()
-	return again
+// secondTry is how a refused question is put once more, and what to say where it is
+// answered then.
+type secondTry struct {
+	maxTLS uint16 // 0: any version
+	agent  string // empty: hmad's own
+	note   string
 }
+
+// others returns how v's question is put once more. Of TLS 1.3 Go's client does not
+// know the request for a certificate after the handshake (RFC 8446 section 4.6.2),
+// on which a server refuses it that wants one for some paths.
+func (r *route) others(v Visit) (all []secondTry) {
+	if v.tls == tls.VersionTLS13 {
+		all = append(all, secondTry{maxTLS: tls.VersionTLS12, note: "refuses hmad's TLS 1.3, which cannot be asked for a client certificate after the handshake, and " +
+			"answers over TLS 1.2; Microsoft's client may use either"})
+	}
+	if r.UserAgent() != secondAgent {
+		all = append(all, secondTry{agent: secondAgent, note: "refuses hmad's User-Agent, which phones and Microsoft's services do not send, and answers another " +
+			"one: allow it on the device, or set `user_agent`"})
+	}
+	return all
+}
+
+// asAnother asks v's address the requests once more where what was refused may be
+// hmad's own: its TLS 1.3, or its User-Agent. It returns the first visit that was
+// not refused, for it shows what clients meet; else v. The error is of a refusal
+// that is known to concern hmad's TLS alone.
+func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) (Visit, error) {
+	if !v.refused() {
+		return v, nil
+	}
+	for _, o := range r.others(v) {
+		w := v.way
+		w.maxTLS = o.maxTLS
+		again, err := r.visit(ctx, w, withAgent(reqs, o.agent)...)
+		if err == nil && !again.refused() && (len(again.Answers) > 0 || again.certificateAsked) {
+			again.refusedFirst = o.note + ". The refusal: " + check.Clean(v.refusal(), maxDetail)
+			return again, nil
+		}
+	}
+	if len(v.Answers) > 0 && bytes.Contains(bytes.ToLower(v.Answers[0].Body), postHandshake) {
+		return v, check.Errorf(check.Other, "%s asks for a client certificate after the handshake of TLS 1.3, which hmad's client does not know and Microsoft's may", v.peer())
+	}
+	return v, nil
+}
+
+// postHandshake is in Apache's page about a client that cannot be asked so (mod_ssl,
+// «Reason: Cannot perform Post-Handshake Authentication»).
+var postHandshake = []byte("post-handshake authentication")
 
 // refused reports whether a filter may have answered the visit's first request,
 // or closed the connection in its stead: so do those that know a monitor by its
@@ -54,16 +91,18 @@ func (v Visit) refusal() string {
 	return statusLine(a) + fingerprint(a, cs).behind()
 }
 
-// noteAgent tells of a User-Agent that was refused.
-func (v Visit) noteAgent(verdict *check.Verdict) {
-	if v.agentRefused != "" {
-		verdict.Note("%s refuses hmad's User-Agent, which phones and Microsoft's services do not send, and answers another one: allow it on the device, "+
-			"or set `user_agent`. The refusal: %s", v.peer(), check.Clean(v.agentRefused, maxDetail))
+// noteRefused tells of a refusal that concerned hmad alone.
+func (v Visit) noteRefused(verdict *check.Verdict) {
+	if v.refusedFirst != "" {
+		verdict.Note("%s %s", v.peer(), v.refusedFirst)
 	}
 }
 
-// withAgent returns the requests with another User-Agent.
+// withAgent returns the requests with another User-Agent; empty: as they are.
 func withAgent(reqs []*http.Request, agent string) []*http.Request {
+	if agent == "" {
+		return reqs
+	}
 	out := make([]*http.Request, len(reqs))
 	for i, req := range reqs {
 		other := *req

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -60,6 +61,31 @@ func TestAUserAgentThatIsRefused(t *testing.T) {
 			report := mustRun(t, c.def, target, envFor(ca))
 			assert.Equal(t, c.want, foundNames(report.Findings))
 			assert.Equal(t, c.noted, strings.Contains(strings.Join(report.Texts(), "\n"), "refuses hmad's User-Agent"))
+		})
+	}
+}
+
+// IIS closes a connection of TLS 1.3 that it cannot ask for a client certificate;
+// over TLS 1.2 it asks by renegotiation.
+func TestAServerThatRefusesTLS13Alone(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	for name, refusal := range map[string]string{
+		"a closed connection": "",
+		"403":                 "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := served(t, ca, func(conn net.Conn) {
+				answer := recorded(t, "26-waf-x-user-identity")
+				if conn.(*tls.Conn).ConnectionState().Version == tls.VersionTLS13 {
+					answer = refusal
+				}
+				answers(answer)(conn)
+			})
+			report := mustRun(t, ActiveSync, target, envFor(ca))
+			assert.Empty(t, report.Findings)
+			texts := strings.Join(report.Texts(), "\n")
+			assert.Contains(t, texts, "refuses hmad's TLS 1.3")
+			assert.Contains(t, texts, "--tls-max 1.2")
 		})
 	}
 }

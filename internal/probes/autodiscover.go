@@ -228,7 +228,7 @@ func (a *autodiscover) next(ctx context.Context, u *url.URL, t *trail) (Visit, e
 		req := a.request(u)
 		v, err := a.route.visit(ctx, w, req)
 		if err == nil {
-			v = a.route.asAnother(ctx, v, req)
+			v, err = a.route.asAnother(ctx, v, req)
 		}
 		v.asked = []*http.Request{a.shown(v.asked[0])}
 		if err != nil || !v.noRoute {

@@ -27,7 +27,7 @@ const maxWord = 4 << 10
 // repeats it, then the connection, then the answer's status line and headers.
 // Names of headers are in Go's canonical spelling.
 func (v Visit) note(verdict *check.Verdict) {
-	v.noteAgent(verdict)
+	v.noteRefused(verdict)
 	for i, req := range v.asked {
 		verdict.Repeat(v.curl(req))
 		if i == 0 {
@@ -60,6 +60,9 @@ func (v Visit) curl(req *http.Request) string {
 	option := func(name, value string) { b.WriteString(" " + name + " " + check.ShellWord(value, maxWord)) }
 	if v.Address.IsValid() {
 		option("--connect-to", net.JoinHostPort(v.way.host, v.way.port)+":"+v.Address.String())
+	}
+	if v.way.maxTLS == tls.VersionTLS12 {
+		b.WriteString(" --tls-max 1.2")
 	}
 	if proxy := v.route.Proxy(); proxy != nil {
 		option("--proxy", proxy.String())

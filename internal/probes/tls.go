@@ -37,6 +37,7 @@ func (s *session) handshake(ctx context.Context, raw net.Conn) (net.Conn, error)
 		// the request is there (TLS 1.2, as IIS and Apache do).
 		Renegotiation:        tls.RenegotiateOnceAsClient,
 		CipherSuites:         suites(),
+		MaxVersion:           s.visit.way.maxTLS,
 		GetClientCertificate: s.withoutCertificate,
 	})
 	err := conn.HandshakeContext(ctx)

@@ -37,6 +37,22 @@ func (r *route) reach(ctx context.Context, v *check.Verdict, u *url.URL, members
 	return ws
 }
 
+// visitOnceMore asks those once more that may have refused what is hmad's own, and
+// leaves out what cannot be judged: v says why.
+func (r *route) visitOnceMore(ctx context.Context, v *check.Verdict, visits []Visit, reqs ...*http.Request) (kept []Visit) {
+	errs := make([]error, len(visits))
+	parallel(len(visits), func(i int) { visits[i], errs[i] = r.asAnother(ctx, visits[i], reqs...) })
+	for i, x := range visits {
+		if errs[i] == nil {
+			kept = append(kept, x)
+			continue
+		}
+		x.note(v)
+		v.Undecided(errs[i])
+	}
+	return kept
+}
+
 // visitWays asks every way the requests, once more where hmad's User-Agent may
 // have been refused. An error of our own side is v's; the visits that took place
 // are returned all the same.
@@ -47,8 +63,7 @@ func (r *route) visitWays(ctx context.Context, v *check.Verdict, ws []way, reqs 
 		r.repeat(v, reqs...)
 		v.Undecided(err)
 	}
-	parallel(len(visits), func(i int) { visits[i] = r.asAnother(ctx, visits[i], reqs...) })
-	return visits
+	return r.visitOnceMore(ctx, v, visits, reqs...)
 }
 
 // judge records what the connection showed: its faults, what was in order, and

@@ -60,7 +60,7 @@ type Visit struct {
 
 	unsure           string // why the trust in the chain cannot be judged; empty where it can
 	certificateAsked bool   // the server asked for a client certificate
-	agentRefused     string // how the server refused hmad's User-Agent, before this visit with another one
+	refusedFirst     string // what an earlier visit was refused for that this one was not; empty where there was none
 
 	hungUp  bool // the last request's answer was a closed connection
 	noRoute bool // this host has no route to the address's family

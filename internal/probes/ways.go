@@ -25,6 +25,7 @@ type way struct {
 	dns        time.Duration  // what resolving took
 	resolved   []netip.Addr   // every address of the name
 	member     bool           // a front end that the config names
+	maxTLS     uint16         // the latest version of TLS to speak; 0: any
 }
 
 // ways returns the addresses at which u's host is asked: the first IPv4 and the

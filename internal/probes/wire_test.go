@@ -2,15 +2,19 @@ package probes
 
 import (
 	"bufio"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"math/big"
 	"net"
 	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -58,17 +62,39 @@ func readRecord(c net.Conn) {
 	}
 }
 
-// A server limited to one old suite is reached.
+// A server limited to one old suite is reached, among them those that Microsoft 365
+// lists.
 func TestASingleOldSuite(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	cert := ca.leaf(t, nil)
-	for _, id := range []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
-		tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA} {
-		t.Run(tls.CipherSuiteName(id), func(t *testing.T) {
-			v := visitOnce(t, testRoute(t, ca, serve(t, limitedTo(cert, id))), 1)
+	ec, old := ca.leaf(t, nil), ca.rsaLeaf(t)
+	for suite, cert := range map[uint16]tls.Certificate{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: ec,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256: ec,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA:    ec,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256:   old,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA:      old,
+		tls.TLS_RSA_WITH_AES_128_GCM_SHA256:         old,
+		tls.TLS_RSA_WITH_AES_256_GCM_SHA384:         old,
+		tls.TLS_RSA_WITH_AES_128_CBC_SHA256:         old,
+	} {
+		t.Run(tls.CipherSuiteName(suite), func(t *testing.T) {
+			v := visitOnce(t, testRoute(t, ca, serve(t, limitedTo(cert, suite))), 1)
 			assert.Empty(t, v.Faults)
 		})
 	}
+}
+
+// rsaLeaf issues a certificate for testHost with an RSA key, for suites that want
+// one.
+func (a *authority) rsaLeaf(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{testHost}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestSuitesOffered(t *testing.T) {
