@@ -16,8 +16,25 @@ import (
 	"github.com/hmad/hmad/internal/check"
 )
 
+// nameless are the reasons that concern no host, server, mailbox or object which
+// could be named, and what they concern.
+var nameless = map[string]string{
+	"vantage.clock_skew":                           "hmad's own host",
+	"metadata_refresh.arbitration_mailbox_missing": "there is none",
+	"configuration.basic_outlook_allowed":          "the organisation",
+	"configuration.hybrid_configuration_missing":   "the organisation",
+	"configuration.oauth_profile_disabled":         "the organisation",
+	"configuration.outlook_service_not_allowed":    "the organisation",
+	"tenant.ca_legacy_auth_open":                   "the tenant",
+	"tenant.directory_sync_off":                    "the tenant",
+	"tenant.directory_sync_stale":                  "the tenant",
+	"tenant.exchange_principal_disabled":           "the tenant",
+	"allow_list.source_old":                        "the list",
+}
+
 // Every reason has a lab fault of its name; while it is on, its check shows
-// exactly that reason and the other checks nothing; once it is off, nothing.
+// exactly that reason and the other checks nothing; once it is off, nothing. The
+// finding names what it concerns, as alerts and page do after it.
 // Faults that are another way to a reason say to which.
 func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 	e := startDemo(t, "--lab.mailboxes=0") // those of the sync times take a round of the fleet to show
@@ -38,6 +55,9 @@ func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 				}
 				if got := r.reasons(); !slices.Equal(got, want) {
 					t.Errorf("with the fault %s %s finds %v, want %v: %s", f.Name, r.Check, got, want, r)
+				}
+				for _, x := range r.Findings {
+					assert.Equal(t, nameless[r.Check+"."+x.Reason] == "", len(x.About) > 0, "%s.%s concerns %v", r.Check, x.Reason, x.About)
 				}
 			}
 			e.fault(t, f.Name, false)

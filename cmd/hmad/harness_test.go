@@ -155,10 +155,13 @@ func request(t testing.TB, method, url string, header ...string) (int, string) {
 // result is what tests read of the API's result object.
 type result struct {
 	Check, Target, Outcome string
-	Findings               []struct{ Reason, Severity, Detail, Summary, Fix string }
-	Unevaluated            []string
-	Notes                  []string
-	Error                  *struct{ Class, Message string }
+	Findings               []struct {
+		Reason, Severity, Detail, Summary, Fix string
+		About                                  []string
+	}
+	Unevaluated []string
+	Notes       []string
+	Error       *struct{ Class, Message string }
 }
 
 func (r result) reasons() []string {

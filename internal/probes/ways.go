@@ -49,20 +49,26 @@ func (r *route) ways(ctx context.Context, u *url.URL, members ...netip.AddrPort)
 	var failed *nameError
 	switch {
 	case errors.As(err, &failed):
-		faults = append(faults, found(dnsFailed, "%s", failed))
+		faults = append(faults, ofName(host, found(dnsFailed, "%s", failed)))
 	case err != nil:
 		return nil, nil, nil, err
 	default:
 		var usable []netip.Addr
 		usable, notes = choose(host, addrs, r.all)
 		if len(usable) == 0 {
-			faults = append(faults, found(dnsFailed, "%s has no address that can be asked", host))
+			faults = append(faults, ofName(host, found(dnsFailed, "%s has no address that can be asked", host)))
 		}
 		for _, a := range usable {
 			ws = append(ws, w.at(netip.AddrPortFrom(a, port)))
 		}
 	}
 	return addMembers(ws, w, members), faults, notes, nil
+}
+
+// ofName says that a finding concerns a name, of which no address is known.
+func ofName(host string, f check.Finding) check.Finding {
+	f.About = []string{host}
+	return f
 }
 
 func (w way) at(a netip.AddrPort) way {
