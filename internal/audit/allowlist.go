@@ -129,7 +129,8 @@ func sendsForAllowList(t config.Target) string {
 	return "a random number that names this target to " + u.Hostname()
 }
 
-// hasIPv6 reports whether a host that Microsoft reaches has an IPv6 address.
+// hasIPv6 reports whether a host that Microsoft reaches has an IPv6 address of the
+// Internet; private ones are none.
 func (a *allowList) hasIPv6(ctx context.Context) (bool, error) {
 	var errs []error
 	for _, host := range a.hosts {
@@ -138,7 +139,7 @@ func (a *allowList) hasIPv6(ctx context.Context) (bool, error) {
 		if err != nil && !(errors.As(err, &none) && none.IsNotFound) {
 			errs = append(errs, check.Errorf(check.Resolver, "whether %s has IPv6 addresses is not known: %w", host, err))
 		}
-		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap().Is6() }) {
+		if slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap().Is6() && !a.IsPrivate() && !a.IsLinkLocalUnicast() }) {
 			return true, nil
 		}
 	}
