@@ -2,13 +2,15 @@
 # make demo-alerts   the demo, with whatever of Prometheus, Alertmanager and Grafana is installed
 # make test   install what the tests need, then lint and run them all
 # make package   deb and rpm into dist/
+# make release   the same with tarballs, lists of what is in them (SBOM) and checksums
 # make e2e    of make test the long trials alone: the plan at size, paging, the sweep of mailboxes
 # make bench  probes, dispatcher, scrape, a day of the state file
 # make vuln   known vulnerabilities, where their list can be reached; no part of make test
 # make bench-blackbox   CPU per probe, of hmad and of blackbox_exporter
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 BIN     := $(CURDIR)/bin
 
 .PHONY: all build demo demo-alerts test deps lint unit e2e fuzz bench vuln generate clean

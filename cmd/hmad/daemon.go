@@ -123,7 +123,8 @@ func (c *cli) newDaemon(log *zap.Logger, s *site) *daemon {
 	d.notify.follow(d.dispatcher)
 	d.exporter = exporter.New(exporter.Options{Store: d.store, Meter: d.meter, Defs: catalog.Defs(), Run: d.dispatcher.RunNow,
 		Reload: d.reload, Ready: d.ready.Load, Checks: d.inForce, Runbook: catalog.RunbookURL, Alerts: ownAlerts(), Hold: catalog.Hold, Mailbox: d.lookUp,
-		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.trusts, ExternalURL: c.externalURL, Version: version, Now: now,
+		MayLookUp: func(r *http.Request) bool { return !d.hidesMailboxes() || s.trusts(r) }, MayPost: s.trusts, ExternalURL: c.externalURL,
+		Version: version, Revision: revision, Now: now,
 		ErrorLog: zap.NewStdLog(log)})
 	return d
 }

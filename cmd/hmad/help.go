@@ -14,8 +14,8 @@ import (
 	runs "github.com/hmad/hmad/internal/run"
 )
 
-// version is set by the linker.
-var version = "dev"
+// version and revision are set by the linker.
+var version, revision = "dev", ""
 
 func (c *cli) version(context.Context) int {
 	fmt.Fprintln(c.stdout, versionLine())
@@ -24,7 +24,11 @@ func (c *cli) version(context.Context) int {
 
 // versionLine says what this program is and what built it.
 func versionLine() string {
-	return fmt.Sprintf("hmad %s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	of := ""
+	if revision != "" {
+		of = "revision " + revision + ", "
+	}
+	return fmt.Sprintf("hmad %s (%s%s, %s/%s)", version, of, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func (c *cli) configExample(context.Context) int {

@@ -14,12 +14,48 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// all returns the four packages of the release.
+// all returns the files of the release.
 func all(dir string) []string {
-	return []string{deb(dir, "1.0.0", "amd64"), deb(dir, "1.0.0", "arm64"), rpm(dir, "1.0.0", "amd64"), rpm(dir, "1.0.0", "arm64")}
+	files := []string{deb(dir, "1.0.0", "amd64"), deb(dir, "1.0.0", "arm64"), rpm(dir, "1.0.0", "amd64"), rpm(dir, "1.0.0", "arm64")}
+	for _, arch := range []string{"amd64", "arm64"} {
+		files = append(files, tarball(dir, arch), strings.Replace(tarball(dir, arch), ".tar.gz", ".cdx.json", 1))
+	}
+	return append(files, filepath.Join(dir, "SHA256SUMS"))
 }
 
-// Another folder, another day, the same commit: the same bytes.
+func tarball(dir, arch string) string { return filepath.Join(dir, "hmad-1.0.0.linux-"+arch+".tar.gz") }
+
+// The files of a release are all there are, and the checksums are theirs.
+func TestChecksumsAndContents(t *testing.T) {
+	t.Parallel()
+	dir := release(t)
+	entries, err := filepath.Glob(dir + "/*")
+	require.NoError(t, err)
+	assert.ElementsMatch(t, all(dir), entries)
+	sums := exec.CommandContext(t.Context(), "sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS")
+	sums.Dir = dir
+	_, err = tryOutput(sums)
+	assert.NoError(t, err)
+
+	into := t.TempDir()
+	output(t, "tar", "-C", into, "-xf", tarball(dir, arch))
+	root := into + "/hmad-1.0.0.linux-" + arch
+	commit := strings.TrimSpace(output(t, "git", "-C", repository, "rev-parse", "HEAD"))
+	assert.Contains(t, output(t, root+"/hmad", "version"), "hmad v1.0.0 (revision "+commit+", go")
+	for _, file := range []string{"README.md", "docs/install.md", "config.example.yaml", "deploy/prometheus/hmad.rules.yaml", "deploy/systemd/hmad.service", "third-party-licences.gz"} {
+		assert.FileExists(t, root+"/"+file)
+	}
+	list, err := os.ReadFile(strings.Replace(tarball(dir, arch), ".tar.gz", ".cdx.json", 1))
+	require.NoError(t, err)
+	for _, part := range []string{`"bomFormat": "CycloneDX"`, "pkg:golang/github.com/prometheus/client_golang@", "pkg:golang/go.uber.org/zap@"} {
+		assert.Contains(t, string(list), part)
+	}
+	assert.NotContains(t, string(list), "serialNumber")
+	assert.NotContains(t, string(list), "timestamp")
+}
+
+// Another folder, another umask, files of another day, the same commit: the same
+// bytes.
 func TestPackagesAreReproducible(t *testing.T) {
 	t.Parallel()
 	dir := release(t)
@@ -27,8 +63,10 @@ func TestPackagesAreReproducible(t *testing.T) {
 	commit := strings.TrimSpace(output(t, "git", "-C", repository, "log", "-1", "--format=%ct"))
 	bin, err := filepath.Abs(repository + "/bin")
 	require.NoError(t, err)
+	revision := strings.TrimSpace(output(t, "git", "-C", repository, "rev-parse", "HEAD"))
+	output(t, "find", elsewhere, "-exec", "touch", "-h", "-d", "2031-05-17", "{}", "+")
 	again := t.TempDir()
-	require.NoError(t, makePackage(elsewhere, again, "BIN="+bin, "SOURCE_DATE_EPOCH="+commit, "VERSION=v1.0.0"))
+	require.NoError(t, makePackage("077", elsewhere, again, "release", "BIN="+bin, "SOURCE_DATE_EPOCH="+commit, "VERSION=v1.0.0", "REVISION="+revision))
 	for i, file := range all(dir) {
 		one, err := os.ReadFile(file)
 		require.NoError(t, err)

@@ -56,8 +56,8 @@ func lookAtAll() error {
 // The packages of a release, for both architectures, and of the next, for this
 // one.
 var (
-	release = build("1.0.0")
-	next    = build("1.0.1", "ARCHS="+arch)
+	release = build("1.0.0", "release")
+	next    = build("1.0.1", "package", "ARCHS="+arch)
 )
 
 // arch is the architecture on which the tests install: Debian's word is Go's.
@@ -74,7 +74,7 @@ func build(version string, more ...string) func(*testing.T) string {
 		if err := lookAtAll(); err != nil {
 			return "", err
 		}
-		return dir, makePackage(repository, dir, append(more, "VERSION=v"+version)...)
+		return dir, makePackage("022", repository, dir, append(more, "VERSION=v"+version)...)
 	})
 	return func(t *testing.T) string {
 		t.Helper()
@@ -87,11 +87,12 @@ func build(version string, more ...string) func(*testing.T) string {
 // making has one make at a time: they share bin/nfpm.
 var making sync.Mutex
 
-// makePackage is make package in a copy of the repository.
-func makePackage(repository, to string, more ...string) error {
+// makePackage is make package or make release in a copy of the repository, under
+// the umask.
+func makePackage(umask, repository, to string, more ...string) error {
 	making.Lock()
 	defer making.Unlock()
-	cmd := exec.Command("make", append([]string{"-C", repository, "package", "PACKAGES=" + to}, more...)...)
+	cmd := exec.Command("sh", append([]string{"-c", `umask "$0" && exec make -C "$@"`, umask, repository, "PACKAGES=" + to}, more...)...)
 	for _, v := range os.Environ() { // of the make that runs the tests
 		if !strings.HasPrefix(v, "MAKE") && !strings.HasPrefix(v, "MFLAGS=") {
 			cmd.Env = append(cmd.Env, v)

@@ -208,7 +208,7 @@ func small() Options {
 func TestMetricsGolden(t *testing.T) {
 	const golden = "testdata/metrics.txt"
 	got := scrape(t, small())
-	got = strings.NewReplacer(runtime.Version(), "GOVERSION", buildLabels("")[1], "REVISION").Replace(got)
+	got = strings.NewReplacer(runtime.Version(), "GOVERSION", buildLabels("", "")[1], "REVISION").Replace(got)
 	if *update {
 		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
 	}

@@ -42,9 +42,13 @@ var (
 var Own = []*check.Metric{BuildInfo, TargetInfo, WebInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
 	SeriesDropped, MeterRejected}
 
-// buildLabels returns the label values of BuildInfo.
-func buildLabels(version string) []string {
-	revision := "unknown"
+// buildLabels returns the label values of BuildInfo. Where the linker was told no
+// revision, it is the one that Go found in the repository.
+func buildLabels(version, revision string) []string {
+	if revision != "" {
+		return []string{version, revision, runtime.Version()}
+	}
+	revision = "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {

@@ -80,6 +80,7 @@ type Options struct {
 	ExternalURL string
 
 	Version  string
+	Revision string           // of the source; empty: Go's own record of it
 	Now      func() time.Time // nil: time.Now
 	ErrorLog promhttp.Logger  // what goes wrong in a scrape; nil: nobody is told
 }
@@ -115,7 +116,7 @@ func New(o Options) *Server {
 	if o.Hold == nil {
 		o.Hold = func(string, string) time.Duration { return 0 }
 	}
-	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version)}
+	s := &Server{Options: o, registry: prometheus.NewRegistry(), build: buildLabels(o.Version, o.Revision)}
 	s.Reloaded(nil)
 	s.collector = newCollector(o, s.ownSamples)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
