@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,7 +35,7 @@ func TestWhichChecksATargetHas(t *testing.T) {
     activesync: {url: https://mail.contoso.com/Microsoft-Server-ActiveSync}
 `+c.checks))
 			require.NoError(t, err)
-			checks, err := catalog.Build(f, func(config.Target, string) check.Env { return check.Env{} })
+			checks, err := catalog.Build(f, func(config.Target, string) check.Env { return check.Env{Now: time.Now} })
 			require.NoError(t, err)
 			got := map[string]bool{}
 			for _, ch := range checks {

@@ -32,7 +32,7 @@ import (
 // Defs lists every kind of check, in the order in which a phone meets what
 // they watch.
 func Defs() []*check.Def {
-	return []*check.Def{probes.Vantage, probes.CloudAutodiscover, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
+	return []*check.Def{probes.Vantage, probes.AutoDetect, probes.CloudAutodiscover, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
 		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration, audit.Tenant,
 		hmadsync.MailboxSync, hmadsync.OnPremSync, audit.AllowList}
 }

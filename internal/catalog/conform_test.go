@@ -38,6 +38,7 @@ const (
     sync: {file: %[1]s/mailboxes.txt, watch: [{mailbox: jane@contoso.com}]}
     allow_list: {file: %[1]s/allow-list.txt}
     cloud_autodiscover: {tenant_domain: contoso.onmicrosoft.com}
+    autodetect: {ask: true}
 `
 )
 

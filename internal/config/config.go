@@ -62,6 +62,7 @@ type Target struct {
 	AllowList  AllowList  `yaml:"allow_list,omitempty"`
 
 	CloudAutodiscover CloudAutodiscover `yaml:"cloud_autodiscover,omitempty"`
+	AutoDetect        AutoDetect        `yaml:"autodetect,omitempty"`
 	ExchangeOnline    ExchangeOnline    `yaml:"exchange_online,omitempty"`
 	Graph             Graph             `yaml:"graph,omitempty"`
 	Sync              Sync              `yaml:"sync,omitempty"`

@@ -96,6 +96,7 @@ func (f *File) setDefaults() {
 		t.Sync.setDefaults()
 		setDuration(&t.TLSOffload.Every, time.Hour)
 		t.CloudAutodiscover.setDefaults()
+		t.AutoDetect.setDefaults()
 		setDuration(&t.AllowList.Every, time.Hour)
 		setUnless(&t.AllowList.Endpoints, defaultEndpoints, readURL)
 	}

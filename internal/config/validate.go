@@ -103,6 +103,7 @@ func (t *Target) validate(v validator) {
 	t.TLSOffload.validate(v)
 	t.AllowList.validate(v)
 	t.CloudAutodiscover.validate(v)
+	t.AutoDetect.validate(v)
 	t.validateChecks(v)
 }
 

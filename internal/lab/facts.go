@@ -148,6 +148,10 @@ targets:
     tls_offload:
       url: {{quote .OffloadURL}}
       every: 1ns # in earnest 1h, the default
+    autodetect:
+      ask: true
+      url: {{quote (print .Microsoft "/autodetect/detect")}}
+      every: 1ns # in earnest 1h, the default
     cloud_autodiscover:
       url: {{quote .Microsoft}}
       tenant_domain: contoso.onmicrosoft.test

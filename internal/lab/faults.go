@@ -43,7 +43,7 @@ func allFaults(f Facts, keys *keyring) []fault {
 		transportFaults("activesync"), deviceFaults("activesync"), activeSyncFaults(),
 		transportFaults("tls_offload"), tlsOffloadFaults(),
 		evostsFaults(), refreshFaults(keys), reportFaults(), configurationFaults(), tenantFaults(),
-		allowListFaults(), placementFaults(),
+		allowListFaults(), placementFaults(), detectFaults(),
 	)
 }
 

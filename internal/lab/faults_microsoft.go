@@ -31,3 +31,29 @@ func placementFaults() []fault {
 			http.StatusBadRequest, "ProtocolNotSupported", "The given protocol value 'ActiveSync' is invalid."})}),
 	}
 }
+
+// detectFaults are those of what AutoDetect answers, and of its visits.
+func detectFaults() []fault {
+	const check = "autodetect."
+	answering := func(reason, doc string, s detectSide) fault {
+		return fault{atMicrosoft, check + reason, doc, func(b *behaviour) { b.services.detect = s }}
+	}
+	return []fault{
+		answering("onprem_missing", "AutoDetect takes the probe mailbox for one in the cloud.", detectSide{onprem: "-"}),
+		answering("onprem_wrong", "AutoDetect still has the ActiveSync host of before a change of name.", detectSide{onprem: "owa." + domain}),
+		answering("authority_foreign", "AutoDetect sends phones to AD FS.", detectSide{authority: "https://adfs." + domain + "/adfs/oauth2/authorize"}),
+		answering("legacy_only", "AutoDetect offers ActiveSync with a password alone.", detectSide{legacy: true}),
+		answering("cannot_reach", "AutoDetect cannot reach AutoDiscover, and answers from its memory.", detectSide{failed: "ETIMEDOUT"}),
+		answering("not_found", "AutoDetect finds nothing for the probe mailbox.", detectSide{status: http.StatusNoContent}),
+		reporting(check+"visits_refused", "A rule in front of AutoDiscover refuses AutoDetect's User-Agent (403).", func(r *report) {
+			r.set("autodetectVisits", visitsOf(r, http.StatusForbidden))
+		}),
+	}
+}
+
+// visitsOf is what a server's collector counts of AutoDetect's visits, whose GETs
+// meet the status.
+func visitsOf(r *report, status int) row {
+	return row{"since": r.GeneratedAt.Add(-logsCounted), "until": r.GeneratedAt, "lastVisit": r.GeneratedAt.Add(-slot), "counts": []row{
+		{"method": "GET", "document": "json", "status": status, "count": 6}, {"method": "POST", "document": "xml", "status": http.StatusUnauthorized, "count": 6}}}
+}

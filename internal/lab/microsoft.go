@@ -13,12 +13,14 @@ import (
 const (
 	atMicrosoft   = "microsoft"
 	endpointsPath = "/endpoints-service"
+	detectPath    = "/autodetect/detect"
 )
 
 // servicesSide is how they act at present.
 type servicesSide struct {
 	endpoints endpointsSide
 	placement placementSide
+	detect    detectSide
 }
 
 // serveMicrosoft answers for all of them.
@@ -31,7 +33,49 @@ func (l *Lab) serveMicrosoft(b *behaviour, w http.ResponseWriter, r *http.Reques
 		l.servePlacement(b.services.placement, w, r, rest)
 		return
 	}
+	if r.URL.Path == detectPath {
+		l.serveDetect(b.services.detect, w, r)
+		return
+	}
 	http.NotFound(w, r)
+}
+
+// detectSide is how AutoDetect answers.
+type detectSide struct {
+	status    int    // in place of 200
+	onprem    string // the host of the ActiveSync URL, in place of the estate's own; "-": none
+	authority string // in place of Entra's
+	legacy    bool   // old protocols alone
+	failed    string // the error of its own question to AutoDiscover
+}
+
+// serveDetect answers as AutoDetect does (public captures of 2025 and 2026).
+func (l *Lab) serveDetect(s detectSide, w http.ResponseWriter, r *http.Request) {
+	type row map[string]any
+	w.Header().Set("x-olm-source-endpoint", "/detect")
+	w.Header().Set("x-feedback-token", "eyJhbGciOiJIUzI1NiJ9.e30.bm9uZQ")
+	if s.failed != "" {
+		w.Header().Set("x-autodv2-error", s.failed)
+	}
+	if s.status != 0 {
+		w.WriteHeader(s.status)
+		return
+	}
+	onprem := l.facts.ActiveSyncURL
+	if s.onprem != "" {
+		onprem = "https://" + s.onprem + activeSyncPath
+	}
+	if s.onprem == "-" {
+		onprem = ""
+	}
+	services := []row{{"service": "office365", "protocol": "rest", "hostname": "outlook.office365.com", "onprem": onprem,
+		"aad": cmp.Or(s.authority, "https://login.windows.net/common/oauth2/authorize")}}
+	if s.legacy {
+		services = []row{}
+	}
+	address := r.Header.Get("x-email")
+	writeJSON(w, http.StatusOK, row{"email": address, "services": services, "protocols": []row{{"protocol": "eas", "hostname": mailName, "port": 443,
+		"encryption": "SSL", "username": address, "validated": true}}})
 }
 
 // placementSide is how Exchange Online's AutoDiscover answers for the probe

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/http"
 	"slices"
 	"time"
 )
@@ -14,6 +15,7 @@ const (
 // requests that this server's front end answered, and on the first server its
 // partnerships with the watched mailboxes.
 func (p *premises) fillFrontEnd(r *report) {
+	r.set("autodetectVisits", visitsOf(r, http.StatusOK))
 	if p.online == nil {
 		return
 	}

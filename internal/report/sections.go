@@ -27,6 +27,7 @@ const (
 	SectionWebConfig          = "webConfig"
 	SectionIIS                = "iis"
 	SectionFrontEnd           = "frontEndRequests"
+	SectionAutoDetect         = "autodetectVisits"
 )
 
 // part is a section that this hmad reads.
@@ -64,6 +65,7 @@ func parts() []part {
 		{SectionWebConfig, false, erased(Report.WebConfig)},
 		{SectionIIS, false, erased(Report.IIS)},
 		{SectionFrontEnd, true, erased(Report.FrontEndRequests)},
+		{SectionAutoDetect, true, erased(Report.AutoDetectVisits)},
 	}
 }
 

@@ -229,7 +229,7 @@ func TestUnreadable(t *testing.T) {
 		}
 		r := Report{Host: "EX01", Sections: maps.Clone(whole.Sections)}
 		delete(r.Sections, name)
-		may := slices.Contains([]string{"migrationEndpoints", "settingOverrides", "frontEndRequests", "partnerships"}, name)
+		may := slices.Contains([]string{"migrationEndpoints", "settingOverrides", "frontEndRequests", "autodetectVisits", "partnerships"}, name)
 		assert.Equal(t, may, r.Unreadable()[name] == nil, name)
 	}
 }
