@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/exporter"
 )
 
@@ -184,4 +185,6 @@ func allLoopback(listeners []net.Listener) bool {
 }
 
 // oneLine returns an error's text without line breaks.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+func oneLine(err error) string {
+	return check.Clean(strings.Join(strings.Fields(err.Error()), " "), 4<<10)
+}

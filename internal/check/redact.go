@@ -3,7 +3,6 @@ package check
 import (
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 var (
@@ -32,26 +31,4 @@ func Redact(s string, secrets ...string) string {
 	s = queryForm.ReplaceAllString(s, "${1}?(query)")
 	s = schemeForm.ReplaceAllString(s, "${1}${2}(token)")
 	return addressForm.ReplaceAllString(tokenForm.ReplaceAllString(s, "(token)"), "(address)")
-}
-
-// Line makes s, which came from outside, fit to be shown: one line, valid
-// UTF-8, without control characters, at most max runes.
-func Line(s string, max int) string {
-	if len(s) <= max && plain(s) {
-		return strings.TrimSpace(s)
-	}
-	if len(s) > 4*max {
-		s = s[:4*max]
-	}
-	s = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) || unicode.Is(unicode.Zl, c) || unicode.Is(unicode.Zp, c) || unicode.Is(unicode.Bidi_Control, c) {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.TrimSpace(s)
-	if runes := []rune(s); len(runes) > max {
-		s = string(runes[:max-1]) + "…"
-	}
-	return s
 }

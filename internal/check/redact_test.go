@@ -23,22 +23,3 @@ func TestRedact(t *testing.T) {
 	}
 	assert.Equal(t, "got client_secret (secret)", check.Redact("got client_secret planted", "planted", ""))
 }
-
-func TestLine(t *testing.T) {
-	for name, c := range map[string]struct {
-		text string
-		max  int
-		want string
-	}{
-		"several lines":         {" one\r\ntwo\u2028three ", 100, "one  two three"},
-		"text that is mirrored": {"a\u202eb", 100, "a b"},
-		"invalid UTF-8":         {"a\xffb", 100, "a\uFFFDb"},
-		"as long as may be":     {"äöü", 3, "äöü"},
-		"longer":                {"äöüß", 3, "äö…"},
-		"much longer":           {"abcdefghijklmnopqrstuvwxyz", 3, "ab…"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.want, check.Line(c.text, c.max))
-		})
-	}
-}

@@ -18,6 +18,7 @@ const (
 	maxAbout   = 5
 	maxFact    = 200
 	maxFacts   = 64
+	maxNote    = 8 << 10
 )
 
 // Verdict collects what one run of a check concludes. It begins with every
@@ -257,7 +258,7 @@ func (v *Verdict) Keep(notes ...Note) { v.report.Notes = append(v.report.Notes, 
 
 func (v *Verdict) note(kind NoteKind, texts ...string) {
 	for _, text := range texts {
-		v.report.Notes = append(v.report.Notes, Note{kind, text})
+		v.report.Notes = append(v.report.Notes, Note{kind, Block(text, maxNote)})
 	}
 }
 

@@ -110,7 +110,7 @@ func (s *Server) reloadNow(w http.ResponseWriter, r *http.Request) {
 	err := s.Reload(r.Context())
 	s.Reloaded(err)
 	if err != nil {
-		answer(w, http.StatusInternalServerError, block(err.Error(), maxText))
+		answer(w, http.StatusInternalServerError, check.Block(err.Error(), maxText))
 		return
 	}
 	answer(w, http.StatusOK, "The config was taken over.")

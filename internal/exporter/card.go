@@ -115,7 +115,7 @@ func findings(f facts, st state.Status, r check.Result) []finding {
 	var out []finding
 	for _, x := range r.Report.Findings {
 		v := finding{
-			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: block(x.Detail, maxText), About: line(strings.Join(x.About, ", ")),
+			Severity: string(x.Reason.Severity), Reason: line(x.Reason.Name), Detail: check.Block(x.Detail, maxText), About: line(strings.Join(x.About, ", ")),
 			Summary: prose(x.Reason.Summary), Fix: prose(x.Reason.Fix),
 			Since: momentOf(st.FoundSince[x.Reason.Name], f.now), Accepted: x.Accepted, Carried: x.Carried,
 		}
@@ -149,7 +149,7 @@ func rank(f finding) int {
 func waiver(c *check.Check, reason string, r check.Result) (until, note string) {
 	for _, w := range c.Accept {
 		if w.Covers(reason, r.Start) {
-			return w.Until.Format("2006-01-02"), block(w.Note, maxText)
+			return w.Until.Format("2006-01-02"), check.Block(w.Note, maxText)
 		}
 	}
 	return "", ""
@@ -160,7 +160,7 @@ func waiver(c *check.Check, reason string, r check.Result) (until, note string) 
 // was seen.
 func (c *card) setNotes(r check.Report) {
 	for _, command := range r.Texts(check.Repeat) {
-		if text := block(command, maxNotes); !slices.Contains(c.Repeat, text) && len(c.Repeat) < maxCommands {
+		if text := check.Block(command, maxNotes); !slices.Contains(c.Repeat, text) && len(c.Repeat) < maxCommands {
 			c.Repeat = append(c.Repeat, text)
 		}
 	}
@@ -176,7 +176,7 @@ func joinedNotes(notes []string) string {
 			b.WriteString("…\n")
 			break
 		}
-		b.WriteString(block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes) + "\n")
+		b.WriteString(check.Block(strings.ReplaceAll(n, "\r\n", "\n"), maxNotes) + "\n")
 	}
 	return b.String()
 }

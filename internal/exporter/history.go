@@ -50,5 +50,5 @@ func why(r check.Result) string {
 	if r.Err != nil {
 		parts = append(parts, errorClass(r)+": "+r.Err.Error())
 	}
-	return bounded(line(strings.Join(parts, ", ")), 300)
+	return check.Clean(strings.Join(parts, ", "), 300)
 }

@@ -158,7 +158,7 @@ func banners(f facts) []banner {
 	}
 	if f.reload.err != nil {
 		out = append(out, banner{"The last reload was refused",
-			"The previous config stays in force. " + momentOf(f.reload.at, f.now).UTC + ":\n" + block(f.reload.err.Error(), maxText)})
+			"The previous config stays in force. " + momentOf(f.reload.at, f.now).UTC + ":\n" + check.Block(f.reload.err.Error(), maxText)})
 	}
 	return out
 }

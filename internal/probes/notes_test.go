@@ -40,7 +40,7 @@ func TestTheNotesTellHowToRepeatTheRequestAndWhatCame(t *testing.T) {
 		"Set-Cookie: NSC_TMAA=…",
 		`Www-Authenticate: Bearer client_id="x"`,
 		`Www-Authenticate: Basic realm="a\xffb"`,
-		"X-Long: " + strings.Repeat("a", 1024) + "…",
+		"X-Long: " + strings.Repeat("a", 1021) + "…",
 	}, judged(ActiveSync, v.note).notes)
 }
 
