@@ -60,7 +60,7 @@ func judgeChallenge(v *check.Verdict, a *Answer, tenant string) {
 		return
 	}
 	bearer := exchangeBearer(cs)
-	if bearer == nil {
+	if bearer == nil && exchangeHeader(a) {
 		bearer = scheme(cs, "Bearer")
 	}
 	if bearer == nil {
@@ -107,14 +107,14 @@ func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
 		return found(activesyncPointsToCloud, "Microsoft's cloud answered: %s", mark), true
 	case d.signIn && !exchange && a.Status < 500:
 		return found(activesyncPreauthDevice, "%s answered %s", d.name, statusLine(a)), true
-	case a.Status == http.StatusForbidden:
+	case a.isRefusal():
 		return found(activesyncBlocked, "%s%s%s", statusLine(a), a.forbidden(), d.behind()), true
 	case a.Status >= 500:
-		return found(activesyncServerError, "%s%s", statusLine(a), d.behind()), true
+		return found(activesyncServerError, "%s%s%s", statusLine(a), a.pageMeans(), d.behind()), true
 	case !exchange && (leavesHost(a) || a.Status == http.StatusOK && isPage(a)):
 		return found(activesyncPreauthDevice, "%s instead of a challenge%s", statusLine(a), d.behind()), true
 	case a.Status != http.StatusUnauthorized:
-		return found(activesyncUnexpectedStatus, "%s, wanted 401%s%s", statusLine(a), leadsToSignIn(a), d.behind()), true
+		return found(activesyncUnexpectedStatus, "%s, wanted 401%s%s%s", statusLine(a), leadsToSignIn(a), a.pageMeans(), d.behind()), true
 	default:
 		return check.Finding{}, false
 	}

@@ -168,10 +168,10 @@ func (d discovery) judgeStatus(a *Answer, body discovered) (f check.Finding, sto
 		return found(autodiscoverPreauthDevice, "%s answered %s", dev.name, statusLine(a)), true
 	case a.Status == http.StatusUnauthorized:
 		return found(authenticationRequired, "%s, offers %s%s", statusLine(a), schemes(cs), dev.behind()), true
-	case a.Status == http.StatusForbidden:
+	case a.isRefusal():
 		return found(autodiscoverBlocked, "%s%s%s", statusLine(a), a.forbidden(), dev.behind()), true
 	case a.Status >= 500:
-		return found(autodiscoverServerError, "%s%s%s", statusLine(a), body.problem(), dev.behind()), true
+		return found(autodiscoverServerError, "%s%s%s%s", statusLine(a), body.problem(), a.pageMeans(), dev.behind()), true
 	case isRedirect(a.Status):
 		return d.judgeRedirect(a, exchange, dev), true
 	case a.Status == http.StatusOK && isPage(a) && !exchange && body == (discovered{}):
@@ -181,7 +181,7 @@ func (d discovery) judgeStatus(a *Answer, body discovered) (f check.Finding, sto
 	case body.ErrorCode != "":
 		return found(autodiscoverError, "%s%s", statusLine(a), body.problem()), true
 	case a.Status != http.StatusOK:
-		return found(autodiscoverUnexpectedStatus, "%s, wanted 200 with JSON%s", statusLine(a), dev.behind()), true
+		return found(autodiscoverUnexpectedStatus, "%s, wanted 200 with JSON%s%s", statusLine(a), a.pageMeans(), dev.behind()), true
 	default:
 		return check.Finding{}, false
 	}

@@ -22,7 +22,7 @@ type device struct {
 	hosts     []string // endings of the host that was asked or is redirected to
 	bodies    []string // parts of its pages, in lower case
 	headers   []string // beginnings of names of headers, in Go's canonical spelling
-	server    string   // its value of Server, in lower case
+	server    string   // the beginning of its value of Server, in lower case
 	scheme    string   // an authentication scheme of its own
 }
 
@@ -47,12 +47,22 @@ var devices = []device{
 	{name: "Hybrid Agent or application proxy (msappproxy.net)", hosts: []string{".msappproxy.net"}},
 	{name: "Entra application proxy", headers: []string{appProxyHeader}},
 	{name: "Cloudflare", headers: []string{"Cf-Ray"}, server: "cloudflare"},
-	{name: "F5 BIG-IP (LTM or ASM)", cookies: []string{"BIGipServer"},
+	{name: "F5 BIG-IP (LTM or ASM)", cookies: []string{"BIGipServer"}, server: "bigip",
 		bodies: []string{"the requested url was rejected"}},
-	{name: "FortiWeb", cookies: []string{"cookiesession1"}},
-	{name: "Imperva", cookies: []string{"incap_ses"}},
+	{name: "FortiWeb", cookies: []string{"cookiesession1"}, bodies: []string{"fortiweb"}},
+	{name: "Imperva", cookies: []string{"incap_ses", "visid_incap"}, headers: []string{"X-Iinfo"}, bodies: []string{"incapsula incident id"}},
+	{name: "Barracuda", cookies: []string{"barra_counter_session", "BNI__BARRACUDA_LB_COOKIE", "BNI_persistence"}, server: "barracuda"},
 	{name: "Sophos UTM", bodies: []string{"powered by utm web protection"}},
 	{name: "SonicWall", bodies: []string{"nsa_banner"}},
+	{name: "Azure Front Door", headers: []string{"X-Azure-Ref"}},
+	{name: "Azure Application Gateway", server: "microsoft-azure-application-gateway"},
+	{name: "Akamai", server: "akamaighost"},
+	{name: "Amazon CloudFront", headers: []string{"X-Amz-Cf-Id"}, server: "cloudfront"},
+	{name: "an AWS load balancer", server: "awselb"},
+	{name: "Zscaler (it may stand on hmad's own way out)", server: "zscaler", hosts: []string{".zscaler.net", ".zscalertwo.net", ".zscalerthree.net", ".zscloud.net"}},
+	{name: "HAProxy", bodies: []string{"no server is available to handle this request", "request forbidden by administrative rules"}},
+	{name: "nginx", server: "nginx"},
+	{name: "a squid proxy (it may stand on hmad's own way out)", server: "squid"},
 }
 
 // appProxyHeader begins the names of the headers that the Entra application
@@ -96,7 +106,7 @@ func (d device) marks(a *Answer, cookies []string, location string, page []byte)
 			return true
 		}
 	}
-	if d.server != "" && strings.EqualFold(a.Header.Get("Server"), d.server) {
+	if d.server != "" && strings.HasPrefix(strings.ToLower(a.Header.Get("Server")), d.server) {
 		return true
 	}
 	for _, want := range d.locations {

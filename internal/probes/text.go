@@ -55,10 +55,10 @@ func statusLine(a *Answer) string {
 	return s
 }
 
-// registered returns the registry's phrase of a status; none for 449 and 451,
-// which Exchange uses for something else.
+// registered returns the registry's phrase of a status; none for 451, which
+// Exchange uses for something else.
 func registered(status int) string {
-	if statusWords[status] != "" {
+	if status == http.StatusUnavailableForLegalReasons {
 		return ""
 	}
 	return http.StatusText(status)

@@ -15,6 +15,8 @@ import (
 // and 451 as Exchange ActiveSync uses them (MS-ASHTTP section 2.2.2.1.1.3), 520 to 526 of Cloudflare
 // (its page on 5xx errors).
 var statusWords = map[int]string{
+	407: "a proxy in front wants credentials of its own",
+	429: "a device or IIS limits how often this address may ask",
 	449: "Exchange ActiveSync asks for a PROVISION command",
 	451: "Exchange ActiveSync sends the client to another address",
 	520: "Cloudflare got an answer from the server that it cannot read",
@@ -63,6 +65,9 @@ func (a *Answer) forbidden() string {
 			return fmt.Sprintf("; sub-status 403.%s: %s", number, words)
 		}
 		return "; sub-status 403." + number
+	}
+	if words := a.pageMeans(); words != "" {
+		return words
 	}
 	if a.CertificateAsked {
 		return "; the server asked for a client certificate in the TLS handshake"
