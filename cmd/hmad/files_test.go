@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,25 @@ func TestConfigCheckIsWhatRunWillDo(t *testing.T) {
 				assert.Equal(t, v.stderr, v.told)
 				assert.Regexp(t, `^hmad: \S+: targets\[0\]\.`+regexp.QuoteMeta(f.Setting)+`: `+name+`: [^\n]+\n$`, v.stderr)
 			})
+		}
+	}
+}
+
+// An address that this host does not have is refused by both, one that is in use by
+// run alone: it may be the running hmad's.
+func TestConfigCheckOfAListener(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	text := naming(t)["onprem.report.cert_file"][0]
+	listens := regexp.MustCompile(`listen: "[^"]*"`)
+	for address, code := range map[string]int{"192.0.2.1:9751": exitUndecided, taken.Addr().String(): exitOK} {
+		v := bothOf(t, write(t, t.TempDir(), "hmad.yaml", quiet()+listens.ReplaceAllString(text, fmt.Sprintf("listen: %q", address))))
+		assert.Equal(t, code, v.check, v.stderr)
+		assert.Equal(t, exitError, v.run)
+		assert.Contains(t, v.told, "onprem.report.listen: listen tcp "+address+": bind: ")
+		if code != exitOK {
+			assert.Equal(t, v.told, v.stderr)
 		}
 	}
 }

@@ -73,6 +73,9 @@ func (c *cli) configCheck(context.Context) int {
 	for _, e := range b.later {
 		c.complain(fmt.Errorf("warning: %w", e))
 	}
+	if err == nil {
+		err = listenable(b.file)
+	}
 	if err != nil {
 		return c.fail(exitUndecided, err)
 	}

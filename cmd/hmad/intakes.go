@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,6 +44,25 @@ func openIntakes(file *config.File, w *world) (*intakes, error) {
 		in.intakes, in.listeners = append(in.intakes, server), append(in.listeners, l)
 	}
 	return in, nil
+}
+
+// listenable returns an error for each listener that the file asks for and that
+// this host does not let hmad open. One that is in use may be the running hmad's.
+func listenable(file *config.File) error {
+	var refused []*config.Error
+	for i, t := range file.Targets {
+		if t.OnPrem.Report.Listen.IsZero() {
+			continue
+		}
+		l, err := net.Listen("tcp", t.OnPrem.Report.Listen.String())
+		switch {
+		case err == nil:
+			_ = l.Close() // opened to see that it can be
+		case !errors.Is(err, syscall.EADDRINUSE):
+			refused = append(refused, file.InTarget(i, config.Invalid("onprem.report.listen", "%s", err)))
+		}
+	}
+	return file.Join(refused...)
 }
 
 // pushed returns the report settings of the targets that listen for pushes.
