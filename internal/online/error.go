@@ -2,7 +2,6 @@ package online
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,24 +15,31 @@ import (
 	"github.com/hmad/hmad/internal/powershell"
 )
 
-// Kind is what a failed cmdlet call means for the caller.
-type Kind string
+// Kind is what a failed cmdlet call means for the caller; nil: nothing is known.
+type Kind = *kind
+
+type kind struct {
+	name  string
+	class *check.Class // of such an error where no other cause is known
+}
 
 // The kinds.
-const (
-	NotFound   Kind = "not_found"   // there is no such object: a verdict on what was asked for
-	Access     Kind = "access"      // the app lacks a role; no attempt will do
-	Throttled  Kind = "throttled"   // too many calls: the whole tenant waits for RetryAfter
-	Transient  Kind = "transient"   // another attempt may do; where RetryAfter is set, the tenant waits for it
-	BadRequest Kind = "bad_request" // hmad asked wrongly, or the settings name a wrong tenant or host
-	Token      Kind = "token"       // no token, or one that is refused
-	Invalid    Kind = "invalid"     // what came is not the API's answer
+var (
+	NotFound   Kind = &kind{"not_found", check.Other}     // there is no such object: a verdict on what was asked for
+	Access     Kind = &kind{"access", check.Permission}   // the app lacks a role; no attempt will do
+	Throttled  Kind = &kind{"throttled", check.Throttled} // too many calls: the whole tenant waits for RetryAfter
+	Transient  Kind = &kind{"transient", check.Service}   // another attempt may do; where RetryAfter is set, the tenant waits for it
+	BadRequest Kind = &kind{"bad_request", check.Other}   // hmad asked wrongly, or the settings name a wrong tenant or host
+	Token      Kind = &kind{"token", check.Token}         // no token, or one that is refused
+	Invalid    Kind = &kind{"invalid", check.Other}       // what came is not the API's answer
 )
 
-// class returns the class of a kind's errors where no other cause is known.
-func (k Kind) class() *check.Class {
-	class := map[Kind]*check.Class{Access: check.Permission, Throttled: check.Throttled, Transient: check.Service, Token: check.Token}[k]
-	return cmp.Or(class, check.Other)
+// String returns the kind's name; empty where nothing is known.
+func (k *kind) String() string {
+	if k == nil {
+		return ""
+	}
+	return k.name
 }
 
 // CmdletError is a cmdlet call that failed. Its text is one line of hmad's own
@@ -54,7 +60,7 @@ func (e *CmdletError) Error() string {
 	if e.Status == 0 {
 		return e.Cmdlet + ": " + e.Text
 	}
-	what := []string{string(e.Kind)}
+	what := []string{e.Kind.String()}
 	if e.Type != "" {
 		what = append(what, e.Type)
 	}
@@ -133,12 +139,12 @@ func (q question) refused(a answer) *CmdletError {
 // fault classifies an error and words it.
 func (q question) fault(f wireFault, a answer) *CmdletError {
 	types := append(f.types(), a.header.Get("X-ExceptionType"))
-	kind, typeName := kindOf(a.status, types, f.texts())
-	e := &CmdletError{Cmdlet: q.cmdlet, Kind: kind, Status: a.status, Type: typeName, RequestID: check.Line(a.header.Get("Request-Id"), 64)}
+	what, typeName := kindOf(a.status, types, f.texts())
+	e := &CmdletError{Cmdlet: q.cmdlet, Kind: what, Status: a.status, Type: typeName, RequestID: check.Line(a.header.Get("Request-Id"), 64)}
 	if !config.IsGUID(e.RequestID) {
 		e.RequestID = ""
 	}
-	e.Text = strings.Join(slices.DeleteFunc([]string{knownText(f.texts()), q.hint(a, kind)}, func(s string) bool { return s == "" }), "; ")
+	e.Text = strings.Join(slices.DeleteFunc([]string{knownText(f.texts()), q.hint(a, what)}, func(s string) bool { return s == "" }), "; ")
 	if e.Text == "" {
 		e.Text = statusText(a.status)
 	}
@@ -203,7 +209,7 @@ func kindOf(status int, types, texts []string) (Kind, string) {
 		if known == "" && name != "ODataServiceException" { // which wraps all others
 			known = name
 		}
-		if k := kindOfType(name); k != "" && status != http.StatusTooManyRequests && status != http.StatusUnauthorized {
+		if k := kindOfType(name); k != nil && status != http.StatusTooManyRequests && status != http.StatusUnauthorized {
 			return k, name
 		}
 	}
@@ -231,7 +237,7 @@ func kindOfType(name string) Kind {
 	has := func(part string) bool { return strings.Contains(name, part) }
 	switch {
 	case name == "":
-		return ""
+		return nil
 	case slices.ContainsFunc(transientTypes, ends):
 		return Transient
 	case has("OverBudget"), has("Throttl"), has("TooManyRequests"):
@@ -243,7 +249,7 @@ func kindOfType(name string) Kind {
 	case has("Parameter"), has("Argument"), has("Ambiguous"):
 		return BadRequest
 	default:
-		return ""
+		return nil
 	}
 }
 

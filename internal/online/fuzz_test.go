@@ -57,7 +57,7 @@ func FuzzRefused(f *testing.F) {
 		e := q.refused(answer{status, http.Header{"X-Exceptiontype": {exception}, "Request-Id": {exception}}, body})
 		checktest.OneLine(t, e)
 		wantNothingPlanted(t, e.Error()+e.Type+e.RequestID)
-		if e.Kind.class() == nil || e.Text == "" {
+		if e.Kind.class == nil || e.Text == "" {
 			t.Errorf("got %+v", e)
 		}
 	})

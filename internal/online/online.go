@@ -124,7 +124,7 @@ func (o *Client) Close() { o.client.CloseIdleConnections() }
 func (o *Client) Invoke(ctx context.Context, cmdlet string, params map[string]any, opt Options) (Rows, error) {
 	q, err := newQuestion(o.tenant, cmdlet, params, opt)
 	if err != nil {
-		return Rows{}, failed(BadRequest.class(), &CmdletError{Cmdlet: q.cmdlet, Kind: BadRequest, Text: err.Error()})
+		return Rows{}, failed(BadRequest.class, &CmdletError{Cmdlet: q.cmdlet, Kind: BadRequest, Text: err.Error()})
 	}
 	var out Rows
 	at := o.first(opt.Select)

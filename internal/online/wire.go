@@ -85,7 +85,7 @@ func (o *Client) read(q question, a answer, began time.Time) (page, error) {
 	if after := retryAfter(a.header, now); e.Kind == Throttled || a.status == http.StatusServiceUnavailable && after > 0 {
 		e.RetryAfter = o.env.Budget.Refused(began, now, after)
 	}
-	return page{}, failed(e.Kind.class(), e)
+	return page{}, failed(e.Kind.class, e)
 }
 
 // token gets a token; claims, where set, are what the API wants it to satisfy,

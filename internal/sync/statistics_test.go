@@ -177,7 +177,7 @@ func TestStatisticsThatCannotBeHad(t *testing.T) {
 		}
 	}
 	cmdletError := func(kind online.Kind) error {
-		return check.Errorf(check.State, "%w", &online.CmdletError{Cmdlet: getStatistics, Kind: kind, Text: string(kind)})
+		return check.Errorf(check.State, "%w", &online.CmdletError{Cmdlet: getStatistics, Kind: kind, Text: kind.String()})
 	}
 	for name, c := range map[string]struct {
 		set   func(*office)

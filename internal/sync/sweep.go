@@ -317,7 +317,7 @@ func (s *sweep) late(n int) error {
 	if pause := s.budget.Paused(now); pause > 0 {
 		return check.Errorf(check.Throttled, text+"Exchange Online throttles hmad, and its pause had %s left", n, check.Span(pause.Round(time.Second)))
 	}
-	if kindOf(s.cut) != "" {
+	if kindOf(s.cut) != nil {
 		return check.Errorf(check.ClassOf(s.cut), text+"%w", n, s.cut)
 	}
 	return check.Errorf(check.Throttled, text+"the tenant allows %.2g calls per second now", n, s.budget.Rate())

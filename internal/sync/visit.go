@@ -132,5 +132,5 @@ func kindOf(err error) online.Kind {
 	if errors.As(err, &e) {
 		return e.Kind
 	}
-	return ""
+	return nil
 }
