@@ -39,6 +39,7 @@ func TestDoctor(t *testing.T) {
 			`works +Graph: DeviceManagementApps\.Read\.All +for `,
 			`works +Graph: User\.Read\.All +for licences`,
 			`works +check tenant +passed`,
+			`works +check token_acceptance +passed`,
 			`works +probe mailbox +AutoDiscover knows hmad-probe@contoso\.test`,
 		}},
 		"a fault is broken, with its fix": {labConfig(t, l, ""), "autodiscover.probe_mailbox_unknown", exitWarned, []string{

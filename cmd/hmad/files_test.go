@@ -42,30 +42,34 @@ func naming(t *testing.T) map[string][2]string {
 	reports := filepath.Join(dir, "reports")
 	require.NoError(t, os.Mkdir(reports, 0o700))
 	const app = "    exchange_online: {client_id: 5de110f8-2e0f-4d45-891d-bcf2218e253d, "
+	const own = "    token_acceptance: {client_id: 5de110f8-2e0f-4d45-891d-bcf2218e253d, "
 	const graph = "    graph: {client_id: 5de110f8-2e0f-4d45-891d-bcf2218e253d, "
 	listens := fmt.Sprintf("    onprem: {report: {listen: %q, cert_file: %s, key_file: %s, token_file: %s, client_ca_file: %s}}\n",
 		freeAddress(t), cert.CertFile, cert.KeyFile, secret, ca.File)
 	ldap := fmt.Sprintf("    onprem: {ldap: {url: \"ldaps://dc.contoso.com\", bind_dn: \"CN=hmad\", password_file: %s, ca_file: %s}}\n", secret, ca.File)
 	return map[string][2]string{
-		"ca_file":                                {"    ca_file: " + ca.File + "\n", ca.File},
-		"onprem.report.cert_file":                {listens, cert.CertFile},
-		"onprem.report.key_file":                 {listens, cert.KeyFile},
-		"onprem.report.token_file":               {listens, secret},
-		"onprem.report.client_ca_file":           {listens, ca.File},
-		"onprem.report.file":                     {"    onprem: {report: {file: " + reports + "}}\n", reports},
-		"onprem.ldap.password_file":              {ldap, secret},
-		"onprem.ldap.ca_file":                    {ldap, ca.File},
-		"exchange_online.certificate_file":       {app + "certificate_file: " + pem + "}\n", pem},
-		"exchange_online.secret_file":            {app + "secret_file: " + secret + "}\n", secret},
-		"exchange_online.workload_identity_file": {app + "workload_identity_file: " + secret + "}\n", secret},
-		"graph.certificate_file":                 {graph + "certificate_file: " + pem + "}\n", pem},
-		"graph.secret_file":                      {graph + "secret_file: " + secret + "}\n", secret},
-		"graph.workload_identity_file":           {graph + "workload_identity_file: " + secret + "}\n", secret},
-		"proxy_credentials_file":                 {"    proxy: http://proxy.contoso.com:3128\n    proxy_credentials_file: " + account + "\n", account},
-		"allow_list.file":                        {"    allow_list: {file: " + account + "}\n", account},
-		"allow_list.endpoints_file":              {lists, cert.CertFile},
-		"allow_list.version_file":                {lists, cert.KeyFile},
-		"sync.file":                              {app + "secret_file: " + secret + "}\n    sync: {file: " + cert.CertFile + "}\n", cert.CertFile},
+		"ca_file":                                 {"    ca_file: " + ca.File + "\n", ca.File},
+		"onprem.report.cert_file":                 {listens, cert.CertFile},
+		"onprem.report.key_file":                  {listens, cert.KeyFile},
+		"onprem.report.token_file":                {listens, secret},
+		"onprem.report.client_ca_file":            {listens, ca.File},
+		"onprem.report.file":                      {"    onprem: {report: {file: " + reports + "}}\n", reports},
+		"onprem.ldap.password_file":               {ldap, secret},
+		"onprem.ldap.ca_file":                     {ldap, ca.File},
+		"exchange_online.certificate_file":        {app + "certificate_file: " + pem + "}\n", pem},
+		"exchange_online.secret_file":             {app + "secret_file: " + secret + "}\n", secret},
+		"exchange_online.workload_identity_file":  {app + "workload_identity_file: " + secret + "}\n", secret},
+		"graph.certificate_file":                  {graph + "certificate_file: " + pem + "}\n", pem},
+		"graph.secret_file":                       {graph + "secret_file: " + secret + "}\n", secret},
+		"graph.workload_identity_file":            {graph + "workload_identity_file: " + secret + "}\n", secret},
+		"token_acceptance.certificate_file":       {own + "certificate_file: " + pem + "}\n", pem},
+		"token_acceptance.secret_file":            {own + "secret_file: " + secret + "}\n", secret},
+		"token_acceptance.workload_identity_file": {own + "workload_identity_file: " + secret + "}\n", secret},
+		"proxy_credentials_file":                  {"    proxy: http://proxy.contoso.com:3128\n    proxy_credentials_file: " + account + "\n", account},
+		"allow_list.file":                         {"    allow_list: {file: " + account + "}\n", account},
+		"allow_list.endpoints_file":               {lists, cert.CertFile},
+		"allow_list.version_file":                 {lists, cert.KeyFile},
+		"sync.file":                               {app + "secret_file: " + secret + "}\n    sync: {file: " + cert.CertFile + "}\n", cert.CertFile},
 	}
 }
 

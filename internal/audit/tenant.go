@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,11 +44,25 @@ var Tenant = &check.Def{
 	Reasons: slices.Concat(principalReasons, organizationReasons, accessReasons, protectionReasons, licenceReasons),
 	Facts:   []*check.Fact{registeredNames, tenantDomains},
 	Steps:   []int{5},
+	Sends:   sendsToGraph,
 	Implies: []check.Implication{
 		{Causes: []*check.Reason{spnMissing, exchangePrincipalDisabled}, Effects: []string{"onprem_sync.cloud_sync_refused",
-			"onprem_sync.cloud_sync_stopped", "onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale"}},
+			"onprem_sync.cloud_sync_stopped", "onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale", "token_acceptance.audience_not_registered",
+			"token_acceptance.ews_audience_not_registered"}},
 	},
 	New: newTenant,
+}
+
+// sendsToGraph says which addresses go to Microsoft Graph.
+func sendsToGraph(t config.Target) string {
+	if !t.Graph.Configured() {
+		return "nothing to anybody"
+	}
+	whose := "the probe mailbox's address"
+	if n := len(t.Sync.Watch); n > 0 {
+		whose += fmt.Sprintf(", and those of sync.watch (%d)", n)
+	}
+	return whose + ", to " + t.Graph.Host.Value().Hostname()
 }
 
 var (
@@ -149,6 +164,9 @@ func mailHosts(t config.Target) []string {
 		}
 	}
 	if u := t.ActiveSync.URL.Value(); u != nil {
+		add(u.Hostname())
+	}
+	if u := t.TokenAcceptance.URL.Value(); u != nil {
 		add(u.Hostname())
 	}
 	add((&url.URL{Host: t.Autodiscover.Host.String()}).Hostname())

@@ -33,7 +33,7 @@ import (
 // they watch.
 func Defs() []*check.Def {
 	return []*check.Def{probes.Vantage, probes.AutoDetect, probes.CloudAutodiscover, probes.Autodiscover, probes.ActiveSync, probes.TLSOffload,
-		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, audit.Configuration, audit.Tenant,
+		metadata.EvoSTSMetadata, metadata.MetadataRefresh, metadata.OnPremReport, probes.TokenAcceptance, audit.Configuration, audit.Tenant,
 		hmadsync.MailboxSync, hmadsync.OnPremSync, audit.AllowList}
 }
 
@@ -155,7 +155,9 @@ func (b *builder) settings(path, name string, s config.CheckSettings) {
 		b.fail(path, "unknown check %s, want one of %s%s", config.Shown(name), strings.Join(Names(), ", "), near.Hint(name, Names()))
 		return
 	}
-	b.waivers(path, s.Accept, b.envFor(config.Target{}, name).Now())
+	if len(s.Accept) > 0 {
+		b.waivers(path, s.Accept, b.envFor(config.Target{}, name).Now())
+	}
 	for i, w := range s.Accept {
 		if w.Reason != "" && def.Reason(w.Reason) == nil {
 			b.fail(fmt.Sprintf("%s.accept[%d].reason", path, i), "unknown reason %s of %s%s", config.Shown(w.Reason), name, near.Hint(w.Reason, names(def.Reasons)))

@@ -34,6 +34,7 @@ const (
       report: {file: %[1]s/reports, hosts: [EX01]}
       ldap: {url: ldaps://dc01.contoso.com, bind_dn: "cn=hmad", password_file: %[1]s/secret}
     exchange_online: {client_id: 7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: %[1]s/secret}
+    token_acceptance: {client_id: 9c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: %[1]s/secret}
     graph: {client_id: 7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: %[1]s/secret}
     sync: {file: %[1]s/mailboxes.txt, watch: [{mailbox: jane@contoso.com}]}
     allow_list: {file: %[1]s/allow-list.txt}

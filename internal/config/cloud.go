@@ -55,6 +55,7 @@ func (t Target) NationalClouds() (all []string) {
 		{"entra.openid_configuration", hostOf(t.Entra.OpenIDConfiguration.Of(t.Tenant))},
 		{"metadata.url", hostOf(t.Metadata.URL.Of(t.Tenant))},
 		{"exchange_online.authority_host", hostOf(t.ExchangeOnline.AuthorityHost.Value())},
+		{"graph.host", hostOf(t.Graph.Host.Value())},
 		{"exchange_online.host", hostOf(t.ExchangeOnline.Host.Value())},
 	} {
 		if c, ok := CloudOf(s.host); ok {

@@ -65,6 +65,7 @@ type Target struct {
 	AutoDetect        AutoDetect        `yaml:"autodetect,omitempty"`
 	ExchangeOnline    ExchangeOnline    `yaml:"exchange_online,omitempty"`
 	Graph             Graph             `yaml:"graph,omitempty"`
+	TokenAcceptance   TokenAcceptance   `yaml:"token_acceptance,omitempty"`
 	Sync              Sync              `yaml:"sync,omitempty"`
 
 	Checks map[string]CheckSettings `yaml:"checks,omitempty"`

@@ -23,11 +23,12 @@ func (t Target) FileSettings() []NamedFile {
 		directory  = "what asks the domain controller"
 		credential = "the credential of Exchange Online"
 		tenant     = "the credential of Microsoft Graph"
+		accepted   = "`token_acceptance`"
 		listener   = "the listener of reports"
 		loaded     = "at start and reload"
 		lists      = "`allow_list`"
 	)
-	r, l, e, a, g := t.OnPrem.Report, t.OnPrem.LDAP, t.ExchangeOnline, t.AllowList, t.Graph
+	r, l, e, a, g, p := t.OnPrem.Report, t.OnPrem.LDAP, t.ExchangeOnline, t.AllowList, t.Graph, t.TokenAcceptance
 	return []NamedFile{
 		{Setting: "ca_file", Name: t.CAFile, By: "every check of the target", When: loaded},
 		{Setting: "proxy_credentials_file", Name: t.ProxyCredentialsFile, Secret: true, By: "every check of the target", When: loaded + ", and for each connection"},
@@ -44,6 +45,9 @@ func (t Target) FileSettings() []NamedFile {
 		{Setting: "graph.certificate_file", Name: g.CertificateFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
 		{Setting: "graph.secret_file", Name: g.SecretFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
 		{Setting: "graph.workload_identity_file", Name: g.WorkloadIdentityFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
+		{Setting: "token_acceptance.certificate_file", Name: p.CertificateFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
+		{Setting: "token_acceptance.secret_file", Name: p.SecretFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
+		{Setting: "token_acceptance.workload_identity_file", Name: p.WorkloadIdentityFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
 		{Setting: "allow_list.file", Name: a.File, Later: true, By: lists, When: "at each run"},
 		{Setting: "allow_list.endpoints_file", Name: a.EndpointsFile, Later: true, By: lists, When: "at each run"},
 		{Setting: "allow_list.version_file", Name: a.VersionFile, Later: true, By: lists, When: "at each run"},

@@ -82,3 +82,17 @@ func TestTargetsOfATenantShareItsBudget(t *testing.T) {
 		})
 	}
 }
+
+// The app whose token is shown to Exchange has nothing to do with the others, which
+// have permissions.
+func TestTokenAcceptanceWantsAnAppOfItsOwn(t *testing.T) {
+	const app = "client_id: 7c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: /run/secret"
+	_, err := config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+app+"}\n    token_acceptance: {"+app+"}\n"))
+	require.ErrorContains(t, err, "token_acceptance.client_id: got the app of another section")
+	_, err = config.Parse("hmad.yaml", []byte(six+"    exchange_online: {"+app+"}\n    token_acceptance: {client_id: 8c0f0a4e-7d3a-4b5e-9d0e-0a3c1a5c8f11, secret_file: /run/other}\n"))
+	require.NoError(t, err)
+	_, err = config.Parse("hmad.yaml", []byte(six+"    token_acceptance: {"+app+", managed_identity: true, url: \"http://mail.contoso.com/\"}\n    graph: {host: \"https://graph.microsoft.com/v1.0\"}\n"))
+	for _, text := range []string{"got 2 credentials", "token_acceptance.url", "graph.host"} {
+		assert.ErrorContains(t, err, text)
+	}
+}

@@ -54,6 +54,7 @@ func (t *Target) setOnPremDefaults() {
 	setDuration(&t.Metadata.OverdueAfter, 13*time.Hour)
 	t.ExchangeOnline.setDefaults()
 	t.Graph.setDefaults()
+	t.TokenAcceptance.App.setDefaults()
 }
 
 func setDuration(d *time.Duration, v time.Duration) {
@@ -75,6 +76,7 @@ func (t *Target) validateOnPrem(v validator) {
 	}
 	t.ExchangeOnline.validate(v)
 	t.Graph.validate(v)
+	t.TokenAcceptance.validate(v, t.ExchangeOnline.App, t.Graph.App)
 }
 
 func (r Report) validate(v validator) {

@@ -96,7 +96,7 @@ func tokenError(ctx context.Context, err error, last ending, secret config.Secre
 		return check.Errorf(check.Timeout, "no token: %w", ctx.Err())
 	case errors.As(err, &failed) && failed.RawResponse != nil:
 		body, _ := runtime.Payload(failed.RawResponse)
-		return check.Errorf(check.Token, "no token: %s%s", redacted(refusal(failed.RawResponse.StatusCode, failed.RawResponse.Header, body), secret),
+		return refused(body, "no token: %s%s", redacted(refusal(failed.RawResponse.StatusCode, failed.RawResponse.Header, body), secret),
 			otherCloud(failed.RawResponse.Request))
 	case last.page:
 		return check.Errorf(check.Token, "no token: %s", refusedByPage(last.status))
@@ -145,4 +145,19 @@ func refusedByPage(status int) string {
 // without tokens.
 func redacted(s string, secret config.Secret) string {
 	return check.Line(check.Redact(s, secret.Reveal()), 400)
+}
+
+// RefusedError is the error of a token that Entra refuses.
+type RefusedError struct {
+	Code string // AADSTS500011; empty where the answer has none
+	text string
+}
+
+// Error returns the refusal in one line.
+func (e *RefusedError) Error() string { return e.text }
+
+// refused returns the error, of class token, of an answer with this body.
+func refused(body []byte, format string, args ...any) error {
+	e, _ := transport.ReadSignInError(body)
+	return &check.Error{Class: check.Token, Err: &RefusedError{e.Code, fmt.Sprintf(format, args...)}}
 }

@@ -54,7 +54,7 @@ func (c *client) pem() ([]byte, error) {
 
 // prove judges a client assertion (RFC 7523, section 3): signed by the
 // registered certificate's key, for this client and endpoint, and of now.
-func (c *client) prove(assertion, endpoint string) error {
+func (c *client) prove(assertion, id, endpoint string) error {
 	parts := strings.Split(assertion, ".")
 	if len(parts) != 3 {
 		return errors.New("the assertion is no JWT")
@@ -75,7 +75,7 @@ func (c *client) prove(assertion, endpoint string) error {
 	switch {
 	case !c.named(head.X5t, head.X5tS256):
 		return errors.New("the certificate is not registered")
-	case claims.Aud != endpoint || claims.Iss != clientID || claims.Sub != clientID || claims.Jti == "":
+	case claims.Aud != endpoint || claims.Iss != id || claims.Sub != id || claims.Jti == "":
 		return errors.New("the assertion is for another audience or client")
 	case now < claims.Nbf-300 || now > claims.Exp+300:
 		return errors.New("the assertion is outside its time")

@@ -20,11 +20,12 @@ type entra struct {
 
 // cloudSide is how Entra acts at present.
 type cloudSide struct {
-	rolling  rolling
-	cached   bool          // Exchange gets the metadata as it was before the change
-	seen     time.Duration // since when hmad has seen the change, where it is made to think so
-	issuer   string        // the tenant that the federation metadata names instead
-	subScope string        // tenant_region_sub_scope: a government's cloud
+	rolling      rolling
+	cached       bool          // Exchange gets the metadata as it was before the change
+	seen         time.Duration // since when hmad has seen the change, where it is made to think so
+	issuer       string        // the tenant that the federation metadata names instead
+	unregistered string        // a host that is no service principal name of Exchange Online
+	subScope     string        // tenant_region_sub_scope: a government's cloud
 }
 
 // serve answers as login.microsoftonline.com and login.windows.net do.
@@ -44,7 +45,7 @@ func (e *entra) serve(b *behaviour, w http.ResponseWriter, r *http.Request) {
 	case strings.EqualFold(rest, "federationmetadata/2007-06/federationmetadata.xml"):
 		serveFederation(w, r, cmp.Or(b.cloud.issuer, e.tenant), published)
 	case rest == "oauth2/v2.0/token" && r.Method == http.MethodPost:
-		e.serveToken(w, r, base+"/oauth2/v2.0/token", using)
+		e.serveToken(b, w, r, base+"/oauth2/v2.0/token", using)
 	default:
 		http.NotFound(w, r)
 	}

@@ -80,10 +80,10 @@ func TestExchangeOnlineInTheLab(t *testing.T) {
 func TestTokensOfOthersAreNotTrusted(t *testing.T) {
 	l := startOnline(t, 10)
 	_, using := l.keys.view(steady)
-	token, err := (&entra{l.keys, l.client, tenant}).sign("https://outlook.office365.com/.default", using, tokenLife)
+	token, err := (&entra{l.keys, l.client, tenant}).sign(clientID, "https://outlook.office365.com/.default", using, tokenLife)
 	require.NoError(t, err)
 	assert.True(t, l.trusts(token, "https://outlook.office365.com"))
-	graph, err := (&entra{l.keys, l.client, tenant}).sign("https://graph.microsoft.com/.default", using, tokenLife)
+	graph, err := (&entra{l.keys, l.client, tenant}).sign(clientID, "https://graph.microsoft.com/.default", using, tokenLife)
 	require.NoError(t, err)
 	parts := strings.Split(token, ".")
 	for name, bad := range map[string]string{"nothing": "", "another audience": graph, "no signature": parts[0] + "." + parts[1] + ".",

@@ -68,6 +68,8 @@ type Facts struct {
 	CertificateFile    string   // its certificate with key, PEM
 	SecretFile         string   // its secret
 	Hosts              []string // the servers that report
+	EWS                string   // URL of Exchange Web Services
+	AcceptanceID       string   // hmad's application without any permission, with the other's certificate
 	GraphHost          string   // URL of Microsoft Graph
 	OnlineHost         string   // URL of the admin API; empty: there is no Exchange Online
 	Watched            []string // two of its mailboxes, the probe mailbox first
@@ -95,6 +97,7 @@ func (f *Facts) learn(hosts map[string]*host) {
 	}
 	f.Microsoft = "https://" + hosts[atMicrosoft].hostPort()
 	f.Endpoints = f.Microsoft + endpointsPath
+	f.EWS, f.AcceptanceID = "https://"+hosts[ewsHost].hostPort()+ewsPath, acceptanceID
 	f.GraphHost = "https://" + hosts[graphHost].hostPort()
 	f.AuthorityHost = "https://" + hosts["vantage"].hostPort() + "/"
 	f.FederationMetadata = f.AuthorityHost + f.Tenant + "/federationmetadata/2007-06/federationmetadata.xml"
@@ -175,6 +178,12 @@ targets:
         - {mailbox: {{quote (index .Watched 0)}}}
         - {mailbox: {{quote (index .Watched 1)}}, severity: critical}
 {{- end}}
+    token_acceptance:
+      client_id: {{quote .AcceptanceID}}
+      certificate_file: {{quote .CertificateFile}}
+      authority_host: {{quote .AuthorityHost}}
+      disable_authority_check: true
+      url: {{quote .EWS}}
     graph:
       client_id: {{quote .ClientID}}
       certificate_file: {{quote .CertificateFile}}

@@ -42,7 +42,7 @@ func allFaults(f Facts, keys *keyring) []fault {
 		transportFaults("autodiscover"), deviceFaults("autodiscover"), autodiscoverFaults(f),
 		transportFaults("activesync"), deviceFaults("activesync"), activeSyncFaults(),
 		transportFaults("tls_offload"), tlsOffloadFaults(),
-		evostsFaults(), refreshFaults(keys), reportFaults(), configurationFaults(), tenantFaults(),
+		evostsFaults(), refreshFaults(keys), reportFaults(), configurationFaults(), tenantFaults(), acceptanceFaults(),
 		allowListFaults(), placementFaults(), detectFaults(),
 	)
 }

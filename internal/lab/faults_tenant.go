@@ -9,7 +9,7 @@ func tenantFaults() []fault {
 	}
 	return []fault{
 		change("spn_missing", "The ActiveSync host is no service principal name of Exchange Online.", func(t *graphTenant) {
-			t.principal["servicePrincipalNames"] = []string{exchangeClientID, "https://" + autodiscoverName + "/"}
+			t.principal["servicePrincipalNames"] = []string{exchangeClientID, "https://" + autodiscoverName + "/", "https://" + ewsName + "/"}
 		}),
 		change("exchange_principal_disabled", "Somebody disabled Exchange Online's service principal.",
 			func(t *graphTenant) { t.principal["accountEnabled"] = false }),

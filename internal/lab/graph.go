@@ -34,7 +34,7 @@ type graphTenant struct {
 func (l *Lab) graphOf(b *behaviour) *graphTenant {
 	t := &graphTenant{now: l.opt.Now(),
 		principal: row{"appId": exchangeClientID, "accountEnabled": true, "servicePrincipalNames": []string{exchangeClientID,
-			exchangeClientID + "/outlook.office365.com", "https://outlook.office365.com/", "https://" + mailName + "/", "https://" + autodiscoverName}},
+			exchangeClientID + "/outlook.office365.com", "https://outlook.office365.com/", "https://" + mailName + "/", "https://" + ewsName, "https://" + autodiscoverName}},
 		organization: row{"id": l.facts.Tenant, "onPremisesSyncEnabled": true,
 			"onPremisesLastSyncDateTime": l.opt.Now().Add(-20 * time.Minute).UTC().Format(time.RFC3339),
 			"verifiedDomains":            []row{{"name": "contoso.onmicrosoft.test", "isInitial": true}, {"name": domain, "isDefault": true}}},

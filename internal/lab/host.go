@@ -36,11 +36,14 @@ type behaviour struct {
 	basicOnly  int       // the front end (its address's last octet) that offers Basic alone
 	sees       *seenURL  // what Exchange sees of a request, instead of what was asked
 
-	cloud    cloudSide    // Entra's
-	services servicesSide // of Microsoft's other services
-	premises premisesSide // the Exchange organisation's
-	online   online.Behaviour
-	graph    graphSide // Microsoft Graph's
+	cloud     cloudSide    // Entra's
+	services  servicesSide // of Microsoft's other services
+	premises  premisesSide // the Exchange organisation's
+	online    online.Behaviour
+	ewsBasic  bool      // Exchange Web Services offer no bearer
+	ewsForgot bool      // and know no key of Entra's
+	ewsTenant string    // and accept this tenant instead
+	graph     graphSide // Microsoft Graph's
 
 	protocol *string // AutoDiscover's, instead of the one asked for
 	url      *string // AutoDiscover's, instead of ActiveSync's own

@@ -56,9 +56,10 @@ type Options struct {
 	// Target is the name of the config's target, contoso when empty. Several
 	// labs are then several targets: with a phase and alerts of their own.
 	Target string
-	// Port is the first of the nine ports that follow each other: ActiveSync,
+	// Port is the first of the ten ports that follow each other: ActiveSync,
 	// AutoDiscover, Entra, ActiveSync by the phones' own name, DNS,
-	// certificates, Microsoft's other services, Microsoft Graph, Exchange Online. 0 picks free ones.
+	// certificates, Microsoft's other services, Exchange Web Services, Microsoft
+	// Graph, Exchange Online. 0 picks free ones.
 	Port int
 	// Push is the address of hmad's listener for reports, which the lab's
 	// servers then push to; empty: they lay files in a folder of Dir.
@@ -214,6 +215,7 @@ func (l *Lab) listenHosts() error {
 		{check: "vantage", name: loginName, app: (&entra{l.keys, l.client, l.facts.Tenant}).serve, addrs: frontEnds[:1]},
 		{check: "tls_offload", name: mobileName, app: serveActiveSync, addrs: frontEnds[:1]},
 		{check: atMicrosoft, name: microsoftName, app: l.serveMicrosoft, addrs: frontEnds[:1]},
+		{check: ewsHost, name: ewsName, app: l.serveEWS, addrs: frontEnds[:1]},
 		{check: graphHost, name: graphName, app: l.serveGraph, addrs: frontEnds[:1]},
 	}
 	if l.opt.Online.Mailboxes > 0 {

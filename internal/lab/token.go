@@ -20,6 +20,7 @@ type claims struct {
 	Audience string `json:"aud"`
 	Issuer   string `json:"iss"`
 	Tenant   string `json:"tid"`
+	Expires  int64  `json:"exp"`
 }
 
 // refuseToken says why Exchange refuses a token at the ActiveSync directory, in

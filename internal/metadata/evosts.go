@@ -33,9 +33,9 @@ var EvoSTSMetadata = &check.Def{
 	Steps:   []int{2, 7},
 	Implies: []check.Implication{
 		{Causes: []*check.Reason{signingKeyMissing, metadataLongStale}, Effects: []string{"metadata_refresh.tokens_refused",
-			"onprem_sync.cloud_sync_refused", "metadata_refresh.stale_copy_proven"}},
+			"onprem_sync.cloud_sync_refused", "metadata_refresh.stale_copy_proven", "token_acceptance.signature_refused"}},
 		{Causes: []*check.Reason{authServerMissing, authServerDisabled}, Effects: []string{"metadata_refresh.tokens_refused",
-			"onprem_sync.cloud_sync_refused"}},
+			"onprem_sync.cloud_sync_refused", "token_acceptance.issuer_unknown"}},
 	},
 	New: newEvoSTS,
 }

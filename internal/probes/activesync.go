@@ -312,6 +312,8 @@ var activesyncReasons = append(transportReasons[:len(transportReasons):len(trans
 // answer of Exchange's, no mail is synchronised. What concerns the sign-in alone
 // explains nothing of accounts that have their tokens.
 var activesyncImplies = []check.Implication{
+	{Causes: []*check.Reason{dnsFailed, connectFailed, tlsFailed, certificateExpired, certificateNameMismatch, certificateUntrusted, timedOut, responseInvalid},
+		Effects: []string{"token_acceptance.undecided"}},
 	{
 		Causes: []*check.Reason{dnsFailed, connectFailed, tlsFailed, certificateExpired, certificateNameMismatch, certificateUntrusted, timedOut, responseInvalid,
 			activesyncPointsToCloud, activesyncPreauthDevice},

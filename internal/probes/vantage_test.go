@@ -26,9 +26,9 @@ const tenant = "5de110f8-2e0f-4d45-891d-bcf2218e253d"
 
 const openID = `{"issuer":"https://login.contoso.test/` + tenant + `/v2.0","authorization_endpoint":"https://login.contoso.test/authorize"}`
 
-// entra answers as Microsoft's sign-in service does, with the given status,
+// signIn answers as Microsoft's sign-in service does, with the given status,
 // clock and body.
-func entra(status int, date time.Time, body string) func(net.Conn) {
+func signIn(status int, date time.Time, body string) func(net.Conn) {
 	return answers(fmt.Sprintf("HTTP/1.1 %d X\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
 		status, date.UTC().Format(http.TimeFormat), len(body), body))
 }
@@ -59,15 +59,15 @@ func TestTheWayOutIsJudgedByWhatTheSignInServiceAnswers(t *testing.T) {
 		offset  bool
 		left    []string // unevaluated
 	}{
-		"open":                      {entra(200, now, openID), []string{}, "", true, nil},
-		"our clock 2 min behind":    {entra(200, now.Add(2*time.Minute), openID), []string{"clock_skew"}, "behind Microsoft's", true, nil},
-		"our clock 2 min ahead":     {entra(200, now.Add(-2*time.Minute), openID), []string{"clock_skew"}, "ahead of", true, nil},
-		"our clock 50 s off":        {entra(200, now.Add(50*time.Second), openID), []string{}, "", true, nil},
+		"open":                      {signIn(200, now, openID), []string{}, "", true, nil},
+		"our clock 2 min behind":    {signIn(200, now.Add(2*time.Minute), openID), []string{"clock_skew"}, "behind Microsoft's", true, nil},
+		"our clock 2 min ahead":     {signIn(200, now.Add(-2*time.Minute), openID), []string{"clock_skew"}, "ahead of", true, nil},
+		"our clock 50 s off":        {signIn(200, now.Add(50*time.Second), openID), []string{}, "", true, nil},
 		"no clock":                  {answers("HTTP/1.1 200 OK\r\nContent-Length: " + fmt.Sprint(len(openID)) + "\r\n\r\n" + openID), []string{}, "", false, []string{"clock_skew"}},
-		"a login page":              {entra(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "a page of something else (a captive portal", false, []string{"clock_skew"}},
-		"JSON of something else":    {entra(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
-		"no issuer":                 {entra(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
-		"refused by the allow-list": {entra(403, now, openID), []string{"vantage_offline"}, "it answers with status 403", false, []string{"clock_skew"}},
+		"a login page":              {signIn(200, now, "<html>Please log in</html>"), []string{"vantage_offline"}, "a page of something else (a captive portal", false, []string{"clock_skew"}},
+		"JSON of something else":    {signIn(200, now, `{"issuer":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
+		"no issuer":                 {signIn(200, now, `{"authorization_endpoint":"https://login.contoso.test"}`), []string{"vantage_offline"}, "not an OpenID configuration", false, []string{"clock_skew"}},
+		"refused by the allow-list": {signIn(403, now, openID), []string{"vantage_offline"}, "it answers with status 403", false, []string{"clock_skew"}},
 		"closed":                    {func(net.Conn) {}, []string{"vantage_offline"}, "during the TLS handshake", false, []string{"clock_skew"}},
 	}
 	for name, test := range tests {
@@ -120,7 +120,7 @@ func TestWhateverKeepsUsInIsVantageOffline(t *testing.T) {
 		"DNS":          {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{IsNotFound: true}) }, "login.contoso.test:443", "login.contoso.test does not resolve"},
 		"no route":     {func(e *check.Env) { e.Dial = unreachable }, "192.0.2.1:443", "this host has no route to mail.contoso.test (192.0.2.1:443)"},
 		"the resolver": {func(e *check.Env) { e.Resolve = refuseNames(&net.DNSError{Err: "connection refused"}) }, "login.contoso.test:443", "the resolver cannot be asked"},
-		"inspected":    {nil, serveTLS(t, strangers.leaf(t, nil), entra(200, time.Now(), openID)).String(), "no trusted root for the issuer CN=inspecting proxy"},
+		"inspected":    {nil, serveTLS(t, strangers.leaf(t, nil), signIn(200, time.Now(), openID)).String(), "no trusted root for the issuer CN=inspecting proxy"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func refuseNames(err error) func(context.Context, string, string) ([]netip.Addr,
 
 func TestOneAddressThatAnswersMakesTheWayOpen(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	to := serveTLS(t, ca.leaf(t, nil), entra(200, time.Now(), openID))
+	to := serveTLS(t, ca.leaf(t, nil), signIn(200, time.Now(), openID))
 	env := testEnv(ca, "192.0.2.1", "2001:db8::1")
 	env.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		if network == "tcp4" {
@@ -247,17 +247,17 @@ func TestWhatTheSignInHostItselfAnswersOpensTheWay(t *testing.T) {
 		closed string
 	}{
 		"a tenant that is not there":   {answers(string(recorded)), "does not know the tenant (AADSTS90002): is `tenant` mistyped, deleted, or in another Microsoft cloud?", ""},
-		"a tenant that is no name":     {entra(400, now, oauth("AADSTS900023")), "does not know the tenant (AADSTS900023)", ""},
-		"another error of Entra's":     {entra(400, now, oauth("AADSTS900144")), "answers with status 400: AADSTS900144: words of Entra.", ""},
-		"too many questions":           {entra(429, now, ""), "answers with status 429", ""},
-		"not found":                    {entra(404, now, "<html>planted</html>"), "answers with status 404", ""},
-		"out of order":                 {entra(500, now, ""), "answers with status 500", ""},
-		"not available":                {entra(503, now, "<html>planted</html>"), "answers with status 503", ""},
+		"a tenant that is no name":     {signIn(400, now, oauth("AADSTS900023")), "does not know the tenant (AADSTS900023)", ""},
+		"another error of Entra's":     {signIn(400, now, oauth("AADSTS900144")), "answers with status 400: AADSTS900144: words of Entra.", ""},
+		"too many questions":           {signIn(429, now, ""), "answers with status 429", ""},
+		"not found":                    {signIn(404, now, "<html>planted</html>"), "answers with status 404", ""},
+		"out of order":                 {signIn(500, now, ""), "answers with status 500", ""},
+		"not available":                {signIn(503, now, "<html>planted</html>"), "answers with status 503", ""},
 		"a portal's page":              {answers("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\nplanted"), "", "a page of something else (a captive portal"},
 		"a portal's redirect":          {answers("HTTP/1.1 302 X\r\nLocation: https://portal.hotel.test/\r\nContent-Length: 0\r\n\r\n"), "", "status 302"},
-		"a portal's status (RFC 6585)": {entra(511, now, ""), "", "status 511"},
-		"a proxy that wants a name":    {entra(407, now, ""), "", "status 407"},
-		"a filter's page":              {entra(403, now, "<html>planted</html>"), "", "status 403"},
+		"a portal's status (RFC 6585)": {signIn(511, now, ""), "", "status 511"},
+		"a proxy that wants a name":    {signIn(407, now, ""), "", "status 407"},
+		"a filter's page":              {signIn(403, now, "<html>planted</html>"), "", "status 403"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			to := serveTLS(t, cert, c.serve).String()
@@ -284,7 +284,7 @@ func TestWhatTheSignInHostItselfAnswersOpensTheWay(t *testing.T) {
 // Alerts must be able to tell, also and above all while the way is closed.
 func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
-	to := serveTLS(t, ca.leaf(t, nil), entra(403, time.Now(), "")).String()
+	to := serveTLS(t, ca.leaf(t, nil), signIn(403, time.Now(), "")).String()
 	for vantage, want := range map[string]float64{config.External: 1, config.Internal: 0} {
 		target := vantageTarget(to)
 		target.Vantage = vantage
@@ -300,11 +300,11 @@ func TestAClosedWayOutSaysWhetherItIsShared(t *testing.T) {
 func TestTheQuestionForTheWayOut(t *testing.T) {
 	ca := newAuthority(t, "contoso root", nil)
 	cert := ca.leaf(t, nil)
-	open, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(200, time.Now().Add(time.Hour), openID)).String()), testEnv(ca))
+	open, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, signIn(200, time.Now().Add(time.Hour), openID)).String()), testEnv(ca))
 	require.NoError(t, err)
 	assert.NoError(t, open(t.Context()), "a wrong clock does not close the way")
 
-	closed, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, entra(403, time.Now(), "")).String()), testEnv(ca))
+	closed, err := Vantage.WayOut.Ask(vantageTarget(serveTLS(t, cert, signIn(403, time.Now(), "")).String()), testEnv(ca))
 	require.NoError(t, err)
 	err = closed(t.Context())
 	assert.Equal(t, check.VantageOffline, check.ClassOf(err))
