@@ -26,8 +26,8 @@ type secondTry struct {
 // on which a server refuses it that wants one for some paths.
 func (r *route) others(v Visit) (all []secondTry) {
 	if v.tls == tls.VersionTLS13 {
-		all = append(all, secondTry{maxTLS: tls.VersionTLS12, note: "refuses hmad's TLS 1.3, which cannot be asked for a client certificate after the handshake, and " +
-			"answers over TLS 1.2; Microsoft's client may use either"})
+		all = append(all, secondTry{maxTLS: tls.VersionTLS12, note: "refuses hmad's TLS 1.3, which cannot be asked for a client " +
+			"certificate after the handshake, and answers over TLS 1.2; Microsoft's client may use either"})
 	}
 	if r.UserAgent() != secondAgent {
 		all = append(all, secondTry{agent: secondAgent, note: "refuses hmad's User-Agent, which phones and Microsoft's services do not send, and answers another " +
@@ -54,7 +54,8 @@ func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) (
 		}
 	}
 	if len(v.Answers) > 0 && bytes.Contains(bytes.ToLower(v.Answers[0].Body), postHandshake) {
-		return v, check.Errorf(check.Other, "%s asks for a client certificate after the handshake of TLS 1.3, which hmad's client does not know and Microsoft's may", v.peer())
+		return v, check.Errorf(check.Other, "%s asks for a client certificate after the handshake of TLS 1.3, which hmad's client does not know and "+
+			"Microsoft's may", v.peer())
 	}
 	return v, nil
 }
