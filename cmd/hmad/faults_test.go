@@ -42,6 +42,7 @@ func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 		if r.Outcome != "passed" {
 			t.Fatalf("in a healthy lab: %s", r)
 		}
+		assert.NotEmpty(t, r.Repeat, "%s: no command to repeat it by hand", r.Check)
 	}
 	for _, f := range e.faults(t) {
 		def, reason := leadsTo(f)
@@ -56,6 +57,7 @@ func TestEachFaultShowsExactlyItsReason(t *testing.T) {
 				if got := r.reasons(); !slices.Equal(got, want) {
 					t.Errorf("with the fault %s %s finds %v, want %v: %s", f.Name, r.Check, got, want, r)
 				}
+				assert.NotEmpty(t, r.Repeat, "with the fault %s no command repeats %s by hand", f.Name, r.Check)
 				for _, x := range r.Findings {
 					assert.Equal(t, nameless[r.Check+"."+x.Reason] == "", len(x.About) > 0, "%s.%s concerns %v", r.Check, x.Reason, x.About)
 				}

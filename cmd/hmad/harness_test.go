@@ -159,9 +159,9 @@ type result struct {
 		Reason, Severity, Detail, Summary, Fix string
 		About                                  []string
 	}
-	Unevaluated []string
-	Notes       []string
-	Error       *struct{ Class, Message string }
+	Unevaluated   []string
+	Notes, Repeat []string
+	Error         *struct{ Class, Message string }
 }
 
 func (r result) reasons() []string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hmad/hmad/internal/catalog"
 	"github.com/hmad/hmad/internal/check/checktest"
+	"github.com/hmad/hmad/internal/graph"
 )
 
 func TestPowerShellParsesTheRunbook(t *testing.T) {
@@ -28,6 +29,11 @@ func TestPowerShellParsesTheRunbook(t *testing.T) {
 				names, files = append(names, fmt.Sprintf("%s.%s: %s", d.Name, r.Name, line)), append(files, file)
 			}
 		}
+	}
+	for _, line := range graph.ByHand() {
+		file := filepath.Join(dir, fmt.Sprintf("%d.ps1", len(files)))
+		require.NoError(t, os.WriteFile(file, []byte(line+"\n"), 0o600))
+		names, files = append(names, "tenant, by hand: "+line), append(files, file)
 	}
 	require.Greater(t, len(files), 150, "lines of PowerShell")
 	for i, f := range parsed(t, files...) {

@@ -99,6 +99,7 @@ type tenantCheck struct {
 
 func (c *tenantCheck) run(ctx context.Context, v *check.Verdict) {
 	v.Samples(c.client.CredentialSamples()...)
+	v.Repeat(graph.ByHand()...)
 	if err := c.client.Token(ctx); err != nil {
 		v.Undecided(err)
 		return

@@ -35,6 +35,23 @@ var Areas = []*Area{Principals, Organizations, ConditionalAccess, AppProtection,
 // service principal has the names of the mail hosts.
 const ExchangeOnline = "00000002-0000-0ff1-ce00-000000000000"
 
+// ByHand returns the questions of every area as somebody asks them in PowerShell,
+// with the module Microsoft.Graph.Authentication (learn.microsoft.com,
+// «Invoke-MgGraphRequest»).
+func ByHand() []string {
+	var scopes []string
+	for _, a := range Areas {
+		scopes = append(scopes, a.Permission)
+	}
+	commands := []string{"Connect-MgGraph -Scopes '" + strings.Join(scopes, "','") + "'",
+		"Invoke-MgGraphRequest -Uri \"v1.0/servicePrincipals(appId='" + ExchangeOnline + "')\" | % servicePrincipalNames"}
+	for _, list := range []string{"organization", "identity/conditionalAccess/policies", "deviceAppManagement/iosManagedAppProtections",
+		"deviceAppManagement/androidManagedAppProtections", "users/<address>/licenseDetails"} {
+		commands = append(commands, "Invoke-MgGraphRequest -Uri 'v1.0/"+list+"' | % value")
+	}
+	return commands
+}
+
 // Principal is a service principal.
 type Principal struct {
 	Enabled *bool    `json:"accountEnabled"`
