@@ -7,7 +7,7 @@ var (
 	spnMissing = &check.Reason{Name: "spn_missing", Severity: check.Critical, Runbook: spnMissingRunbook,
 		Summary: "A mail host is no service principal name of Exchange Online in the tenant: Microsoft's cloud gets no token for it, so accounts cannot " +
 			"be added and phones receive no new mail.",
-		Fix: "Add each name of the detail with Microsoft Graph PowerShell: `$p = Get-MgServicePrincipal -Filter \"appId eq " +
+		Fix: "Add each name that `hmad check tenant` lists with Microsoft Graph PowerShell: `$p = Get-MgServicePrincipal -Filter \"appId eq " +
 			"'00000002-0000-0ff1-ce00-000000000000'\"`, then `Update-MgServicePrincipal -ServicePrincipalId $p.Id -ServicePrincipalNames " +
 			"($p.ServicePrincipalNames + 'https://<host>/')`."}
 	exchangePrincipalDisabled = &check.Reason{Name: "exchange_principal_disabled", Severity: check.Critical, Runbook: exchangePrincipalDisabledRunbook,
@@ -40,8 +40,8 @@ var (
 			"policy». If another product does that, accept this reason with a waiver."}
 	caApprovedClientRetired = &check.Reason{Name: "ca_approved_client_retired", Severity: check.Warning, Runbook: caApprovedClientRetiredRunbook,
 		Summary: "A conditional access policy relies on the grant «Require approved client app», which Microsoft no longer enforces: it protects nothing.",
-		Fix: "Replace each policy of the detail by one with the grant «Require app protection policy»: policies with the retired grant cannot be " +
-			"edited any more."}
+		Fix: "Replace each policy that `hmad check tenant` names by one with the grant «Require app protection policy»: policies with the retired " +
+			"grant cannot be edited any more."}
 	caLegacyAuthOpen = &check.Reason{Name: "ca_legacy_auth_open", Severity: check.Warning, Runbook: caLegacyAuthOpenRunbook,
 		Summary: "No enabled conditional access policy blocks Exchange ActiveSync or other legacy clients of Exchange Online, as the guide asks. " +
 			"Phones with Outlook are not affected.",
@@ -56,7 +56,7 @@ var (
 		Fix:     "Create one for each platform in the Intune admin center (Apps, App protection policies), with Outlook among the apps."}
 	appProtectionWeak = &check.Reason{Name: "app_protection_weak", Severity: check.Warning, Runbook: appProtectionWeakRunbook,
 		Summary: "An app protection policy for Outlook asks for less than the guide: PIN, encryption, and no jailbroken or rooted devices.",
-		Fix:     "Edit the policies of the detail in the Intune admin center (Access requirements, Data protection, Conditional launch)."}
+		Fix:     "Edit the policies that `hmad check tenant` names in the Intune admin center (Access requirements, Data protection, Conditional launch)."}
 	appProtectionUnassigned = &check.Reason{Name: "app_protection_unassigned", Severity: check.Warning, Runbook: appProtectionUnassignedRunbook,
 		Summary: "The app protection policies for Outlook are assigned to nobody on this platform. Where conditional access requires one, users there get " +
 			"no token.",

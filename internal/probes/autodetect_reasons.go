@@ -81,8 +81,8 @@ var (
 			Source: "ENOTFOUND: seen in a public capture. Other values: inferred from the names of Node.js.",
 		},
 		Summary: "AutoDetect says that it could not reach AutoDiscover on premises: accounts cannot be added with modern sign-in.",
-		Fix: "Read the error in the detail: ENOTFOUND is DNS, ECONNREFUSED and ETIMEDOUT are the firewall, words with CERT are the certificate. Compare with " +
-			"`autodiscover` from outside, and with `allow_list`."}
+		Fix: "Read the error that `hmad check autodetect` shows: ENOTFOUND is DNS, ECONNREFUSED and ETIMEDOUT are the firewall, words with CERT are the " +
+			"certificate. Compare with `autodiscover` from outside, and with `allow_list`."}
 	detectNotFound = &check.Reason{Name: "not_found", Severity: check.Warning,
 		Runbook: &check.Runbook{
 			Causes: []string{
@@ -110,6 +110,6 @@ var (
 			Source: "The User-Agent and its two requests: seen in web logs of 2018 and later. That more than half must be answered: inferred.",
 		},
 		Summary: "AutoDiscover on premises refuses Microsoft's AutoDetect: accounts cannot be added with modern sign-in.",
-		Fix: "Read the statuses in the detail: 401 and 403 are access rules of IIS or of a device in front, 5xx is Exchange. hmad's own `autodiscover` may pass " +
-			"where the rule is about User-Agents or source addresses."}
+		Fix: "Read the statuses that `hmad check autodetect` shows: 401 and 403 are access rules of IIS or of a device in front, 5xx is Exchange. " +
+			"hmad's own `autodiscover` may pass where the rule is about User-Agents or source addresses."}
 )
