@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,28 +122,27 @@ func (o *Client) renew(began time.Time) bool {
 // which wants claims of the token (learn.microsoft.com, «Claims challenges, claims
 // requests and client capabilities»).
 func insufficientClaims(h http.Header) bool {
-	return strings.Contains(strings.ToLower(strings.Join(h.Values("WWW-Authenticate"), ",")), `error="insufficient_claims"`)
+	return slices.ContainsFunc(bearers(h), func(c transport.Challenge) bool { return strings.EqualFold(c.Param("error"), "insufficient_claims") })
 }
-
-// claimsForm finds the claims of a challenge of continuous access evaluation.
-var claimsForm = regexp.MustCompile(`(?i)\bclaims="([A-Za-z0-9+/_=-]+)"`)
 
 // claimsOf returns the claims that a 401 wants the next token to satisfy, JSON;
 // empty where it wants none (learn.microsoft.com, claims challenge: base64 in
 // the Bearer challenge beside error="insufficient_claims").
 func claimsOf(h http.Header) string {
-	for _, field := range h.Values("WWW-Authenticate") {
-		m := claimsForm.FindStringSubmatch(field)
-		if m == nil {
-			continue
-		}
+	for _, c := range bearers(h) {
 		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-			if claims, err := coding.DecodeString(m[1]); err == nil {
+			if claims, err := coding.DecodeString(c.Param("claims")); err == nil && len(claims) > 0 {
 				return string(claims)
 			}
 		}
 	}
 	return ""
+}
+
+// bearers returns the Bearer challenges of a header, as far as it can be read.
+func bearers(h http.Header) []transport.Challenge {
+	all, _ := transport.ParseChallenges(h.Values("WWW-Authenticate"))
+	return slices.DeleteFunc(all, func(c transport.Challenge) bool { return !c.Is("Bearer") })
 }
 
 // send does one request and reads the whole answer.

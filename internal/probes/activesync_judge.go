@@ -8,6 +8,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // challenged is what one address answered to an empty bearer.
@@ -89,14 +90,14 @@ func brokenNote(a *Answer) string {
 // bearerUnhurt reports whether err, from parsing the challenges cs, leaves
 // Exchange's own whole: a syntax error in a challenge of another scheme, which
 // phones do not look at. A broken Bearer could be the one that they take.
-func bearerUnhurt(cs []Challenge, err error) bool {
-	broken := func(c Challenge) bool { return c.Broken && c.Is("Bearer") }
-	return isSyntax(err) && exchangeBearer(cs) != nil && !slices.ContainsFunc(cs, broken)
+func bearerUnhurt(cs []transport.Challenge, err error) bool {
+	broken := func(c transport.Challenge) bool { return c.Broken && c.Is("Bearer") }
+	return transport.IsSyntax(err) && exchangeBearer(cs) != nil && !slices.ContainsFunc(cs, broken)
 }
 
 // judgeAnswerer finds what keeps a challenge from being looked at: someone
 // other than the on-premises Exchange answered, or the status is not 401.
-func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
+func judgeAnswerer(a *Answer, cs []transport.Challenge) (f check.Finding, stopped bool) {
 	d, exchange := fingerprint(a, cs), exchangeAnswered(a, cs)
 	mark := cloudAnswerer(a, cs)
 	if to := locationHost(a); mark == "" && isCloudHost(to) {
@@ -123,7 +124,7 @@ func judgeAnswerer(a *Answer, cs []Challenge) (f check.Finding, stopped bool) {
 // judgeNoBearer judges a 401 without a Bearer challenge: with a header of
 // Exchange's beside it Exchange offers none (or something took it out),
 // without one a device answered.
-func judgeNoBearer(a *Answer, cs []Challenge) check.Finding {
+func judgeNoBearer(a *Answer, cs []transport.Challenge) check.Finding {
 	behind := fingerprint(a, cs).behind()
 	switch offered := schemes(cs); {
 	case !exchangeHeader(a) && len(cs) == 0:
@@ -142,7 +143,7 @@ const exchangeClientID = "00000002-0000-0ff1-ce00-000000000000"
 
 // exchangeBearer returns the first Bearer challenge in Exchange's name; nil when
 // there is none.
-func exchangeBearer(cs []Challenge) *Challenge {
+func exchangeBearer(cs []transport.Challenge) *transport.Challenge {
 	for i, c := range cs {
 		if c.Is("Bearer") && strings.EqualFold(c.Param("client_id"), exchangeClientID) {
 			return &cs[i]
@@ -152,7 +153,7 @@ func exchangeBearer(cs []Challenge) *Challenge {
 }
 
 // scheme returns the first challenge of a scheme; nil when there is none.
-func scheme(cs []Challenge, name string) *Challenge {
+func scheme(cs []transport.Challenge, name string) *transport.Challenge {
 	for i, c := range cs {
 		if c.Is(name) {
 			return &cs[i]
@@ -162,7 +163,7 @@ func scheme(cs []Challenge, name string) *Challenge {
 }
 
 // schemes names what is offered, in order, each once.
-func schemes(cs []Challenge) string {
+func schemes(cs []transport.Challenge) string {
 	var names []string
 	for _, c := range cs {
 		if !slices.ContainsFunc(names, c.Is) {
@@ -174,7 +175,7 @@ func schemes(cs []Challenge) string {
 
 // cloudAnswerer names the mark by which Exchange Online is known to have
 // answered; "" when there is none.
-func cloudAnswerer(a *Answer, cs []Challenge) string {
+func cloudAnswerer(a *Answer, cs []transport.Challenge) string {
 	if mark := cloudMark(a); mark != "" {
 		return mark
 	}
@@ -183,7 +184,7 @@ func cloudAnswerer(a *Answer, cs []Challenge) string {
 
 // cloudIssuers reports whether the challenge trusts issuers of every tenant,
 // which only Microsoft's own services do.
-func cloudIssuers(cs []Challenge) string {
+func cloudIssuers(cs []transport.Challenge) string {
 	for _, c := range cs {
 		for issuer := range strings.SplitSeq(c.Param("trusted_issuers"), ",") {
 			if strings.HasSuffix(strings.TrimSpace(issuer), "@*") {
@@ -198,7 +199,7 @@ func cloudIssuers(cs []Challenge) string {
 // diagnostics in the same answer. Several findings may stand together, except
 // that «OAuth is not available» explains all that follows, and that behind TLS
 // offloading nothing can be said of tokens.
-func judgeBearer(v *check.Verdict, b Challenge, diag Diagnostics, tenant string) {
+func judgeBearer(v *check.Verdict, b transport.Challenge, diag Diagnostics, tenant string) {
 	if diag.is(4000000, "oauth_not_available") {
 		stop(v, activesyncReasons, oauthNotAvailable, "x-ms-diagnostics: %s", diag)
 		return
@@ -222,7 +223,7 @@ func judgeBearer(v *check.Verdict, b Challenge, diag Diagnostics, tenant string)
 }
 
 // judgeAuthorizationURI judges where the challenge sends phones to sign in.
-func judgeAuthorizationURI(v *check.Verdict, b Challenge, diag Diagnostics, tenant string) {
+func judgeAuthorizationURI(v *check.Verdict, b transport.Challenge, diag Diagnostics, tenant string) {
 	const wanted = "wanted https://login.windows.net/common/oauth2/authorize"
 	raw := b.Param("authorization_uri")
 	if raw == "" {
@@ -283,7 +284,7 @@ const issuerApp = "00000001-0000-0000-c000-000000000000@"
 // judgeTenant compares the tenants of the trusted issuers with the configured
 // one. The issuers may be absent while all is well (they do not come from the
 // AzureAD AuthServer), so absence judges nothing.
-func judgeTenant(v *check.Verdict, b Challenge, tenant string) {
+func judgeTenant(v *check.Verdict, b transport.Challenge, tenant string) {
 	var trusted []string
 	for issuer := range strings.SplitSeq(b.Param("trusted_issuers"), ",") {
 		issuer = strings.ToLower(strings.TrimSpace(issuer))
@@ -304,7 +305,7 @@ func judgeTenant(v *check.Verdict, b Challenge, tenant string) {
 }
 
 // judgeTokenError judges an error in a challenge that is otherwise good.
-func judgeTokenError(v *check.Verdict, b Challenge, diag Diagnostics) {
+func judgeTokenError(v *check.Verdict, b transport.Challenge, diag Diagnostics) {
 	e := b.Param("error")
 	if e == "" && diag.Number == 0 {
 		v.Clear(tokenError)

@@ -75,7 +75,7 @@ const maxPage = 64 << 10
 
 // fingerprint returns the device whose marks the answer (with the challenges cs)
 // bears; the zero device when there is none.
-func fingerprint(a *Answer, cs []Challenge) device {
+func fingerprint(a *Answer, cs []transport.Challenge) device {
 	page := bytes.ToLower(a.Body[:min(len(a.Body), maxPage)])
 	location := strings.ToLower(a.Header.Get("Location"))
 	cookies := cookieNames(a.Header)
@@ -163,7 +163,7 @@ func (d device) behind() string {
 // exchangeAnswered reports whether the answer surely comes from Exchange itself:
 // what it bears is not added by devices (domain notes, section 4). Proxies
 // strip headers, so a Bearer challenge in Exchange's name alone is enough.
-func exchangeAnswered(a *Answer, cs []Challenge) bool {
+func exchangeAnswered(a *Answer, cs []transport.Challenge) bool {
 	h := a.Header
 	return h.Get("X-Feserver") != "" || h.Get("X-Owa-Version") != "" ||
 		h.Get("Request-Id") != "" && h.Get("X-Ms-Diagnostics") != "" ||

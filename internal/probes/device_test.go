@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/hmad/hmad/internal/transport"
 )
 
 func TestFingerprint(t *testing.T) {
@@ -41,7 +43,7 @@ func TestFingerprint(t *testing.T) {
 		"SonicWall":                          {answered(403).withBody(`<div id="nsa_banner">`), "SonicWall", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cs, _ := ParseChallenges(tc.answer.Header.Values("WWW-Authenticate"))
+			cs, _ := transport.ParseChallenges(tc.answer.Header.Values("WWW-Authenticate"))
 			d := fingerprint(tc.answer, cs)
 			assert.Equal(t, tc.want, d.name)
 			assert.Equal(t, tc.signIn, d.signIn)
@@ -65,7 +67,7 @@ func TestExchangeAnswered(t *testing.T) {
 		"a Bearer before something wrong": {answered(401, "WWW-Authenticate", "Bearer "+cid+", ="), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cs, _ := ParseChallenges(tc.answer.Header.Values("WWW-Authenticate"))
+			cs, _ := transport.ParseChallenges(tc.answer.Header.Values("WWW-Authenticate"))
 			assert.Equal(t, tc.want, exchangeAnswered(tc.answer, cs))
 		})
 	}

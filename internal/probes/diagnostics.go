@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/hmad/hmad/internal/transport"
 )
 
 const maxDiagnosticsLength = 8 << 10
@@ -68,8 +70,8 @@ func diagnosticsPart(in string) (name, value, rest string, err error) {
 		value, rest, _ = strings.Cut(in, ";")
 		value = strings.Trim(value, " \t")
 	}
-	if err == nil && hasControl(value) {
-		err = errControl
+	if err == nil && transport.HasControl(value) {
+		err = transport.ErrControl
 	}
 	return name, value, rest, err
 }
@@ -84,11 +86,7 @@ func untilClosingQuote(in string) (value, rest string, err error) {
 			return in[:i], strings.TrimPrefix(rest, ";"), nil
 		}
 	}
-	return "", "", errUnterminated
-}
-
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+	return "", "", transport.ErrUnterminated
 }
 
 // diagnosticsOf returns the answer's diagnostics as far as they can be read: the

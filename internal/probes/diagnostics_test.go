@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/transport"
 )
 
 const offloadedDiagnostics = `2000003;reason="The hostname component of the audience claim value is invalid. Expected 'https://mail.contoso.com'. Actual 'http://mail.contoso.com'.";error_category="invalid_resource"`
@@ -46,8 +48,8 @@ func TestParseDiagnosticsRefuses(t *testing.T) {
 		"no number":           {`reason="x"`, errDiagnosticsNumber, 0},
 		"a negative number":   {`-1;reason="x"`, errDiagnosticsNumber, 0},
 		"too large a number":  {`99999999999`, errDiagnosticsNumber, 0},
-		"an open quote":       {`2000001;reason="x;error_category=y`, errUnterminated, 2000001},
-		"a control character": {"2000001;reason=\"x\x1by\"", errControl, 2000001},
+		"an open quote":       {`2000001;reason="x;error_category=y`, transport.ErrUnterminated, 2000001},
+		"a control character": {"2000001;reason=\"x\x1by\"", transport.ErrControl, 2000001},
 		"a huge field":        {"1;" + strings.Repeat("x", maxDiagnosticsLength), errDiagnosticsLong, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +74,7 @@ func FuzzParseDiagnostics(f *testing.F) {
 		got, err := ParseDiagnostics(in)
 		require.GreaterOrEqual(t, got.Number, 0)
 		require.LessOrEqual(t, len(got.Reason)+len(got.Category), len(in))
-		require.False(t, hasControl(got.Reason+got.Category))
+		require.False(t, transport.HasControl(got.Reason+got.Category))
 		if err != nil {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 const (
@@ -72,7 +73,7 @@ var recordedShapes = []shape{
 func TestRecordedShapes(t *testing.T) {
 	for _, s := range recordedShapes {
 		t.Run(s.name, func(t *testing.T) {
-			cs, err := ParseChallenges(s.challenges)
+			cs, err := transport.ParseChallenges(s.challenges)
 			require.NoError(t, err)
 			var parsed []string
 			for _, c := range cs {
@@ -96,7 +97,7 @@ func TestRecordedShapes(t *testing.T) {
 
 // A value holds commas and a URL without being cut there.
 func TestRecordedValuesAreWhole(t *testing.T) {
-	cs, err := ParseChallenges([]string{healthyBearer})
+	cs, err := transport.ParseChallenges([]string{healthyBearer})
 	require.NoError(t, err)
 	assert.Equal(t, "00000001-0000-0000-c000-000000000000@"+testTenant+",00000004-0000-0ff1-ce00-000000000000@contoso.com", cs[0].Param("trusted_issuers"))
 	assert.Equal(t, "https://login.windows.net/common/oauth2/authorize", cs[0].Param("authorization_uri"))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hmad/hmad/internal/check"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // What a host may send before an answer counts as invalid.
@@ -35,8 +36,8 @@ type Answer struct {
 }
 
 // challenges returns the answer's challenges, as ParseChallenges does.
-func (a *Answer) challenges() ([]Challenge, error) {
-	return ParseChallenges(a.Header["Www-Authenticate"])
+func (a *Answer) challenges() ([]transport.Challenge, error) {
+	return transport.ParseChallenges(a.Header["Www-Authenticate"])
 }
 
 // Phases are the parts of one request's time; a phase that did not happen is 0.

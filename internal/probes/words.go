@@ -9,6 +9,7 @@ import (
 
 	"github.com/hmad/hmad/internal/check"
 	"github.com/hmad/hmad/internal/config"
+	"github.com/hmad/hmad/internal/transport"
 )
 
 // statusWords are statuses whose meaning the registry of HTTP does not give: 449
@@ -144,7 +145,7 @@ func otherCloud(host string) string {
 
 // policyWords words the claims challenge of continuous access evaluation
 // (Microsoft's page «Claims challenges, claims requests, and client capabilities»).
-func policyWords(b Challenge) string {
+func policyWords(b transport.Challenge) string {
 	if !strings.EqualFold(b.Param("error"), "insufficient_claims") && b.Param("claims") == "" {
 		return ""
 	}

@@ -1,4 +1,4 @@
-package probes
+package transport
 
 import (
 	"errors"
@@ -80,11 +80,11 @@ func ParseChallenges(fields []string) ([]Challenge, error) {
 		if all, err = s.challenges(all); err == nil {
 			continue
 		}
-		if hasControl(f[s.at:]) {
-			err = errControl
+		if HasControl(f[s.at:]) {
+			err = ErrControl
 		}
 		err = fmt.Errorf("challenge field %d, byte %d: %w", i+1, s.at+1, err)
-		if !isSyntax(err) {
+		if !IsSyntax(err) {
 			return all, err
 		}
 		if len(all) > first {
@@ -102,7 +102,8 @@ type syntaxError string
 
 func (e syntaxError) Error() string { return string(e) }
 
-func isSyntax(err error) bool {
+// IsSyntax reports whether an error of ParseChallenges ended its field alone.
+func IsSyntax(err error) bool {
 	var e syntaxError
 	return errors.As(err, &e)
 }
@@ -111,16 +112,20 @@ var (
 	errTooLong           = fmt.Errorf("challenges longer than %d bytes", maxChallengeLength)
 	errTooManyChallenges = fmt.Errorf("more than %d challenges", maxChallenges)
 	errTooManyParams     = fmt.Errorf("more than %d parameters", maxParams)
-	errControl           = errors.New("control character")
 )
 
+// ErrControl is the error of a header's value with a control character.
+var ErrControl = errors.New("control character")
+
+// ErrUnterminated is the error of a quoted string without its end.
+const ErrUnterminated = syntaxError("unterminated quoted string")
+
 const (
-	errNoToken      = syntaxError("a name is expected")
-	errNoScheme     = syntaxError("a parameter without a scheme")
-	errMixed        = syntaxError("a parameter after a token68")
-	errNoComma      = syntaxError("a comma is expected")
-	errNoValue      = syntaxError("a value is expected")
-	errUnterminated = syntaxError("unterminated quoted string")
+	errNoToken  = syntaxError("a name is expected")
+	errNoScheme = syntaxError("a parameter without a scheme")
+	errMixed    = syntaxError("a parameter after a token68")
+	errNoComma  = syntaxError("a comma is expected")
+	errNoValue  = syntaxError("a value is expected")
 )
 
 // scanner reads one field.
@@ -209,7 +214,7 @@ func (s *scanner) quoted() (string, error) {
 			}
 			return value, nil
 		case c < ' ' && c != '\t' || c == 0x7f:
-			return "", errControl
+			return "", ErrControl
 		case c == '\\':
 			escaped = true
 			// The next byte is read as it is, unless it is a control character.
@@ -218,7 +223,7 @@ func (s *scanner) quoted() (string, error) {
 			}
 		}
 	}
-	return "", errUnterminated
+	return "", ErrUnterminated
 }
 
 func unescape(v string) string {
@@ -297,4 +302,9 @@ func isToken68(c byte) bool {
 
 func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// HasControl reports whether a header's value holds a control character.
+func HasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
