@@ -20,7 +20,8 @@ var (
 		},
 		Summary: "The firewall's list lacks addresses from which Microsoft may reach Exchange: requests from there are dropped, so that accounts cannot be " +
 			"added or mail arrives late, for some users or at some times.",
-		Fix: "Add the ranges that `hmad check allow_list` lists to the firewall's rule for Exchange, TCP 443, export the list again and put it where `allow_list.file` is."}
+		Fix: "Add the ranges that `hmad check allow_list` lists to the firewall's rule for Exchange, TCP 443, export the list again and " +
+			"put it where `allow_list.file` is."}
 	allowListChangeDue = &check.Reason{Name: "change_due", Severity: check.Warning,
 		Runbook: &check.Runbook{
 			Causes: []string{

@@ -112,7 +112,8 @@ func (s Site) runbook(entry, document string) string {
 func (s Site) annotate(a map[string]string, entry string) {
 	a["runbook_url"] = s.runbook(entry, a["runbook_url"])
 	if s.Dashboards != "" {
-		a["dashboard_url"] = s.Dashboards + `/d/{{ if eq $labels.target "` + itself + `" }}hmad-itself{{ else }}hmad-overview?var-target={{ $labels.target | urlquery }}{{ end }}`
+		a["dashboard_url"] = s.Dashboards + `/d/{{ if eq $labels.target "` + itself + `" }}hmad-itself` +
+			`{{ else }}hmad-overview?var-target={{ $labels.target | urlquery }}{{ end }}`
 	}
 }
 

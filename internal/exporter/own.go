@@ -39,8 +39,8 @@ var (
 
 // Own lists the families that the exporter adds to those of
 // client_golang's Go, process and promhttp collectors.
-var Own = []*check.Metric{BuildInfo, TargetInfo, WebInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged, StateLastWrite, StateWriteErrors,
-	SeriesDropped, MeterRejected}
+var Own = []*check.Metric{BuildInfo, TargetInfo, WebInfo, ReloadSuccessful, ReloadTime, StateHealthy, StateSetAside, StateDamaged,
+	StateLastWrite, StateWriteErrors, SeriesDropped, MeterRejected}
 
 // buildLabels returns the label values of BuildInfo. Where the linker was told no
 // revision, it is the one that Go found in the repository.

@@ -135,8 +135,8 @@ var (
 	reportInvalid = &check.Reason{Name: "report_invalid", Severity: check.Warning,
 		Runbook: reportInvalidRunbook,
 		Summary: "A report from an Exchange server cannot be read, so some checks lack data. Phones are not affected.",
-		Fix: "See the error with `hmad check onprem_report`. " + seeCollector + ", install the collector of this version of hmad, and check that it writes the file " +
-			"completely (under a new name, then a rename)."}
+		Fix: "See the error with `hmad check onprem_report`. " + seeCollector + ", install the collector of this version of hmad, and " +
+			"check that it writes the file completely (under a new name, then a rename)."}
 	reportMissing = &check.Reason{Name: "report_missing", Severity: check.Warning,
 		Runbook: reportMissingRunbook,
 		Summary: "A host that should send reports does not, so some checks lack data. Phones are not affected.",

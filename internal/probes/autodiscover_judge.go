@@ -23,7 +23,8 @@ var (
 	autodiscoverPreauthDevice = &check.Reason{Name: "preauth_device", Severity: check.Critical,
 		Runbook: autodiscoverPreauthDeviceRunbook,
 		Summary: "A device in front of Exchange requires a sign-in or answers itself. Microsoft's cloud cannot get past it, so accounts cannot be added.",
-		Fix: "Publish /autodiscover/ without pre-authentication (pass-through) on the device that answers: `hmad check autodiscover` shows it. Pre-authentication in front " +
+		Fix: "Publish /autodiscover/ without pre-authentication (pass-through) on the device that answers: `hmad check autodiscover` " +
+			"shows it. Pre-authentication in front " +
 			"of AutoDiscover is not supported."}
 	authenticationRequired = &check.Reason{Name: "authentication_required", Severity: check.Critical,
 		Runbook: authenticationRequiredRunbook,
@@ -59,7 +60,8 @@ var (
 		Runbook: autodiscoverUnexpectedStatusRunbook,
 		Summary: "AutoDiscover returns an answer that phones cannot use.",
 		Fix: "Check what the load balancer publishes at /autodiscover/autodiscover.json (Exchange 2016 CU3 or later serves it), and repeat the " +
-			"request with the curl command of `hmad check autodiscover`. If a redirect to a host of your own is intended, add that host to `autodiscover.redirect_hosts`."}
+			"request with the curl command of `hmad check autodiscover`. If a redirect to a host of your own is intended, " +
+			"add that host to `autodiscover.redirect_hosts`."}
 	probeMailboxUnknown = &check.Reason{Name: "probe_mailbox_unknown", Severity: check.Warning, Mailbox: true,
 		Runbook: probeMailboxUnknownRunbook,
 		Summary: "Exchange does not know the probe mailbox, so its answer says nothing about other mailboxes.",

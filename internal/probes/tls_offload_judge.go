@@ -25,7 +25,8 @@ var (
 		Runbook: hostRewrittenRunbook,
 		Summary: "Exchange receives a host name other than the one that clients request, so it refuses tokens issued for the published name: new " +
 			"mail does not reach phones.",
-		Fix: "Configure the load balancer or reverse proxy to pass on the Host header unchanged. The name after «Actual» in x-ms-diagnostics (`hmad check tls_offload`) is the " +
+		Fix: "Configure the load balancer or reverse proxy to pass on the Host header unchanged. The name after " +
+			"«Actual» in x-ms-diagnostics (`hmad check tls_offload`) is the " +
 			"one that Exchange receives."}
 	forgedTokenAccepted = &check.Reason{Name: "forged_token_accepted", Severity: check.Critical,
 		Runbook: forgedTokenAcceptedRunbook,
