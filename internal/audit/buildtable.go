@@ -20,15 +20,15 @@ import (
 // build below is in it.
 func buildTableDate() time.Time { return time.Date(2026, time.September, 8, 0, 0, 0, 0, time.UTC) }
 
-// tableDate returns the day up to which the table counts as complete for the
-// target of a probe mailbox, as seen at now. Domains under .test are nobody's
+// tableDate returns the day up to which a table of that day counts as complete for
+// the target of a probe mailbox, as seen at now. Domains under .test are nobody's
 // (RFC 6761, section 6.2): a mailbox there is a lab's, whose servers get no
 // updates, and for a lab the table is complete on any day.
-func tableDate(mailbox string, now time.Time) time.Time {
+func tableDate(day time.Time, mailbox string, now time.Time) time.Time {
 	if strings.HasSuffix(strings.ToLower(mailbox), ".test") {
 		return now
 	}
-	return buildTableDate()
+	return day
 }
 
 // product is one line of Exchange.

@@ -13,13 +13,13 @@ import (
 var Configuration = &check.Def{
 	Name: "configuration",
 	Doc: "Does the Exchange organisation still meet the requirements of Microsoft's guide? Once an hour the check goes through them " +
-		"(device access rules, request limits, builds, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
+		"(device access rules, request limits, builds, security updates and support, the kind of hybrid, virtual directories, the server's auth certificate, the tenant's cloud) " +
 		"and compares the on-premises reports with each requirement. Each requirement has its own reason. If you deviate on purpose, accept the " +
 		"reason with a waiver. A report that is older than three of its intervals or than two hours is not used.",
 	Needs:   config.ReportNeeds,
 	Every:   "7 * * * *",
 	Timeout: 45 * time.Second,
-	Metrics: []*check.Metric{BuildTableTime, AuthCertificateNotAfter},
+	Metrics: []*check.Metric{BuildTableTime, SecurityUpdatesTime, AuthCertificateNotAfter},
 	Reasons: reasonsOf(requirements),
 	Facts:   []*check.Fact{exchangeBuild, accessLevel, authCertificate},
 	Steps:   []int{1, 2, 7},
@@ -55,13 +55,15 @@ func (c *configuration) run(ctx context.Context, v *check.Verdict) {
 	judgeAll(v, requirements, e)
 	v.Samples(samplesOfCertificate(e)...)
 	v.Sample(BuildTableTime, float64(e.tableDate.Unix()))
+	v.Sample(SecurityUpdatesTime, float64(e.updatesDate.Unix()))
 	e.facts(v)
 }
 
 // look gathers the estate. What cannot be read is part of it.
 func (c *configuration) look(ctx context.Context) estate {
 	now := c.env.Now()
-	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL.String(), tableDate: tableDate(c.target.Mailbox, now)}
+	e := estate{now: now, tenant: c.target.Tenant, activesync: c.target.ActiveSync.URL.String(),
+		tableDate: tableDate(buildTableDate(), c.target.Mailbox, now), updatesDate: tableDate(updatesDate(), c.target.Mailbox, now)}
 	arrived, err := c.reports()
 	e.Evidence = report.EvidenceOf(arrived, e.now, c.target.OnPrem.Report.Hosts...)
 	e.Failed = err

@@ -12,10 +12,11 @@ import (
 
 // estate is all that a run knows, for the requirements to judge.
 type estate struct {
-	now        time.Time
-	tenant     string    // the Entra tenant's id
-	activesync string    // the configured ActiveSync URL; may be empty
-	tableDate  time.Time // up to which the table of builds is complete
+	now         time.Time
+	tenant      string    // the Entra tenant's id
+	activesync  string    // the configured ActiveSync URL; may be empty
+	tableDate   time.Time // up to which the table of builds is complete
+	updatesDate time.Time // and that of security updates
 
 	report.Evidence // of the on-premises reports
 

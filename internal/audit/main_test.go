@@ -99,7 +99,7 @@ func healthy(t *testing.T, edits ...edit) map[string][]byte {
 // estateOf returns the estate of the healthy reports, edited.
 func estateOf(t *testing.T, edits ...edit) estate {
 	t.Helper()
-	e := estate{now: now, tenant: tenant, activesync: "https://mail.contoso.com/Microsoft-Server-ActiveSync", tableDate: buildTableDate(), cloud: cloud{Instance: worldwide}}
+	e := estate{now: now, tenant: tenant, activesync: "https://mail.contoso.com/Microsoft-Server-ActiveSync", tableDate: buildTableDate(), updatesDate: now, cloud: cloud{Instance: worldwide}}
 	var arrived []report.Arrived
 	for name, text := range healthy(t, edits...) {
 		r, err := report.Decode(text)

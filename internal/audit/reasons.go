@@ -85,6 +85,17 @@ var (
 			"support, and cannot connect.",
 		Fix: "Move the remaining mailboxes from the servers concerned and uninstall Exchange there: `Get-ExchangeServer | Format-List " +
 			"Name,AdminDisplayVersion`. If a server no longer exists, remove its object."}
+	exchangeUnsupported = &check.Reason{Name: "exchange_unsupported", Severity: check.Warning,
+		Runbook: exchangeUnsupportedRunbook,
+		Summary: "A server runs a version of Exchange that Microsoft no longer supports: it gets no security updates, and Exchange Online blocks mail from " +
+			"old builds. Phones are not affected until then.",
+		Fix: "Move to Exchange Server SE. The contract for extended updates of 2016 and 2019, which hmad cannot see, ended in October 2026. If the move " +
+			"is planned, accept this reason with a waiver."}
+	securityUpdateOld = &check.Reason{Name: "security_update_old", Severity: check.Warning,
+		Runbook: securityUpdateOldRunbook,
+		Summary: "A server lacks the newest security update that hmad knows of. Phones are not affected.",
+		Fix: "Install the newest security update on the servers concerned, and run Microsoft's HealthChecker.ps1. The exact build: `Get-Command " +
+			"Exsetup.exe | ForEach-Object { $_.FileVersionInfo.FileVersion }`."}
 	virtualDirectoryMismatch = &check.Reason{Name: "virtual_directory_mismatch", Severity: check.Warning,
 		Runbook: virtualDirectoryMismatchRunbook,
 		Summary: "The ActiveSync URLs that AutoDiscover returns differ between servers of a site, or from the configured one: phones may be sent " +

@@ -42,6 +42,14 @@ var requirements = []requirement{
 		name: "no Exchange 2010 or earlier", reason: legacyExchangePresent, reads: []string{report.SectionServers},
 		wanted: "no server of version 14 or earlier",
 		show:   showServers, judge: judgeLegacy,
+	}, {
+		name: "support by Microsoft", reason: exchangeUnsupported, reads: []string{report.SectionServers},
+		wanted: "a product in support: Exchange Server SE",
+		show:   showServers, judge: judgeSupport,
+	}, {
+		name: "security updates", reason: securityUpdateOld, reads: []string{report.SectionLocalServer},
+		wanted: "the newest security update of the server's cumulative update",
+		show:   "Get-Command Exsetup.exe | ForEach-Object { $_.FileVersionInfo.FileVersion }", judge: judgeUpdates, ofServers: true,
 	}, { // 21
 		name: "hybrid configuration", reason: hybridConfigurationMissing, reads: []string{report.SectionHybrid},
 		wanted: "a full hybrid in the classic topology",

@@ -122,6 +122,28 @@ var (
 		Source: "Microsoft's build numbers and the rule for hybrids (documented). The date of hmad's table stands in the finding of " +
 			"build_table_old.",
 	}
+	exchangeUnsupportedRunbook = &check.Runbook{
+		Causes: []string{
+			"The move to Exchange Server SE is not done yet.",
+			"A server that only manages recipients was left behind.",
+		},
+		Verify: "`Get-ExchangeServer | Format-Table Name,AdminDisplayVersion`: 15.0, 15.1, and 15.2 below build 2562 are out of support.",
+		Owners: []check.Owner{check.OwnerExchange},
+		Mended: "Every server is at 15.2, build 2562 or later.",
+		Source: "Microsoft's lifecycle pages: support of 2016 and 2019 ended on 14 October 2025 (documented). The end of extended updates in October 2026: " +
+			"Microsoft's announcement in translation.",
+	}
+	securityUpdateOldRunbook = &check.Runbook{
+		Causes: []string{
+			"The update waits for a maintenance window.",
+			"The update failed on one server, and nobody looked at it afterwards.",
+		},
+		Verify: "`Get-Command Exsetup.exe | ForEach-Object { $_.FileVersionInfo.FileVersion }` on each server, against Microsoft's page «Exchange Server build " +
+			"numbers and release dates».",
+		Owners: []check.Owner{check.OwnerExchange},
+		Mended: "The collector's next report has the new build.",
+		Source: "The builds of microsoft/CSS-Exchange (documented), complete up to the date in hmad_security_update_table_timestamp_seconds.",
+	}
 	legacyExchangePresentRunbook = &check.Runbook{
 		Causes: []string{
 			"The last mailboxes or public folders of the old version were never moved.",

@@ -24,7 +24,7 @@ func versionsOf(versions ...string) []edit {
 
 func TestExchangeTooOld(t *testing.T) {
 	run(t, "exchange_too_old", []judged{
-		{"SE, by what the servers say themselves", nil, isMet, "EX01 15.2.2562.49 (SE RTM), EX02 15.2.2562.49 (SE RTM)"},
+		{"SE, by what the servers say themselves", nil, isMet, "EX01 15.2.2562.53 (SE RTM), EX02 15.2.2562.53 (SE RTM)"},
 		{"SE, by the directory", versionsOf("Version 15.2 (Build 2562.17)"), isMet, "15.2.2562.17 (SE RTM)"},
 		{"the current CU of 2019", versionsOf("Version 15.2 (Build 1748.10)"), isMet, "(2019 CU15 out of support since 2025-10-14)"},
 		{"the one before", versionsOf("Version 15.2 (Build 1544.4)"), isMet, "CU14"},
@@ -104,7 +104,7 @@ func TestTheTableOfALabDoesNotGrowOld(t *testing.T) {
 		t.Run(mailbox, func(t *testing.T) {
 			e := estateOf(t)
 			e.now = time.Date(2028, time.January, 1, 0, 0, 0, 0, time.UTC)
-			e.tableDate = tableDate(mailbox, e.now)
+			e.tableDate = tableDate(buildTableDate(), mailbox, e.now)
 			a := requirementOf(t, "build_table_old").judge(e)
 			assert.Equal(t, old, a.state == isUnmet, a.seen)
 		})

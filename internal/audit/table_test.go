@@ -48,7 +48,7 @@ func TestReasonsAreThoseOfTheTable(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"outlook_service_blocked", "outlook_service_not_allowed", "basic_outlook_allowed", "oauth_profile_disabled",
-		"request_length_too_small", "exchange_too_old", "legacy_exchange_present", "hybrid_configuration_missing", "hybrid_agent_in_use",
+		"request_length_too_small", "exchange_too_old", "legacy_exchange_present", "exchange_unsupported", "security_update_old", "hybrid_configuration_missing", "hybrid_agent_in_use",
 		"virtual_directory_mismatch", "oauth_missing_on_virtual_directory", "tls_offloading_configured", "client_certificate_required",
 		"auth_certificate_expiring", "auth_certificate_missing", "dedicated_app_missing", "build_table_old", "cloud_unsupported",
 	}, names)

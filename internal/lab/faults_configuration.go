@@ -38,6 +38,8 @@ func configurationFaults() []fault {
 			func(r *report) {
 				r.set("exchangeServers", append(r.rows("exchangeServers"), serverRow("EX00", "Version 14.3 (Build 513.0)"))...)
 			}),
+		all("exchange_unsupported", "EX02 still runs Exchange 2019 CU15.", build("Version 15.2 (Build 1748.10)", "15.02.1748.053")),
+		all("security_update_old", "EX02 lacks the newest security update.", build("Version 15.2 (Build 2562.17)", "15.02.2562.049")),
 		all("hybrid_configuration_missing", "The Hybrid Configuration Wizard never ran.", func(r *report) { r.set("hybridConfiguration") }),
 		all("hybrid_agent_in_use", "The hybrid is published through the Hybrid Agent.",
 			func(r *report) {

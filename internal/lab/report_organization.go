@@ -5,7 +5,7 @@ import "strings"
 // The builds that the servers report: those of owaVersion.
 const (
 	displayVersion = "Version 15.2 (Build 2562.17)"
-	fileVersion    = "15.02.2562.037"
+	fileVersion    = "15.02.2562.053"
 )
 
 const installPath = `C:\Program Files\Microsoft\Exchange Server\V15\`

@@ -7,7 +7,7 @@ using System.Collections.ObjectModel;
 using System.IO;
 using System.Threading;
 
-[assembly: System.Reflection.AssemblyFileVersion("15.02.2562.017")]
+[assembly: System.Reflection.AssemblyFileVersion("15.02.2562.053")]
 
 public enum AuthServerType { Unknown, MicrosoftACS, Facebook, LinkedIn, AzureAD, ADFS }
 public enum CopyStatus { Unknown, Initializing, Mounted, Healthy, ServiceDown }
