@@ -75,8 +75,11 @@ func TestEverySecretHasItsCredential(t *testing.T) {
 	walk = func(r reflect.Type, path string) {
 		for i := range r.NumField() {
 			field := r.Field(i)
-			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-			if field.Type.Kind() == reflect.Struct {
+			name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			switch {
+			case options == "inline":
+				walk(field.Type, path)
+			case field.Type.Kind() == reflect.Struct:
 				walk(field.Type, path+name+".")
 			}
 			if secret.MatchString(name) {
