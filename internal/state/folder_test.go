@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,6 +27,19 @@ func TestFolderReplacesFilesWhole(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{dir}, left, "nothing lies beside the folder")
 	assert.FileExists(t, filepath.Join(dir, "ex02.json"))
+}
+
+// What processes left half written that were killed does not add up.
+func TestFolderForgetsWhatIsHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	old, young := filepath.Join(dir, ".incoming-1"), filepath.Join(dir, ".incoming-2")
+	for _, name := range []string{old, young} {
+		require.NoError(t, os.WriteFile(name, []byte("half"), 0o600))
+	}
+	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)))
+	require.NoError(t, state.Folder(filepath.Join(dir, "contoso")).Make())
+	assert.NoFileExists(t, old)
+	assert.FileExists(t, young, "another target's may be under way")
 }
 
 func TestFolderThatCannotBeWritten(t *testing.T) {
