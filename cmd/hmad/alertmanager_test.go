@@ -240,3 +240,21 @@ func TestPatchNight(t *testing.T) {
 	_, err = exec.CommandContext(t.Context(), "../../deploy/alertmanager/patch-night.sh").Output()
 	assert.ErrorContains(t, err, "exit status 2")
 }
+
+// The script for one's own pager reaches whom criticals page, named as a test,
+// through the routes that ship, and is mended by itself.
+func TestPage(t *testing.T) {
+	box := newInbox(t)
+	am := startAlertmanager(t, 1.0/600, box)
+	cmd := exec.CommandContext(t.Context(), "../../deploy/alertmanager/test-page.sh")
+	cmd.Env = append(cmd.Environ(), "ALERTMANAGER_URL=http://"+am)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, box.await(t.Context(), "TEST", time.Time{}, "firing"))
+	told := box.of("TEST", time.Time{})
+	require.NotEmpty(t, told)
+	assert.Equal(t, "pager", told[0].Receiver)
+	all := statuses(t, am)
+	require.Len(t, all, 1)
+	assert.Equal(t, alert{"alertname": "HmadTest", "severity": "critical", "target": "TEST", "check": "hmad", "reason": "test"}, all[0].Labels)
+}

@@ -68,7 +68,7 @@ type vocabulary struct {
 
 func declared(t *testing.T) vocabulary {
 	t.Helper()
-	v := vocabulary{words: map[string]bool{}, above: map[string]bool{}, paths: map[string]bool{}, alerts: map[string]bool{}}
+	v := vocabulary{words: map[string]bool{}, above: map[string]bool{}, paths: map[string]bool{}, alerts: map[string]bool{"HmadTest": true}} // what tries the pager is no rule
 	for _, d := range catalog.Defs() {
 		v.checks = append(v.checks, d.Name)
 		v.above[d.Name] = true

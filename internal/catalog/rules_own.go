@@ -49,18 +49,8 @@ func (s scale) ownAlerts() []rule {
 
 func (s scale) own() []own {
 	critical, warning := string(check.Critical), string(check.Warning)
-	return []own{
-		// Nobody would know if phones lost mail: that is why it pages.
-		{"HmadDown", "up{job=\"hmad\"} == 0\nor\nabsent(up{job=\"hmad\"})", downAfter, 5 * time.Minute, critical,
-			[3]string{itself, itself, "down"},
-			"Prometheus cannot scrape hmad, or has no target for it: nobody watches mobile mail.",
-			"No metrics from hmad{{ with $labels.instance }} at {{ . }}{{ end }} for ten minutes.",
-			"On its host: `systemctl status hmad`, `journalctl -u hmad`; in Prometheus: the page Targets, job hmad (address, password, TLS)."},
-		{"HmadCheckLate", s.withVantage("(time() - "+s.last("hmad_check_next_run_timestamp_seconds")+")") + " > " + s.seconds(5*time.Minute), 5 * time.Minute, 5 * time.Minute, warning,
-			[3]string{"", "", "late"},
-			"A check does not run when it is due, so its last verdict is out of date.",
-			"Check {{ $labels.check }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} is overdue by {{ $value | humanizeDuration }}. Its last runs are " + s.page() + ".",
-			"Look for a run that does not end, and for hmad_check_missed_runs_total; `journalctl -u hmad`. Restarting hmad loses no results."},
+	return slices.Concat(s.watched(), []own{
+		s.late(),
 		// As long as verdicts are shown as current: three gaps, at least 15
 		// minutes. A check that never came to a verdict counts from the start.
 		{"HmadCheckUndecided", s.withVantage(fmt.Sprintf("(%s == 0\nunless\ntime() - %s <= clamp_min(3 * %s, %s))",
@@ -73,7 +63,7 @@ func (s scale) own() []own {
 				"The error is " + s.page() + ".",
 			"See the error on the status page, or, as root on hmad's host, by " + lookAgain +
 				". Usual causes: the network, a credential, a permission, or a report that hmad needs."},
-		{"HmadReloadFailed", s.last("hmad_config_last_reload_successful") + " == 0", 5 * time.Minute, 0, warning,
+		{"HmadReloadFailed", "max_over_time(hmad_config_last_reload_successful[" + s.of(5*time.Minute) + "]) == 0", 0, 0, warning,
 			[3]string{itself, itself, "reload_failed"},
 			"hmad refused its config file at the last reload and still uses the previous config.",
 			"hmad at {{ $labels.instance }} refuses its config file.",
@@ -92,14 +82,14 @@ func (s scale) own() []own {
 			"One of hmad's own credentials expires within 30 days. After that, the checks that need it cannot reach a verdict."),
 		s.credential("HmadCredentialExpiringSoon", "< "+days(3), critical, "credential_expiring_soon",
 			"One of hmad's own credentials expires within 3 days, or has expired. After that, the checks that need it cannot reach a verdict."),
-	}
+	}, s.kept())
 }
 
 // credential is an alert on the time that is left. Several checks may hold one
 // credential: one alert for all of them.
 func (s scale) credential(name, left, severity, reason, summary string) own {
 	return own{name, s.withVantage("(min by (job, instance, target, credential) ("+s.last("hmad_credential_not_after_timestamp_seconds")+") - time())") + "\n" + left,
-		5 * time.Minute, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
+		0, 15 * time.Minute, severity, [3]string{"", itself, reason}, summary,
 		"Credential {{ $labels.credential }} of target {{ $labels.target }} on hmad at {{ $labels.instance }} " +
 			`{{ if lt $value 0.0 }}ended {{ reReplaceAll "^-" "" (humanizeDuration $value) }} ago{{ else }}ends in {{ $value | humanizeDuration }}{{ end }}.`,
 		"For report_listener: replace the certificate and key named in `onprem.report`. " +

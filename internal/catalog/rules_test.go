@@ -114,7 +114,7 @@ func TestEveryAlertHasUnitTests(t *testing.T) {
 	for _, r := range rulesOf(t, 1) {
 		if r.Alert != "" {
 			assert.GreaterOrEqual(t, seen[r.Alert].firing, 1, r.Alert)
-			assert.GreaterOrEqual(t, seen[r.Alert].silent, 1, r.Alert)
+			assert.True(t, seen[r.Alert].silent > 0 || r.Alert == "HmadWatchdog", "%s: it is never silent", r.Alert)
 		}
 		delete(seen, r.Alert)
 	}
