@@ -72,6 +72,8 @@ $limit = [Math]::Min(60 * $IntervalMinutes, $RunSeconds)
 # Of the run's time a third, at most two minutes, is left to this server's own
 # sections and to the delivery.
 $reserve = [Math]::Min(120, $limit / 3)
+# The User-Agent of Microsoft's AutoDetect.
+$autoDetect = 'OutlookMobileCloudService-Autodetect'
 $utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
 $sections = [ordered]@{}
 # What a section's block puts here stands beside the section's data.
@@ -708,7 +710,7 @@ function Read-Column($Stream) {
 # anew: a line without a time is the rest of a field that has a line break.
 function New-LineForm([string[]] $Columns) {
     $field = '(?>"(?:[^"]|"")*"|[^,"]*)'
-    $wanted = 'AuthenticationType', 'UserAgent', 'HttpStatus', 'UrlQuery'
+    $wanted = 'UrlStem', 'AuthenticationType', 'UserAgent', 'HttpStatus', 'Method', 'UrlQuery'
     $names = $Columns -contains 'UserAgent' -or $Columns -contains 'UrlQuery'
     if (-not $names -or $Columns -notcontains 'DateTime' -or $Columns -notcontains 'HttpStatus') {
         throw 'The log lacks DateTime, HttpStatus, or both UserAgent and UrlQuery'
@@ -727,9 +729,10 @@ function New-LineForm([string[]] $Columns) {
 
 # New-Count returns an empty count: requests by minute, status and whether HMA is in
 # use; all requests of Outlook mobile by authentication; the time of the newest
-# success.
+# success; AutoDetect's visits by method, document and status, and the newest one's
+# time.
 function New-Count {
-    [pscustomobject]@{ minutes = @{}; authentication = @{}; newest = ''; size = 0; begins = $null; hasAuthentication = $false }
+    [pscustomobject]@{ minutes = @{}; authentication = @{}; newest = ''; visits = @{}; last = ''; size = 0; begins = $null; hasAuthentication = $false }
 }
 
 # Measure-Line counts a line of the log in $Count: nothing of it is kept but the
@@ -752,10 +755,26 @@ function Measure-Line($Match, [string] $At, $Count) {
     if ($hma -and $code -ge 200 -and $code -le 299 -and [string]::CompareOrdinal($At, $Count.newest) -gt 0) { $Count.newest = $At }
 }
 
-# Measure-Log counts the lines of one log between two times, from its last bytes. In
-# the count, begins is the time of the first line where what is before it was not
+# Measure-Visit counts a visit of AutoDetect's to AutoDiscover in $Count: nothing of it
+# is kept but the method, the document and the status.
+function Measure-Visit($Match, [string] $At, $Count) {
+    if ($Match.Groups['UserAgent'].Value.IndexOf($autoDetect, [System.StringComparison]::OrdinalIgnoreCase) -lt 0) { return }
+    $code = 0
+    if (-not [int]::TryParse($Match.Groups['HttpStatus'].Value, [ref] $code) -or $code -lt 100 -or $code -gt 599) { return }
+    $method = 'other'
+    foreach ($known in 'GET', 'POST') { if ($Match.Groups['Method'].Value -eq $known) { $method = $known } }
+    $document = 'other'
+    foreach ($known in 'json', 'xml') { if ($Match.Groups['UrlStem'].Value -like "*/autodiscover.$known*") { $document = $known } }
+    $key = '{0} {1} {2}' -f $method, $document, $code
+    $Count.visits[$key] = 1 + $Count.visits[$key]
+    if ([string]::CompareOrdinal($At, $Count.last) -gt 0) { $Count.last = $At }
+}
+
+# Measure-Log counts the lines of one log between two times that have a word, from
+# its last bytes: AutoDetect's visits where that is its name, else ActiveSync's
+# requests. In the count, begins is the time of the first line where what is before it was not
 # read. It throws where the log cannot be read to its end.
-function Measure-Log([string] $Path, [long] $Limit, [string] $Since, [string] $Until) {
+function Measure-Log([string] $Path, [long] $Limit, [string] $Since, [string] $Until, [string] $Word) {
     $count = New-Count
     $stream = [System.IO.File]::Open($Path, [System.IO.FileMode]::Open, [System.IO.FileAccess]::Read, [System.IO.FileShare] 'ReadWrite, Delete')
     try {
@@ -771,12 +790,13 @@ function Measure-Log([string] $Path, [long] $Limit, [string] $Since, [string] $U
         for ($n = 1; $null -ne ($line = $reader.ReadLine()); $n++) {
             if ($n % 4096 -eq 0 -and (Get-SecondsLeft ($reserve / 2)) -lt 0) { throw "the run's time was over" }
             $seek = $start -gt 0 -and -not $count.begins
-            if (-not $seek -and $line.IndexOf('Outlook', [System.StringComparison]::OrdinalIgnoreCase) -lt 0) { continue }
+            if (-not $seek -and $line.IndexOf($Word, [System.StringComparison]::OrdinalIgnoreCase) -lt 0) { continue }
             $match = $form.Match($line)
             if (-not $match.Success) { continue }
             $at = $match.Groups['DateTime'].Value
             if ($seek) { $count.begins = ConvertTo-Moment $at }
-            if ([string]::CompareOrdinal($at, $Since) -ge 0 -and [string]::CompareOrdinal($at, $Until) -le 0) { Measure-Line $match $at $count }
+            if ([string]::CompareOrdinal($at, $Since) -lt 0 -or [string]::CompareOrdinal($at, $Until) -gt 0) { continue }
+            if ($Word -eq $autoDetect) { Measure-Visit $match $at $count } else { Measure-Line $match $at $count }
         }
         if ($start -gt 0 -and -not $count.begins) { $count.begins = [System.IO.File]::GetLastWriteTimeUtc($Path) }
     }
@@ -786,17 +806,17 @@ function Measure-Log([string] $Path, [long] $Limit, [string] $Since, [string] $U
     $count
 }
 
-# Measure-FrontEnd counts requests in slots of five minutes, from the end of the
-# newest log backwards. What Exchange has not written yet is left to the next
+# Measure-FrontEnd counts requests of a protocol whose lines have a word, from the end
+# of the newest log backwards. What Exchange has not written yet is left to the next
 # report. A log that cannot be read must not look like silence: while nothing newer
 # was read, the time that is counted ends where that log begins; otherwise it begins
 # where the log after it begins.
-function Measure-FrontEnd {
+function Measure-FrontEnd([string] $Protocol, [string] $Word) {
     $until = (Get-Date).ToUniversalTime().AddMinutes(-1)
     $since = $until.AddMinutes(-$LogMinutes)
     $form = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'"
     $invariant = [System.Globalization.CultureInfo]::InvariantCulture
-    $folder = Join-Installation 'Logging\HttpProxy\Eas'
+    $folder = Join-Installation "Logging\HttpProxy\$Protocol"
     $logs = @(Get-ChildItem -LiteralPath $folder -Filter '*.LOG' | Sort-Object -Property CreationTimeUtc, Name -Descending)
     if (-not $logs) { throw "No log in $folder" }
     # The newest is still open: the folder does not know when it was written to.
@@ -808,7 +828,7 @@ function Measure-FrontEnd {
         $left = 1MB * $LogMegabytes - $all.size
         try {
             if ($left -le 0) { throw 'the limit of -LogMegabytes was reached' }
-            $count = Measure-Log $log.FullName $left $since.ToString($form, $invariant) $until.ToString($form, $invariant)
+            $count = Measure-Log $log.FullName $left $since.ToString($form, $invariant) $until.ToString($form, $invariant) $Word
         }
         catch {
             $problem = "$($log.Name): $($_.Exception.Message)"
@@ -834,7 +854,9 @@ function Measure-FrontEnd {
 function Add-Count($All, $More) {
     foreach ($key in $More.minutes.Keys) { $All.minutes[$key] = $More.minutes[$key] + $All.minutes[$key] }
     foreach ($key in $More.authentication.Keys) { $All.authentication[$key] = $More.authentication[$key] + $All.authentication[$key] }
+    foreach ($key in $More.visits.Keys) { $All.visits[$key] = $More.visits[$key] + $All.visits[$key] }
     if ([string]::CompareOrdinal($More.newest, $All.newest) -gt 0) { $All.newest = $More.newest }
+    if ([string]::CompareOrdinal($More.last, $All.last) -gt 0) { $All.last = $More.last }
     $All.size += $More.size
     if ($More.hasAuthentication) { $All.hasAuthentication = $true }
 }
@@ -868,6 +890,14 @@ function Get-AuthenticationRow($Authentication) {
     foreach ($kind in $kinds.Keys | Sort-Object) { [pscustomobject]@{ type = $kind; count = $kinds[$kind] } }
 }
 
+# Get-VisitRow returns AutoDetect's visits, a row per method, document and status.
+function Get-VisitRow($Visits) {
+    foreach ($key in $Visits.Keys | Sort-Object) {
+        $method, $document, $code = $key.Split(' ')
+        [pscustomobject]@{ method = $method; document = $document; status = [int] $code; count = $Visits[$key] }
+    }
+}
+
 # Test-FrontEnd reports whether this server has a front end to count. Exchange 2013
 # may have none.
 function Test-FrontEnd {
@@ -876,7 +906,7 @@ function Test-FrontEnd {
 
 if (Test-FrontEnd) {
     Add-Section 'frontEndRequests' {
-        $seen = Measure-FrontEnd
+        $seen = Measure-FrontEnd 'Eas' 'Outlook'
         $newest = $null
         if ($seen.count.newest) { $newest = ConvertTo-Moment $seen.count.newest }
         $without = 0
@@ -892,6 +922,17 @@ if (Test-FrontEnd) {
         }
         if ($seen.count.hasAuthentication) { $row.authentication = @(Get-AuthenticationRow $seen.count.authentication) }
         [pscustomobject] $row
+    }
+    Add-Section 'autodetectVisits' {
+        $seen = Measure-FrontEnd 'Autodiscover' $autoDetect
+        $last = $null
+        if ($seen.count.last) { $last = ConvertTo-Moment $seen.count.last }
+        [pscustomobject] [ordered]@{
+            since     = Format-Time $seen.since
+            until     = Format-Time $seen.until
+            lastVisit = Format-Time $last
+            counts    = @(Get-VisitRow $seen.count.visits)
+        }
     }
 }
 

@@ -37,7 +37,7 @@ func TestCulturesAndZones(t *testing.T) {
 				assert.Contains(t, c.changed, row["whenChanged"])
 			}
 			for name, s := range healthy(t).sections(t) {
-				if name != "transportConfig" && name != "authServers" && name != "exchangeCertificates" && name != "frontEndRequests" && name != "localServer" && name != "webConfig" {
+				if name != "transportConfig" && name != "authServers" && name != "exchangeCertificates" && name != "frontEndRequests" && name != "autodetectVisits" && name != "localServer" && name != "webConfig" {
 					assert.Equal(t, len(texts(s)), len(texts(o.sections(t)[name])), name)
 				}
 			}

@@ -42,7 +42,7 @@ var sectionsOf = map[string][]string{
 }
 
 // local are the sections for which Exchange is not asked.
-var local = []string{"authAdminEvents", "frontEndRequests", "iis", "localServer", "oauthEvents", "webConfig"}
+var local = []string{"authAdminEvents", "autodetectVisits", "frontEndRequests", "iis", "localServer", "oauthEvents", "webConfig"}
 
 // ofExchange returns the sections for which Exchange is asked, sorted.
 func ofExchange() []string {
@@ -142,7 +142,7 @@ var scenarios = map[string]scenario{
 			assert.Equal(t, "Get-TransportConfig was not asked: the run's time was over", o.sections(t)["transportConfig"].Error)
 		}},
 	"a machine without Exchange": {env: []string{"ExchangeInstallPath="},
-		failed: fails("ExchangeInstallPath is not set", "localServer", "webConfig", "frontEndRequests"),
+		failed: fails("ExchangeInstallPath is not set", "localServer", "webConfig", "frontEndRequests", "autodetectVisits"),
 		says:   map[string]string{"configuration": "basic_outlook_allowed dedicated_app_missing ?metadata", "onprem_report": "report_section_failed", "onprem_sync": "?report"}},
 	"a mailbox that Exchange does not know": {mailboxes: "a@contoso.com,gone@contoso.com,odd@contoso.com,b@contoso.com", also: func(t *testing.T, o outcome) {
 		s := o.sections(t)["partnerships"]

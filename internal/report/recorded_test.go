@@ -23,7 +23,7 @@ func TestRecordedReports(t *testing.T) {
 		"healthy":           {size: true},
 		"de-CH":             {size: true},
 		"ar-SA":             {size: true},
-		"without-a-mailbox": {unreadable: []string{"frontEndRequests", "localServer", "webConfig"}, size: true},
+		"without-a-mailbox": {unreadable: []string{"autodetectVisits", "frontEndRequests", "localServer", "webConfig"}, size: true},
 		"no-session": {unreadable: []string{"activeSyncSettings", "arbitration", "authConfig", "authServers", "databaseCopies", "deviceAccessRules",
 			"exchangeCertificates", "exchangeServers", "hybridConfiguration", "intraOrganizationConnectors", "migrationEndpoints", "organizationConfig",
 			"organizationRelationships", "partnerships", "settingOverrides", "transportConfig", "virtualDirectories"}},

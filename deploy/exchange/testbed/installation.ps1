@@ -18,7 +18,8 @@ if (-not (Test-Path -LiteralPath "$env:TESTBED/organisation.dll")) {
 }
 
 $eas = "$Root/exchange/Logging/HttpProxy/Eas"
-$null = New-Item -ItemType Directory -Force -Path "$Root/exchange/bin", "$Root/exchange/FrontEnd/HttpProxy/Sync", $eas,
+$autodiscover = "$Root/exchange/Logging/HttpProxy/Autodiscover"
+$null = New-Item -ItemType Directory -Force -Path "$Root/exchange/bin", "$Root/exchange/FrontEnd/HttpProxy/Sync", $eas, $autodiscover,
     "$Root/windows/System32/inetsrv/config", "$Root/out", "$Root/data/hmad/log"
 Copy-Item -Path "$env:TESTBED/organisation.dll" -Destination "$Root/exchange/bin/ExSetup.exe"
 Set-Content -Path "$Root/exchange/FrontEnd/HttpProxy/Sync/web.config" -Value @'
@@ -80,3 +81,23 @@ foreach ($hours in 5, 0) {
     [System.IO.File]::WriteAllText("$eas/$name", "$text")
     Start-Sleep -Milliseconds 20
 }
+
+# AutoDiscover's log of the front end: two visits of AutoDetect every ten minutes, and
+# Outlook between.
+$text = [System.Text.StringBuilder]::new([string]::Format([cultureinfo]::InvariantCulture, $head, $now.AddHours(-1)))
+foreach ($minute in 55..2) {
+    $line = (Line $now.AddMinutes(-$minute) 200 'Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17932)' '') -replace
+        '/Microsoft-Server-ActiveSync/default.eas', '/autodiscover/autodiscover.xml'
+    $null = $text.Append($line)
+    if ($minute % 10) { continue }
+    foreach ($visit in @{ method = 'GET'; document = 'json'; status = 200 }, @{ method = 'POST'; document = 'xml'; status = 401 }) {
+        $value = @{
+            DateTime = $now.AddMinutes(-$minute).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", [cultureinfo]::InvariantCulture)
+            UrlStem = "/autodiscover/autodiscover.$($visit.document)"; UserAgent = 'OutlookMobileCloudService-Autodetect/1.0.0'
+            HttpStatus = "$($visit.status)"; Method = $visit.method; UrlQuery = '?Email=jane%40contoso.com&Protocol=ActiveSync&RedirectCount=1'
+        }
+        $null = $text.Append((($columns | ForEach-Object { $value[$_] }) -join ',') + "`r`n")
+    }
+}
+$name = 'HttpProxy_{0}-1.LOG' -f $now.ToString('yyyyMMddHH', [cultureinfo]::InvariantCulture)
+[System.IO.File]::WriteAllText("$autodiscover/$name", "$text")
