@@ -23,6 +23,7 @@ const maxServices = 50
 // it.
 type detected struct {
 	Asked     time.Time
+	From      string // the host that answered
 	Status    int
 	Services  []service
 	Protocols []string // eas, imap, smtp, …
@@ -40,7 +41,7 @@ type service struct {
 // readDetected reads an answer (public captures of 2025 and 2026, and Microsoft's
 // support script for Outlook mobile). A token in a header is not read.
 func readDetected(a transport.Answer, host string) (detected, error) {
-	d := detected{Status: a.Status, Error: word(a.Header.Get("X-Autodv2-Error")), Decision: decisionOf(a.Header.Get("X-Debug-Support"))}
+	d := detected{From: host, Status: a.Status, Error: word(a.Header.Get("X-Autodv2-Error")), Decision: decisionOf(a.Header.Get("X-Debug-Support"))}
 	switch {
 	case a.Status == http.StatusNoContent, a.Status == http.StatusAccepted:
 		return d, nil
@@ -99,11 +100,11 @@ func decisionOf(header string) string {
 func judgeDetected(v *check.Verdict, activesync *url.URL, d detected) {
 	d.note(v)
 	if d.Error != "" {
-		v.Find(cannotReach, nil, "AutoDetect's own request to AutoDiscover on premises failed: %s", d.Error)
+		v.Find(cannotReach, []string{d.From}, "AutoDetect's own request to AutoDiscover on premises failed: %s", d.Error)
 	}
 	if d.Status != http.StatusOK || len(d.Services)+len(d.Protocols) == 0 {
 		found := map[bool]string{true: "is still searching after three questions (status 202)", false: "found nothing"}[d.Status == http.StatusAccepted]
-		v.Find(detectNotFound, nil, "AutoDetect %s for the probe mailbox (status %d)", found, d.Status)
+		v.Find(detectNotFound, []string{d.From}, "AutoDetect %s for the probe mailbox (status %d)", found, d.Status)
 		v.Open("AutoDetect found nothing", askedReasons()...)
 		return
 	}
@@ -116,7 +117,7 @@ func judgeDetected(v *check.Verdict, activesync *url.URL, d detected) {
 	v.Clear(legacyOnly)
 	s := d.Services[at]
 	if s.OnPrem == "" {
-		v.Find(onpremMissing, nil, "AutoDetect names office365 (protocol %s) without an on-premises URL", cmp.Or(s.Protocol, "none"))
+		v.Find(onpremMissing, []string{d.From}, "AutoDetect names office365 (protocol %s) without an on-premises URL", cmp.Or(s.Protocol, "none"))
 		v.NotApplicable("AutoDetect names no on-premises URL", onpremWrong, authorityForeign)
 		return
 	}
@@ -131,11 +132,11 @@ func (d detected) judgeOthers(v *check.Verdict) {
 	v.NotApplicable("AutoDetect does not name office365", onpremWrong, authorityForeign)
 	if len(d.Services) > 0 {
 		v.Clear(legacyOnly)
-		v.Find(onpremMissing, nil, "AutoDetect takes the probe mailbox for one of %s, not of office365", cmp.Or(d.Services[0].Name, "an unnamed service"))
+		v.Find(onpremMissing, []string{d.From}, "AutoDetect takes the probe mailbox for one of %s, not of office365", cmp.Or(d.Services[0].Name, "an unnamed service"))
 		return
 	}
 	v.NotApplicable("AutoDetect does not name office365", onpremMissing)
-	v.Find(legacyOnly, nil, "AutoDetect names no service, and only %s", check.List(d.Protocols))
+	v.Find(legacyOnly, []string{d.From}, "AutoDetect names no service, and only %s", check.List(d.Protocols))
 }
 
 func judgeOnPrem(v *check.Verdict, activesync *url.URL, s service) {
@@ -144,7 +145,7 @@ func judgeOnPrem(v *check.Verdict, activesync *url.URL, s service) {
 	case activesync == nil:
 		v.NotApplicable("activesync.url is not set", onpremWrong)
 	case err != nil || !strings.EqualFold(u.Hostname(), activesync.Hostname()) || u.Scheme != "https":
-		v.Find(onpremWrong, nil, "AutoDetect sends phones to %s, want https://%s", s.OnPrem, activesync.Hostname())
+		v.Find(onpremWrong, []string{activesync.Hostname()}, "AutoDetect sends phones to %s, want https://%s", s.OnPrem, activesync.Hostname())
 	default:
 		v.Clear(onpremWrong)
 	}
@@ -156,7 +157,7 @@ func judgeAuthority(v *check.Verdict, s service) {
 	case s.Authority == "":
 		v.Open("AutoDetect names no authority", authorityForeign)
 	case err != nil || u.Scheme != "https" || !isEntraHost(u.Hostname()):
-		v.Find(authorityForeign, nil, "AutoDetect sends phones to sign in at %s, want Microsoft Entra", s.Authority)
+		v.Find(authorityForeign, []string{s.Authority}, "AutoDetect sends phones to sign in at %s, want Microsoft Entra", s.Authority)
 	default:
 		v.Clear(authorityForeign)
 	}

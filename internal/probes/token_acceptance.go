@@ -102,6 +102,7 @@ func newTokenAcceptance(t config.Target, env check.Env) (check.Parts, error) {
 // run asks for tokens, which tells of the names, and shows the one for Exchange Web
 // Services to every address.
 func (c *tokenAcceptance) run(ctx context.Context, v *check.Verdict) {
+	v.Repeat(Visit{route: c.route}.curl(c.route.get(c.ews, "Authorization", "Bearer "+shownRealToken)))
 	c.registered(ctx, v)
 	token, err := c.token(ctx, c.ews.Hostname())
 	c.judgeRegistered(v, err)
@@ -220,7 +221,6 @@ const shownRealToken = "<token>"
 func (c *tokenAcceptance) show(ctx context.Context, v *check.Verdict, token string) {
 	ws, faults, notes, err := c.route.ways(ctx, c.ews, c.members...)
 	noteAll(v, notes)
-	v.Repeat(Visit{route: c.route}.curl(c.route.get(c.ews, "Authorization", "Bearer "+shownRealToken)))
 	if err == nil && len(ws) == 0 {
 		err = check.Errorf(check.Other, "%s cannot be asked", c.ews.Hostname())
 		if len(faults) > 0 {
