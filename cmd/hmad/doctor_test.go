@@ -130,7 +130,7 @@ func TestDoctorInExchangeOnline(t *testing.T) {
 			`works +Get-MailboxLocation +asked about the first mailbox of sync\.watch \(rows: 1\)`,
 			`works +Get-MailboxStatistics +asked .*\(rows: 1\)`, `works +Get-MobileDeviceStatistics +asked .*\(rows: 1\)`,
 			`works +Get-MobileDevice +asked about the tenant \(rows: [1-9]`}},
-		"no token": {edited(`client_id: .*`, "client_id: 00000000-1111-2222-3333-444444444444"), "", exitFailed, []string{
+		"no token": {edited(`exchange_online:\n +client_id: .*`, "exchange_online:\n      client_id: 00000000-1111-2222-3333-444444444444"), "", exitFailed, []string{
 			`broken +token from Entra .*AADSTS700016.*\n +→ exchange_online: check client_id`, `unclear +cmdlets +without a token`}},
 		"a closed way out": {config, "vantage.vantage_offline", exitFailed, []string{
 			`broken +token from Entra +no token: the token endpoint cannot be reached: dial tcp .*connection refused\n +→ let this host reach it: firewall, proxy, resolver`,
