@@ -53,6 +53,7 @@ type cli struct {
 	runbookURL     string
 	dashboardURL   string
 	rulesFormat    string
+	rulesJob       string
 }
 
 // command is one of hmad's commands: what it does and the exit code of a
@@ -176,8 +177,9 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	c.askingFlags(explain)
 	c.outputFlag(explain)
 	rules := app.Command("rules", "Print the Prometheus alert rules, or the inhibitions of Alertmanager that belong to them.")
-	rules.Flag("format", "What to print: prometheus, the rules, or alertmanager, the inhibit_rules.").Default("prometheus").
-		EnumVar(&c.rulesFormat, "prometheus", "alertmanager")
+	rules.Flag("format", "What to print: prometheus, the rules; operator, a PrometheusRule of the Prometheus Operator; or alertmanager, the "+
+		"inhibit_rules.").Default("prometheus").EnumVar(&c.rulesFormat, "prometheus", "operator", "alertmanager")
+	rules.Flag("job", "Prometheus' name of the job that scrapes hmad.").Default("hmad").StringVar(&c.rulesJob)
 	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
 	rules.Flag("runbook-url", "Page of runbooks that alerts link to, such as the daemon's own, https://hmad.contoso.com/runbook; its anchors "+
 		"are check.reason and names of alerts. None: the documents of this version.").PlaceHolder("URL").StringVar(&c.runbookURL)

@@ -29,6 +29,11 @@ func (c *cli) rules(context.Context) int {
 	if err := errors.Join(err, of); err != nil {
 		return c.fail(exitUndecided, err)
 	}
+	site.Job = c.rulesJob
+	if c.rulesFormat == "operator" {
+		fmt.Fprint(c.stdout, site.OperatorRules(c.scale))
+		return exitOK
+	}
 	fmt.Fprint(c.stdout, site.Rules(c.scale))
 	return exitOK
 }

@@ -101,3 +101,28 @@ func TestRulesPrintsTheInhibitions(t *testing.T) {
 	assert.Equal(t, exitOK, p.stop())
 	assert.Equal(t, catalog.Inhibitions, p.stdout.String())
 }
+
+// The operator's object holds the same rules, and a job of another name stands
+// wherever the shipped one does.
+func TestRulesForTheOperatorAndAnotherJob(t *testing.T) {
+	print := func(flags ...string) string {
+		p := start(t, append([]string{"rules"}, flags...)...)
+		<-p.exited
+		require.Equal(t, exitOK, p.stop())
+		return p.stdout.String()
+	}
+	var object struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string
+		Metadata   struct{ Name string }
+		Spec       map[string]any
+	}
+	var shipped map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(print("--format=operator")), &object))
+	require.NoError(t, yaml.Unmarshal([]byte(print()), &shipped))
+	assert.Equal(t, []string{"monitoring.coreos.com/v1", "PrometheusRule", "hmad"}, []string{object.APIVersion, object.Kind, object.Metadata.Name})
+	assert.Equal(t, shipped, object.Spec)
+	other := print(`--job=mail "prod"`)
+	assert.NotContains(t, other, `job="hmad"`)
+	assert.Contains(t, other, `up{job="mail \"prod\""}`)
+}

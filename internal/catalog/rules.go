@@ -96,6 +96,7 @@ func (s scale) seconds(d time.Duration) string {
 type Site struct {
 	Runbook    string // page with an anchor for each check.reason and each own alert; empty: the documents
 	Dashboards string // Grafana's URL; empty: no link
+	Job        string // Prometheus' job of hmad; empty: hmad
 }
 
 // runbook returns where the runbook of an entry is, whose place in the documents
@@ -125,7 +126,21 @@ func Rules(factor float64) string { return Site{}.Rules(factor) }
 // multiplies every duration in which something is watched (for,
 // keep_firing_for, ranges, intervals); how long before its end a credential
 // alerts is a matter of the calendar and stays. 1 gives the rules that ship.
-func (site Site) Rules(factor float64) string {
+func (site Site) Rules(factor float64) string { return written(site.file(factor)) }
+
+// OperatorRules renders the same rules as an object of the Prometheus Operator
+// (https://prometheus-operator.dev/docs/api-reference/api/, PrometheusRule).
+func (site Site) OperatorRules(factor float64) string {
+	return written(struct {
+		APIVersion string            `yaml:"apiVersion"`
+		Kind       string            `yaml:"kind"`
+		Metadata   map[string]string `yaml:"metadata"`
+		Spec       ruleFile          `yaml:"spec"`
+	}{"monitoring.coreos.com/v1", "PrometheusRule", map[string]string{"name": itself}, site.file(factor)})
+}
+
+// file returns the rules that Rules renders.
+func (site Site) file(factor float64) ruleFile {
 	s := scale(factor)
 	// The alerts of all checks are one group: they are evaluated at one moment,
 	// so that what one scrape found fires together.
@@ -135,17 +150,28 @@ func (site Site) Rules(factor float64) string {
 		{"hmad_service_level", s.of(5 * time.Minute), s.serviceLevel()},
 	}}
 	for _, g := range file.Groups {
-		for _, r := range g.Rules {
+		for i, r := range g.Rules {
+			if site.Job != "" {
+				g.Rules[i].Expr = strings.ReplaceAll(r.Expr, shippedJob, "job="+strconv.Quote(site.Job))
+			}
 			if r.Alert != "" {
 				site.annotate(r.Annotations, cmp.Or(r.entry, r.Alert))
 			}
 		}
 	}
+	return file
+}
+
+// shippedJob selects hmad's job as the rules that ship have it.
+const shippedJob = `job="hmad"`
+
+// written writes rules, or an object that holds them, as YAML.
+func written(v any) string {
 	var b strings.Builder
 	b.WriteString(rulesHeadline)
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
-	if err := e.Encode(file); err != nil {
+	if err := e.Encode(v); err != nil {
 		panic("catalog: rules cannot be written: " + err.Error()) // strings and maps of strings always can
 	}
 	return b.String()
