@@ -144,6 +144,7 @@ var (
 			"The account lost a role group or a right on the host.",
 			"Exchange's PowerShell endpoint was not reachable during the run.",
 			"The server writes no front-end logs, or to another folder.",
+			"A size, date or number has a form that hmad does not know: it names section and property. Please report it.",
 		},
 		Verify: "Run the section's cmdlet as that account. Its groups: `Get-RoleGroupMember 'View-Only Organization Management'` and " +
 			"`Get-LocalGroupMember 'Event Log Readers'`.",

@@ -47,6 +47,7 @@ var (
 			"Microsoft leaves LastSuccessSync empty for these partnerships.",
 			"The credential reads only part of the mailboxes.",
 			"Mailboxes were just provisioned.",
+			"Dates come in a form that hmad cannot read, without a zone for one: `hmad check mailbox_sync` says how many, and which form.",
 		},
 		Verify: "In Exchange Online PowerShell look at the blank ones: `Get-MobileDevice -Mailbox '<user>' | Format-List " +
 			"ClientType,FirstSyncTime,WhenChanged`. FirstSyncTime without a success a day later is Microsoft's gap.",
