@@ -127,7 +127,7 @@ func TestReportTime(t *testing.T) {
 	at, there := sample(r, ReportTime, "MBX01")
 	require.True(t, there)
 	assert.Equal(t, unix(w.written), at)
-	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50 UTC (10 min ago), collector 1.2.0, every 15 min, made in 1.2 s, 23 sections, 0 " +
+	assert.Equal(t, []string{"MBX01: report of 2026-11-22 11:50 UTC (10 min ago), collector 1.2.0, every 15 min, made in 1.2 s, 24 sections, 0 " +
 		"failed"}, r.Report.Texts(check.Seen))
 }
 
