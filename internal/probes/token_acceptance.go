@@ -52,7 +52,7 @@ var TokenAcceptance = &check.Def{
 		{Causes: []*check.Reason{audienceNotRegistered}, Effects: []string{"onprem_sync.cloud_sync_refused", "onprem_sync.cloud_sync_stopped",
 			"onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale", "token_acceptance.ews_audience_not_registered"}},
 		{Causes: []*check.Reason{tokenSignatureRefused, tokenIssuerUnknown, tokenAudienceMismatch},
-			Effects: []string{"onprem_sync.onprem_leg_stale", "mailbox_sync.sync_stale", "mailbox_sync.watched_mailbox_stale"}},
+			Effects: []string{"onprem_sync.onprem_leg_stale", "mailbox_sync.watched_mailbox_stale"}},
 	},
 	New: newTokenAcceptance,
 }
