@@ -16,8 +16,8 @@ func ChecksDoc() string {
 	var b strings.Builder
 	b.WriteString(generated + "# Checks and reasons\n\nEvery check reports its findings as reasons from a fixed list. A **critical** reason means " +
 		"that phones are affected or will be at once, a **warning** that they are not affected yet.\n\n" +
-		"«Microsoft's guide» is «Using hybrid Modern Authentication with Outlook for iOS and Android». «Documented» means by Microsoft or by a " +
-		"standard, «seen» in a public capture or issue, «reported» by third parties, «inferred» by reasoning from these. Where a source has no " +
+		"«Microsoft's guide» is «Using hybrid Modern Authentication with Outlook for iOS and Android» ([line by line](guide.md)). «Documented» means by " +
+		"Microsoft or by a standard, «seen» in a public capture or issue, «reported» by third parties, «inferred» by reasoning from these. Where a source has no " +
 		"figures, the order of causes is our judgement. The daemon serves the same texts at `/runbook`, with an anchor for each reason, such as " +
 		"`/runbook#activesync.dns_failed`.\n\n" +
 		"| check | default schedule (UTC) | reasons |\n|---|---|---|\n")
