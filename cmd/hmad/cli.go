@@ -129,64 +129,12 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 	app.Version(versionLine())
 	app.UsageWriter(c.stdout).ErrorWriter(c.stderr).Terminate(func(code int) { panic(terminated(code)) })
 
-	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
-	c.configFlag(daemon)
-	c.daemonFlags(daemon, ":9749")
-	c.storageFlag(daemon, "Folder for the state that survives restarts; empty: state is not kept.")
-
-	once := app.Command("check", "Run checks once and print what they found. Exit codes: 2 failed, 3 undecided, 1 warned, 0 passed.")
-	c.configFlag(once)
-	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).HintOptions(catalog.Names()...).StringsVar(&c.checks)
-	c.storageFlag(once, "Folder where the daemon keeps the reports that are pushed to it.")
-	once.Flag("target", "Run the checks of this target only.").HintAction(targetsOf("hmad.yaml")).StringVar(&c.target)
-	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
-	c.outputFlag(once)
-
-	demo := app.Command("demo", "Run the daemon against a lab on loopback. The lab has its own CA and faults that you can switch on.")
-	c.daemonFlags(demo, "127.0.0.1:9749")
-	c.labFlag(demo)
-	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").HintOptions(lab.FaultNames()...).StringsVar(&c.breaks)
-
-	lab := app.Command("lab", "Run the lab alone and print a config for it.")
-	c.labFlag(lab)
-
-	conf := app.Command("config", "Help with the config file.")
-	confCheck := conf.Command("check", "Check the file: every error with its line, or the next five runs of every schedule.")
-	confShow := conf.Command("show", "Print the config in force, defaults included.")
-	conf.Command("example", "Print a commented example.")
-	conf.Command("schema", "Print the JSON schema of the config, for editors.")
-	for _, cmd := range []*kingpin.CmdClause{confCheck, confShow} {
-		c.configFlag(cmd)
-		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
-	}
-
-	doctor := app.Command("doctor", "Try every network path and permission that the config needs; exit codes as for check.")
-	c.configFlag(doctor)
-	c.storageFlag(doctor, "Folder where the daemon keeps the reports that are pushed to it.")
-	c.webFlags(doctor, ":9749")
-	c.outputFlag(doctor)
-
-	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
-	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
-	c.askingFlags(mailbox)
-	c.outputFlag(mailbox)
-
-	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to fix it.")
-	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: an index of all. The running daemon is asked for the "+
-		"timeline of the certificates.").HintAction(explained).StringVar(&c.reason)
-	c.askingFlags(explain)
-	c.outputFlag(explain)
-	rules := app.Command("rules", "Print the Prometheus alert rules, or the inhibitions of Alertmanager that belong to them.")
-	rules.Flag("format", "What to print: prometheus, the rules; operator, a PrometheusRule of the Prometheus Operator; or alertmanager, the "+
-		"inhibit_rules.").Default("prometheus").EnumVar(&c.rulesFormat, "prometheus", "operator", "alertmanager")
-	rules.Flag("job", "Prometheus' name of the job that scrapes hmad.").Default("hmad").StringVar(&c.rulesJob)
-	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
-	rules.Flag("runbook-url", "Page of runbooks that alerts link to, such as the daemon's own, https://hmad.contoso.com/runbook; its anchors "+
-		"are check.reason and names of alerts. None: the documents of this version.").PlaceHolder("URL").StringVar(&c.runbookURL)
-	rules.Flag("dashboard-url", "URL of Grafana, such as https://grafana.contoso.com; alerts link to its "+
-		"dashboards.").PlaceHolder("URL").StringVar(&c.dashboardURL)
+	c.runCommands(app)
+	c.labCommands(app)
+	c.configCommands(app)
+	c.askingCommands(app)
+	c.rulesCommand(app)
 	app.Command("version", "Print the version.")
-
 	return app, map[string]command{
 		"run":            {(*cli).runDaemon, exitError},
 		"check":          {(*cli).runOnce, exitUndecided},
@@ -202,6 +150,79 @@ func (c *cli) app() (*kingpin.Application, map[string]command) {
 		"rules":          {(*cli).rules, exitUndecided},
 		"version":        {(*cli).version, exitError},
 	}
+}
+
+// runCommands adds those that run checks: the daemon, a single look, the doctor.
+func (c *cli) runCommands(app *kingpin.Application) {
+	daemon := app.Command("run", "Run the daemon: checks by schedule, metrics and status page.")
+	c.configFlag(daemon)
+	c.daemonFlags(daemon, ":9749")
+	c.storageFlag(daemon, "Folder for the state that survives restarts; empty: state is not kept.")
+
+	once := app.Command("check", "Run checks once and print what they found. Exit codes: 2 failed, 3 undecided, 1 warned, 0 passed.")
+	c.configFlag(once)
+	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).HintOptions(catalog.Names()...).StringsVar(&c.checks)
+	c.storageFlag(once, "Folder where the daemon keeps the reports that are pushed to it.")
+	once.Flag("target", "Run the checks of this target only.").HintAction(targetsOf("hmad.yaml")).StringVar(&c.target)
+	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
+	c.outputFlag(once)
+
+	doctor := app.Command("doctor", "Try every network path and permission that the config needs; exit codes as for check.")
+	c.configFlag(doctor)
+	c.storageFlag(doctor, "Folder where the daemon keeps the reports that are pushed to it.")
+	c.webFlags(doctor, ":9749")
+	c.outputFlag(doctor)
+}
+
+// labCommands adds those with a lab.
+func (c *cli) labCommands(app *kingpin.Application) {
+	demo := app.Command("demo", "Run the daemon against a lab on loopback. The lab has its own CA and faults that you can switch on.")
+	c.daemonFlags(demo, "127.0.0.1:9749")
+	c.labFlag(demo)
+	demo.Flag("break", "Switch this fault on at the start; repeatable.").PlaceHolder("FAULT").HintOptions(lab.FaultNames()...).StringsVar(&c.breaks)
+
+	alone := app.Command("lab", "Run the lab alone and print a config for it.")
+	c.labFlag(alone)
+}
+
+// configCommands adds those about the config file.
+func (c *cli) configCommands(app *kingpin.Application) {
+	conf := app.Command("config", "Help with the config file.")
+	confCheck := conf.Command("check", "Check the file: every error with its line, or the next five runs of every schedule.")
+	confShow := conf.Command("show", "Print the config in force, defaults included.")
+	conf.Command("example", "Print a commented example.")
+	conf.Command("schema", "Print the JSON schema of the config, for editors.")
+	for _, cmd := range []*kingpin.CmdClause{confCheck, confShow} {
+		c.configFlag(cmd)
+		cmd.Arg("FILE", "The config; instead of --config.file.").StringVar(&c.file)
+	}
+}
+
+// askingCommands adds those that ask the running daemon.
+func (c *cli) askingCommands(app *kingpin.Application) {
+	mailbox := app.Command("mailbox", "Ask the running daemon when a mailbox last synchronised.")
+	mailbox.Arg("MAILBOX", "Its address, or the hash that labels show.").Required().StringVar(&c.mailbox)
+	c.askingFlags(mailbox)
+	c.outputFlag(mailbox)
+
+	explain := app.Command("explain", "Explain a reason, an alert or a class of error: what it means for phones and how to fix it.")
+	explain.Arg("REASON", "check.reason, a reason, a check, an alert or a class of error; none: an index of all. The running daemon is asked for the "+
+		"timeline of the certificates.").HintAction(explained).StringVar(&c.reason)
+	c.askingFlags(explain)
+	c.outputFlag(explain)
+}
+
+// rulesCommand adds the one that prints what Prometheus and Alertmanager take.
+func (c *cli) rulesCommand(app *kingpin.Application) {
+	rules := app.Command("rules", "Print the Prometheus alert rules, or the inhibitions of Alertmanager that belong to them.")
+	rules.Flag("format", "What to print: prometheus, the rules; operator, a PrometheusRule of the Prometheus Operator; or alertmanager, the "+
+		"inhibit_rules.").Default("prometheus").EnumVar(&c.rulesFormat, "prometheus", "operator", "alertmanager")
+	rules.Flag("job", "Prometheus' name of the job that scrapes hmad.").Default("hmad").StringVar(&c.rulesJob)
+	rules.Flag("scale", "Multiply all durations, for a trial: with 0.05 five minutes become 15 seconds.").Default("1").Float64Var(&c.scale)
+	rules.Flag("runbook-url", "Page of runbooks that alerts link to, such as the daemon's own, https://hmad.contoso.com/runbook; its anchors "+
+		"are check.reason and names of alerts. None: the documents of this version.").PlaceHolder("URL").StringVar(&c.runbookURL)
+	rules.Flag("dashboard-url", "URL of Grafana, such as https://grafana.contoso.com; alerts link to its "+
+		"dashboards.").PlaceHolder("URL").StringVar(&c.dashboardURL)
 }
 
 // targetsOf returns the completion of a target's name: those of the config.
