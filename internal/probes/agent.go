@@ -37,18 +37,16 @@ func (r *route) others(v Visit) (all []secondTry) {
 }
 
 // asAnother asks v's address the requests once more where what was refused may be
-// hmad's own: its TLS 1.3, or its User-Agent. It returns the first visit that was
-// not refused, for it shows what clients meet; else v. The error is of a refusal
-// that is known to concern hmad's TLS alone.
+// hmad's own: its TLS 1.3, or its User-Agent. It returns a visit that was not
+// refused, for it shows what clients meet, and only where hmad's own question is
+// refused again after it: an endpoint that answers now and then is at fault. Else it
+// returns v. The error is of a refusal that is known to concern hmad's TLS alone.
 func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) (Visit, error) {
 	if !v.refused() {
 		return v, nil
 	}
 	for _, o := range r.others(v) {
-		w := v.way
-		w.maxTLS = o.maxTLS
-		again, err := r.visit(ctx, w, withAgent(reqs, o.agent)...)
-		if err == nil && !again.refused() && (len(again.Answers) > 0 || again.certificateAsked) {
+		if again, taken := r.takenAs(ctx, v, o, reqs...); taken {
 			again.refusedFirst = o.note + ". The refusal: " + check.Clean(v.refusal(), maxDetail)
 			return again, nil
 		}
@@ -59,6 +57,33 @@ func (r *route) asAnother(ctx context.Context, v Visit, reqs ...*http.Request) (
 	}
 	return v, nil
 }
+
+// ownRounds is how often hmad's own question is put again before its refusal is
+// taken for one of hmad alone: behind one address several servers may take turns.
+const ownRounds = 3
+
+// takenAs reports whether v's requests are answered when they are put so, before
+// and after hmad's own are refused each time.
+func (r *route) takenAs(ctx context.Context, v Visit, o secondTry, reqs ...*http.Request) (Visit, bool) {
+	w := v.way
+	w.maxTLS = o.maxTLS
+	other := withAgent(reqs, o.agent)
+	again, err := r.visit(ctx, w, other...)
+	if err != nil || !again.taken() {
+		return again, false
+	}
+	for range ownRounds {
+		if own, err := r.visit(ctx, v.way, reqs...); err != nil || !own.refused() {
+			return again, false
+		}
+	}
+	again, err = r.visit(ctx, w, other...)
+	return again, err == nil && again.taken()
+}
+
+// taken reports whether the visit's first request got an answer that is no
+// filter's refusal.
+func (v Visit) taken() bool { return !v.refused() && (len(v.Answers) > 0 || v.certificateAsked) }
 
 // postHandshake is in Apache's page about a client that cannot be asked so (mod_ssl,
 // «Reason: Cannot perform Post-Handshake Authentication»).

@@ -3,10 +3,12 @@ package probes
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -62,6 +64,29 @@ func TestAUserAgentThatIsRefused(t *testing.T) {
 			assert.Equal(t, c.want, foundNames(report.Findings))
 			assert.Equal(t, c.noted, strings.Contains(strings.Join(report.Texts(), "\n"), "refuses hmad's User-Agent"))
 		})
+	}
+}
+
+// An endpoint that answers now and then refuses nobody: its refusal stands, though
+// the question that is put in another way may have met the good moment.
+func TestAnEndpointThatAnswersNowAndThen(t *testing.T) {
+	ca := newAuthority(t, "contoso root", nil)
+	for name, refusal := range map[string]string{"a closed connection": "", "403": "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"} {
+		for _, good := range []int64{1, 2, 3, 4, 5} { // every how many connections
+			t.Run(fmt.Sprintf("%s, but for every %d", name, good), func(t *testing.T) {
+				var n atomic.Int64
+				target := served(t, ca, func(conn net.Conn) {
+					answer := refusal
+					if n.Add(1)%good == 0 {
+						answer = recorded(t, "26-waf-x-user-identity")
+					}
+					answers(answer)(conn)
+				})
+				report := mustRun(t, ActiveSync, target, envFor(ca))
+				assert.Equal(t, good == 1, len(report.Findings) == 0, "%v", report.Findings)
+				assert.NotContains(t, strings.Join(report.Texts(), "\n"), "refuses hmad's")
+			})
+		}
 	}
 }
 

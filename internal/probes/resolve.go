@@ -83,10 +83,11 @@ func (r *route) lookUp(ctx context.Context, host string) (addrs []netip.Addr, wo
 
 // unanswered reports whether a look-up failed so that either the resolver or a
 // name server behind it may be to blame: no answer in time, or its word that it
-// got none that it can use (SERVFAIL; package net's «server misbehaving»).
+// has none that can be used (SERVFAIL, REFUSED, NOTIMP: package net's «server
+// misbehaving»; a malformed one).
 func unanswered(ctx context.Context, err error) bool {
 	var dns *net.DNSError
-	return err != nil && (isTimeout(ctx, err) || errors.As(err, &dns) && dns.IsTemporary && !resolverOut(err, dns))
+	return err != nil && (isTimeout(ctx, err) || errors.As(err, &dns) && !dns.IsNotFound && !resolverOut(err, dns))
 }
 
 // heard reports whether an error of a look-up, or none, is an answer: also

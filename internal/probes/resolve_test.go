@@ -24,6 +24,7 @@ func TestWhatFailsInDNSIsToldApart(t *testing.T) {
 	notFound := &net.DNSError{Err: "no such host", IsNotFound: true}
 	silent := &net.DNSError{Err: "i/o timeout", IsTimeout: true, IsTemporary: true}
 	broken := &net.DNSError{Err: "server misbehaving", IsTemporary: true}
+	denied := &net.DNSError{Err: "server misbehaving"} // REFUSED and NOTIMP, as package net has them
 	refused := &net.DNSError{Err: "read udp 127.0.0.1:1->127.0.0.1:53: read: connection refused", IsTemporary: true}
 	tests := map[string]struct {
 		err, control error
@@ -37,6 +38,8 @@ func TestWhatFailsInDNSIsToldApart(t *testing.T) {
 		"no answer to either":                        {silent, silent, "", check.Resolver, "neither about mail.contoso.test nor about login.microsoftonline.com"},
 		"a broken zone":                              {broken, nil, "dns_failed", nil, "server misbehaving"},
 		"a resolver without a way out":               {broken, broken, "", check.Resolver, "neither about mail.contoso.test nor about login.microsoftonline.com"},
+		"REFUSED for every name":                     {denied, denied, "", check.Resolver, "neither about mail.contoso.test nor about login.microsoftonline.com"},
+		"REFUSED for this name alone":                {denied, nil, "dns_failed", nil, "server misbehaving"},
 		"no answer, and a refusal":                   {silent, refused, "", check.Resolver, "neither about"},
 		"the resolver refuses":                       {refused, nil, "", check.Resolver, "the resolver cannot be asked"},
 		"the resolver is not reached": {&net.DNSError{Err: "dial udp 192.0.2.53:53: connect: network is unreachable"}, nil, "", check.Resolver,
