@@ -133,10 +133,10 @@ func (s scale) kept() []own {
 			"Exchange Online has throttled hmad for an hour: mailboxes are asked more slowly than configured.",
 			"hmad at {{ $labels.instance }} asks at {{ $value | humanize }} calls a second at most for target {{ $labels.target }}, less than configured.",
 			"Lower the rate of `sync`, or find who else calls Exchange Online with the same application."},
-		{"HmadFlapping", s.withVantage(fmt.Sprintf("(max by (job, instance, target, check) (resets(hmad_finding[%s])) >= 4)", s.of(3*hour))),
+		{"HmadFlapping", s.withVantage(fmt.Sprintf("(max by (job, instance, target, check) (changes(%s[%s])) >= 4)", check.FindingSince.Name, s.of(3*hour))),
 			0, hour, warning, [3]string{"", "", "flapping"},
 			"A finding of a check comes and goes: each time it may be told and told as mended.",
-			"A finding of check {{ $labels.check }} of target {{ $labels.target }} ended {{ $value }} times in three hours, says hmad at {{ $labels.instance }}.",
+			"A finding of check {{ $labels.check }} of target {{ $labels.target }} came back {{ $value }} times in three hours, says hmad at {{ $labels.instance }}.",
 			"Look for one front end among several, or one address of several (`addresses: all`, `activesync.members`): the recent runs on the status page show it."},
 	}
 }

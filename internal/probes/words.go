@@ -33,7 +33,7 @@ var statusWords = map[int]string{
 // registry's where it wrote none.
 func (a *Answer) phrase() string {
 	if a.Phrase != "" {
-		return check.Clean(a.Phrase, 80)
+		return check.Clean(check.Redact(a.Phrase), 80)
 	}
 	return registered(a.Status)
 }

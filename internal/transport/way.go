@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -129,6 +130,7 @@ func readCA(setting, file string, env check.Env) ([]byte, error) {
 	if err != nil {
 		return nil, config.Invalid(setting, "%s", err)
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows' editors write it
 	if !holdsCertificate(data) {
 		return nil, config.Invalid(setting, "%s holds no certificate in PEM", config.ShownFile(file))
 	}
