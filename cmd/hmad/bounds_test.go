@@ -107,6 +107,7 @@ func servedInMemory(t *testing.T, most int, test func(t *testing.T, l *pipes)) {
 				go func() { ended <- s.serve(ctx, exporter.New(exporter.Options{Store: state.Open("", state.Options{})})) }()
 				test(t, listener(s))
 				stop()
+				synctest.Wait() // the servers know that they end
 				close(main.conns)
 				close(health.conns)
 				if err := <-ended; !errors.Is(err, net.ErrClosed) {

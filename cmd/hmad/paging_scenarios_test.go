@@ -24,6 +24,7 @@ type scenario struct {
 	fired  []string
 	told   []string      // of those that fired: the others are inhibited
 	to     string        // the receiver
+	apart  bool          // each alert is told by itself: the critical ones as a page, the warnings as a ticket
 	after  string        // an alert that may follow: hmad recovers by minutes that no pace shortens, and the target is spent
 	stands time.Duration // in earnest: how long after the page the fault still stands, beside a run of every check
 }
@@ -126,7 +127,7 @@ func combinations() []scenario {
 		{name: "a critical finding beside a warning of the same check", reason: "activesync.bearer_missing, activesync.certificate_expiring",
 			faults: []string{"activesync.certificate_expiring", "activesync.bearer_missing"},
 			fired:  []string{alerts("activesync", "bearer_missing"), alerts("activesync", "certificate_expiring")},
-			told:   []string{alerts("activesync", "bearer_missing"), alerts("activesync", "certificate_expiring")}, to: "pager"},
+			told:   []string{alerts("activesync", "bearer_missing"), alerts("activesync", "certificate_expiring")}, to: "pager", apart: true},
 		{name: "AutoDiscover and ActiveSync both down", reason: "autodiscover.connect_failed, activesync.connect_failed",
 			faults: []string{"autodiscover.connect_failed", "activesync.connect_failed"},
 			fired:  []string{alerts("activesync", "connect_failed"), alerts("autodiscover", "connect_failed")},

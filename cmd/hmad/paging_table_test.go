@@ -48,6 +48,9 @@ func table(records []record) string {
 		}
 		took := r.pace.inEarnest(r.all[0].at.Sub(r.begin))
 		as := map[string]string{"pager": "page", "tickets": "ticket"}[r.to]
+		if r.apart {
+			as = "page and ticket"
+		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.0f | %.0f |\n", r.name, r.reason, strings.Join(alerts, ", "), as, fastest.of(took).Seconds(), took.Minutes())
 	}
 	return b.String()

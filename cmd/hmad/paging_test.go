@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hmad/hmad/internal/catalog"
 )
 
 var (
@@ -73,12 +75,21 @@ func (r *round) judge(t *testing.T, done, well []record) {
 	t.Run("targets without a fault", func(t *testing.T) {
 		for _, one := range well {
 			assert.NoError(t, one.err)
-			assert.Empty(t, texts(one.all, one.begin))
+			assert.Empty(t, texts(slices.DeleteFunc(slices.Clone(one.all), func(n notification) bool {
+				return !slices.ContainsFunc(n.firing(), func(name string) bool { return !ofTheTrial(name) })
+			}), one.begin))
 			for _, target := range []string{one.target, "hmad"} {
 				assert.Empty(t, fired(t, r.prometheus, target, one.begin, one.end), target)
 			}
 		}
 	})
+}
+
+// ofTheTrial reports whether an alert says nothing of the estate here: one without a
+// receiver, the one that always fires, and that of a hmad that comes and goes, as
+// scrapes of every second make of one on a busy machine.
+func ofTheTrial(alert string) bool {
+	return slices.Contains([]string{catalog.ImpliedAlert, "HmadWatchdog", "HmadUnstable"}, alert)
 }
 
 // judge compares what came of a trial with what must.
@@ -93,7 +104,9 @@ func (r record) judge(t *testing.T, prometheus string) {
 	told := []string{}
 	pages := 0
 	for _, n := range r.all {
-		assert.Equal(t, r.to, n.Receiver)
+		if !r.apart {
+			assert.Equal(t, r.to, n.Receiver)
+		}
 		before := len(told)
 		for _, name := range n.firing() {
 			if !slices.Contains(told, name) && !may(name) {
@@ -105,7 +118,11 @@ func (r record) judge(t *testing.T, prometheus string) {
 		}
 	}
 	assert.ElementsMatch(t, r.told, told, "alerts that were told")
-	assert.Equal(t, 1, pages, "notifications that told something new: %s", texts(r.all, r.begin))
+	want := 1
+	if r.apart {
+		want = len(r.told)
+	}
+	assert.Equal(t, want, pages, "notifications that told something new: %s", texts(r.all, r.begin))
 	if assert.NotEmpty(t, r.all) && r.after == "" {
 		assert.Equal(t, "resolved", r.all[len(r.all)-1].Status)
 	}
@@ -150,6 +167,7 @@ func fired(t *testing.T, prometheus, target string, from, to time.Time) []string
 	for _, r := range answer.Data.Result {
 		names = append(names, r.Metric["alertname"])
 	}
+	names = slices.DeleteFunc(names, ofTheTrial)
 	slices.Sort(names)
 	return names
 }

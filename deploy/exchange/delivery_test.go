@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -266,8 +267,10 @@ func TestAFolderThatCannotTakeTheReportKeepsNothing(t *testing.T) {
 // numbers, against the real intake in its own time.
 func TestAHundredServersAtOnce(t *testing.T) {
 	spread, floor, attempts := pauses(t)
-	spent := fleet{t: t, spread: spread, floor: floor, attempts: attempts}.run(100)
-	assert.Less(t, spent, time.Minute)
+	synctest.Test(t, func(t *testing.T) {
+		spent := fleet{t: t, spread: spread, floor: floor, attempts: attempts}.run(100)
+		assert.Less(t, spent, time.Minute)
+	})
 }
 
 // pauses returns the numbers of the script's pauses: the random seconds before each

@@ -43,7 +43,7 @@ var Vantage = &check.Def{
 	Steps:   []int{3},
 	Implies: []check.Implication{{Causes: []*check.Reason{vantageOffline}, Effects: []string{"autodiscover.undecided", "activesync.undecided",
 		"tls_offload.undecided", "evosts_metadata.undecided", "configuration.undecided", "mailbox_sync.undecided", "allow_list.undecided",
-		"cloud_autodiscover.undecided", "autodetect.undecided"}}}, WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
+		"cloud_autodiscover.undecided", "autodetect.undecided", "tenant.undecided", "token_acceptance.undecided"}}}, WayOut: &check.WayOut{Closed: vantageOffline, Ask: askWayOut},
 	New: newVantage,
 }
 
