@@ -130,7 +130,8 @@ func TestWhatIsMendedKeepsItsSeries(t *testing.T) {
 			assert.Contains(t, doc, "*"+name+"*")
 		}
 	}
-	assert.ElementsMatch(t, []string{"HmadDown", "HmadCheckUndecided", "HmadServiceLevelMissed"}, others)
+	assert.ElementsMatch(t, []string{"HmadDown", "HmadCheckUndecided", "HmadServiceLevelMissed", "HmadUnstable", "HmadRedundancyLost", "HmadNoVerdict",
+		"HmadFlapping", "HmadCheckLate", "HmadSourceLinesRejected", "HmadStateSetAside", "HmadBudgetThrottled"}, others)
 }
 
 // An outage from 5m to 35m that activesync tells of contoso, and tls_offload

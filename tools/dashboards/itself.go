@@ -106,7 +106,7 @@ func notShown() cog.Builder[dashboard.Panel] {
 func lateness() cog.Builder[dashboard.Panel] {
 	return curves("Overdue", "How long a check has been due and has not started: a run that does not end, or a host without breath. Nearly nothing is well.", "s",
 		query{"clamp_min(max by (target, check) (" + age(of(check.NextRun)) + "), 0)", "{{target}} · {{check}}"}).
-		Thresholds(steps("green", step{300, "orange"})).ThresholdsStyle(line())
+		Thresholds(steps("green", step{600, "orange"})).ThresholdsStyle(line())
 }
 
 func line() *common.GraphThresholdsStyleConfigBuilder {

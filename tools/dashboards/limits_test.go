@@ -51,7 +51,7 @@ var limits = map[string][]struct {
 	"hmad itself / State":                       {{"jump1:9749", 1, "orange", "green", "HmadStateNotKept"}},
 	"hmad itself / Left out":                    {{"jump1:9749 series", 1, "green", "orange", "HmadSeriesDropped"}},
 	"Mailbox sync / Left out":                   {{"jump1:9749 series", 1, "green", "orange", "HmadSeriesDropped"}},
-	"hmad itself / Overdue":                     {{"", 300, "green", "orange", "HmadCheckLate"}},
+	"hmad itself / Overdue":                     {{"", 600, "green", "orange", "HmadCheckLate"}},
 	"hmad itself / Intervals without a verdict": {{"", 3, "green", "purple", "HmadCheckUndecided"}},
 	"hmad itself / Clock":                       {{"", probes.MaxClockOffset.Seconds(), "green", "orange", "vantage.clock_skew"}},
 	"hmad itself / Credentials: time left": {

@@ -191,9 +191,18 @@ func (p server) alerts(t *testing.T, faults []string) {
 		want = append(want, catalog.AlertName(checkName, reason))
 	}
 	rules := grafanaRules(t)
+	var own []string
+	for _, a := range catalog.OwnAlerts() {
+		if a.Name != "HmadServiceLevelMissed" {
+			own = append(own, a.Name)
+		}
+	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		var fire []string
 		for name, r := range rules {
+			if slices.Contains(own, name) { // what a hmad of a minute ago makes of the time since
+				continue
+			}
 			found, err := p.query(t.Context(), hold.ReplaceAllString(r.query(), ">= bool 0"), false)
 			assert.NoError(c, err, name)
 			if stands, _, ok := strings.Cut(r.query(), "\nand\n"); ok && r.condition() == "$A == 1" {
