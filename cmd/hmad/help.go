@@ -82,6 +82,10 @@ func (c *cli) configCheck(context.Context) int {
 	for _, e := range b.Doubts {
 		c.complain(fmt.Errorf("warning: %w", e))
 	}
+	targets := map[string]*config.Target{}
+	for i := range b.file.Targets {
+		targets[b.file.Targets[i].Name] = &b.file.Targets[i]
+	}
 	var schedules runs.Schedules
 	for _, ch := range b.Checks {
 		next, err := nextRuns(&schedules, ch, now(), 5)
@@ -89,10 +93,8 @@ func (c *cli) configCheck(context.Context) int {
 			return c.fail(exitUndecided, err)
 		}
 		fmt.Fprintf(c.stdout, "%s of %s, %s: %s UTC\n", ch.Name, ch.Target, ch.Schedule, strings.Join(next, ", "))
-		for _, t := range b.file.Targets {
-			if t.Name == ch.Target && ch.Sends != nil {
-				fmt.Fprintf(c.stdout, "%s of %s sends %s\n", ch.Name, ch.Target, ch.Sends(t))
-			}
+		if ch.Sends != nil {
+			fmt.Fprintf(c.stdout, "%s of %s sends %s\n", ch.Name, ch.Target, ch.Sends(*targets[ch.Target]))
 		}
 	}
 	fmt.Fprintf(c.stdout, "%s is in order: %d checks%s\n", c.path(), len(b.Checks), readAs(b.count()))
