@@ -28,11 +28,7 @@ func graphSteps(ctx context.Context, t config.Target, env check.Env) []step {
 		err = client.Token(ctx)
 	}
 	if err != nil {
-		fix := "graph: check client_id and the credential; the app registration must hold this certificate or secret"
-		if errors.Is(err, entra.ErrUnreachable) {
-			fix = wayOut
-		}
-		return []step{{what, broken, oneLine(err), fix}}
+		return []step{noToken(what, "graph", err)}
 	}
 	steps := []step{{What: what, Status: works, Detail: client.Kind()}}
 	for _, a := range graph.Areas {

@@ -31,14 +31,17 @@ func onlineSteps(ctx context.Context, t config.Target, env check.Env) []step {
 		_, err = credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.ExchangeOnline.Scope.String()}})
 	}
 	if err != nil {
-		fix := "exchange_online: check client_id and the credential; the app registration must hold this certificate or secret"
-		if errors.Is(err, entra.ErrUnreachable) {
-			fix = wayOut
-		}
-		return []step{{what, broken, oneLine(err), fix},
-			{What: "cmdlets", Status: unclear, Detail: "without a token"}}
+		return []step{noToken(what, "exchange_online", err), {What: "cmdlets", Status: unclear, Detail: "without a token"}}
 	}
 	return append([]step{{What: what, Status: works, Detail: credential.Kind()}}, cmdlets(ctx, t, env)...)
+}
+
+// noToken is the step of a token that the app of a section of the config did not get.
+func noToken(what, section string, err error) step {
+	if errors.Is(err, entra.ErrUnreachable) {
+		return step{what, broken, oneLine(err), wayOut}
+	}
+	return step{what, broken, oneLine(err), section + ": check client_id and the credential; the app registration must hold this certificate or secret"}
 }
 
 // clouds are the settings that lead to another cloud of Microsoft's.

@@ -88,7 +88,7 @@ func whoHas(ctx context.Context, address string) occupant {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	plain := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	client := &http.Client{Transport: plain, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: plain, CheckRedirect: transport.KeepRedirect}
 	found := stranger
 	for _, scheme := range []string{"https://", "http://"} {
 		found = max(found, whoAnswers(ctx, client, scheme+reachable(address)+"/-/healthy"))

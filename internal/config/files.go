@@ -20,16 +20,12 @@ type NamedFile struct {
 // FileSettings returns every setting that names a file, with the target's values.
 func (t Target) FileSettings() []NamedFile {
 	const (
-		directory  = "what asks the domain controller"
-		credential = "the credential of Exchange Online"
-		tenant     = "the credential of Microsoft Graph"
-		accepted   = "`token_acceptance`"
-		listener   = "the listener of reports"
-		loaded     = "at start and reload"
-		lists      = "`allow_list`"
+		directory = "what asks the domain controller"
+		listener  = "the listener of reports"
+		lists     = "`allow_list`"
 	)
-	r, l, e, a, g, p := t.OnPrem.Report, t.OnPrem.LDAP, t.ExchangeOnline, t.AllowList, t.Graph, t.TokenAcceptance
-	return []NamedFile{
+	r, l, a := t.OnPrem.Report, t.OnPrem.LDAP, t.AllowList
+	all := []NamedFile{
 		{Setting: "ca_file", Name: t.CAFile, By: "every check of the target", When: loaded},
 		{Setting: "proxy_credentials_file", Name: t.ProxyCredentialsFile, Secret: true, By: "every check of the target", When: loaded + ", and for each connection"},
 		{Setting: "onprem.report.cert_file", Name: r.CertFile, By: listener, When: loaded + ", and for each connection"},
@@ -39,20 +35,29 @@ func (t Target) FileSettings() []NamedFile {
 		{Setting: "onprem.report.file", Name: r.Folder, Later: true, Folder: true, By: "the checks that read reports", When: "at each run"},
 		{Setting: "onprem.ldap.password_file", Name: l.PasswordFile, Secret: true, By: directory, When: loaded + ", and for each connection"},
 		{Setting: "onprem.ldap.ca_file", Name: l.CAFile, By: directory, When: loaded + ", and for each connection"},
-		{Setting: "exchange_online.certificate_file", Name: e.CertificateFile, Secret: true, By: credential, When: loaded + ", and for each token"},
-		{Setting: "exchange_online.secret_file", Name: e.SecretFile, Secret: true, By: credential, When: loaded + ", and for each token"},
-		{Setting: "exchange_online.workload_identity_file", Name: e.WorkloadIdentityFile, Secret: true, By: credential, When: loaded + ", and for each token"},
-		{Setting: "graph.certificate_file", Name: g.CertificateFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
-		{Setting: "graph.secret_file", Name: g.SecretFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
-		{Setting: "graph.workload_identity_file", Name: g.WorkloadIdentityFile, Secret: true, By: tenant, When: loaded + ", and for each token"},
-		{Setting: "token_acceptance.certificate_file", Name: p.CertificateFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
-		{Setting: "token_acceptance.secret_file", Name: p.SecretFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
-		{Setting: "token_acceptance.workload_identity_file", Name: p.WorkloadIdentityFile, Secret: true, By: accepted, When: loaded + ", and for each token"},
-		{Setting: "allow_list.file", Name: a.File, Later: true, By: lists, When: "at each run"},
-		{Setting: "allow_list.endpoints_file", Name: a.EndpointsFile, Later: true, By: lists, When: "at each run"},
-		{Setting: "allow_list.version_file", Name: a.VersionFile, Later: true, By: lists, When: "at each run"},
-		{Setting: "sync.file", Name: t.Sync.File, Later: true, By: "`mailbox_sync`", When: "at each run"},
 	}
+	all = append(all, appFiles("exchange_online", t.ExchangeOnline.App, "the credential of Exchange Online")...)
+	all = append(all, appFiles("graph", t.Graph.App, "the credential of Microsoft Graph")...)
+	all = append(all, appFiles("token_acceptance", t.TokenAcceptance.App, "`token_acceptance`")...)
+	return append(all,
+		NamedFile{Setting: "allow_list.file", Name: a.File, Later: true, By: lists, When: "at each run"},
+		NamedFile{Setting: "allow_list.endpoints_file", Name: a.EndpointsFile, Later: true, By: lists, When: "at each run"},
+		NamedFile{Setting: "allow_list.version_file", Name: a.VersionFile, Later: true, By: lists, When: "at each run"},
+		NamedFile{Setting: "sync.file", Name: t.Sync.File, Later: true, By: "`mailbox_sync`", When: "at each run"})
+}
+
+// loaded is when files that must be there are read first.
+const loaded = "at start and reload"
+
+// appFiles returns the settings that name the file of an app's credential.
+func appFiles(section string, a App, by string) []NamedFile {
+	files := []NamedFile{{Setting: "certificate_file", Name: a.CertificateFile}, {Setting: "secret_file", Name: a.SecretFile},
+		{Setting: "workload_identity_file", Name: a.WorkloadIdentityFile}}
+	for i := range files {
+		f := &files[i]
+		f.Setting, f.Secret, f.By, f.When = section+"."+f.Setting, true, by, loaded+", and for each token"
+	}
+	return files
 }
 
 // Files returns the files that the target names.

@@ -113,7 +113,7 @@ func New(t config.Target, env check.Env) (*Client, error) {
 	return &Client{
 		tenant: t.Tenant, home: home.JoinPath("adminapi", "beta", t.Tenant, "InvokeCommand"), scope: e.Scope.String(),
 		agent: way.UserAgent(), env: env, credential: credential, connection: uuid.NewString(),
-		client: &http.Client{Transport: calls, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: &http.Client{Transport: calls, CheckRedirect: transport.KeepRedirect},
 	}, nil
 }
 

@@ -137,11 +137,7 @@ func (a *autoDetect) search(ctx context.Context) (d detected, err error) {
 		if d, err = a.askOnce(ctx); err != nil || d.Status != http.StatusAccepted || round == searchRounds-1 {
 			return d, err
 		}
-		wait := time.NewTimer(searchPause)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
+		if !check.Pause(ctx, searchPause) {
 			return d, ctx.Err()
 		}
 	}

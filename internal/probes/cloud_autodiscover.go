@@ -86,7 +86,7 @@ func newCloudAutodiscover(t config.Target, env check.Env) (check.Parts, error) {
 // unfollowing returns a client that gives a redirect back as an answer.
 func unfollowing(way *transport.Way) *http.Client {
 	client := way.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.CheckRedirect = transport.KeepRedirect
 	return client
 }
 

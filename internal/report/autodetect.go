@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,8 +42,8 @@ func readVisits(w *powershell.Fields) AutoDetectVisits {
 	switch {
 	case w.Err != nil:
 		return v
-	case v.Until.Before(v.Since) || v.Until.Sub(v.Since) > 48*time.Hour:
-		w.Fail("until", errors.New("want a time within two days after since"))
+	case !isWindow(v.Since, v.Until):
+		w.Fail("until", errWindow)
 	case len(rows) > maxVisits:
 		w.Fail("counts", fmt.Errorf("got %d, want at most %d", len(rows), maxVisits))
 	}
@@ -57,8 +56,8 @@ func readVisits(w *powershell.Fields) AutoDetectVisits {
 		switch {
 		case in.Err != nil:
 			w.Fail("counts", in.Err)
-		case c.Status < 100 || c.Status > 599 || c.Count < 0:
-			w.Fail("counts", errors.New("want a status of HTTP and a count of at least 0"))
+		case !isCount(c.Status, c.Count):
+			w.Fail("counts", errCount)
 		}
 		v.Counts = append(v.Counts, c)
 	}

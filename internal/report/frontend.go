@@ -69,8 +69,8 @@ func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 		return f
 	case f.Slot < time.Second || f.Slot > maxSlot:
 		w.Fail("slotSeconds", fmt.Errorf("want 1 to %.0f", maxSlot.Seconds()))
-	case f.Until.Before(f.Since) || f.Until.Sub(f.Since) > 48*time.Hour:
-		w.Fail("until", errors.New("want a time within two days after since"))
+	case !isWindow(f.Since, f.Until):
+		w.Fail("until", errWindow)
 	case len(rows) > maxSlots:
 		w.Fail("counts", fmt.Errorf("got %d, want at most %d", len(rows), maxSlots))
 	}
@@ -82,6 +82,20 @@ func readFrontEnd(w *powershell.Fields) FrontEndRequests {
 	}
 	return f
 }
+
+// What the counts of a front end's log must be.
+var (
+	errWindow = errors.New("want a time within two days after since")
+	errCount  = errors.New("want a status of HTTP and a count of at least 0")
+)
+
+// isWindow reports whether a report may cover the time between two moments.
+func isWindow(since, until time.Time) bool {
+	return !until.Before(since) && until.Sub(since) <= 48*time.Hour
+}
+
+// isCount reports whether requests of one status can be counted so.
+func isCount(status, count int) bool { return status >= 100 && status <= 599 && count >= 0 }
 
 // readWithoutHMA reads how many requests there were without HMA; -1 where that
 // cannot be read.
@@ -119,8 +133,8 @@ func (f FrontEndRequests) readCount(w *powershell.Fields, row powershell.Row) Re
 	switch {
 	case in.Err != nil:
 		w.Fail("counts", in.Err)
-	case c.Status < 100 || c.Status > 599 || c.Count < 0:
-		w.Fail("counts", errors.New("want a status of HTTP and a count of at least 0"))
+	case !isCount(c.Status, c.Count):
+		w.Fail("counts", errCount)
 	case c.Start.Before(f.Since.Add(-f.Slot)) || c.Start.After(f.Until):
 		w.Fail("counts", errors.New("a slot is not between since and until"))
 	}

@@ -69,10 +69,7 @@ func (r *Runner) keepUp(ctx context.Context, c *check.Check) {
 		}
 		r.log().Warn("background failed", zap.String("check", c.Name), zap.String("target", c.Target),
 			zap.String("class", check.ClassOf(err).Name), zap.Duration("again_in", wait))
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
+		check.Pause(ctx, wait)
 	}
 }
 

@@ -130,23 +130,13 @@ func (m *members) inventory(ctx context.Context) {
 		now, last := m.env.Now(), m.inventoryRead()
 		// One of the future was read before the clock was set back.
 		if due := last.Add(inventoryEvery); now.Before(due) && !last.After(now) && m.size() > 0 {
-			wait(ctx, due.Sub(now))
+			check.Pause(ctx, due.Sub(now))
 			continue
 		}
 		if err := m.readInventory(ctx); err != nil {
 			m.noInventory(err)
-			wait(ctx, inventoryRetry)
+			check.Pause(ctx, inventoryRetry)
 		}
-	}
-}
-
-// wait sleeps for d or until the context ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 

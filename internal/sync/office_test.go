@@ -225,7 +225,7 @@ func (o *office) Invoke(ctx context.Context, cmdlet string, params map[string]an
 	fail := o.fail
 	o.mu.Unlock()
 	o.begin(1)
-	wait(ctx, o.takes)
+	check.Pause(ctx, o.takes)
 	o.begin(-1)
 	if ctx.Err() != nil {
 		return online.Rows{}, cmp.Or(o.cutoff, ctx.Err())
@@ -279,7 +279,7 @@ func (o *office) turnPages(ctx context.Context, pace func(context.Context) error
 		o.asked = append(o.asked, question{at: time.Now(), cmdlet: getInventory})
 		o.mu.Unlock()
 		o.begin(1)
-		wait(ctx, o.takes)
+		check.Pause(ctx, o.takes)
 		o.begin(-1)
 	}
 	return nil

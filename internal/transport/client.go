@@ -24,6 +24,9 @@ const (
 // ErrTooLarge is the error of reading on after MaxBody bytes of an answer.
 var ErrTooLarge = fmt.Errorf("the answer is over %d bytes", MaxBody)
 
+// KeepRedirect is the CheckRedirect of a client for which a redirect is an answer.
+func KeepRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // Client returns a client towards Microsoft, for documents, tokens and APIs.
 // Every request has a connection of its own. Redirects go to the same host by
 // https only, at most 5; anything else is an error. An answer has 30 seconds and
