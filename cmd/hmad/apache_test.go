@@ -24,12 +24,13 @@ func TestApacheInFrontAsksForACertificate(t *testing.T) {
 		reasons          []string
 		words            string // in the findings, or in the error
 	}{
-		"of the whole site, if there is one":       {"TLSv1.2", "SSLVerifyClient optional", []string{}, ""},
-		"of the whole site":                        {"TLSv1.2", "SSLVerifyClient require", []string{"tls_failed"}, "requires a client certificate"},
-		"of the whole site in TLS 1.3":             {"TLSv1.3", "SSLVerifyClient require", []string{"tls_failed"}, "requires a client certificate"},
-		"after the request, if there is one":       {"TLSv1.2", fmt.Sprintf(path, "optional"), []string{}, ""},
-		"after the request":                        {"TLSv1.2", fmt.Sprintf(path, "require"), []string{"tls_failed"}, "requires a client certificate"},
-		"after the request in TLS 1.3, if any":     {"TLSv1.3", fmt.Sprintf(path, "optional"), []string{}, "asks for a client certificate after the handshake of TLS 1.3"},
+		"of the whole site, if there is one": {"TLSv1.2", "SSLVerifyClient optional", []string{}, ""},
+		"of the whole site":                  {"TLSv1.2", "SSLVerifyClient require", []string{"tls_failed"}, "requires a client certificate"},
+		"of the whole site in TLS 1.3":       {"TLSv1.3", "SSLVerifyClient require", []string{"tls_failed"}, "requires a client certificate"},
+		"after the request, if there is one": {"TLSv1.2", fmt.Sprintf(path, "optional"), []string{}, ""},
+		"after the request":                  {"TLSv1.2", fmt.Sprintf(path, "require"), []string{"tls_failed"}, "requires a client certificate"},
+		"after the request in TLS 1.3, if any": {"TLSv1.3", fmt.Sprintf(path, "optional"), []string{},
+			"asks for a client certificate after the handshake of TLS 1.3"},
 		"after the request in either, if any":      {"-all +TLSv1.2 +TLSv1.3", fmt.Sprintf(path, "optional"), []string{}, ""},
 		"after the request in either version, all": {"-all +TLSv1.2 +TLSv1.3", fmt.Sprintf(path, "require"), []string{"tls_failed"}, "requires a client certificate"},
 	} {
@@ -54,7 +55,8 @@ func TestApacheInFrontAsksForACertificate(t *testing.T) {
 func apache(protocol, verify string) func(*testing.T, string, []front) {
 	return func(t *testing.T, dir string, fronts []front) {
 		t.Helper()
-		text := fmt.Sprintf("ServerRoot %[1]s\nUser nobody\nGroup nogroup\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nMutex file:%[1]s\nServerName lab\nDefaultRuntimeDir %[1]s\n", dir)
+		text := fmt.Sprintf("ServerRoot %[1]s\nUser nobody\nGroup nogroup\nPidFile %[1]s/pid\nErrorLog /dev/stderr\nMutex file:%[1]s\n"+
+			"ServerName lab\nDefaultRuntimeDir %[1]s\n", dir)
 		for _, name := range strings.Fields("mpm_event authz_core ssl proxy proxy_http") {
 			text += fmt.Sprintf("LoadModule %[1]s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", name)
 		}

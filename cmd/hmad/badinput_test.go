@@ -34,9 +34,10 @@ func TestBadConfigs(t *testing.T) {
 		"a missing CA file":            {sixLines + "    ca_file: /nonexistent/ca.pem\n", `:7: targets[0].ca_file: `},
 		"a CA file of no use":          {sixLines + "    ca_file: " + write(t, dir, "junk.pem", "junk") + "\n", `:7: targets[0].ca_file: `},
 		"a URL without https":          {strings.Replace(sixLines, "https:", "http:", 1), `:6: targets[0].activesync.url: got "http://`},
-		"a secret for its file's name": {sixLines + "    ca_file: hunter2\n", `:7: targets[0].ca_file: (a name that is withheld, because it may be the secret itself): no such file`},
-		"a schedule without quotes":    {sixLines + "    checks: {activesync: {schedule: */5 * * * *}}\n", `:7: got a schedule without quotes: put the schedule in quotes`},
-		"two targets of a name":        {sixLines + strings.TrimPrefix(sixLines, "targets:\n"), `:7: targets[1].name: got "contoso", want another name: the target in line 2 has this one`},
+		"a secret for its file's name": {sixLines + "    ca_file: hunter2\n",
+			`:7: targets[0].ca_file: (a name that is withheld, because it may be the secret itself): no such file`},
+		"a schedule without quotes": {sixLines + "    checks: {activesync: {schedule: */5 * * * *}}\n", `:7: got a schedule without quotes: put the schedule in quotes`},
+		"two targets of a name":     {sixLines + strings.TrimPrefix(sixLines, "targets:\n"), `:7: targets[1].name: got "contoso", want another name: the target in line 2 has this one`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, t.TempDir(), "hmad.yaml", c.text)
@@ -99,9 +100,10 @@ func TestListenersThatCannotBe(t *testing.T) {
 		"a key for another certificate":    {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, one, "web.yml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}")}, "private key does not match public key"},
 		"no web config":                    {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=/nonexistent.yml"}, "hmad: /nonexistent.yml: no such file or directory"},
 		"an unknown key in the web config": {[]string{"--web.listen-address=127.0.0.1:0", "--web.config.file=" + write(t, one, "bad.yml", "tls: {}")}, "field tls not found"},
-		"an external URL with a password":  {[]string{"--web.external-url=https://jo:secret@hmad.contoso.com"}, "hmad: --web.external-url: got a value that is withheld"},
-		"no connections at all":            {[]string{"--web.max-connections=0"}, "hmad: --web.max-connections: got 0, want at least 1"},
-		"an unknown flag":                  {[]string{"--web.listen=1"}, "hmad: unknown long flag '--web.listen'; see hmad --help"},
+		"an external URL with a password": {[]string{"--web.external-url=https://jo:secret@hmad.contoso.com"},
+			"hmad: --web.external-url: got a value that is withheld"},
+		"no connections at all": {[]string{"--web.max-connections=0"}, "hmad: --web.max-connections: got 0, want at least 1"},
+		"an unknown flag":       {[]string{"--web.listen=1"}, "hmad: unknown long flag '--web.listen'; see hmad --help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			state := filepath.Join(t.TempDir(), "state")

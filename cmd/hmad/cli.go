@@ -163,7 +163,7 @@ func (c *cli) runCommands(app *kingpin.Application) {
 	c.configFlag(once)
 	once.Arg("CHECK", "Checks to run; none: all. "+strings.Join(catalog.Names(), ", ")).HintOptions(catalog.Names()...).StringsVar(&c.checks)
 	c.storageFlag(once, "Folder where the daemon keeps the reports that are pushed to it.")
-	once.Flag("target", "Run the checks of this target only.").HintAction(targetsOf("hmad.yaml")).StringVar(&c.target)
+	once.Flag("target", "Run the checks of this target only.").HintAction(targetsOf(defaultConfig)).StringVar(&c.target)
 	once.Flag("verbose", "Print every note: headers, certificate, addresses.").Short('v').BoolVar(&c.verbose)
 	c.outputFlag(once)
 
@@ -242,8 +242,11 @@ func (c *cli) outputFlag(cmd *kingpin.CmdClause) {
 	cmd.Flag("output", "text or json.").Default("text").EnumVar(&c.output, "text", "json")
 }
 
+// defaultConfig is --config.file where it is not given.
+const defaultConfig = "hmad.yaml"
+
 func (c *cli) configFlag(cmd *kingpin.CmdClause) {
-	cmd.Flag("config.file", "The config file.").Default("hmad.yaml").StringVar(&c.configFile)
+	cmd.Flag("config.file", "The config file.").Default(defaultConfig).StringVar(&c.configFile)
 }
 
 // defaultStorage is --storage.path where it is not given.

@@ -18,6 +18,7 @@ type explanation struct {
 	Name     string   `json:"name"`
 	Kind     string   `json:"kind"`
 	Severity string   `json:"severity,omitempty"`
+	Type     string   `json:"type,omitempty"` // of a metric
 	Means    string   `json:"means"`
 	Causes   []string `json:"causes,omitempty"`
 	Verify   string   `json:"verify,omitempty"`
@@ -103,8 +104,8 @@ func ofChecks() (all []explanation) {
 func ofAlerts() (all []explanation) {
 	for _, a := range catalog.OwnAlerts() {
 		names := []string{a.Name, a.Reason, "hmad." + a.Reason}
-		for _, check := range catalog.Names() {
-			names = append(names, check+"."+a.Reason) // as subjects show it: mailbox_sync.undecided
+		for _, of := range catalog.Names() {
+			names = append(names, of+"."+a.Reason) // as subjects show it: mailbox_sync.undecided
 		}
 		all = append(all, explanation{Name: a.Name, Kind: "alert", Severity: a.Severity, Means: a.Summary, Fix: a.Fix, More: a.Runbook, names: names})
 	}
@@ -123,7 +124,7 @@ func ofClasses() (all []explanation) {
 // ofMetrics explains the metrics.
 func ofMetrics() (all []explanation) {
 	for _, m := range append(catalog.Metrics(), exporter.Own...) {
-		all = append(all, explanation{Name: m.Name, Kind: "metric", Severity: string(m.Kind), Means: m.Help, names: []string{m.Name}})
+		all = append(all, explanation{Name: m.Name, Kind: "metric", Type: string(m.Kind), Means: m.Help, names: []string{m.Name}})
 	}
 	return all
 }
@@ -142,8 +143,8 @@ func (p *printer) index(all []explanation) {
 // explanation prints all that there is to know of a name.
 func (p *printer) explanation(e explanation) {
 	kind := cmp.Or(e.Severity, e.Kind)
-	if e.Kind == "metric" {
-		kind = "a metric: " + e.Severity
+	if e.Type != "" {
+		kind = "a metric: " + e.Type
 	}
 	p.line("%s (%s)", p.paint("1", e.Name), kind)
 	for _, f := range []struct{ name, text string }{

@@ -32,7 +32,7 @@ func newProgress(w io.Writer, total int) *progress {
 	return &progress{w: w, redraws: moves(w), total: total}
 }
 
-// begin tells that a run has begun.
+// begin shows that a run has begun.
 func (p *progress) begin(id check.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +40,7 @@ func (p *progress) begin(id check.ID) {
 	p.draw()
 }
 
-// end tells how a run has ended.
+// end shows how a run has ended.
 func (p *progress) end(r check.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

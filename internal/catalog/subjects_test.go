@@ -75,7 +75,7 @@ func shown(t *testing.T, o exporter.Options, path string) string {
 	return w.Body.String()
 }
 
-// scraped gives the series of findings as Prometheus stores them, for two hours.
+// scraped returns the series of findings as Prometheus stores them, for two hours.
 func scraped(metrics string) []testSeries {
 	var out []testSeries
 	for line := range strings.Lines(metrics) {
@@ -87,7 +87,7 @@ func scraped(metrics string) []testSeries {
 	return out
 }
 
-// namedOnPage gives what the page says that a finding concerns.
+// namedOnPage returns what the page says that a finding concerns.
 func namedOnPage(t *testing.T, page string, d *check.Def, r *check.Reason) []string {
 	t.Helper()
 	_, card, ok := strings.Cut(page, `id="of-`+d.Name+"-"+d.Name+`"`)
